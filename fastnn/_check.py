@@ -1,0 +1,138 @@
+"""Argument checks, and every error text.
+
+All of them run before anything changes.  A text names the function, what was expected and what came.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+
+
+def as_float(name: str, value: Any, argument: str = "input") -> Array:
+    """`value` as a float16, float32 or float64 array; integers and booleans become float64, as NumPy's functions do."""
+    array = np.asarray(value)
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name}: expected {argument} of real numbers up to float64, got dtype {array.dtype}")
+    return array
+
+
+def compute_array(array: Array) -> Array:
+    """A native, aligned array of the type that kernels compute in; float16 is computed in float32."""
+    dtype = np.float32 if array.dtype.itemsize == 2 else array.dtype.newbyteorder("=")
+    if array.dtype != dtype or not array.dtype.isnative or not array.flags.aligned:
+        return array.astype(dtype)
+    return array
+
+
+def as_compute(name: str, value: Any, argument: str = "input") -> tuple[Array, np.dtype[Any]]:
+    """The array to compute with, and the dtype of the result."""
+    array = as_float(name, value, argument)
+    return compute_array(array), array.dtype.newbyteorder("=")
+
+
+def as_vector(name: str, value: Any, argument: str, size: int, dtype: Any) -> Array | None:
+    """None, or a contiguous vector of `size` values."""
+    if value is None:
+        return None
+    array = as_float(name, value, argument)
+    if array.shape != (size,):
+        raise ValueError(f"{name}: expected {argument} of shape ({size},), got {array.shape}")
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def real(name: str, argument: str, value: Any) -> float:
+    """A real number as a float."""
+    if isinstance(value, (str, bytes)) or not (isinstance(value, numbers.Real) or np.ndim(value) == 0):
+        raise TypeError(f"{name}: expected {argument} to be a real number, got {type(value).__name__}")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected {argument} to be a real number, got {type(value).__name__}") from None
+
+
+def in_range(name: str, argument: str, value: Any, low: float, high: float = math.inf, *, open_high: bool = False) -> float:
+    """A real number of [low, high], or of [low, high) if open_high."""
+    number = real(name, argument, value)
+    if not (low <= number <= high) or (open_high and number == high):
+        bracket = ")" if open_high or high == math.inf else "]"
+        raise ValueError(f"{name}: expected {argument} in [{low:g}, {high:g}{bracket}, got {number:g}")
+    return number
+
+
+def count(name: str, argument: str, value: Any, low: int = 0) -> int:
+    """An integer of at least `low`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected {argument} to be an integer, got {type(value).__name__}")
+    if value < low:
+        raise ValueError(f"{name}: expected {argument} of at least {low}, got {value}")
+    return int(value)
+
+
+def choice(name: str, argument: str, value: Any, options: Sequence[str]) -> str:
+    """One of the options."""
+    if value not in options:
+        raise ValueError(f"{name}: expected {argument} to be one of {', '.join(map(repr, options))}, got {value!r}")
+    return str(value)
+
+
+def axis(name: str, dim: Any, ndim: int) -> int:
+    """A dimension's index, not negative; a 0-d array counts as one dimension of one element, as in PyTorch."""
+    if isinstance(dim, (bool, np.bool_)) or not isinstance(dim, (int, np.integer)):
+        raise TypeError(f"{name}: expected dim to be an integer, got {type(dim).__name__}")
+    size = max(ndim, 1)
+    if not -size <= dim < size:
+        raise IndexError(f"{name}: expected dim in [{-size}, {size - 1}], got {dim}")
+    return int(dim) % size
+
+
+def same_shape(name: str, first: str, a: Array, second: str, b: Array) -> None:
+    """Two arrays of one shape."""
+    if a.shape != b.shape:
+        raise ValueError(f"{name}: expected {second} of {first}'s shape {a.shape}, got {b.shape}")
+
+
+def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> None:
+    """`out` is None or a writeable array of this shape and dtype."""
+    if out is None:
+        return
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name}: expected out to be an array, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"{name}: expected out of shape {shape}, got {out.shape}")
+    if out.dtype != dtype:
+        raise TypeError(f"{name}: expected out of dtype {dtype}, got {out.dtype}")
+    if not out.flags.writeable:
+        raise ValueError(f"{name}: out is read-only")
+
+
+def target_for(out: Array | None, like: Array, *inputs: Array) -> Array:
+    """Where a kernel may write its C-contiguous result: `out` if it is so and apart from the inputs, else a new array."""
+    if (
+        out is not None
+        and out.dtype == like.dtype
+        and out.dtype.isnative
+        and out.flags.carray
+        and not any(np.may_share_memory(out, each) for each in inputs)
+    ):
+        return out
+    return np.empty(like.shape, like.dtype)
+
+
+def finish(result: Array, dtype: Any, out: Array | None) -> Array:
+    """The result in its dtype, rounded once, in `out` if that was asked for."""
+    if out is None:
+        return result if result.dtype == dtype else result.astype(dtype)
+    if out is not result:
+        out[...] = result
+    return out

@@ -1,0 +1,451 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: freethreading_compatible=True
+"""The C kernels as Python functions: one per kernel shape, arguments already checked by the callers.
+
+Typed memoryviews carry the arrays.  The one exception is the dense element-wise call, which takes the arrays' pointers:
+two memoryviews alone cost more than the whole call.  Functions of a fused type are indexed by the type name where they
+are used (`gemm["float"]`), which spares their dispatch at every call.
+"""
+cimport cython
+from cpython.float cimport PyFloat_CheckExact
+from cpython.long cimport PyLong_CheckExact
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+cimport numpy as cnp
+
+from cython cimport floating
+
+cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    object PyArray_NewLikeArray(cnp.ndarray prototype, cnp.NPY_ORDER order, cnp.PyArray_Descr *dtype, int subok)
+
+cdef extern from "fastnn.h" nogil:
+    ctypedef struct fnn_sgd_t "struct fnn_sgd":
+        double lr, momentum, dampening, weight_decay, sign
+        int nesterov, first
+    ctypedef struct fnn_adam_t "struct fnn_adam":
+        double lr, beta1, beta2, eps, weight_decay, sign, step_size, root
+        int decoupled
+    int FNN_ACTS
+    const char *FNN_COMPILER
+    const char *FNN_FLAGS
+    int FNN_OPENMP, FNN_SIMD
+    int fnn_select_isa(const char *name)
+    const char *fnn_isa()
+    const char *fnn_isa_name(int i, int *supported)
+    int fnn_select_team(const char *name)
+    const char *fnn_team()
+    void fnn_set_num_threads(int n)
+    int fnn_get_num_threads()
+    int fnn_set_thread_limit(int n)
+    int fnn_team_size()
+    const char *fnn_act_name(int act)
+    int fnn_act_saves_y(int act)
+    ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s)
+    void fnn_dropout_mask(uint8_t *mask, ptrdiff_t n, uint64_t key, uint32_t threshold)
+
+    void fnn_act_forward_f32(int, float *, const float *, ptrdiff_t, double, double)
+    void fnn_act_forward_f64(int, double *, const double *, ptrdiff_t, double, double)
+    void fnn_act_backward_f32(int, float *, const float *, const float *, ptrdiff_t, double, double)
+    void fnn_act_backward_f64(int, double *, const double *, const double *, ptrdiff_t, double, double)
+    void fnn_act_forward_rows_f32(int, float *, const ptrdiff_t *, const float *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, double, double)
+    void fnn_act_forward_rows_f64(int, double *, const ptrdiff_t *, const double *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, double, double)
+    void fnn_act_backward_rows_f32(int, float *, const ptrdiff_t *, const float *, const ptrdiff_t *, const float *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, double, double)
+    void fnn_act_backward_rows_f64(int, double *, const ptrdiff_t *, const double *, const ptrdiff_t *, const double *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, double, double)
+    void fnn_norm_stats_f32(double *, double *, double *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_norm_stats_f64(double *, double *, double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_norm_forward_f32(float *, double *, const float *, const double *, const double *, const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_norm_forward_f64(double *, double *, const double *, const double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_norm_backward_f32(float *, float *, float *, double *, const float *, const float *, const double *, const double *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int, int)
+    void fnn_norm_backward_f64(double *, double *, double *, double *, const double *, const double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int, int)
+    void fnn_softmax_f32(float *, const float *, ptrdiff_t, ptrdiff_t, int)
+    void fnn_softmax_f64(double *, const double *, ptrdiff_t, ptrdiff_t, int)
+    void fnn_dsoftmax_f32(float *, const float *, const float *, ptrdiff_t, ptrdiff_t, int)
+    void fnn_dsoftmax_f64(double *, const double *, const double *, ptrdiff_t, ptrdiff_t, int)
+    void fnn_nll_f32(float *, const float *, const int64_t *, const float *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_nll_f64(double *, const double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_dnll_f32(float *, const float *, const float *, const int64_t *, const float *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_dnll_f64(double *, const double *, const double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_dropout_f32(float *, const float *, ptrdiff_t, uint64_t, uint32_t, double)
+    void fnn_dropout_f64(double *, const double *, ptrdiff_t, uint64_t, uint32_t, double)
+    void fnn_gemm_f32(float *, const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t)
+    void fnn_gemm_f64(double *, const double *, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t)
+    void fnn_column_sums_f32(float *, const float *, ptrdiff_t, ptrdiff_t)
+    void fnn_column_sums_f64(double *, const double *, ptrdiff_t, ptrdiff_t)
+    void fnn_sgd_f32(float **, float **, float **, const ptrdiff_t *, ptrdiff_t, const fnn_sgd_t *)
+    void fnn_sgd_f64(double **, double **, double **, const ptrdiff_t *, ptrdiff_t, const fnn_sgd_t *)
+    void fnn_adam_f32(float **, float **, float **, float **, float **, const ptrdiff_t *, ptrdiff_t, const fnn_adam_t *)
+    void fnn_adam_f64(double **, double **, double **, double **, double **, const ptrdiff_t *, ptrdiff_t, const fnn_adam_t *)
+
+
+# -- instruction sets and threads ---------------------------------------------------------------------------------------
+
+def select_isa(name):
+    """Choose the kernels by tier name, or the best for None; False if this machine has no such tier."""
+    cdef bytes encoded
+    if name is None:
+        return bool(fnn_select_isa(NULL))
+    encoded = name.encode()
+    return bool(fnn_select_isa(encoded))
+
+
+def isa():
+    """Name of the instruction-set tier in use: "avx512", "avx2", "neon" or "base"."""
+    return fnn_isa().decode()
+
+
+def isa_tiers():
+    """The build's tiers, best first, as (name, runs on this machine)."""
+    cdef int i = 0, supported = 0
+    tiers = []
+    while fnn_isa_name(i, &supported) != NULL:
+        tiers.append((fnn_isa_name(i, &supported).decode(), bool(supported)))
+        i += 1
+    return tiers
+
+
+def build_config():
+    """How the extension was built."""
+    return {"compiler": FNN_COMPILER.decode(), "flags": FNN_FLAGS.decode(), "openmp": bool(FNN_OPENMP), "omp_simd": bool(FNN_SIMD)}
+
+
+def select_team(name):
+    cdef bytes encoded
+    if name is None:
+        return bool(fnn_select_team(NULL))
+    encoded = name.encode()
+    return bool(fnn_select_team(encoded))
+
+
+def team():
+    """Which threads do the work: "own", "openmp" or "serial"."""
+    return fnn_team().decode()
+
+
+def set_num_threads(int n):
+    fnn_set_num_threads(n)
+
+
+def get_num_threads():
+    return fnn_get_num_threads()
+
+
+def set_thread_limit(int n):
+    """Limit the calling thread's work to n threads (0: no limit of its own); returns the limit before."""
+    return fnn_set_thread_limit(n)
+
+
+def team_size():
+    """Worker threads alive, the callers not counted."""
+    return fnn_team_size()
+
+
+# -- element-wise functions ---------------------------------------------------------------------------------------------
+
+cdef object general_unary = None
+cdef object general_unary_backward = None
+
+def set_general(forward, backward):
+    """What the calls below hand over to for anything but plain arrays and numbers: lists, Tensors, views with gaps."""
+    global general_unary, general_unary_backward
+    general_unary, general_unary_backward = forward, backward
+
+
+ACTS = {fnn_act_name(i).decode(): i for i in range(FNN_ACTS)}
+SAVES_Y = tuple(bool(fnn_act_saves_y(i)) for i in range(FNN_ACTS))
+
+cdef inline bint is_plain(object x) noexcept:
+    """A float32 or float64 array, native, aligned and in C or Fortran order."""
+    return (cnp.PyArray_CheckExact(x)
+            and (cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_FLOAT or cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_DOUBLE)
+            and cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray>x)
+            and (cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray>x) or cnp.PyArray_IS_F_CONTIGUOUS(<cnp.ndarray>x)))
+
+
+cdef inline bint is_alike(cnp.ndarray x, object y) noexcept:
+    """y: a plain array of x's type, shape and order, either x's own memory or apart from it."""
+    cdef int i
+    cdef char *px
+    cdef char *py
+    if not is_plain(y) or cnp.PyArray_TYPE(<cnp.ndarray>y) != cnp.PyArray_TYPE(x):
+        return False
+    if cnp.PyArray_NDIM(<cnp.ndarray>y) != cnp.PyArray_NDIM(x):
+        return False
+    for i in range(cnp.PyArray_NDIM(x)):
+        if cnp.PyArray_DIM(<cnp.ndarray>y, i) != cnp.PyArray_DIM(x, i):
+            return False
+    if not (cnp.PyArray_IS_C_CONTIGUOUS(x) and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray>y)
+            or cnp.PyArray_IS_F_CONTIGUOUS(x) and cnp.PyArray_IS_F_CONTIGUOUS(<cnp.ndarray>y)):
+        return False
+    px = <char *>cnp.PyArray_DATA(x)
+    py = <char *>cnp.PyArray_DATA(<cnp.ndarray>y)
+    return px == py or px + cnp.PyArray_NBYTES(x) <= py or py + cnp.PyArray_NBYTES(x) <= px
+
+
+cdef inline object output_like(cnp.ndarray x, object out):
+    """A new array of x's type, shape and order, or `out` if it will do, else None."""
+    if out is None:
+        return PyArray_NewLikeArray(x, cnp.NPY_KEEPORDER, NULL, 0)
+    if is_alike(x, out) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out):
+        return out
+    return None
+
+
+cdef inline bint is_number(object value) noexcept:
+    return PyFloat_CheckExact(value) or PyLong_CheckExact(value)
+
+
+def unary(int act, x, out=None, a=0.0, b=0.0):
+    """y = f(x; a, b)."""
+    cdef ptrdiff_t n
+    cdef double pa, pb
+    cdef void *py
+    cdef void *px
+    y = None
+    if is_plain(x) and is_number(a) and is_number(b):
+        y = output_like(<cnp.ndarray>x, out)
+    if y is None:
+        return general_unary(act, x, out, a, b)
+    pa, pb = a, b
+    n = cnp.PyArray_SIZE(<cnp.ndarray>x)
+    px = cnp.PyArray_DATA(<cnp.ndarray>x)
+    py = cnp.PyArray_DATA(<cnp.ndarray>y)
+    if cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_FLOAT:
+        with nogil:
+            fnn_act_forward_f32(act, <float *>py, <float *>px, n, pa, pb)
+    else:
+        with nogil:
+            fnn_act_forward_f64(act, <double *>py, <double *>px, n, pa, pb)
+    return y
+
+
+def unary_backward(int act, dy, saved, out=None, a=0.0, b=0.0):
+    """dx of dy and the saved tensor."""
+    cdef ptrdiff_t n
+    cdef double pa, pb
+    cdef void *px
+    cdef void *pdy
+    cdef void *pdx
+    dx = None
+    if is_plain(dy) and is_alike(<cnp.ndarray>dy, saved) and is_number(a) and is_number(b):
+        dx = output_like(<cnp.ndarray>dy, out)
+        if out is not None and dx is not None and not is_alike(<cnp.ndarray>saved, dx):
+            dx = None
+    if dx is None:
+        return general_unary_backward(act, dy, saved, out, a, b)
+    pa, pb = a, b
+    n = cnp.PyArray_SIZE(<cnp.ndarray>dy)
+    px = cnp.PyArray_DATA(<cnp.ndarray>saved)
+    pdy = cnp.PyArray_DATA(<cnp.ndarray>dy)
+    pdx = cnp.PyArray_DATA(<cnp.ndarray>dx)
+    if cnp.PyArray_TYPE(<cnp.ndarray>dy) == cnp.NPY_FLOAT:
+        with nogil:
+            fnn_act_backward_f32(act, <float *>pdx, <float *>pdy, <float *>px, n, pa, pb)
+    else:
+        with nogil:
+            fnn_act_backward_f64(act, <double *>pdx, <double *>pdy, <double *>px, n, pa, pb)
+    return dx
+
+
+def unary_rows(int act, floating[:, :] y, const floating[:, :] x, double a, double b):
+    """y = f(x; a, b) over views with any strides; their memory is the same or apart."""
+    cdef ptrdiff_t[2] ys = [y.strides[0] // <ptrdiff_t>sizeof(floating), y.strides[1] // <ptrdiff_t>sizeof(floating)]
+    cdef ptrdiff_t[2] xs = [x.strides[0] // <ptrdiff_t>sizeof(floating), x.strides[1] // <ptrdiff_t>sizeof(floating)]
+    if x.shape[0] == 0 or x.shape[1] == 0:
+        return
+    with nogil:
+        if floating is float:
+            fnn_act_forward_rows_f32(act, &y[0, 0], ys, &x[0, 0], xs, x.shape[0], x.shape[1], a, b)
+        else:
+            fnn_act_forward_rows_f64(act, &y[0, 0], ys, &x[0, 0], xs, x.shape[0], x.shape[1], a, b)
+
+
+def unary_backward_rows(int act, floating[:, :] dx, const floating[:, :] dy, const floating[:, :] saved, double a, double b):
+    cdef ptrdiff_t size = sizeof(floating)
+    cdef ptrdiff_t[2] dxs = [dx.strides[0] // size, dx.strides[1] // size]
+    cdef ptrdiff_t[2] dys = [dy.strides[0] // size, dy.strides[1] // size]
+    cdef ptrdiff_t[2] ss = [saved.strides[0] // size, saved.strides[1] // size]
+    if dy.shape[0] == 0 or dy.shape[1] == 0:
+        return
+    with nogil:
+        if floating is float:
+            fnn_act_backward_rows_f32(act, &dx[0, 0], dxs, &dy[0, 0], dys, &saved[0, 0], ss, dy.shape[0], dy.shape[1], a, b)
+        else:
+            fnn_act_backward_rows_f64(act, &dx[0, 0], dxs, &dy[0, 0], dys, &saved[0, 0], ss, dy.shape[0], dy.shape[1], a, b)
+
+
+# -- normalization ------------------------------------------------------------------------------------------------------
+# x: (n, c, s) in memory, or (n, s, c) if last, flattened.
+
+cdef inline const floating *pointer(const floating[::1] array) noexcept nogil:
+    return &array[0] if array is not None and array.shape[0] > 0 else NULL
+
+
+def norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s):
+    """Doubles of work space that the functions below need."""
+    return fnn_norm_work(n, c, s)
+
+
+def norm_stats(double[::1] mean, double[::1] var, double[::1] work, const floating[::1] x, ptrdiff_t n, ptrdiff_t c,
+               ptrdiff_t s, bint last):
+    with nogil:
+        if floating is float:
+            fnn_norm_stats_f32(&mean[0], &var[0], &work[0], &x[0], n, c, s, last)
+        else:
+            fnn_norm_stats_f64(&mean[0], &var[0], &work[0], &x[0], n, c, s, last)
+
+
+def norm_forward(floating[::1] y, double[::1] work, const floating[::1] x, const double[::1] mean, const double[::1] rstd,
+                 const floating[::1] gamma, const floating[::1] beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, bint last):
+    with nogil:
+        if floating is float:
+            fnn_norm_forward_f32(&y[0], &work[0], &x[0], &mean[0], &rstd[0], pointer(gamma), pointer(beta), n, c, s, last)
+        else:
+            fnn_norm_forward_f64(&y[0], &work[0], &x[0], &mean[0], &rstd[0], pointer(gamma), pointer(beta), n, c, s, last)
+
+
+def norm_backward(floating[::1] dx, floating[::1] dgamma, floating[::1] dbeta, double[::1] work, const floating[::1] dy,
+                  const floating[::1] x, const double[::1] mean, const double[::1] rstd, const floating[::1] gamma,
+                  ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, bint last, bint training):
+    with nogil:
+        if floating is float:
+            fnn_norm_backward_f32(<float *>pointer(dx), &dgamma[0], &dbeta[0], &work[0], &dy[0], &x[0], &mean[0], &rstd[0],
+                                  pointer(gamma), n, c, s, last, training)
+        else:
+            fnn_norm_backward_f64(<double *>pointer(dx), &dgamma[0], &dbeta[0], &work[0], &dy[0], &x[0], &mean[0], &rstd[0],
+                                  pointer(gamma), n, c, s, last, training)
+
+
+# -- softmax and its loss -----------------------------------------------------------------------------------------------
+
+def softmax(floating[:, ::1] y, const floating[:, ::1] x, bint log):
+    with nogil:
+        if floating is float:
+            fnn_softmax_f32(&y[0, 0], &x[0, 0], x.shape[0], x.shape[1], log)
+        else:
+            fnn_softmax_f64(&y[0, 0], &x[0, 0], x.shape[0], x.shape[1], log)
+
+
+def softmax_backward(floating[:, ::1] dx, const floating[:, ::1] dy, const floating[:, ::1] y, bint log):
+    with nogil:
+        if floating is float:
+            fnn_dsoftmax_f32(&dx[0, 0], &dy[0, 0], &y[0, 0], y.shape[0], y.shape[1], log)
+        else:
+            fnn_dsoftmax_f64(&dx[0, 0], &dy[0, 0], &y[0, 0], y.shape[0], y.shape[1], log)
+
+
+def nll(floating[::1] loss, const floating[:, ::1] x, const int64_t[::1] target, const floating[::1] weight, double smoothing):
+    with nogil:
+        if floating is float:
+            fnn_nll_f32(&loss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+        else:
+            fnn_nll_f64(&loss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+
+
+def nll_backward(floating[:, ::1] dx, const floating[::1] dloss, const floating[:, ::1] x, const int64_t[::1] target,
+                 const floating[::1] weight, double smoothing):
+    with nogil:
+        if floating is float:
+            fnn_dnll_f32(&dx[0, 0], &dloss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+        else:
+            fnn_dnll_f64(&dx[0, 0], &dloss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+
+
+# -- dropout ------------------------------------------------------------------------------------------------------------
+
+def dropout(floating[::1] y, const floating[::1] x, uint64_t key, uint32_t threshold, double scale):
+    with nogil:
+        if floating is float:
+            fnn_dropout_f32(&y[0], &x[0], x.shape[0], key, threshold, scale)
+        else:
+            fnn_dropout_f64(&y[0], &x[0], x.shape[0], key, threshold, scale)
+
+
+def dropout_mask(uint8_t[::1] mask, uint64_t key, uint32_t threshold):
+    with nogil:
+        fnn_dropout_mask(&mask[0], mask.shape[0], key, threshold)
+
+
+# -- linear -------------------------------------------------------------------------------------------------------------
+
+def gemm(floating[:, ::1] c, const floating[:, :] a, const floating[:, :] b, const floating[::1] bias):
+    """c = a b + bias; a and b with any strides."""
+    cdef ptrdiff_t size = sizeof(floating)
+    cdef ptrdiff_t m = c.shape[0], n = c.shape[1], k = a.shape[1]
+    with nogil:
+        if floating is float:
+            fnn_gemm_f32(&c[0, 0], &a[0, 0], a.strides[0] // size, a.strides[1] // size, &b[0, 0],
+                         b.strides[0] // size, b.strides[1] // size, pointer(bias), m, n, k)
+        else:
+            fnn_gemm_f64(&c[0, 0], &a[0, 0], a.strides[0] // size, a.strides[1] // size, &b[0, 0],
+                         b.strides[0] // size, b.strides[1] // size, pointer(bias), m, n, k)
+
+
+def column_sums(floating[::1] sums, const floating[:, ::1] x):
+    with nogil:
+        if floating is float:
+            fnn_column_sums_f32(&sums[0], &x[0, 0], x.shape[0], x.shape[1])
+        else:
+            fnn_column_sums_f64(&sums[0], &x[0, 0], x.shape[0], x.shape[1])
+
+
+# -- optimizers ---------------------------------------------------------------------------------------------------------
+
+cdef class Tensors:
+    """The pointers of one optimizer call: columns of arrays (parameters, states, gradients), flattened and of one type."""
+    cdef ptrdiff_t count
+    cdef void **table  # column after column
+    cdef ptrdiff_t *sizes
+    cdef object held
+
+    def __cinit__(self, columns):
+        cdef ptrdiff_t i, j
+        self.held = columns
+        self.count = len(columns[0])
+        self.sizes = <ptrdiff_t *>PyMem_Malloc(self.count * sizeof(ptrdiff_t) + 1)
+        self.table = <void **>PyMem_Malloc(len(columns) * self.count * sizeof(void *) + 1)
+        if self.sizes == NULL or self.table == NULL:
+            raise MemoryError
+        for i in range(len(columns)):
+            for j in range(self.count):
+                self.table[i * self.count + j] = cnp.PyArray_DATA(<cnp.ndarray?>columns[i][j])
+        for j in range(self.count):
+            self.sizes[j] = cnp.PyArray_SIZE(<cnp.ndarray>columns[0][j])
+
+    def __dealloc__(self):
+        PyMem_Free(self.sizes)
+        PyMem_Free(self.table)
+
+    cdef void **column(self, int i) noexcept nogil:
+        return self.table + i * self.count
+
+
+def sgd(list p, list buffers, list grads, bint single, double lr, double momentum, double dampening, double weight_decay,
+        bint nesterov, bint maximize, bint first):
+    """One step over dense arrays of one type (single: float) and, tensor by tensor, one layout; buffers may be empty."""
+    cdef fnn_sgd_t h = fnn_sgd_t(lr, momentum, dampening, weight_decay, -1.0 if maximize else 1.0, nesterov, first)
+    cdef Tensors t = Tensors([p, grads, buffers] if buffers else [p, grads])
+    cdef void **buffer = t.column(2) if buffers else NULL
+    with nogil:
+        if single:
+            fnn_sgd_f32(<float **>t.column(0), <float **>buffer, <float **>t.column(1), t.sizes, t.count, &h)
+        else:
+            fnn_sgd_f64(<double **>t.column(0), <double **>buffer, <double **>t.column(1), t.sizes, t.count, &h)
+
+
+def adam(list p, list m, list v, list vmax, list grads, bint single, double lr, double beta1, double beta2, double eps,
+         double weight_decay, bint decoupled, bint maximize, double step):
+    """One step, as sgd; vmax is empty without amsgrad; step counts from 1."""
+    cdef fnn_adam_t h = fnn_adam_t(lr, beta1, beta2, eps, weight_decay, -1.0 if maximize else 1.0,
+                                   lr / (1 - beta1 ** step), (1 - beta2 ** step) ** 0.5, decoupled)
+    cdef Tensors t = Tensors([p, m, v, grads, vmax] if vmax else [p, m, v, grads])
+    cdef void **top = t.column(4) if vmax else NULL
+    with nogil:
+        if single:
+            fnn_adam_f32(<float **>t.column(0), <float **>t.column(1), <float **>t.column(2), <float **>top,
+                         <float **>t.column(3), t.sizes, t.count, &h)
+        else:
+            fnn_adam_f64(<double **>t.column(0), <double **>t.column(1), <double **>t.column(2), <double **>top,
+                         <double **>t.column(3), t.sizes, t.count, &h)

@@ -1,0 +1,56 @@
+"""Random numbers: one generator for the package, never NumPy's global one, and the keys of dropout masks."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from . import _check
+
+RNG: TypeAlias = "None | int | np.random.SeedSequence | np.random.Generator"
+
+_default = np.random.default_rng()
+
+
+def manual_seed(seed: int) -> None:
+    """Seed the package's own generator, which initialisers and dropout use when they are given no `rng`.
+
+    Parameters
+    ----------
+    seed : int
+        Not negative.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> fastnn.manual_seed(0)
+    >>> first = fastnn.dropout([1.0] * 8)
+    >>> fastnn.manual_seed(0)
+    >>> bool((fastnn.dropout([1.0] * 8) == first).all())
+    True
+    """
+    global _default
+    _default = np.random.default_rng(_check.count("manual_seed", "seed", seed))
+
+
+def generator(name: str, rng: RNG) -> np.random.Generator:
+    """`rng` as a Generator; None is the package's own."""
+    if rng is None:
+        return _default
+    if isinstance(rng, (bool, np.bool_)) or not isinstance(rng, (int, np.integer, np.random.SeedSequence, np.random.Generator)):
+        raise TypeError(f"{name}: expected rng to be None, an integer, a SeedSequence or a Generator, got {type(rng).__name__}")
+    if isinstance(rng, (int, np.integer)):
+        return np.random.default_rng(_check.count(name, "rng", rng))
+    return np.random.default_rng(rng)
+
+
+def key(name: str, rng: Any) -> int:
+    """The 64-bit key of a mask: an integer below 2^64 is the key itself, anything else gives one draw."""
+    if rng is None:
+        return int(_default.bit_generator.random_raw())  # type: ignore[call-overload]
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, (bool, np.bool_)):
+        value = _check.count(name, "rng", rng)
+        if value < 2**64:
+            return value
+    return int(generator(name, rng).integers(2**64, dtype=np.uint64))

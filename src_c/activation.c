@@ -1,0 +1,118 @@
+/* activation.c: the element-wise functions over whole arrays. */
+#ifndef REAL
+#include <string.h>
+#include "kernels.h"
+#include "parallel.h"
+
+#define TILE    2048 /* elements of one item of work: 64-byte boundaries stay between threads */
+#define NS_EACH 0.3  /* one element's cost, between relu in cache (0.1) and gelu (0.7) */
+#define GATHER  512  /* elements of a row with a step that are brought together at a time */
+
+static const char *const names[] = {
+#define ACT(name, saved, value, gradient) #name,
+#include "activations.def"
+#undef ACT
+};
+static const int saves_y[] = {
+#define ACT(name, saved, value, gradient) sizeof #saved == 2 && #saved[0] == 'y',
+#include "activations.def"
+#undef ACT
+};
+
+const char *fnn_act_name(int act) { return names[act]; }
+int fnn_act_saves_y(int act) { return saves_y[act]; }
+
+#define FNN_SELF "activation.c"
+#include "each_real.h"
+#else
+
+/* out = f(x), or, with dy, out = dx from dy and the saved tensor x */
+struct FN(dense)
+{
+    int act;
+    REAL *out;
+    const REAL *dy, *x;
+    ptrdiff_t n;
+    double a, b;
+};
+
+static void FN(dense_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(dense) *d = job;
+    const ptrdiff_t at = begin * TILE, n = (end * TILE < d->n ? end * TILE : d->n) - at;
+    if (d->dy)
+        TIER->dact[d->act](d->out + at, d->dy + at, d->x + at, n, d->a, d->b);
+    else
+        TIER->act[d->act](d->out + at, d->x + at, n, d->a, d->b);
+}
+
+void FN(fnn_act_forward)(int act, REAL *y, const REAL *x, ptrdiff_t n, double a, double b)
+{
+    const struct FN(dense) d = {act, y, NULL, x, n, a, b};
+    fnn_parallel((n + TILE - 1) / TILE, NS_EACH * TILE, FN(dense_body), &d);
+}
+
+void FN(fnn_act_backward)(int act, REAL *dx, const REAL *dy, const REAL *saved, ptrdiff_t n, double a, double b)
+{
+    const struct FN(dense) d = {act, dx, dy, saved, n, a, b};
+    fnn_parallel((n + TILE - 1) / TILE, NS_EACH * TILE, FN(dense_body), &d);
+}
+
+/* The same over rows: {between rows, between elements} strides of out, dy, x */
+struct FN(rows)
+{
+    int act;
+    REAL *out;
+    const REAL *dy, *x;
+    const ptrdiff_t *out_stride, *dy_stride, *x_stride;
+    ptrdiff_t n;
+    double a, b;
+};
+
+/* count elements from p, step apart: where they are if they are neighbours, else brought together in the buffer */
+static const REAL *FN(gather)(REAL *buffer, const REAL *p, ptrdiff_t step, ptrdiff_t count)
+{
+    if (step == 1)
+        return p;
+    for (ptrdiff_t i = 0; i < count; i++)
+        buffer[i] = p[i * step];
+    return buffer;
+}
+
+static void FN(rows_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(rows) *d = job;
+    for (ptrdiff_t r = begin; r < end; r++)
+        for (ptrdiff_t at = 0; at < d->n; at += GATHER)
+        {
+            REAL xs[GATHER], dys[GATHER], outs[GATHER];
+            const ptrdiff_t count = d->n - at < GATHER ? d->n - at : GATHER, step = d->out_stride[1];
+            const REAL *x = FN(gather)(xs, d->x + r * d->x_stride[0] + at * d->x_stride[1], d->x_stride[1], count);
+            REAL *to = d->out + r * d->out_stride[0] + at * step, *out = step == 1 ? to : outs;
+            if (d->dy)
+            {
+                const REAL *dy = d->dy + r * d->dy_stride[0] + at * d->dy_stride[1];
+                TIER->dact[d->act](out, FN(gather)(dys, dy, d->dy_stride[1], count), x, count, d->a, d->b);
+            }
+            else
+                TIER->act[d->act](out, x, count, d->a, d->b);
+            if (out != to)
+                for (ptrdiff_t i = 0; i < count; i++)
+                    to[i * step] = outs[i];
+        }
+}
+
+void FN(fnn_act_forward_rows)(int act, REAL *y, const ptrdiff_t ys[2], const REAL *x, const ptrdiff_t xs[2], ptrdiff_t rows,
+                              ptrdiff_t n, double a, double b)
+{
+    const struct FN(rows) d = {act, y, NULL, x, ys, NULL, xs, n, a, b};
+    fnn_parallel(rows, 2 * NS_EACH * (double)n, FN(rows_body), &d);
+}
+
+void FN(fnn_act_backward_rows)(int act, REAL *dx, const ptrdiff_t dxs[2], const REAL *dy, const ptrdiff_t dys[2],
+                               const REAL *saved, const ptrdiff_t ss[2], ptrdiff_t rows, ptrdiff_t n, double a, double b)
+{
+    const struct FN(rows) d = {act, dx, dy, saved, dxs, dys, ss, n, a, b};
+    fnn_parallel(rows, 2 * NS_EACH * (double)n, FN(rows_body), &d);
+}
+#endif

@@ -1,0 +1,4 @@
+/* region.h: what every tier includes before its region opens: a header must not be compiled for a wider machine. */
+#include <math.h>
+#include <string.h>
+#include "../kernels.h"

@@ -1,0 +1,188 @@
+/* norm.c: batch normalization over whole arrays.  kernels/norm.inc has the formulas and the two memory orders.
+ *
+ * Work is cut into (block, channel) cells of fixed size, whose partial sums go to `work` and are joined in block order:
+ * who computed which cell does not matter. */
+#ifndef REAL
+#include <math.h>
+#include <string.h>
+#include "kernels.h"
+#include "parallel.h"
+
+#define NS_EACH      0.25 /* one value's cost in one pass */
+#define STRIP        64   /* channels of one cell in the `last` order */
+#define COEFFICIENTS 5    /* vectors of c REALs: mean, mean_lo, scale, and two more */
+
+static ptrdiff_t blocks_of(ptrdiff_t m) { return (m + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
+static ptrdiff_t strips_of(ptrdiff_t c) { return (c + STRIP - 1) / STRIP; }
+static ptrdiff_t min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s) { return (2 * blocks_of(n * s) + COEFFICIENTS) * c; }
+
+#define FNN_SELF "norm.c"
+#include "each_real.h"
+#else
+
+/* Everything a pass may need; each uses its part.  first, second: the (block, channel) partial sums. */
+struct FN(norm)
+{
+    ptrdiff_t n, c, s;
+    int last;
+    REAL *out;
+    const REAL *x, *dy, *mean, *mean_lo, *scale, *shift, *slope;
+    double *first, *second;
+};
+
+/* Runs a pass over the (block, channel) cells */
+static void FN(over_cells)(const struct FN(norm) *d, fnn_body body)
+{
+    const ptrdiff_t m = d->n * d->s, width = d->last ? strips_of(d->c) : d->c;
+    fnn_parallel(blocks_of(m) * width, NS_EACH * 2 * (double)min(m, REDUCE_BLOCK) * (d->last ? min(STRIP, d->c) : 1), body, d);
+}
+
+/* Runs a pass that writes every value: over (sample, channel) rows, or over rows of all channels */
+static void FN(over_values)(const struct FN(norm) *d, fnn_body body)
+{
+    if (d->last)
+        fnn_parallel(d->n * d->s, NS_EACH * (double)d->c, body, d);
+    else
+        fnn_parallel(d->n * d->c, NS_EACH * (double)d->s, body, d);
+}
+
+static void FN(moments_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(norm) *d = job;
+    const ptrdiff_t m = d->n * d->s, c = d->c, width = d->last ? strips_of(c) : c;
+    for (ptrdiff_t cell = begin; cell < end; cell++)
+    {
+        const ptrdiff_t from = cell / width * REDUCE_BLOCK, count = min(m - from, REDUCE_BLOCK), c0 = cell % width * (d->last ? STRIP : 1);
+        double *mean = d->first + cell / width * c + c0, *m2 = d->second + cell / width * c + c0;
+        if (d->last)
+            TIER->moments_last(mean, m2, d->x + from * c + c0, min(STRIP, c - c0), c, count);
+        else
+            TIER->moments_first(mean, m2, d->x + c0 * d->s, d->s, c * d->s, from, count);
+    }
+}
+
+void FN(fnn_norm_stats)(double *mean, double *var, double *work, const REAL *x, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last)
+{
+    const ptrdiff_t m = n * s, blocks = blocks_of(m);
+    const struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .x = x, .first = work, .second = work + blocks * c};
+    FN(over_cells)(&d, FN(moments_body));
+    memcpy(mean, d.first, (size_t)c * sizeof *mean);
+    memcpy(var, d.second, (size_t)c * sizeof *var);
+    for (ptrdiff_t b = 1; b < blocks; b++)
+    {
+        const double before = (double)(b * REDUCE_BLOCK), count = (double)min(m - b * REDUCE_BLOCK, REDUCE_BLOCK);
+        for (ptrdiff_t j = 0; j < c; j++)
+        {
+            const double delta = d.first[b * c + j] - mean[j];
+            mean[j] += delta * (count / (before + count));
+            var[j] += d.second[b * c + j] + delta * delta * (before * count / (before + count));
+        }
+    }
+    for (ptrdiff_t j = 0; j < c; j++)
+        var[j] = var[j] > 0 ? var[j] / (double)m : var[j] == var[j] ? 0 : var[j];
+}
+
+/* mean as a sum of two REALs, so that x - mean keeps its digits where the mean is large */
+static void FN(split_mean)(REAL *high, REAL *low, const double *mean, ptrdiff_t c)
+{
+    for (ptrdiff_t j = 0; j < c; j++)
+    {
+        high[j] = (REAL)mean[j];
+        low[j] = isfinite(high[j]) ? (REAL)(mean[j] - (double)high[j]) : 0;
+    }
+}
+
+static void FN(normalize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(norm) *d = job;
+    if (d->last)
+    {
+        TIER->normalize_last(d->out + begin * d->c, d->x + begin * d->c, end - begin, d->c, d->mean, d->mean_lo, d->scale, d->shift);
+        return;
+    }
+    for (ptrdiff_t r = begin; r < end; r++)
+    {
+        const ptrdiff_t j = r % d->c;
+        TIER->normalize_first(d->out + r * d->s, d->x + r * d->s, d->s, d->mean[j], d->mean_lo[j], d->scale[j], d->shift[j]);
+    }
+}
+
+void FN(fnn_norm_forward)(REAL *y, double *work, const REAL *x, const double *mean, const double *rstd, const REAL *gamma,
+                          const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last)
+{
+    REAL *high = (REAL *)work, *low = high + c, *scale = low + c, *shift = scale + c;
+    FN(split_mean)(high, low, mean, c);
+    for (ptrdiff_t j = 0; j < c; j++)
+    {
+        scale[j] = (REAL)(gamma ? (double)gamma[j] * rstd[j] : rstd[j]);
+        shift[j] = beta ? beta[j] : 0;
+    }
+    const struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .out = y, .x = x, .mean = high, .mean_lo = low, .scale = scale, .shift = shift};
+    FN(over_values)(&d, FN(normalize_body));
+}
+
+static void FN(grad_sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(norm) *d = job;
+    const ptrdiff_t m = d->n * d->s, c = d->c, width = d->last ? strips_of(c) : c;
+    for (ptrdiff_t cell = begin; cell < end; cell++)
+    {
+        const ptrdiff_t from = cell / width * REDUCE_BLOCK, count = min(m - from, REDUCE_BLOCK), c0 = cell % width * (d->last ? STRIP : 1);
+        double *dbeta = d->first + cell / width * c + c0, *dgamma = d->second + cell / width * c + c0;
+        if (d->last)
+            TIER->grad_sums_last(dbeta, dgamma, d->dy + from * c + c0, d->x + from * c + c0, min(STRIP, c - c0), c, count,
+                                 d->mean + c0, d->mean_lo + c0, d->scale + c0);
+        else
+            TIER->grad_sums_first(dbeta, dgamma, d->dy + c0 * d->s, d->x + c0 * d->s, d->s, c * d->s, from, count,
+                                  d->mean[c0], d->mean_lo[c0], d->scale[c0]);
+    }
+}
+
+static void FN(dnormalize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(norm) *d = job;
+    if (d->last)
+    {
+        const ptrdiff_t at = begin * d->c;
+        TIER->dnormalize_last(d->out + at, d->dy + at, d->x + at, end - begin, d->c, d->mean, d->mean_lo, d->scale, d->shift, d->slope);
+        return;
+    }
+    for (ptrdiff_t r = begin; r < end; r++)
+    {
+        const ptrdiff_t j = r % d->c, at = r * d->s;
+        TIER->dnormalize_first(d->out + at, d->dy + at, d->x + at, d->s, d->mean[j], d->mean_lo[j], d->scale[j], d->shift[j], d->slope[j]);
+    }
+}
+
+/* dgamma and dbeta are always made, dx only where it is not NULL; training: through the batch's own statistics */
+void FN(fnn_norm_backward)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, const REAL *dy, const REAL *x, const double *mean,
+                           const double *rstd, const REAL *gamma, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last, int training)
+{
+    const ptrdiff_t m = n * s, blocks = blocks_of(m);
+    REAL *high = (REAL *)(work + 2 * blocks * c), *low = high + c, *scale = low + c, *shift = scale + c, *slope = shift + c;
+    struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .out = dx, .x = x, .dy = dy, .mean = high, .mean_lo = low,
+                         .scale = scale, .shift = shift, .slope = slope, .first = work, .second = work + blocks * c};
+    FN(split_mean)(high, low, mean, c);
+    for (ptrdiff_t j = 0; j < c; j++)
+        scale[j] = (REAL)rstd[j];
+    FN(over_cells)(&d, FN(grad_sums_body));
+    for (ptrdiff_t j = 0; j < c; j++)
+    {
+        double sum = 0, dot = 0;
+        for (ptrdiff_t b = 0; b < blocks; b++)
+        {
+            sum += d.first[b * c + j];
+            dot += d.second[b * c + j];
+        }
+        dbeta[j] = (REAL)sum;
+        dgamma[j] = (REAL)dot;
+        scale[j] = (REAL)(gamma ? (double)gamma[j] * rstd[j] : rstd[j]);
+        shift[j] = training ? (REAL)(sum / (double)m) : 0;
+        slope[j] = training ? (REAL)(dot / (double)m * rstd[j]) : 0;
+    }
+    if (dx)
+        FN(over_values)(&d, FN(dnormalize_body));
+}
+#endif

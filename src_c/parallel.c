@@ -1,0 +1,277 @@
+/* parallel.c: the team of worker threads, its size, and what happens at fork.  No other file knows of threads.
+ *
+ * Why not OpenMP's runtime: it spins between regions, and next to a BLAS that spins too the two fight for the cores
+ * (26 times slower, measured); it is shared with whoever loaded it first; it hangs in forked children.  Here workers start
+ * late and sleep on a condition variable after a few microseconds.  FASTNN_THREADING=openmp selects the runtime all the
+ * same, for programs that own an OpenMP team.
+ *
+ * One region at a time: a call that finds the team busy does its work alone, so that many calling threads never
+ * oversubscribe the machine.  A region hands out chunks by an atomic counter, and the caller takes chunks like the rest: a
+ * worker that wakes late, or never, costs nothing but its help. */
+#ifndef _WIN32
+#define FNN_HAVE_PTHREADS 1
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#endif
+#include <stdatomic.h>
+#include <string.h>
+#include "fastnn.h"
+#include "parallel.h"
+
+#define MAX_WORKERS     255
+#define NS_PER_THREAD   6e3 /* work that repays one more thread: waking a sleeper costs 3 to 10 us */
+#define CHUNKS_A_THREAD 4   /* chunks to even out cores of unequal speed */
+#define POLL_NS         4000 /* how long a waiting thread looks before it sleeps */
+
+static atomic_int process_threads = 1;
+static _Thread_local int thread_limit;
+
+void fnn_set_num_threads(int n) { atomic_store(&process_threads, n); }
+
+int fnn_set_thread_limit(int n)
+{
+    int before = thread_limit;
+    thread_limit = n;
+    return before;
+}
+
+int fnn_get_num_threads(void) { return thread_limit ? thread_limit : atomic_load(&process_threads); }
+
+/* One region: the work, and the next item to hand out */
+struct region
+{
+    fnn_body body;
+    const void *job;
+    ptrdiff_t items, chunk;
+    atomic_ptrdiff_t next;
+};
+
+static void take_chunks(struct region *r)
+{
+    for (;;)
+    {
+        ptrdiff_t begin = atomic_fetch_add_explicit(&r->next, r->chunk, memory_order_relaxed);
+        if (begin >= r->items)
+            return;
+        r->body(r->job, begin, begin + r->chunk < r->items ? begin + r->chunk : r->items);
+    }
+}
+
+/* -- our own team ---------------------------------------------------------------------------------------------------- */
+#ifdef FNN_HAVE_PTHREADS
+static pthread_mutex_t region_lock = PTHREAD_MUTEX_INITIALIZER; /* held by the caller for the whole region */
+static pthread_mutex_t team_lock = PTHREAD_MUTEX_INITIALIZER;   /* guards what follows */
+static pthread_cond_t work_came = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;
+static struct region *current;
+static atomic_int places, active; /* workers that may still join the region, and those inside it */
+static atomic_int workers;
+
+static void pause_briefly(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Looks for up to POLL_NS until *value is (or is not) 0: the lock's holder usually needs less than a sleep and a wake */
+static void poll_for(atomic_int *value, int zero)
+{
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do
+    {
+        for (int i = 0; i < 32; i++, pause_briefly())
+            if ((atomic_load_explicit(value, memory_order_acquire) == 0) == zero)
+                return;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - start.tv_sec) * 1000000000L + (now.tv_nsec - start.tv_nsec) < POLL_NS);
+}
+
+static void *work(void *unused)
+{
+    (void)unused;
+    for (;;)
+    {
+        poll_for(&places, 0);
+        pthread_mutex_lock(&team_lock);
+        while (atomic_load_explicit(&places, memory_order_relaxed) == 0)
+            pthread_cond_wait(&work_came, &team_lock);
+        struct region *r = current;
+        atomic_fetch_sub(&places, 1);
+        atomic_fetch_add(&active, 1);
+        pthread_mutex_unlock(&team_lock);
+
+        take_chunks(r);
+
+        pthread_mutex_lock(&team_lock);
+        if (atomic_fetch_sub(&active, 1) == 1)
+            pthread_cond_signal(&work_done);
+        pthread_mutex_unlock(&team_lock);
+    }
+    return NULL;
+}
+
+/* Starts workers until there are `wanted`; a system that refuses leaves us with fewer.  Signals stay with the program's
+ * own threads. */
+static void hire(int wanted)
+{
+    sigset_t all, before;
+    pthread_t id;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (; workers < wanted && pthread_create(&id, NULL, work, NULL) == 0; workers++)
+        pthread_detach(id);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void run_own(struct region *r, int threads)
+{
+    if (pthread_mutex_trylock(&region_lock) != 0)
+    {
+        r->body(r->job, 0, r->items);
+        return;
+    }
+    pthread_mutex_lock(&team_lock);
+    hire(threads - 1);
+    current = r;
+    atomic_store_explicit(&places, threads - 1 < workers ? threads - 1 : workers, memory_order_release);
+    if (threads == 2)
+        pthread_cond_signal(&work_came);
+    else
+        pthread_cond_broadcast(&work_came);
+    pthread_mutex_unlock(&team_lock);
+
+    take_chunks(r);
+
+    atomic_store(&places, 0); /* whoever has not come by now is not waited for */
+    poll_for(&active, 1);
+    pthread_mutex_lock(&team_lock);
+    atomic_store(&places, 0); /* again, under the lock: a worker may have been between its look and its step */
+    while (atomic_load(&active) != 0)
+        pthread_cond_wait(&work_done, &team_lock);
+    current = NULL;
+    pthread_mutex_unlock(&team_lock);
+    pthread_mutex_unlock(&region_lock);
+}
+
+/* fork copies only the calling thread: wait for a running region, then start the child with no workers */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&region_lock);
+    pthread_mutex_lock(&team_lock);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&team_lock);
+    pthread_mutex_unlock(&region_lock);
+}
+
+static void after_fork_in_child(void)
+{
+    pthread_mutex_init(&region_lock, NULL);
+    pthread_mutex_init(&team_lock, NULL);
+    pthread_cond_init(&work_came, NULL);
+    pthread_cond_init(&work_done, NULL);
+    workers = 0;
+}
+#endif
+
+/* -- OpenMP's team --------------------------------------------------------------------------------------------------- */
+#ifdef FNN_HAVE_OPENMP
+#include <omp.h>
+static atomic_flag openmp_busy = ATOMIC_FLAG_INIT;
+static atomic_int forked; /* libgomp's threads do not survive a fork and its regions then hang: the child stays serial */
+
+static void mark_forked(void) { atomic_store(&forked, 1); }
+
+static void run_openmp(struct region *r, int threads)
+{
+    if (atomic_load(&forked) || omp_in_parallel() || atomic_flag_test_and_set(&openmp_busy))
+    {
+        r->body(r->job, 0, r->items);
+        return;
+    }
+#pragma omp parallel num_threads(threads)
+    take_chunks(r);
+    atomic_flag_clear(&openmp_busy);
+}
+#endif
+
+/* -- which of them ----------------------------------------------------------------------------------------------------- */
+static void run_serial(struct region *r, int threads)
+{
+    (void)threads;
+    r->body(r->job, 0, r->items);
+}
+
+static const struct
+{
+    const char *name;
+    void (*run)(struct region *r, int threads);
+} teams[] = {
+#ifdef FNN_HAVE_PTHREADS
+    {"own", run_own},
+#endif
+#ifdef FNN_HAVE_OPENMP
+    {"openmp", run_openmp},
+#endif
+    {"serial", run_serial},
+};
+static int team;
+
+int fnn_select_team(const char *name)
+{
+    static int handlers;
+    if (!handlers)
+    {
+        handlers = 1;
+#ifdef FNN_HAVE_PTHREADS
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+#ifdef FNN_HAVE_OPENMP
+        pthread_atfork(NULL, NULL, mark_forked);
+#endif
+#endif
+    }
+    if (!name)
+        return 1;
+    for (int i = 0; i < (int)(sizeof teams / sizeof *teams); i++)
+        if (!strcmp(teams[i].name, name))
+        {
+            team = i;
+            return 1;
+        }
+    return 0;
+}
+
+const char *fnn_team(void) { return teams[team].name; }
+
+int fnn_team_size(void)
+{
+#ifdef FNN_HAVE_PTHREADS
+    return workers;
+#else
+    return 0;
+#endif
+}
+
+void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *job)
+{
+    const int limit = fnn_get_num_threads();
+    double worth = (double)items * ns_each / NS_PER_THREAD;
+    int threads = worth < limit ? (int)worth : limit;
+    threads = threads > items ? (int)items : threads;
+    threads = threads > MAX_WORKERS + 1 ? MAX_WORKERS + 1 : threads;
+    if (threads <= 1)
+    {
+        if (items > 0)
+            body(job, 0, items);
+        return;
+    }
+    const ptrdiff_t chunk = items / ((ptrdiff_t)threads * CHUNKS_A_THREAD);
+    struct region r = {.body = body, .job = job, .items = items, .chunk = chunk > 0 ? chunk : 1};
+    teams[team].run(&r, threads);
+}

@@ -1,0 +1,12 @@
+/* parallel.h: the one door to threads. */
+#ifndef FNN_PARALLEL_H
+#define FNN_PARALLEL_H
+#include <stddef.h>
+
+typedef void (*fnn_body)(const void *job, ptrdiff_t begin, ptrdiff_t end);
+
+/* body over [0, items) in ranges, on the calling thread and, where the work of items * ns_each nanoseconds repays waking
+ * them, on others.  Each item must be independent of the rest; the ranges may differ from call to call. */
+void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *job);
+
+#endif
