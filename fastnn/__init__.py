@@ -1,0 +1,43 @@
+"""Neural-network kernels for NumPy on the CPU.
+
+Functions of arrays (`fastnn.gelu(x)`), layers (`fastnn.nn`), optimizers (`fastnn.optim`), and a tape that connects them.
+"""
+
+from . import _threads
+
+_threads.start()
+
+from . import _derivatives, autograd, functional, io, nn, optim  # noqa: E402
+from ._core import isa  # noqa: E402
+from ._info import show_config  # noqa: E402
+from ._random import manual_seed  # noqa: E402
+from ._threads import get_num_threads, set_num_threads, threads  # noqa: E402
+from ._version import __version__  # noqa: E402
+from .autograd import Tensor, enable_grad, is_grad_enabled, no_grad, tensor  # noqa: E402
+from .functional import *  # noqa: E402
+from .io import load, save  # noqa: E402
+
+__all__ = [
+    "Tensor",
+    "__version__",
+    "autograd",
+    "enable_grad",
+    "functional",
+    "get_num_threads",
+    "io",
+    "is_grad_enabled",
+    "isa",
+    "load",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "optim",
+    "save",
+    "set_num_threads",
+    "show_config",
+    "tensor",
+    "threads",
+]
+__all__ += functional.__all__
+
+del _derivatives

@@ -68,6 +68,15 @@ cdef extern from "fastnn.h" nogil:
     void fnn_nll_f64(double *, const double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t, double)
     void fnn_dnll_f32(float *, const float *, const float *, const int64_t *, const float *, ptrdiff_t, ptrdiff_t, double)
     void fnn_dnll_f64(double *, const double *, const double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t, double)
+    int FNN_LOSSES
+    const char *fnn_loss_name(int loss)
+    ptrdiff_t fnn_loss_work(ptrdiff_t n)
+    void fnn_loss_f32(int, float *, const float *, const float *, ptrdiff_t, double)
+    void fnn_loss_f64(int, double *, const double *, const double *, ptrdiff_t, double)
+    double fnn_loss_sum_f32(int, double *, const float *, const float *, ptrdiff_t, double)
+    double fnn_loss_sum_f64(int, double *, const double *, const double *, ptrdiff_t, double)
+    void fnn_dloss_f32(int, float *, const float *, const float *, const float *, ptrdiff_t, double, double)
+    void fnn_dloss_f64(int, double *, const double *, const double *, const double *, ptrdiff_t, double, double)
     void fnn_dropout_f32(float *, const float *, ptrdiff_t, uint64_t, uint32_t, double)
     void fnn_dropout_f64(double *, const double *, ptrdiff_t, uint64_t, uint32_t, double)
     void fnn_gemm_f32(float *, const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t)
@@ -351,6 +360,43 @@ def nll_backward(floating[:, ::1] dx, const floating[::1] dloss, const floating[
             fnn_dnll_f32(&dx[0, 0], &dloss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1], smoothing)
         else:
             fnn_dnll_f64(&dx[0, 0], &dloss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+
+
+# -- losses of two tensors ----------------------------------------------------------------------------------------------
+
+LOSSES = {fnn_loss_name(i).decode(): i for i in range(FNN_LOSSES)}
+
+
+def loss_work(ptrdiff_t n):
+    """Doubles of work space that loss_sum needs."""
+    return fnn_loss_work(n)
+
+
+def loss(int which, floating[::1] out, const floating[::1] x, const floating[::1] t, double a):
+    with nogil:
+        if floating is float:
+            fnn_loss_f32(which, &out[0], &x[0], &t[0], x.shape[0], a)
+        else:
+            fnn_loss_f64(which, &out[0], &x[0], &t[0], x.shape[0], a)
+
+
+def loss_sum(int which, double[::1] work, const floating[::1] x, const floating[::1] t, double a):
+    cdef double total
+    with nogil:
+        if floating is float:
+            total = fnn_loss_sum_f32(which, &work[0], &x[0], &t[0], x.shape[0], a)
+        else:
+            total = fnn_loss_sum_f64(which, &work[0], &x[0], &t[0], x.shape[0], a)
+    return total
+
+
+def loss_backward(int which, floating[::1] dx, const floating[::1] dloss, const floating[::1] x, const floating[::1] t,
+                  double a, double scale):
+    with nogil:
+        if floating is float:
+            fnn_dloss_f32(which, &dx[0], pointer(dloss), &x[0], &t[0], x.shape[0], a, scale)
+        else:
+            fnn_dloss_f64(which, &dx[0], pointer(dloss), &x[0], &t[0], x.shape[0], a, scale)
 
 
 # -- dropout ------------------------------------------------------------------------------------------------------------

@@ -43,6 +43,18 @@ enum
 const char *fnn_act_name(int act);
 int fnn_act_saves_y(int act);
 
+/* -- losses of two tensors: losses.def ------------------------------------------------------------------------------ */
+enum
+{
+#define LOSS(name, value, gradient) FNN_LOSS_##name,
+#include "losses.def"
+#undef LOSS
+    FNN_LOSSES
+};
+const char *fnn_loss_name(int loss);
+ptrdiff_t fnn_loss_work(ptrdiff_t n); /* values of `work` that fnn_loss_sum needs */
+
+/* -- the rest ------------------------------------------------------------------------------------------------------- */
 struct fnn_sgd
 {
     double lr, momentum, dampening, weight_decay, sign;
@@ -84,6 +96,12 @@ ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
                        ptrdiff_t n, double smoothing);                                                                 \
     void fnn_dnll_##SFX(REAL *dx, const REAL *dloss, const REAL *x, const int64_t *target, const REAL *weight,         \
                         ptrdiff_t rows, ptrdiff_t n, double smoothing);                                                \
+                                                                                                                       \
+    /* x, t (n); a: the loss's parameter.  dloss (n) may be NULL, dx is scaled anyway */                               \
+    void fnn_loss_##SFX(int loss, REAL *out, const REAL *x, const REAL *t, ptrdiff_t n, double a);                     \
+    double fnn_loss_sum_##SFX(int loss, double *work, const REAL *x, const REAL *t, ptrdiff_t n, double a);            \
+    void fnn_dloss_##SFX(int loss, REAL *dx, const REAL *dloss, const REAL *x, const REAL *t, ptrdiff_t n,             \
+                         double a, double scale);                                                                      \
                                                                                                                        \
     void fnn_dropout_##SFX(REAL *y, const REAL *x, ptrdiff_t n, uint64_t key, uint32_t threshold, double scale);       \
                                                                                                                        \

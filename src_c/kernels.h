@@ -35,6 +35,10 @@
         double (*nll)(const REAL *x, ptrdiff_t n, ptrdiff_t target, const REAL *weight, double smoothing);             \
         void (*dnll)(REAL *dx, const REAL *x, ptrdiff_t n, ptrdiff_t target, const REAL *weight, double smoothing,     \
                      double dloss);                                                                                    \
+        void (*loss[FNN_LOSSES])(REAL *loss, const REAL *x, const REAL *t, ptrdiff_t n, double a);                     \
+        double (*loss_sum[FNN_LOSSES])(const REAL *x, const REAL *t, ptrdiff_t n, double a);                           \
+        void (*dloss[FNN_LOSSES])(REAL *dx, const REAL *dloss, const REAL *x, const REAL *t, ptrdiff_t n, double a,    \
+                                  double scale);                                                                       \
         void (*dropout)(REAL *y, const REAL *x, ptrdiff_t n, uint64_t first, uint64_t key, uint32_t threshold,         \
                         double scale);                                                                                 \
         void (*gemm_panel)(REAL *c, ptrdiff_t ldc, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,  \

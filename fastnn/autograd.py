@@ -1,0 +1,503 @@
+"""Reverse-mode differentiation: Tensor and the tape.
+
+A Tensor is an ndarray with a memory of how it came about: a node, which holds the parents and one function from the
+result's gradient to theirs.  Nothing is recorded for plain arrays, for Tensors that track no gradient, or under
+`no_grad`; arrays come back then.  Gradients are ndarrays: first derivatives only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from . import _check, _core, _dispatch
+from ._check import Array
+
+Gradients: TypeAlias = "Sequence[Array | None]"
+
+
+class _Mode(threading.local):
+    enabled = True
+
+
+_mode = _Mode()
+_numbers = itertools.count()
+
+
+def is_grad_enabled() -> bool:
+    """Whether calls in this thread are recorded."""
+    return _mode.enabled
+
+
+@contextmanager
+def _grad_mode(enabled: bool) -> Iterator[None]:
+    before, _mode.enabled = _mode.enabled, enabled
+    try:
+        yield
+    finally:
+        _mode.enabled = before
+
+
+def no_grad() -> Any:
+    """Record nothing inside a `with` block, or in a function so decorated; arrays come back in place of Tensors.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> x = fastnn.tensor([1.0], requires_grad=True)
+    >>> with fastnn.no_grad():
+    ...     fastnn.relu(x)
+    array([1.])
+    """
+    return _grad_mode(False)
+
+
+def enable_grad() -> Any:
+    """Record again inside a `with` block under `no_grad`."""
+    return _grad_mode(True)
+
+
+class _Node:
+    """One recorded step.  Nodes are numbered as they come, so parents always have smaller numbers."""
+
+    __slots__ = ("backward", "number", "parents")
+
+    def __init__(self, parents: tuple[Tensor | None, ...], backward: Callable[[Array], Gradients]):
+        self.parents = parents
+        self.backward = backward
+        self.number = next(_numbers)
+
+
+class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array that can remember how it was computed.
+
+    Parameters
+    ----------
+    data : array_like
+        An ndarray is wrapped, not copied.  Integers cannot require gradients.
+    requires_grad : bool
+
+    Attributes
+    ----------
+    data : ndarray
+    grad : ndarray or None
+        Sum of the gradients of the `backward` calls so far; may be assigned.
+    requires_grad : bool
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> x = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad", "data")
+    __array_priority__ = 1000
+
+    def __init__(self, data: Any, requires_grad: bool = False):
+        self.data: Array = data.data if isinstance(data, Tensor) else np.asarray(data)
+        self._grad: Array | None = None
+        self._node: _Node | None = None
+        self._requires_grad = False
+        self.requires_grad = requires_grad
+
+    # -- what it is -----------------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self.data.dtype.kind != "f":
+            raise TypeError(f"Tensor: expected a float array for requires_grad=True, got dtype {self.data.dtype}")
+        if not value and self._node is not None:
+            raise ValueError("Tensor: a computed Tensor requires gradients; use detach() for one that does not")
+        self._requires_grad = bool(value)
+
+    @property
+    def grad(self) -> Array | None:
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            value = np.asarray(value)
+            if value.shape != self.data.shape:
+                raise ValueError(f"Tensor.grad: expected shape {self.data.shape}, got {value.shape}")
+        self._grad = value
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user, not computed."""
+        return self._node is None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.data, prefix="tensor(", separator=", ")
+        dtype = "" if self.data.dtype == np.float64 else f", dtype={self.data.dtype}"
+        return f"tensor({text}{dtype}{', requires_grad=True' if self._requires_grad else ''})"
+
+    __hash__ = object.__hash__
+
+    def numpy(self) -> Array:
+        """Return the array itself, tracked or not."""
+        return self.data
+
+    def item(self) -> Any:
+        """Return the one value as a Python number."""
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists."""
+        return self.data.tolist()
+
+    def detach(self) -> Tensor:
+        """Return a Tensor of the same array that tracks nothing."""
+        return Tensor(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError("Tensor: only Tensors made by the user can be deep-copied; detach() this one first")
+        copy = type(self)(self.data.copy(order="K"), self._requires_grad)
+        copy._grad = None if self._grad is None else self._grad.copy(order="K")
+        memo[id(self)] = copy
+        return copy
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError("Tensor: only Tensors made by the user can be pickled; detach() this one first")
+        return type(self), (self.data, self._requires_grad)
+
+    # -- differentiation --------------------------------------------------------------------------------------------------
+
+    def backward(self, grad: Any = None) -> None:
+        """Add the gradient of this Tensor to the `grad` of every leaf it was computed from.
+
+        Parameters
+        ----------
+        grad : array_like, optional
+            Gradient of the final result with respect to this Tensor, of its shape; 1 for a scalar.
+
+        Raises
+        ------
+        RuntimeError
+            If this Tensor tracks no gradient, or is no scalar and `grad` is missing.
+        """
+        if not self._requires_grad:
+            raise RuntimeError("backward: this Tensor does not require gradients")
+        if grad is None:
+            if self.data.size != 1:
+                raise RuntimeError(f"backward: expected a grad for a Tensor of shape {self.shape}; only a scalar has a default")
+            grad = np.ones_like(self.data)
+        grad = np.asarray(grad, dtype=self.data.dtype)
+        if grad.shape != self.data.shape:
+            raise ValueError(f"backward: expected grad of shape {self.data.shape}, got {grad.shape}")
+        _run_backward(self, grad)
+
+    def _elementwise(self, act: int, out: Any, a: float, b: float) -> Any:
+        """An activation of this Tensor: what `functional` hands over."""
+        x = self.data
+        if not _tracks(self):
+            return _core.unary(act, x, value_of(out), a, b)
+        if out is not None and out is not self:  # out=self is `inplace`, which a recorded step does out of place
+            raise TypeError("a recorded call writes no out=; use no_grad()")
+        y = _core.unary(act, x, None, a, b)
+        saved = y if _core.SAVES_Y[act] else x
+        return make(y, (self,), lambda dy: (_core.unary_backward(act, dy, saved, None, a, b),))
+
+    # -- NumPy's functions and operators ------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        if not _tracks(*inputs, *(out or ())):
+            if out is not None:
+                kwargs["out"] = tuple(value_of(each) for each in out)
+            result = getattr(ufunc, method)(*map(value_of, inputs), **kwargs)
+            return result if out is None else out[0]
+        if ufunc in UNDIFFERENTIATED:
+            return getattr(ufunc, method)(*map(value_of, inputs), **kwargs)
+        if out is not None:
+            return _in_place(ufunc, method, out, inputs, kwargs)
+        if method != "__call__" or kwargs or ufunc not in UFUNCS:
+            call = ufunc.__name__ + ("" if method == "__call__" else "." + method)
+            options = f" with {', '.join(kwargs)}=" if kwargs else ""
+            raise TypeError(f"np.{call}{options} has no derivative here; use .numpy() or no_grad() to compute without one")
+        values = tuple(map(value_of, inputs))
+        y = ufunc(*values)
+        rules = UFUNCS[ufunc]
+
+        def backward(dy: Array) -> Gradients:
+            return [
+                unbroadcast(rule(dy, y, *values), np.shape(value)) if wants(each) else None
+                for rule, value, each in zip(rules, values, inputs, strict=True)
+            ]
+
+        return make(y, inputs, backward)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in UNDIFFERENTIATED or not _tracks(*_flat(args), *_flat(tuple(kwargs.values()))):
+            return function(*_unwrapped(args), **{name: _unwrapped(value) for name, value in kwargs.items()})
+        if function not in FUNCTIONS:
+            raise TypeError(f"np.{function.__name__} has no derivative here; use .numpy() or no_grad() to compute without one")
+        return FUNCTIONS[function](*args, **kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        index = _unwrapped(index)
+        if not _tracks(self):
+            return self.data[index]
+        shape, dtype = self.data.shape, self.data.dtype
+
+        def backward(dy: Array) -> Gradients:
+            dx = np.zeros(shape, dtype)
+            np.add.at(dx, index, dy)
+            return (dx,)
+
+        return make(self.data[index], (self,), backward)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if _tracks(self, value):
+            raise RuntimeError("Tensor: a Tensor that tracks gradients cannot be assigned to; use no_grad()")
+        self.data[_unwrapped(index)] = value_of(value)
+
+    # -- methods ------------------------------------------------------------------------------------------------------------
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Sum over `axis` (an int, a tuple, or None for all)."""
+        return np.sum(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Mean over `axis`."""
+        return np.mean(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Maximum over `axis`; equal maxima share the gradient."""
+        return np.max(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Minimum over `axis`; equal minima share the gradient."""
+        return np.min(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+    def argmax(self, axis: Any = None) -> Any:
+        """Index of the maximum, an array: it has no gradient."""
+        return self.data.argmax(axis)
+
+    def reshape(self, *shape: Any) -> Any:
+        """Return the values in another shape."""
+        return np.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)  # type: ignore[call-overload]
+
+    view = reshape
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Any:
+        """Join dimensions start_dim to end_dim into one."""
+        first, last = (_check.axis("flatten", dim, self.ndim) for dim in (start_dim, end_dim))
+        if first > last:
+            raise ValueError(f"flatten: expected start_dim before end_dim, got {start_dim} and {end_dim}")
+        return self.reshape(*self.shape[:first], -1 if self.size else int(np.prod(self.shape[first : last + 1])), *self.shape[last + 1 :])
+
+    def transpose(self, *axes: int) -> Any:
+        """Permute the dimensions, or reverse them."""
+        return np.transpose(self, axes or None)  # type: ignore[call-overload]
+
+    @property
+    def T(self) -> Any:
+        return self.transpose()
+
+    def exp(self) -> Any:
+        """Exponential of each element."""
+        return np.exp(self)  # type: ignore[call-overload]
+
+    def log(self) -> Any:
+        """Natural logarithm of each element."""
+        return np.log(self)  # type: ignore[call-overload]
+
+    def sqrt(self) -> Any:
+        """Square root of each element."""
+        return np.sqrt(self)  # type: ignore[call-overload]
+
+    def abs(self) -> Any:
+        """Absolute value of each element."""
+        return np.abs(self)  # type: ignore[call-overload]
+
+    def astype(self, dtype: Any) -> Any:
+        """Cast to another float type, recorded."""
+        if not _tracks(self):
+            return self.data.astype(dtype)
+        before = self.data.dtype
+        return make(self.data.astype(dtype), (self,), lambda dy: (dy.astype(before),))
+
+
+def tensor(data: Any, requires_grad: bool = False) -> Tensor:
+    """Make a Tensor of a copy of the data.
+
+    Parameters
+    ----------
+    data : array_like
+    requires_grad : bool
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> tensor([1.0, 2.0], requires_grad=True)
+    tensor([1., 2.], requires_grad=True)
+    """
+    return Tensor(np.array(value_of(data), order="K"), requires_grad)
+
+
+def value_of(value: Any) -> Any:
+    """The array of a Tensor; anything else as it is."""
+    return value.data if isinstance(value, Tensor) else value
+
+
+def _tracks(*values: Any) -> bool:
+    """Whether a call on these values is recorded."""
+    return _mode.enabled and any(isinstance(value, Tensor) and value._requires_grad for value in values)
+
+
+def make(data: Any, parents: Sequence[Any], backward: Callable[[Array], Gradients]) -> Tensor:
+    """Record a step: its result, what it was computed from, and the function from dy to the parents' gradients."""
+    result = Tensor(data)
+    result._requires_grad = True
+    result._node = _Node(tuple(p if isinstance(p, Tensor) and p._requires_grad else None for p in parents), backward)
+    return result
+
+
+def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a function of `fastnn.functional` on Tensors, and record it if one of them tracks gradients."""
+    if not _tracks(*args, *kwargs.values()):
+        return function(*map(value_of, args), **{name: value_of(value) for name, value in kwargs.items()})
+    if function not in FUNCTIONS:
+        raise TypeError(f"{function.__name__} has no derivative here; use .numpy() or no_grad() to compute without one")
+    if kwargs.pop("out", None) is not None:
+        raise TypeError(f"{function.__name__}: a recorded call writes no out=; use no_grad()")
+    return FUNCTIONS[function](*args, **kwargs)
+
+
+# Derivatives, filled by the module of that name.  UFUNCS: for each argument a function (dy, y, *arguments) of its
+# gradient.  FUNCTIONS: the recorded version of a function.  UNDIFFERENTIATED: functions whose results are no real numbers.
+UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+UNDIFFERENTIATED: set[Callable[..., Any]] = set()
+
+
+def wants(value: Any) -> bool:
+    """Whether a gradient goes to this argument."""
+    return isinstance(value, Tensor) and value._requires_grad
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    """The values, those in lists and tuples too."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def _unwrapped(value: Any) -> Any:
+    """Arrays in place of Tensors, in lists and tuples too."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_unwrapped, value))
+    return value_of(value)
+
+
+def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Array:
+    """Sum over the dimensions along which an argument of this shape was repeated."""
+    gradient = np.asarray(gradient)
+    if gradient.shape == shape:
+        return gradient
+    extra = gradient.ndim - len(shape)
+    repeated = tuple(i + extra for i, size in enumerate(shape) if size == 1 and gradient.shape[i + extra] != 1)
+    return gradient.sum(axis=(*range(extra), *repeated), keepdims=True).reshape(shape)  # type: ignore[no-any-return]
+
+
+def _in_place(ufunc: np.ufunc, method: str, out: Any, inputs: Any, kwargs: Any) -> Any:
+    """`y += z` on the tape: a new Tensor takes the name y, the old one stays what it was."""
+    (target,) = out
+    if not inputs or target is not inputs[0] or not isinstance(target, Tensor):
+        raise TypeError(f"np.{ufunc.__name__}: a recorded call writes no out=; use no_grad()")
+    if target.is_leaf and target.requires_grad:
+        raise RuntimeError("Tensor: a Tensor that requires gradients cannot be changed in place; use no_grad()")
+    return getattr(ufunc, method)(*inputs, **kwargs)
+
+
+def _run_backward(root: Tensor, grad: Array) -> None:
+    """Walk the graph from the last step to the first; every node runs once, with its whole gradient."""
+    pending: dict[int, tuple[Tensor, Array]] = {id(root): (root, grad)}
+    order = _nodes_of(root)
+    leaves: list[tuple[Tensor, Array]] = []
+    for tensor_ in order:
+        dy = pending.pop(id(tensor_), (tensor_, None))[1]
+        if dy is None:
+            continue
+        if tensor_._node is None:
+            leaves.append((tensor_, dy))
+            continue
+        for parent, d in zip(tensor_._node.parents, tensor_._node.backward(dy), strict=True):
+            if parent is None or d is None:
+                continue
+            before = pending.get(id(parent))
+            d = d.astype(parent.data.dtype, copy=False)
+            pending[id(parent)] = (parent, d if before is None else before[1] + d)
+    uses = Counter(id(d) for _, d in leaves)
+    for leaf, d in leaves:
+        if leaf._grad is not None:
+            leaf._grad = leaf._grad + d
+        elif d is grad or d.base is not None or uses[id(d)] > 1:  # somebody else's memory too: the leaf gets its own
+            leaf._grad = d.copy(order="K")
+        else:
+            leaf._grad = d
+
+
+def _nodes_of(root: Tensor) -> list[Tensor]:
+    """The Tensors that the root was computed from, latest first, leaves last."""
+    seen, stack, found = {id(root)}, [root], []
+    while stack:
+        tensor_ = stack.pop()
+        found.append(tensor_)
+        for parent in tensor_._node.parents if tensor_._node is not None else ():
+            if parent is not None and id(parent) not in seen:
+                seen.add(id(parent))
+                stack.append(parent)
+    return sorted(found, key=lambda t: -1 if t._node is None else t._node.number, reverse=True)
+
+
+_dispatch.register(Tensor, record)

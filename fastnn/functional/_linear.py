@@ -1,0 +1,161 @@
+"""The linear layer's product and its gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from .._dispatch import differentiable
+from ._softmax import kernel_type
+
+__all__ = [
+    "linear",
+    "linear_backward",
+]
+
+
+def _operands(name: str, arrays: dict[str, Any]) -> tuple[list[Array], np.dtype[Any]]:
+    """The arrays in one computing type, and the result's type."""
+    floats = [_check.as_float(name, value, argument) for argument, value in arrays.items()]
+    dtype = np.result_type(*floats).newbyteorder("=")
+    compute = np.result_type(dtype, np.float32)
+    return [_check.compute_array(array.astype(compute, copy=False)) for array in floats], dtype
+
+
+def _product(a: Array, b: Array, bias: Array | None = None, out: Array | None = None) -> Array:
+    """A b + bias by the kernel; `out`, if given, is contiguous and apart from the operands."""
+    c = np.empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
+    if c.size and a.shape[1]:
+        _core.gemm[kernel_type(c)](c, a, b, bias)
+    elif c.size:
+        c[...] = 0 if bias is None else bias
+    return c
+
+
+@differentiable
+def linear(input: Any, weight: Any, bias: Any = None, *, out: Array | None = None) -> Array:
+    """Apply a linear map to the last dimension: x W^T + b.
+
+    Parameters
+    ----------
+    input : array_like, (*, in_features)
+    weight : array_like, (out_features, in_features) or (in_features,)
+        Fastest where its transpose is C-contiguous, as the layer `nn.Linear` keeps it.
+    bias : array_like, (out_features,) or (), optional
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray, (*, out_features), or (*) for a weight of one dimension
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Notes
+    -----
+    Each output value is summed in the order of in_features, whatever the batch: a row's result does not depend on the
+    rows beside it.
+
+    Examples
+    --------
+    >>> linear([1.0, 2.0], [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [0.0, 0.0, 10.0])
+    array([ 1.,  2., 13.])
+    """
+    given = {"input": input, "weight": weight} | ({} if bias is None else {"bias": bias})
+    (x, w, *rest), dtype = _operands("linear", given)
+    _check_shapes("linear", x, w)
+    single = w.ndim == 1
+    expected = () if single else w.shape[:1]
+    b = rest[0] if rest else None
+    if b is not None and b.shape != expected:
+        raise ValueError(f"linear: expected bias of shape {expected}, got {b.shape}")
+    shape = x.shape[:-1] + expected
+    _check.check_out("linear", out, shape, dtype)
+    matrix = w.reshape(1, -1) if single else w
+    rows = _rows_of(x)
+    target = None
+    if out is not None and out.flags.carray and out.dtype == x.dtype and not _overlaps(out, x, w, b):
+        target = out.reshape(len(rows), len(matrix))
+    y = _product(rows, matrix.T, None if b is None else np.ascontiguousarray(b).reshape(-1), target).reshape(shape)
+    return out if target is not None else _check.finish(y, dtype, out)  # type: ignore[return-value]
+
+
+def _overlaps(out: Array, *inputs: Array | None) -> bool:
+    return any(each is not None and np.may_share_memory(out, each) for each in inputs)
+
+
+def _rows_of(x: Array) -> Array:
+    """(rows, features) of (*, features), a view where the strides allow."""
+    rows = int(np.prod(x.shape[:-1]))
+    return x.reshape(rows, x.shape[-1])
+
+
+def _check_shapes(name: str, x: Array, weight: Array) -> None:
+    if weight.ndim not in (1, 2):
+        raise ValueError(f"{name}: expected a weight (out_features, in_features), got shape {weight.shape}")
+    if x.ndim < 1 or x.shape[-1] != weight.shape[-1]:
+        raise ValueError(
+            f"{name}: expected an input of {weight.shape[-1]} features in its last dimension, got shape {x.shape}"
+        )
+
+
+def linear_backward(dy: Any, input: Any, weight: Any) -> tuple[Array, Array, Array]:
+    """Gradients of `linear`: of the input, the weight and the bias.
+
+    Parameters
+    ----------
+    dy : array_like, (*, out_features)
+    input : array_like, (*, in_features)
+    weight : array_like, (out_features, in_features) or (in_features,)
+
+    Returns
+    -------
+    dx : ndarray, (*, in_features)
+        dy W.
+    dweight : ndarray
+        dy^T x, in `weight`'s shape and memory layout.
+    dbias : ndarray, (out_features,) or ()
+        The sum of dy over all but its last dimension.
+
+    Examples
+    --------
+    >>> dx, dweight, dbias = linear_backward([1.0, 10.0], [2.0], [[3.0], [4.0]])
+    >>> dx, dweight.ravel(), dbias
+    (array([43.]), array([ 2., 20.]), array([ 1., 10.]))
+    """
+    return gradients(dy, input, weight, (True, True, True))  # type: ignore[return-value]
+
+
+def gradients(dy: Any, input: Any, weight: Any, wanted: tuple[bool, bool, bool]) -> tuple[Array | None, ...]:
+    """`linear_backward`, only those gradients that are wanted."""
+    name = "linear_backward"
+    (gradient, x, w), dtype = _operands(name, {"dy": dy, "input": input, "weight": weight})
+    _check_shapes(name, x, w)
+    expected = x.shape[:-1] + w.shape[:-1]
+    if gradient.shape != expected:
+        raise ValueError(f"{name}: expected dy of shape {expected}, got {gradient.shape}")
+    matrix = w.reshape(1, -1) if w.ndim == 1 else w
+    rows = _rows_of(x)
+    dy_rows = gradient.reshape(len(rows), len(matrix))
+    dx = dweight = dbias = None
+    if wanted[0]:
+        dx = _check.finish(_product(dy_rows, matrix).reshape(x.shape), dtype, None)
+    if wanted[1]:
+        if matrix.T.flags.c_contiguous:
+            dweight = np.empty(matrix.shape, x.dtype, order="F")
+            _product(rows.T, dy_rows, out=dweight.T)
+        else:
+            dweight = _product(dy_rows.T, rows)
+        dweight = _check.finish(dweight.reshape(w.shape) if w.ndim == 1 else dweight, dtype, None)
+    if wanted[2]:
+        sums = np.zeros(len(matrix), x.dtype)
+        if dy_rows.size:
+            _core.column_sums[kernel_type(sums)](sums, np.ascontiguousarray(dy_rows))
+        dbias = _check.finish(sums.reshape(w.shape[:-1]), dtype, None)
+    return dx, dweight, dbias

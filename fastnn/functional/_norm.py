@@ -1,0 +1,298 @@
+"""Batch normalization: statistics, forward and backward.
+
+Channels-first and channels-last memory are both read where they lie and give the same bits.  Statistics are float64: a
+float32 mean of 1e3 has lost the digits that a deviation of 1e-2 needs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from .._dispatch import differentiable
+from ._softmax import kernel_type
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_stats",
+]
+
+
+class _Memory(NamedTuple):
+    """How (N, C, *) lies in memory: sizes for the kernels and the permutation that makes it C-contiguous."""
+
+    n: int
+    c: int
+    s: int
+    last: bool
+    permutation: tuple[int, ...]
+
+    def flat(self, array: Array) -> Array:
+        return array.transpose(self.permutation).reshape(-1)
+
+
+def _memory(x: Array) -> tuple[Array, _Memory]:
+    """x, copied only if neither order fits, and its memory."""
+    n, c = x.shape[:2]
+    s = int(np.prod(x.shape[2:]))
+    spatial = tuple(range(2, x.ndim))
+    orders = [
+        _Memory(n, c, s, x.ndim == 2, (0, 1, *spatial)),
+        _Memory(n, c, s, True, (0, *spatial, 1)),
+        _Memory(1, c, n * s, False, (1, 0, *spatial)),
+    ]
+    for order in orders:
+        if x.transpose(order.permutation).flags.c_contiguous:
+            return x, order
+    return np.ascontiguousarray(x), orders[0]
+
+
+def _checked_input(name: str, input: Any) -> tuple[Array, np.dtype[Any]]:
+    x, dtype = _check.as_compute(name, input)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected an input of 2 or more dimensions (N, C, *), got shape {x.shape}")
+    return x, dtype
+
+
+def _several_values(name: str, x: Array) -> None:
+    if x.shape[0] and x.size == x.shape[1]:
+        raise ValueError(f"{name}: expected more than 1 value per channel when training, got input size {x.shape}")
+
+
+def _statistics(x: Array, memory: _Memory) -> tuple[Array, Array]:
+    """Mean and biased variance of each channel; 0 where there are no values."""
+    mean, var = np.zeros(memory.c), np.zeros(memory.c)
+    if x.size:
+        work = np.empty(_core.norm_work(memory.n, memory.c, memory.s))
+        _core.norm_stats[kernel_type(x)](mean, var, work, memory.flat(x), memory.n, memory.c, memory.s, memory.last)
+    return mean, var
+
+
+def _normalize(x: Array, memory: _Memory, mean: Array, rstd: Array, weight: Any, bias: Any) -> Array:
+    y = np.empty_like(x)
+    if y.size:
+        work = np.empty(_core.norm_work(memory.n, memory.c, memory.s))
+        n, c, s, last, _ = memory
+        kernel = _core.norm_forward[kernel_type(x)]
+        kernel(memory.flat(y), work, memory.flat(x), mean, rstd, weight, bias, n, c, s, last)
+    return y
+
+
+def batch_norm_stats(input: Any, eps: float = 1e-5) -> tuple[Array, Array]:
+    """Mean and reciprocal standard deviation 1 / sqrt(var + eps) of each channel; var is biased.
+
+    Parameters
+    ----------
+    input : array_like, (N, C, *)
+        More than one value per channel.
+    eps : float
+        Above 0.
+
+    Returns
+    -------
+    mean, rstd : ndarray of float64, (C,)
+
+    Raises
+    ------
+    ValueError
+        If the input has fewer than 2 dimensions or one value per channel, or eps <= 0.
+
+    Notes
+    -----
+    Deviations are taken about a value of the data before they are summed (Chan, Golub, LeVeque 1983): a constant channel
+    has variance 0, whatever its value.
+
+    Examples
+    --------
+    >>> mean, rstd = batch_norm_stats([[1.0, 5.0], [3.0, 5.0]], eps=1e-6)
+    >>> mean, rstd.round(3)
+    (array([2., 5.]), array([   1., 1000.]))
+    """
+    x, _ = _checked_input("batch_norm_stats", input)
+    eps = _check_eps("batch_norm_stats", eps)
+    _several_values("batch_norm_stats", x)
+    x, memory = _memory(x)
+    mean, var = _statistics(x, memory)
+    return mean, 1 / np.sqrt(var + eps)
+
+
+def _check_eps(name: str, eps: Any) -> float:
+    number = _check.real(name, "eps", eps)
+    if not number > 0:
+        raise ValueError(f"{name}: expected eps above 0, got {number:g}")
+    return number
+
+
+def _running(name: str, argument: str, value: Any, c: int) -> Array | None:
+    """A running statistic: None, or a writeable float array of one value per channel, updated in place."""
+    if value is None:
+        return None
+    if not isinstance(value, np.ndarray) or value.dtype not in _check.FLOATS:
+        raise TypeError(f"{name}: expected {argument} to be a float array, got {getattr(value, 'dtype', type(value).__name__)}")
+    if value.shape != (c,):
+        raise ValueError(f"{name}: expected {argument} of shape ({c},) for an input of {c} channels, got {value.shape}")
+    return value
+
+
+@differentiable
+def batch_norm(
+    input: Any,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    *,
+    out: Array | None = None,
+) -> Array:
+    """Batch normalization, (x - mean) / sqrt(var + eps) * weight + bias for each channel (Ioffe, Szegedy 2015).
+
+    Parameters
+    ----------
+    input : array_like, (N, C, *)
+    running_mean, running_var : ndarray, (C,), or None
+        Used if not training.  In training they are updated in place: r = (1 - momentum) * r + momentum * batch, with the
+        unbiased variance.  (TensorFlow's and flax's momentum is one minus this one.)
+    weight, bias : array_like, (C,), or None
+    training : bool
+        Take the batch's own mean and biased variance.
+    momentum, eps : float
+        eps above 0 in training.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        Of `input`'s shape, dtype and memory layout.
+
+    Raises
+    ------
+    ValueError
+        For wrong shapes, one value per channel in training, or missing running statistics outside of it.  Nothing has
+        changed then.
+
+    See Also
+    --------
+    batch_norm_stats, batch_norm_backward
+
+    Examples
+    --------
+    >>> batch_norm([[1.0, 5.0], [3.0, 5.0]], None, None, training=True).round(3)
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
+    y, _, _ = forward_with_stats(input, running_mean, running_var, weight, bias, training, momentum, eps, out=out)
+    return y
+
+
+def forward_with_stats(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    *,
+    out: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """`batch_norm`, and the mean and rstd that its backward needs."""
+    x, dtype = _checked_input("batch_norm", input)
+    c = x.shape[1]
+    running_mean = _running("batch_norm", "running_mean", running_mean, c)
+    running_var = _running("batch_norm", "running_var", running_var, c)
+    weight = _check.as_vector("batch_norm", weight, "weight", c, x.dtype)
+    bias = _check.as_vector("batch_norm", bias, "bias", c, x.dtype)
+    momentum = _check.real("batch_norm", "momentum", momentum)
+    _check.check_out("batch_norm", out, x.shape, dtype)
+    if training:
+        eps = _check_eps("batch_norm", eps)
+        _several_values("batch_norm", x)
+        for argument, value in (("running_mean", running_mean), ("running_var", running_var)):
+            if value is not None and not value.flags.writeable:
+                raise ValueError(f"batch_norm: {argument} is read-only")
+    elif running_mean is None or running_var is None:
+        raise ValueError("batch_norm: expected running_mean and running_var when not training, got None")
+    else:
+        eps = _check.real("batch_norm", "eps", eps)
+    x, memory = _memory(x)
+    if training:
+        mean, var = _statistics(x, memory)
+    else:
+        mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)  # type: ignore[union-attr]
+    with np.errstate(all="ignore"):  # a negative running_var gives NaN, as it must, and silently
+        rstd = 1 / np.sqrt(var + eps)
+    y = _check.finish(_normalize(x, memory, mean, rstd, weight, bias), dtype, out)
+    if training and x.size:
+        m = memory.n * memory.s
+        for running, batch in ((running_mean, mean), (running_var, var * (m / (m - 1)))):
+            if running is not None:
+                running[...] = (1 - momentum) * running.astype(np.float64) + momentum * batch
+    return y, mean, rstd
+
+
+def batch_norm_backward(
+    dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None, training: bool = True
+) -> tuple[Array, Array, Array]:
+    """Gradients of `batch_norm`: of the input, the weight and the bias.
+
+    Parameters
+    ----------
+    dy, input : array_like, (N, C, *)
+    mean, rstd : array_like, (C,)
+        From `batch_norm_stats`, or of the running statistics if not training.
+    weight : array_like, (C,), or None
+    training : bool
+        Whether mean and rstd depend on the input.
+
+    Returns
+    -------
+    dx : ndarray
+        rstd * weight * (dy - mean(dy) - xhat * mean(dy * xhat)), xhat = (input - mean) * rstd, the means over a channel's
+        values; rstd * weight * dy if not training.
+    dweight, dbias : ndarray, (C,)
+        sum dy * xhat and sum dy.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0], [3.0]])
+    >>> dx, dweight, dbias = batch_norm_backward([[1.0], [0.0]], x, *batch_norm_stats(x))
+    >>> dweight.round(3), dbias
+    (array([-1.]), array([1.]))
+    """
+    name = "batch_norm_backward"
+    x, dtype = _checked_input(name, input)
+    gradient = _check.compute_array(_check.as_float(name, dy, "dy").astype(x.dtype, copy=False))
+    _check.same_shape(name, "input", x, "dy", gradient)
+    n, c = x.shape[:2]
+    mean = _check.as_vector(name, mean, "mean", c, np.float64)
+    rstd = _check.as_vector(name, rstd, "rstd", c, np.float64)
+    if mean is None or rstd is None:
+        raise TypeError(f"{name}: expected mean and rstd to be arrays, got None")
+    weight = _check.as_vector(name, weight, "weight", c, x.dtype)
+    x, memory = _memory(x)
+    dx, dweight, dbias = np.empty_like(x), np.zeros(c, x.dtype), np.zeros(c, x.dtype)
+    if x.size:
+        if gradient.strides != x.strides:
+            gradient = _like_memory(gradient, x)
+        n, c, s, last, _ = memory
+        work = np.empty(_core.norm_work(n, c, s))
+        flat = memory.flat
+        kernel = _core.norm_backward[kernel_type(x)]
+        kernel(flat(dx), dweight, dbias, work, flat(gradient), flat(x), mean, rstd, weight, n, c, s, last, bool(training))
+    return tuple(_check.finish(each, dtype, None) for each in (dx, dweight, dbias))  # type: ignore[return-value]
+
+
+def _like_memory(array: Array, like: Array) -> Array:
+    """A copy that lies in memory as `like` does."""
+    copy = np.empty_like(like)
+    copy[...] = array
+    return copy

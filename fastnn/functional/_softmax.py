@@ -1,0 +1,152 @@
+"""softmax, log_softmax and their gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from .._dispatch import differentiable
+
+__all__ = [
+    "log_softmax",
+    "log_softmax_backward",
+    "softmax",
+    "softmax_backward",
+]
+
+
+def _implicit_dim(ndim: int) -> int:
+    """PyTorch's choice where no dim is given: 0 for 0, 1 and 3 dimensions, else 1."""
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def _forward(name: str, input: Any, dim: int | None, dtype: Any, out: Array | None, log: bool) -> Array:
+    x = _check.as_float(name, input)
+    x = x if dtype is None else _check.as_float(name, x.astype(dtype), "dtype")
+    dim = _check.axis(name, _implicit_dim(x.ndim) if dim is None else dim, x.ndim)
+    result = x.dtype.newbyteorder("=")
+    _check.check_out(name, out, x.shape, result)
+    rows = to_rows(_check.compute_array(x), dim)
+    y = np.empty_like(rows)
+    if y.size:
+        _core.softmax[kernel_type(y)](y, rows, log)
+    return _check.finish(from_rows(y, x.shape, dim), result, out)
+
+
+def _backward(name: str, dy: Any, y: Any, dim: int | None, out: Array | None, log: bool) -> Array:
+    dy, y = _check.as_float(name, dy, "dy"), _check.as_float(name, y, "y")
+    _check.same_shape(name, "y", y, "dy", dy)
+    dim = _check.axis(name, _implicit_dim(y.ndim) if dim is None else dim, y.ndim)
+    result = np.result_type(dy, y)
+    _check.check_out(name, out, y.shape, result)
+    compute = np.result_type(result, np.float32)
+    dy_rows, y_rows = (to_rows(_check.compute_array(each.astype(compute, copy=False)), dim) for each in (dy, y))
+    dx = np.empty_like(y_rows)
+    if dx.size:
+        _core.softmax_backward[kernel_type(dx)](dx, dy_rows, y_rows, log)
+    return _check.finish(from_rows(dx, y.shape, dim), result, out)
+
+
+def to_rows(x: Array, dim: int) -> Array:
+    """(rows, n) with dimension `dim` last, contiguous; a copy unless it already lies so."""
+    if x.ndim == 0:
+        return np.ascontiguousarray(x).reshape(1, 1)
+    moved = np.moveaxis(x, dim, -1)
+    return np.ascontiguousarray(moved).reshape(moved.size // moved.shape[-1] if moved.size else 0, moved.shape[-1])
+
+
+def from_rows(rows: Array, shape: tuple[int, ...], dim: int) -> Array:
+    """The array of that shape whose rows along `dim` these are."""
+    if not shape:
+        return rows.reshape(())
+    moved = shape[:dim] + shape[dim + 1 :] + shape[dim : dim + 1]
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(moved), -1, dim))
+
+
+def kernel_type(array: Array) -> str:
+    """The name by which a kernel of this array's type is found."""
+    return "float" if array.dtype == np.float32 else "double"
+
+
+@differentiable
+def softmax(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array | None = None) -> Array:
+    """exp(x) / sum exp(x) along one dimension, computed about the maximum.
+
+    Parameters
+    ----------
+    input : array_like
+    dim : int, optional
+        None takes PyTorch's implicit choice: 0 for 0, 1 and 3 dimensions, else 1.
+    dtype : data-type, optional
+        Cast `input` to it first.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        Of `input`'s shape.  A row that holds NaN or inf, or -inf alone, is NaN.
+
+    Examples
+    --------
+    >>> softmax([1.0, -1.0, 1.0]).round(4)
+    array([0.4683, 0.0634, 0.4683])
+    """
+    return _forward("softmax", input, dim, dtype, out, log=False)
+
+
+def softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
+    """Gradient of `softmax`: y * (dy - sum y dy).
+
+    Examples
+    --------
+    >>> softmax_backward([1.0, 0.0], [0.5, 0.5])
+    array([ 0.25, -0.25])
+    """
+    return _backward("softmax_backward", dy, y, dim, out, log=False)
+
+
+@differentiable
+def log_softmax(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array | None = None) -> Array:
+    """Logarithm of `softmax`, x - max - log(sum exp(x - max)).
+
+    Parameters
+    ----------
+    input : array_like
+    dim : int, optional
+        As in `softmax`.
+    dtype : data-type, optional
+        Cast `input` to it first.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        Of `input`'s shape.
+
+    Notes
+    -----
+    The logarithm is log1p of the sum without its largest term, so that the largest entry keeps its digits where it
+    exceeds the others by far.
+
+    Examples
+    --------
+    >>> log_softmax([0.0, 0.0]).round(4)
+    array([-0.6931, -0.6931])
+    """
+    return _forward("log_softmax", input, dim, dtype, out, log=True)
+
+
+def log_softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
+    """Gradient of `log_softmax`: dy - exp(y) * sum dy.
+
+    Examples
+    --------
+    >>> log_softmax_backward([1.0, 0.0], log_softmax([0.0, 0.0])).round(4)
+    array([ 0.5, -0.5])
+    """
+    return _backward("log_softmax_backward", dy, y, dim, out, log=True)

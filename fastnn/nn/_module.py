@@ -1,0 +1,345 @@
+"""Module, the base of all layers, and Parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from .._check import FLOATS, Array
+from ..autograd import Tensor, value_of
+
+M = TypeVar("M", bound="Module")
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module counts among its parameters when it is assigned as an attribute.
+
+    Parameters
+    ----------
+    data : array_like of float
+    requires_grad : bool
+
+    Examples
+    --------
+    >>> Parameter(np.ones(2))
+    Parameter containing:
+    tensor([1., 1.], requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True):
+        super().__init__(data, requires_grad)
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+
+class StateDictError(ValueError, RuntimeError):
+    """A state dict does not fit the module; RuntimeError too, because PyTorch raises that."""
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `Module.load_state_dict` found missing and left over."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class Module:
+    """Base class of all layers and models.
+
+    A subclass calls `super().__init__()`, assigns Parameters and Modules as attributes, and defines `forward`.
+
+    Examples
+    --------
+    >>> from fastnn import nn
+    >>> class Scale(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.factor = nn.Parameter(np.array(2.0))
+    ...
+    ...     def forward(self, input):
+    ...         return self.factor * input
+    >>> Scale()(np.array([1.0, 2.0]))
+    tensor([2., 4.], requires_grad=True)
+    """
+
+    training: bool
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Array | None]
+    _modules: dict[str, Module | None]
+    _transient: set[str]  # buffers that state_dict leaves out
+    _optional_state: frozenset[str] = frozenset()  # names that a loaded dict may lack
+
+    def __init__(self) -> None:
+        vars(self).update(training=True, _parameters={}, _buffers={}, _modules={}, _transient=set())
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the module's output; every subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__}: forward is not defined")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    # -- attributes -----------------------------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        tables = vars(self)
+        if "_parameters" not in tables:
+            if isinstance(value, (Parameter, Module)):
+                raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name}")
+            object.__setattr__(self, name, value)
+        elif isinstance(value, Parameter):
+            self._forget(name)
+            self._parameters[name] = value
+        elif isinstance(value, Module):
+            self._forget(name)
+            self._modules[name] = value
+        elif self._parameters.get(name) is not None and value is not None:
+            raise TypeError(f"{type(self).__name__}: expected {name} to be a Parameter or None, got {type(value).__name__}")
+        elif self._modules.get(name) is not None and value is not None:
+            raise TypeError(f"{type(self).__name__}: expected {name} to be a Module or None, got {type(value).__name__}")
+        elif name in self._parameters:
+            self._parameters[name] = value
+        elif name in self._modules:
+            self._modules[name] = value
+        elif name in self._buffers:
+            self._buffers[name] = None if value is None else np.asarray(value)
+        else:
+            object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        for table in ("_parameters", "_buffers", "_modules"):
+            entries = vars(self).get(table, {})
+            if name in entries:
+                return entries[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        if any(name in table for table in (self._parameters, self._buffers, self._modules)):
+            self._forget(name)
+        else:
+            object.__delattr__(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
+
+    def _forget(self, name: str) -> None:
+        for table in (self._parameters, self._buffers, self._modules, vars(self)):
+            table.pop(name, None)
+        self._transient.discard(name)
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter, or None for one that a subclass of layers leaves out."""
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"register_parameter: expected a Parameter or None for {name}, got {type(param).__name__}")
+        self._forget(name)
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, value: Any, persistent: bool = True) -> None:
+        """Add an array that belongs to the module's state but is not trained; `state_dict` skips it if not persistent."""
+        self._forget(name)
+        self._buffers[name] = None if value is None else np.asarray(value_of(value))
+        if not persistent:
+            self._transient.add(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a child module under a name."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"add_module: expected a Module or None for {name}, got {type(module).__name__}")
+        self._forget(name)
+        self._modules[name] = module
+
+    # -- walking ----------------------------------------------------------------------------------------------------------
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """All modules from this one down, each once, with their paths."""
+        seen: set[int] = set()
+        stack: list[tuple[str, Module]] = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield path, module
+            stack.extend(reversed([(_joined(path, name), child) for name, child in module._modules.items() if child is not None]))
+
+    def modules(self) -> Iterator[Module]:
+        """All modules from this one down, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The direct children with their names."""
+        return ((name, child) for name, child in self._modules.items() if child is not None)
+
+    def children(self) -> Iterator[Module]:
+        """The direct children."""
+        return (child for _, child in self.named_children())
+
+    def _named(self, table: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name, value in getattr(module, table).items():
+                if value is not None and id(value) not in seen:
+                    seen.add(id(value))
+                    yield _joined(path, name), value
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with their paths, a shared one once."""
+        return self._named("_parameters", prefix, recurse)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """All parameters, a shared one once."""
+        return (value for _, value in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Array]]:
+        """All buffers with their paths."""
+        return self._named("_buffers", prefix, recurse)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Array]:
+        """All buffers."""
+        return (value for _, value in self.named_buffers(recurse=recurse))
+
+    # -- modes ------------------------------------------------------------------------------------------------------------
+
+    def train(self: M, mode: bool = True) -> M:
+        """Put this module and all below into training mode."""
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self: M) -> M:
+        """Put this module and all below into evaluation mode."""
+        return self.train(False)
+
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        """Set whether the parameters track gradients."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the parameters' gradients, or fill them with 0."""
+        zero_gradients(self.parameters(), set_to_none)
+
+    def apply(self: M, function: Callable[[Module], Any]) -> M:
+        """Call a function on every module, children first."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    def to(self: M, dtype: Any) -> M:
+        """Cast parameters, their gradients and float buffers to float32 or float64."""
+        dtype = np.dtype(dtype)
+        if dtype not in FLOATS[1:]:
+            raise TypeError(f"{type(self).__name__}.to: expected float32 or float64, got {dtype}")
+        for module in self.modules():
+            for parameter in module._parameters.values():
+                if parameter is not None:
+                    parameter.data = parameter.data.astype(dtype, copy=False)
+                    if parameter.grad is not None:
+                        parameter.grad = parameter.grad.astype(dtype, copy=False)
+            for name, value in module._buffers.items():
+                if value is not None and value.dtype.kind == "f":
+                    module._buffers[name] = value.astype(dtype, copy=False)
+        return self
+
+    def float(self: M) -> M:
+        """Cast to float32."""
+        return self.to(np.float32)
+
+    def double(self: M) -> M:
+        """Cast to float64."""
+        return self.to(np.float64)
+
+    # -- state ------------------------------------------------------------------------------------------------------------
+
+    def state_dict(self, prefix: str = "") -> dict[str, Array]:
+        """Return parameters and persistent buffers by path, PyTorch's keys; the arrays are the live ones, not copies."""
+        state: dict[str, Array] = {}
+        for name, parameter in self._parameters.items():
+            if parameter is not None:
+                state[prefix + name] = parameter.data
+        for name, value in self._buffers.items():
+            if value is not None and name not in self._transient:
+                state[prefix + name] = value
+        for name, child in self.named_children():
+            state.update(child.state_dict(f"{prefix}{name}."))
+        return state
+
+    def _optional_keys(self, prefix: str = "") -> set[str]:
+        keys = {prefix + name for name in self._optional_state}
+        return keys.union(*(child._optional_keys(f"{prefix}{name}.") for name, child in self.named_children()))
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
+        """Copy arrays into the parameters and buffers of the same paths: all of them or, on any error, none.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to array_like
+        strict : bool
+            Refuse missing and unexpected keys.  A batch-norm layer's num_batches_tracked may be missing.
+
+        Returns
+        -------
+        IncompatibleKeys
+            (missing_keys, unexpected_keys)
+
+        Raises
+        ------
+        StateDictError
+            For keys, if strict, and for shapes or dtypes that do not fit; a ValueError and a RuntimeError.
+        """
+        own = self.state_dict()
+        missing = [key for key in own if key not in state_dict and key not in self._optional_keys()]
+        unexpected = [key for key in state_dict if key not in own]
+        problems = [f"missing key {key!r}" for key in missing] + [f"unexpected key {key!r}" for key in unexpected]
+        problems = problems if strict else []
+        values = {key: np.asarray(value_of(state_dict[key])) for key in own if key in state_dict}
+        for key, value in values.items():
+            if value.shape != own[key].shape:
+                problems.append(f"expected {key!r} of shape {own[key].shape}, got {value.shape}")
+            elif not np.can_cast(value.dtype, own[key].dtype, "same_kind"):
+                problems.append(f"expected {key!r} of a type like {own[key].dtype}, got {value.dtype}")
+        if problems:
+            raise StateDictError(f"load_state_dict for {type(self).__name__}: " + "; ".join(problems))
+        for key, value in values.items():
+            own[key][...] = value
+        return IncompatibleKeys(missing, unexpected)
+
+    # -- text -------------------------------------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """Return the part of `repr` between the brackets."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra, children = self.extra_repr(), list(self._modules.items())
+        if not children:
+            return f"{type(self).__name__}({extra})"
+        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children]
+        return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
+    """Forget gradients, or fill those there are with 0."""
+    for parameter in parameters:
+        if set_to_none:
+            parameter.grad = None
+        elif parameter.grad is not None:
+            parameter.grad = np.zeros_like(parameter.grad)
+
+
+def cast(input: Any, dtype: Any) -> Any:
+    """What enters a layer, in the layer's dtype; recorded for Tensors that track gradients."""
+    if isinstance(input, Tensor):
+        return input if input.dtype == dtype else input.astype(dtype)
+    return np.asarray(input, dtype)

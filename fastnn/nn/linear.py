@@ -1,0 +1,103 @@
+"""Linear, Flatten and Identity."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import _check, functional
+from ..autograd import Tensor
+from . import init
+from ._module import Module, Parameter, cast
+
+
+class Identity(Module):
+    """Hand the input on; arguments are accepted and ignored, so that it can take any layer's place.
+
+    Examples
+    --------
+    >>> Identity(54, unused=True)(3)
+    3
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        """Return `input` itself."""
+        return input
+
+
+class Flatten(Module):
+    """Join the dimensions start_dim to end_dim into one.
+
+    Examples
+    --------
+    >>> Flatten()(np.zeros((2, 3, 4))).shape
+    (2, 12)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Any) -> Any:
+        """Return `input` in its new shape."""
+        x = input if isinstance(input, Tensor) else np.asarray(input)
+        first, last = (_check.axis("Flatten", dim, x.ndim) for dim in (self.start_dim, self.end_dim))
+        if first > last:
+            raise ValueError(f"Flatten: expected start_dim before end_dim, got {self.start_dim} and {self.end_dim}")
+        return x.reshape(*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
+
+    def extra_repr(self) -> str:
+        """Return the dimensions."""
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Linear(Module):
+    """Linear map of the last dimension, x W^T + b.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias : bool
+    dtype : float32 or float64
+        What enters is converted to it.
+
+    Attributes
+    ----------
+    weight : Parameter, (out_features, in_features)
+        From U(-1/sqrt(in_features), 1/sqrt(in_features)), as the bias.  Its transpose is C-contiguous, the order in which
+        the product reads it.
+    bias : Parameter, (out_features,), or None
+
+    Examples
+    --------
+    >>> Linear(3, 2)(np.ones((5, 3))).shape
+    (5, 2)
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, dtype: Any = np.float32):
+        super().__init__()
+        self.in_features = _check.count("Linear", "in_features", in_features)
+        self.out_features = _check.count("Linear", "out_features", out_features)
+        self.weight = Parameter(np.empty((in_features, out_features), dtype).T)
+        self.register_parameter("bias", Parameter(np.empty(out_features, dtype)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Any) -> Any:
+        """Return `fastnn.linear(input, weight, bias)`."""
+        return functional.linear(cast(input, self.weight.dtype), self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -1,0 +1,142 @@
+"""Batch-normalization layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check, functional
+from ._module import Module, Parameter, cast
+
+
+class _BatchNorm(Module):
+    """Batch normalization of each channel; see `fastnn.batch_norm` for the formula.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels.
+    eps : float
+        Added to the variance under the root.
+    momentum : float or None
+        Weight of the new batch in the running statistics; None takes the plain average of all batches.
+    affine : bool
+        Learn a weight (starts at 1) and a bias (starts at 0) for each channel.
+    track_running_stats : bool
+        Without, the batch's own statistics are used in evaluation too.
+    bias : bool
+        Without, an affine layer has no bias.
+    dtype : float32 or float64
+        What enters is converted to it.
+
+    Attributes
+    ----------
+    weight, bias : Parameter, (num_features,), or None
+    running_mean, running_var : ndarray, (num_features,), or None
+    num_batches_tracked : ndarray, (), int64, or None
+    """
+
+    _dimensions: dict[int, str]
+    _optional_state = frozenset({"num_batches_tracked"})
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        bias: bool = True,
+        dtype: Any = np.float32,
+    ):
+        super().__init__()
+        name = type(self).__name__
+        self.num_features = _check.count(name, "num_features", num_features)
+        self.eps = _check.real(name, "eps", eps)
+        self.momentum = None if momentum is None else _check.real(name, "momentum", momentum)
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.dtype = np.dtype(dtype)
+        self.register_parameter("weight", Parameter(np.ones(num_features, dtype)) if affine else None)
+        self.register_parameter("bias", Parameter(np.zeros(num_features, dtype)) if affine and bias else None)
+        self.register_buffer("running_mean", np.zeros(num_features, dtype) if track_running_stats else None)
+        self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", np.array(0, np.int64) if track_running_stats else None)
+
+    def reset_running_stats(self) -> None:
+        """Start the running statistics anew."""
+        if self.track_running_stats:
+            self.running_mean[...] = 0
+            self.running_var[...] = 1
+            self.num_batches_tracked[...] = 0
+
+    def to(self, dtype: Any) -> Any:
+        """Cast parameters and buffers."""
+        super().to(dtype)
+        self.dtype = np.dtype(dtype)
+        return self
+
+    def forward(self, input: Any) -> Any:
+        """Normalize; in training mode also update the running statistics."""
+        name = type(self).__name__
+        x = cast(input, self.dtype)
+        if x.ndim not in self._dimensions:
+            expected = " or ".join(f"a {ndim}-D input {shape}" for ndim, shape in self._dimensions.items())
+            raise ValueError(f"{name}: expected {expected}, got {x.ndim}-D with shape {x.shape}")
+        if x.shape[1] != self.num_features:
+            raise ValueError(f"{name}: expected an input of {self.num_features} channels, got {x.shape[1]} with shape {x.shape}")
+        update = self.training and self.running_mean is not None
+        momentum = self.momentum
+        if momentum is None:
+            momentum = 1 / (int(self.num_batches_tracked) + 1) if update else 0.0
+        y = functional.batch_norm(
+            x,
+            self.running_mean if update or not self.training else None,
+            self.running_var if update or not self.training else None,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            momentum,
+            self.eps,
+        )
+        if update:
+            self.num_batches_tracked += 1
+        return y
+
+    def extra_repr(self) -> str:
+        """Return the options."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    __doc__ = f"""{_BatchNorm.__doc__}
+    Examples
+    --------
+    >>> BatchNorm1d(3)(np.random.rand(8, 3)).shape
+    (8, 3)
+    """
+    _dimensions = {2: "(N, C)", 3: "(N, C, L)"}  # noqa: RUF012
+
+
+class BatchNorm2d(_BatchNorm):
+    __doc__ = f"""{_BatchNorm.__doc__}
+    Examples
+    --------
+    >>> BatchNorm2d(3)(np.random.rand(8, 3, 4, 4)).shape
+    (8, 3, 4, 4)
+    """
+    _dimensions = {4: "(N, C, H, W)"}  # noqa: RUF012
+
+
+class BatchNorm3d(_BatchNorm):
+    __doc__ = f"""{_BatchNorm.__doc__}
+    Examples
+    --------
+    >>> BatchNorm3d(3)(np.random.rand(8, 3, 2, 4, 4)).shape
+    (8, 3, 2, 4, 4)
+    """
+    _dimensions = {5: "(N, C, D, H, W)"}  # noqa: RUF012

@@ -1,0 +1,176 @@
+"""Optimizer, the base of all optimizers: parameter groups, state, and the arrays of one fused step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._check import Array
+from ..autograd import Tensor, enable_grad
+
+Group = dict[str, Any]
+
+
+class Optimizer:
+    """Base class of all optimizers.
+
+    Parameters
+    ----------
+    params : iterable of Parameters, or of dicts
+        A dict is a parameter group: its "params" and the options that differ from `defaults`.
+    defaults : dict
+        The options, by name.
+    """
+
+    _states: tuple[str, ...] = ()  # names of the arrays kept beside each parameter
+
+    def __init__(self, params: Any, defaults: dict[str, Any]):
+        self.defaults = defaults
+        self.param_groups: list[Group] = []
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        if isinstance(params, (Tensor, np.ndarray)):
+            raise TypeError(f"{self._name}: expected an iterable of Parameters, got a {type(params).__name__}")
+        groups = list(params)
+        if not groups:
+            raise ValueError(f"{self._name}: expected at least one parameter, got none")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _check_group(self, group: Group) -> None:
+        """Refuse options out of range."""
+        raise NotImplementedError
+
+    def _update(self, group: Group, batch: list[tuple[Tensor, Array]]) -> None:
+        """One step for parameters and gradients of one dtype, by the fused kernel."""
+        raise NotImplementedError
+
+    def add_param_group(self, group: Group) -> None:
+        """Add parameters with options of their own."""
+        params = group["params"]
+        group = {**self.defaults, **group, "params": [params] if isinstance(params, Tensor) else list(params)}
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        for param in group["params"]:
+            if not isinstance(param, Tensor):
+                raise TypeError(f"{self._name}: expected Parameters, got a {type(param).__name__}")
+            if not param.is_leaf:
+                raise ValueError(f"{self._name}: expected Parameters, got a computed Tensor of shape {param.shape}")
+            if id(param) in known:
+                raise ValueError(f"{self._name}: a parameter of shape {param.shape} is given twice")
+            known.add(id(param))
+        self._check_group(group)
+        self.param_groups.append(group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the parameters' gradients, or fill those there are with 0."""
+        for param in self._params():
+            if set_to_none:
+                param.grad = None
+            elif param.grad is not None:
+                param.grad = np.zeros_like(param.grad)
+
+    def _params(self) -> Iterator[Tensor]:
+        return (param for group in self.param_groups for param in group["params"])
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the loss and its gradients anew before the step; its result is returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        work = []
+        for group in self.param_groups:
+            self._check_group(group)
+            batches: dict[Any, list[tuple[Tensor, Array]]] = {}
+            for param in group["params"]:
+                if param.grad is not None:
+                    if param.dtype not in _check.FLOATS[1:]:
+                        raise TypeError(f"{self._name}: expected float32 or float64 parameters, got {param.dtype}")
+                    if not param.data.flags.writeable:
+                        raise ValueError(f"{self._name}: a parameter of shape {param.shape} is read-only")
+                    batches.setdefault(param.dtype, []).append((param, param.grad))
+            work += [(group, batch) for batch in batches.values()]
+        for group, batch in work:
+            self._update(group, batch)
+        return loss
+
+    def _arrays(self, batch: list[tuple[Tensor, Array]], names: Iterable[str]) -> dict[str, list[Array]]:
+        """The batch's parameters, gradients and states as the kernels need them: dense, tensor by tensor in one layout."""
+        columns: dict[str, list[Array]] = {"params": [], "grads": []} | {name: [] for name in names}
+        for param, grad in batch:
+            if not _is_dense(param.data):
+                param.data = param.data.copy()
+            columns["params"].append(param.data)
+            columns["grads"].append(_laid_out_as(param.data, grad))
+            state = self.state.setdefault(param, {})
+            for name in names:
+                state[name] = _laid_out_as(param.data, state[name]) if name in state else np.zeros_like(param.data)
+                columns[name].append(state[name])
+        return columns
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state by parameter number, and the groups' options: PyTorch's keys."""
+        numbers = {id(param): i for i, param in enumerate(self._params())}
+        return {
+            "state": {numbers[id(param)]: dict(state) for param, state in self.state.items()},
+            "param_groups": [{**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state: all of it or, on any error, nothing."""
+        groups = state_dict["param_groups"]
+        if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
+            sizes = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in groups]
+            raise ValueError(f"{self._name}.load_state_dict: expected groups of {sizes[0]} parameters, got {sizes[1]}")
+        for group in groups:
+            self._check_group({**self.defaults, **group})
+        own = dict(zip((i for g in groups for i in g["params"]), self._params(), strict=True))
+        state: dict[Tensor, dict[str, Any]] = {}
+        for number, entries in state_dict["state"].items():
+            param = own[int(number)]
+            state[param] = {}
+            for key, value in entries.items():
+                if key in self._states and value is not None:
+                    array = np.array(value, param.dtype, order="K")
+                    if array.shape != param.shape:
+                        raise ValueError(f"{self._name}.load_state_dict: expected {key} of shape {param.shape}, got {array.shape}")
+                    state[param][key] = array
+                else:
+                    state[param][key] = float(value) if np.ndim(value) == 0 and value is not None else value
+        for own_group, group in zip(self.param_groups, groups, strict=True):
+            own_group.update({key: value for key, value in group.items() if key != "params"})
+        self.state = state
+
+    def __repr__(self) -> str:
+        lines = [self._name + " ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def _is_dense(array: Array) -> bool:
+    """Whether the array fills one block of memory, in whatever order of its dimensions."""
+    order = sorted(range(array.ndim), key=lambda i: -array.strides[i])
+    return array.dtype.isnative and array.flags.aligned and array.transpose(order).flags.c_contiguous
+
+
+def _laid_out_as(like: Array, array: Array) -> Array:
+    """The array itself if it lies in memory as `like` does, else a copy that does."""
+    if array.strides == like.strides and array.dtype == like.dtype and array.flags.aligned:
+        return array
+    copy = np.empty_like(like)
+    copy[...] = array
+    return copy
