@@ -10,7 +10,7 @@ from . import _check
 
 RNG: TypeAlias = "None | int | np.random.SeedSequence | np.random.Generator"
 
-_default = np.random.default_rng()
+_default: np.random.Generator | None = None  # made when first asked for: importing numpy.random takes its time
 
 
 def manual_seed(seed: int) -> None:
@@ -34,10 +34,17 @@ def manual_seed(seed: int) -> None:
     _default = np.random.default_rng(_check.count("manual_seed", "seed", seed))
 
 
+def _own() -> np.random.Generator:
+    global _default
+    if _default is None:
+        _default = np.random.default_rng()
+    return _default
+
+
 def generator(name: str, rng: RNG) -> np.random.Generator:
     """`rng` as a Generator; None is the package's own."""
     if rng is None:
-        return _default
+        return _own()
     if isinstance(rng, (bool, np.bool_)) or not isinstance(rng, (int, np.integer, np.random.SeedSequence, np.random.Generator)):
         raise TypeError(f"{name}: expected rng to be None, an integer, a SeedSequence or a Generator, got {type(rng).__name__}")
     if isinstance(rng, (int, np.integer)):
@@ -48,7 +55,7 @@ def generator(name: str, rng: RNG) -> np.random.Generator:
 def key(name: str, rng: Any) -> int:
     """The 64-bit key of a mask: an integer below 2^64 is the key itself, anything else gives one draw."""
     if rng is None:
-        return int(_default.bit_generator.random_raw())  # type: ignore[call-overload]
+        return int(_own().bit_generator.random_raw())  # type: ignore[call-overload]
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, (bool, np.bool_)):
         value = _check.count(name, "rng", rng)
         if value < 2**64:

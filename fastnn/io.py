@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +36,8 @@ def save(state_dict: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     >>> fastnn.load(path)
     {'weight': array([1., 1.])}
     """
+    import tempfile
+
     from safetensors.numpy import save as serialize
 
     arrays = {}
