@@ -527,7 +527,7 @@ def hardtanh(
     >>> hardtanh([-2.0, 0.5, 2.0])
     array([-1. ,  0.5,  1. ])
     """
-    if min_val > max_val:
+    if _check.real("hardtanh", "min_val", min_val) > _check.real("hardtanh", "max_val", max_val):
         raise ValueError(f"hardtanh: expected min_val of at most max_val, got {min_val} and {max_val}")
     return unary(ACTS["hardtanh"], input, input if inplace else out, min_val, max_val)
 

@@ -1,0 +1,142 @@
+"""dropout: the mask as a function of key and index, its statistics, the select, refusals."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import nn
+
+both = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+
+
+def philox(counter, key, rounds=7):
+    """Philox4x32 in Python integers, as its authors define it."""
+    c = [counter & 0xFFFFFFFF, counter >> 32 & 0xFFFFFFFF, 0, 0]
+    k = [key & 0xFFFFFFFF, key >> 32]
+    for _ in range(rounds):
+        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [p1 >> 32 ^ c[1] ^ k[0], p1 & 0xFFFFFFFF, p0 >> 32 ^ c[3] ^ k[1], p0 & 0xFFFFFFFF]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return c
+
+
+def bits_of(element, key):
+    """16 bits of one element: half word h of counter l in its group of 128."""
+    h, lane = divmod(element % 128, 16)
+    return philox(element // 128 * 16 + lane, key)[h // 2] >> 16 * (h % 2) & 0xFFFF
+
+
+def test_the_reference_generator_is_philox():
+    """Known answers of Philox4x32-10 (Random123's kat_vectors)."""
+    assert philox(0, 0, 10) == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
+
+
+@pytest.mark.parametrize("key", [0, 1, 2**32, 2**64 - 1, 0x123456789ABCDEF])
+def test_mask_is_the_documented_function(key):
+    mask = fastnn.dropout_mask(1000, 0.3, rng=key)
+    expected = [bits_of(i, key) >= round(0.3 * 65536) for i in range(1000)]
+    np.testing.assert_array_equal(mask, expected)
+
+
+@both
+@pytest.mark.parametrize("shape", [(1,), (127,), (128,), (5000,), (30, 41, 7), (100_000,)], ids=str)
+def test_dropout_applies_its_mask(dtype, shape):
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    mask = fastnn.dropout_mask(shape, 0.3, rng=9)
+    y = fastnn.dropout(x, 0.3, rng=9)
+    np.testing.assert_array_equal(y, np.where(mask, x * dtype(1 / 0.7), 0))
+    np.testing.assert_array_equal(fastnn.dropout_backward(x, 0.3, rng=9), y)
+    for memory in (np.asfortranarray(x), x.reshape(x.shape)[::1]):
+        np.testing.assert_array_equal(fastnn.dropout(memory, 0.3, rng=9), y)
+    z = x.copy()
+    assert fastnn.dropout(z, 0.3, inplace=True, rng=9) is z
+    np.testing.assert_array_equal(z, y)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9, 1e-3])
+def test_frequency(p):
+    n = 2_000_000
+    kept = fastnn.dropout_mask(n, p, rng=5).sum()
+    exact = 1 - round(65536 * p) / 65536
+    assert abs(kept - n * exact) < 5 * math.sqrt(n * exact * (1 - exact))
+
+
+def test_bits_are_independent():
+    """Pairs of neighbours, of the elements sharing a word, of neighbouring keys: a chi-squared each."""
+    n = 1 << 20
+    masks = [fastnn.dropout_mask(n, 0.5, rng=key).astype(int) for key in (0, 1, 2**32)]
+    pairs = [(masks[0][:-lag], masks[0][lag:]) for lag in (1, 16, 32, 64, 128, 2048)]
+    pairs += list(itertools.combinations(masks, 2))
+    for a, b in pairs:
+        counts = np.bincount(2 * a + b, minlength=4)
+        assert ((counts - len(a) / 4) ** 2).sum() / (len(a) / 4) < 25  # 3 degrees of freedom: p < 2e-5
+
+
+def test_no_key_is_another_shifted():
+    masks = {key: fastnn.dropout_mask(4096, 0.5, rng=key) for key in range(20)}
+    for (a, b), shift in itertools.product(itertools.combinations(masks, 2), (0, 1, 16, 128)):
+        agreement = (masks[a][shift:] == masks[b][: 4096 - shift]).mean()
+        assert 0.4 < agreement < 0.6
+
+
+@both
+def test_select_not_multiply(dtype):
+    x = np.array([1, -2, np.inf, np.nan, -0.0] * 100, dtype)
+    y = fastnn.dropout(x, 1.0)
+    assert not y.any()
+    assert not np.signbit(y).any()
+    y = fastnn.dropout(x, 0.5, rng=0)
+    mask = fastnn.dropout_mask(x.shape, 0.5, rng=0)
+    assert not y[~mask].any()
+    np.testing.assert_array_equal(y[mask], x[mask] * 2)
+
+
+def test_evaluation_copies_and_the_layer_hands_through():
+    x = np.ones(5, np.float32)
+    for y in (fastnn.dropout(x, 0.5, training=False), fastnn.dropout(x, 0.0)):
+        np.testing.assert_array_equal(y, x)
+        assert not np.shares_memory(x, y)
+    assert nn.Dropout().eval()(x) is x
+
+
+def test_where_masks_come_from():
+    x = np.ones(200)
+    fastnn.manual_seed(7)
+    first = [fastnn.dropout(x) for _ in range(3)]
+    assert not np.array_equal(first[0], first[1])
+    fastnn.manual_seed(7)
+    for y in first:
+        np.testing.assert_array_equal(fastnn.dropout(x), y)
+    state = np.random.get_state()[1].copy()
+    fastnn.dropout(x)
+    assert (np.random.get_state()[1] == state).all()
+    a, b = (fastnn.dropout(x, rng=np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+    rng = np.random.default_rng(3)
+    assert not np.array_equal(fastnn.dropout(x, rng=rng), fastnn.dropout(x, rng=rng))
+    fastnn.dropout(x, rng=np.random.SeedSequence(1))
+    fastnn.dropout(x, rng=2**70)
+    layers = [nn.Dropout(rng=4), nn.Dropout(rng=4)]
+    np.testing.assert_array_equal(layers[0](x), layers[1](x))
+    assert not np.array_equal(layers[0](x), layers[0](x))
+
+
+def test_refusals():
+    for p in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match=r"dropout: expected p in \[0, 1\]"):
+            fastnn.dropout([1.0], p)
+        with pytest.raises(ValueError, match="Dropout: expected p"):
+            nn.Dropout(p)
+    with pytest.raises(TypeError, match="dropout: expected rng to be None, an integer, a SeedSequence or a Generator, got str"):
+        fastnn.dropout([1.0], rng="1")
+    with pytest.raises(ValueError, match="dropout: expected rng of at least 0, got -1"):
+        fastnn.dropout([1.0], rng=-1)
+    with pytest.raises(TypeError, match="dropout_backward: expected rng to be the key"):
+        fastnn.dropout_backward([1.0], 0.5)
+    with pytest.raises(ValueError, match="each size of shape of at least 0, got -1"):
+        fastnn.dropout_mask((2, -1))
+    assert fastnn.dropout(np.zeros((0, 3))).shape == (0, 3)
+    assert fastnn.dropout_mask((), rng=0).shape == ()

@@ -1,0 +1,72 @@
+"""save and load: round trips, the safetensors library's own readers, damaged files."""
+
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import fastnn
+from fastnn import nn
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights.safetensors"
+
+
+def test_round_trip(path):
+    model = nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3))
+    fastnn.save(model.state_dict(), path)
+    loaded = fastnn.load(path)
+    for reader in (loaded, load_file(path)):
+        assert list(reader) == sorted(model.state_dict()) or set(reader) == set(model.state_dict())
+        for key, value in model.state_dict().items():
+            np.testing.assert_array_equal(reader[key], value)
+            assert reader[key].dtype == value.dtype
+            assert reader[key].shape == value.shape
+    assert all(value.flags.writeable for value in loaded.values())
+    other = nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3))
+    other.load_state_dict(loaded)
+    x = np.ones((4, 5), np.float32)
+    np.testing.assert_array_equal(other.eval()(x).numpy(), model.eval()(x).numpy())
+
+
+def test_kinds_of_arrays(path):
+    base = np.arange(12.0).reshape(3, 4)
+    state = {"F": np.asfortranarray(base), "gaps": base[::2, ::3], "reversed": base[::-1], "foreign": base.astype(">f8"), "half": base.astype("f2"),
+             "scalar": np.array(3, np.int64), "bool": base > 3, "empty": np.zeros((0, 3)), "tensor": fastnn.tensor(base), "parameter": nn.Parameter(base)}  # fmt: skip
+    fastnn.save(state, path)
+    for key, value in fastnn.load(path).items():
+        np.testing.assert_array_equal(value, np.asarray(state[key]))
+        assert value.shape == np.asarray(state[key]).shape
+
+
+def test_a_failed_save_leaves_the_old_file(path):
+    fastnn.save({"a": np.ones(1)}, path)
+    for wrong in ({"a": "text"}, {1: np.ones(1)}, {"a": np.ones(1, complex)}):
+        with pytest.raises(TypeError, match="save: expected names and arrays of numbers"):
+            fastnn.save(wrong, path)
+    assert fastnn.load(path)["a"] == [1]
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    with pytest.raises(OSError, match="No such file"):
+        fastnn.save({"a": np.ones(1)}, path.parent / "missing" / "file")
+
+
+def test_damaged_files(path):
+    fastnn.save({"a": np.arange(1000.0)}, path)
+    whole = path.read_bytes()
+    for bad in (b"", b"short", whole[:-1], whole[:100], b"\xff" * 16 + whole, whole + b"x", b"{}" + whole[2:]):
+        path.write_bytes(bad)
+        with pytest.raises(ValueError, match="is not a safetensors file that NumPy can hold"):
+            fastnn.load(path)
+    with pytest.raises(FileNotFoundError):
+        fastnn.load(path.parent / "missing")
+
+
+def test_the_library_is_imported_when_first_used():
+    import subprocess
+
+    code = "import sys, fastnn; print('safetensors' in sys.modules, 'numpy.random' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == "False"

@@ -1,0 +1,240 @@
+"""Module, containers, layers: registration, walking, state, modes, text."""
+
+import copy
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+from ops import OPS
+
+import fastnn
+from fastnn import nn
+
+
+def net():
+    fastnn.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Dropout(0.5), nn.Linear(3, 2))
+
+
+@pytest.mark.parametrize("op", OPS, ids=[op.name for op in OPS])
+def test_activation_layers(op):
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    for case in op.cases:
+        layer = op.layer(**case)
+        np.testing.assert_array_equal(layer(x), getattr(fastnn, op.name)(x, **case))
+        assert not list(layer.parameters())
+        assert all(f"{k}={v!r}" in repr(layer) for k, v in case.items())
+
+
+def test_softmax_layers():
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    np.testing.assert_array_equal(nn.Softmax(0)(x), fastnn.softmax(x, 0))
+    np.testing.assert_array_equal(nn.LogSoftmax(dim=1)(x), fastnn.log_softmax(x, 1))
+
+
+def test_registration():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(np.ones(2))
+            self.child = nn.Linear(2, 3)
+            self.register_buffer("count", 3)
+            self.register_buffer("scratch", [1.0], persistent=False)
+            self.number = 5
+
+        def forward(self, input):
+            return self.child(input * self.weight)
+
+    model = Net()
+    assert [name for name, _ in model.named_parameters()] == ["weight", "child.weight", "child.bias"]
+    assert [name for name, _ in model.named_buffers()] == ["count", "scratch"]
+    assert list(model.state_dict()) == ["weight", "count", "child.weight", "child.bias"]
+    assert [name for name, _ in model.named_modules()] == ["", "child"]
+    assert model.number == 5
+    assert "weight" in dir(model)
+    with pytest.raises(TypeError, match="Net: expected weight to be a Parameter or None, got ndarray"):
+        model.weight = np.ones(2)
+    with pytest.raises(TypeError, match="Net: expected child to be a Module or None, got int"):
+        model.child = 3
+    model.weight = None
+    assert [name for name, _ in model.named_parameters()] == ["child.weight", "child.bias"]
+    del model.child
+    with pytest.raises(AttributeError, match="'Net' object has no attribute 'child'"):
+        model.child  # noqa: B018
+    model.count = 7
+    assert model.count.shape == ()
+    model.number = nn.Parameter([1.0])
+    assert "number" in dict(model.named_parameters())
+    assert "number" not in vars(model)
+
+
+def test_forgotten_init_and_forward():
+    class Early(nn.Module):
+        def __init__(self):
+            self.weight = nn.Parameter([1.0])
+
+    with pytest.raises(AttributeError, match=r"Early: call super\(\).__init__\(\) before assigning weight"):
+        Early()
+    with pytest.raises(NotImplementedError, match="Module: forward is not defined"):
+        nn.Module()(1)
+
+
+def test_sharing():
+    layer = nn.Linear(2, 2)
+    model = nn.Sequential(layer, nn.ReLU(), layer)
+    assert len(list(model.parameters())) == 2
+    assert len(list(model.modules())) == 3
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert model.state_dict()["0.weight"] is layer.weight.data
+
+
+def test_sequential():
+    model = net()
+    assert len(model) == 5
+    assert isinstance(model[-1], nn.Linear)
+    assert list(model[1:3].state_dict())[0] == "1.weight"
+    named = nn.Sequential(OrderedDict(first=nn.Linear(1, 2), second=nn.Tanh()))
+    assert list(named.state_dict()) == ["first.weight", "first.bias"]
+    assert isinstance(named.second, nn.Tanh)
+    named.append(nn.Identity())
+    assert len(named) == 3
+    with pytest.raises(TypeError, match="Sequential: expected Modules, got function for '0'"):
+        nn.Sequential(fastnn.relu)
+
+
+def test_modes():
+    model = net()
+    assert model.training
+    assert not any(module.training for module in model.eval().modules())
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    np.testing.assert_array_equal(model(x).numpy(), model(x).numpy())
+    model.train()
+    assert not np.array_equal(model(x).numpy(), model(x).numpy())
+
+
+def test_gradients_of_parameters():
+    model = net()
+    model(np.random.default_rng(0).normal(size=(8, 4))).sum().backward()
+    assert all(p.grad is not None and p.grad.dtype == np.float32 for p in model.parameters())
+    model.zero_grad(set_to_none=False)
+    assert all(not p.grad.any() for p in model.parameters())
+    model.zero_grad()
+    assert all(p.grad is None for p in model.parameters())
+    model.requires_grad_(False)
+    assert isinstance(model(np.ones((3, 4))), np.ndarray)
+
+
+def test_types():
+    model = net().double()
+    assert {p.dtype for p in model.parameters()} == {np.dtype(np.float64)}
+    assert model[1].running_mean.dtype == np.float64
+    assert model[1].num_batches_tracked.dtype == np.int64
+    assert model(np.ones((3, 4), np.float32)).dtype == np.float64
+    assert model.float()(np.ones((3, 4))).dtype == np.float32
+    assert model[0].weight.data.T.flags.c_contiguous
+    with pytest.raises(TypeError, match="expected float32 or float64, got float16"):
+        model.to(np.float16)
+    for x in ([[1, 2, 3, 4]] * 3, np.ones((3, 4), int), np.ones((3, 4), np.float16)):
+        assert model(x).dtype == np.float32
+
+
+def test_cast_is_recorded():
+    x = fastnn.tensor(np.ones((3, 4)), requires_grad=True)
+    nn.Linear(4, 2)(x).sum().backward()
+    assert x.grad.dtype == np.float64
+
+
+def test_load_state_dict():
+    source, target = net(), nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Dropout(0.5), nn.Linear(3, 2))
+    source(np.random.default_rng(0).normal(size=(8, 4)))
+    assert target.load_state_dict(source.state_dict()) == ([], [])
+    for a, b in zip(source.state_dict().values(), target.state_dict().values(), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.shares_memory(a, b)
+    state = {k: v.astype(np.float64) if v.ndim else v for k, v in source.state_dict().items()}
+    del state["1.num_batches_tracked"]
+    assert target.load_state_dict(state) == ([], [])
+    assert target[0].weight.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda s: s.pop("0.bias"), "missing key '0.bias'"),
+        (lambda s: s.update(extra=np.ones(1)), "unexpected key 'extra'"),
+        (lambda s: s.update({"4.bias": np.ones(3)}), r"expected '4.bias' of shape \(2,\), got \(3,\)"),
+        (lambda s: s.update({"4.bias": np.ones(2, complex)}), "expected '4.bias' of a type like float32, got complex128"),
+        (lambda s: s.update({"1.num_batches_tracked": np.array(1.5)}), "of a type like int64, got float64"),
+    ],
+)
+def test_load_state_dict_is_all_or_nothing(change, text):
+    model = net()
+    before = {k: v.copy() for k, v in model.state_dict().items()}
+    state = {k: np.full_like(v, 7) for k, v in before.items()}
+    change(state)
+    for error in (ValueError, RuntimeError):
+        with pytest.raises(error, match=text):
+            model.load_state_dict(state)
+    for k, v in model.state_dict().items():
+        np.testing.assert_array_equal(v, before[k])
+
+
+def test_load_state_dict_not_strict():
+    model = net()
+    state = {"0.bias": np.full(3, 5.0), "other": np.ones(1)}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert "0.weight" in missing
+    assert unexpected == ["other"]
+    np.testing.assert_array_equal(model[0].bias.data, [5, 5, 5])
+    with pytest.raises(nn.StateDictError, match="shape"):
+        model.load_state_dict({"0.bias": np.ones(4)}, strict=False)
+
+
+def test_copies():
+    model = net()
+    model(np.random.default_rng(0).normal(size=(8, 4)))
+    x = np.ones((3, 4), np.float32)
+    model.eval()
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(other(x).numpy(), model(x).numpy())
+        other[0].weight.data[...] = 0
+        assert model[0].weight.data.any()
+
+
+def test_text():
+    assert repr(net()) == (
+        "Sequential(\n"
+        "  (0): Linear(in_features=4, out_features=3, bias=True)\n"
+        "  (1): BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)\n"
+        "  (2): ReLU()\n"
+        "  (3): Dropout(p=0.5, inplace=False)\n"
+        "  (4): Linear(in_features=3, out_features=2, bias=True)\n"
+        ")"
+    )
+
+
+def test_apply():
+    seen = []
+    net().apply(lambda module: seen.append(type(module).__name__))
+    assert seen == ["Linear", "BatchNorm1d", "ReLU", "Dropout", "Linear", "Sequential"]
+
+
+def test_flatten_and_identity():
+    x = np.zeros((2, 3, 4))
+    assert nn.Flatten()(x).shape == (2, 12)
+    assert nn.Flatten(0, 1)(x).shape == (6, 4)
+    assert nn.Flatten()(np.zeros((0, 3, 4))).shape == (0, 12)
+    assert nn.Flatten()(fastnn.tensor(x, requires_grad=True)).shape == (2, 12)
+    with pytest.raises(IndexError, match=r"Flatten: expected dim in \[-1, 0\], got 1"):
+        nn.Flatten()(np.zeros(3))
+    assert nn.Identity(1, a=2)(x) is x
+
+
+def test_inplace_layers():
+    x = np.array([-1.0, 2.0], np.float32)
+    assert nn.ReLU(inplace=True)(x) is x
+    assert repr(nn.ReLU(inplace=True)) == "ReLU(inplace=True)"
+    t = fastnn.tensor([-1.0, 2.0], requires_grad=True)
+    nn.ReLU(inplace=True)(t * 1).sum().backward()
+    np.testing.assert_array_equal(t.grad, [0, 1])

@@ -1,0 +1,189 @@
+"""SGD and Adam: golden values, groups, layouts, state, refusals."""
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import nn, optim
+
+GRADIENTS = (0.5, -0.2, 0.1)
+GOLDEN = [
+    (optim.SGD, {}, (0.95, 0.97, 0.96)),
+    (optim.SGD, {"weight_decay": 0.1}, (0.94, 0.9506, 0.931094)),
+    (optim.SGD, {"momentum": 0.9}, (0.95, 0.925, 0.8925)),
+    (optim.SGD, {"momentum": 0.9, "dampening": 0.5}, (0.95, 0.915, 0.8785)),
+    (optim.SGD, {"momentum": 0.9, "nesterov": True}, (0.905, 0.9025, 0.86325)),
+    (optim.Adam, {}, (0.900000002, 0.865439418, 0.827500241)),
+    (optim.Adam, {"weight_decay": 0.1}, (0.900000002, 0.847519063, 0.790162183)),
+    (optim.Adam, {"weight_decay": 0.01, "decoupled_weight_decay": True}, (0.899000002, 0.863540418, 0.824737700)),
+]
+
+
+@pytest.mark.parametrize(("rule", "options", "expected"), GOLDEN, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+def test_golden_values(rule, options, expected, dtype):
+    for shape in ((1,), (3, 5000)):
+        p = nn.Parameter(np.ones(shape, dtype))
+        optimizer = rule([p], lr=0.1, **options)
+        for gradient, value in zip(GRADIENTS, expected, strict=True):
+            p.grad = np.full(shape, gradient, dtype)
+            optimizer.step()
+            np.testing.assert_allclose(p.data, value, rtol=1e-6 if dtype == np.float32 else 2e-9)
+
+
+@pytest.mark.parametrize(("rule", "options"), [(optim.SGD, {"momentum": 0.9}), (optim.Adam, {}), (optim.Adam, {"amsgrad": True})], ids=str)
+def test_maximize_mirrors(rule, options):
+    up, down = nn.Parameter([1.0]), nn.Parameter([1.0])
+    optimizers = rule([up], lr=0.1, maximize=True, **options), rule([down], lr=0.1, **options)
+    for gradient in GRADIENTS:
+        up.grad, down.grad = [-gradient], [gradient]
+        for optimizer in optimizers:
+            optimizer.step()
+    np.testing.assert_array_equal(up.data, down.data)
+
+
+def test_amsgrad_against_numpy():
+    p = nn.Parameter([1.0])
+    optimizer = optim.Adam([p], lr=0.1, amsgrad=True)
+    x, m, v, top = 1.0, 0.0, 0.0, 0.0
+    for t, g in enumerate((5.0, 0.1, 0.1, -0.3), 1):
+        p.grad = [g]
+        optimizer.step()
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        top = max(top, v)
+        x -= 0.1 / (1 - 0.9**t) * m / (np.sqrt(top) / np.sqrt(1 - 0.999**t) + 1e-8)
+        assert p.data[0] == pytest.approx(x, rel=1e-12)
+    assert list(optimizer.state[p]) == ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
+
+
+@pytest.mark.parametrize(("rule", "options"), [(optim.SGD, {"momentum": 0.9}), (optim.Adam, {})], ids=str)
+def test_layouts_and_sizes(rule, options):
+    """A parameter's memory order, its gradient's, and its neighbours make no difference."""
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=shape) for shape in ((3, 4), (0,), (), (5000,), (70, 90))]
+    gradients = [[rng.normal(size=v.shape) for v in values] for _ in range(3)]
+    results = []
+    for order, grad_order in (("C", "C"), ("F", "C"), ("C", "F")):
+        parameters = [nn.Parameter(v.copy(order=order)) for v in values]
+        gaps = np.zeros((6, 8))
+        gaps[::2, ::2] = values[0]
+        parameters.append(nn.Parameter(gaps[::2, ::2]))
+        optimizer = rule(parameters, lr=0.1, **options)
+        for step in gradients:
+            for p, g in zip(parameters, [*step, step[0]], strict=True):
+                p.grad = g.copy(order=grad_order)
+            optimizer.step()
+        np.testing.assert_array_equal(parameters[-1].data, parameters[0].data)
+        results.append([p.data for p in parameters])
+    for a, b, c in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+
+
+def test_types_mix_and_missing_gradients_are_skipped():
+    a, b, c = nn.Parameter(np.ones(2, np.float32)), nn.Parameter(np.ones(2)), nn.Parameter(np.ones(2))
+    optimizer = optim.Adam([a, b, c], lr=0.1)
+    a.grad, b.grad = np.ones(2, np.float32), np.ones(2)
+    optimizer.step()
+    assert a.data[0] < 1
+    assert b.data[0] < 1
+    assert c.data[0] == 1
+    assert c not in optimizer.state
+    c.grad = np.ones(2)
+    optimizer.step()
+    assert optimizer.state[c]["step"] == 1
+    assert optimizer.state[b]["step"] == 2
+
+
+def test_groups():
+    a, b, c = (nn.Parameter([1.0]) for _ in range(3))
+    optimizer = optim.SGD([{"params": [a], "lr": 1.0}, {"params": b}], lr=0.1, momentum=0.5)
+    optimizer.add_param_group({"params": c, "lr": 0.01})
+    assert [group["lr"] for group in optimizer.param_groups] == [1.0, 0.1, 0.01]
+    for p in (a, b, c):
+        p.grad = [1.0]
+    optimizer.step()
+    np.testing.assert_allclose([a.data[0], b.data[0], c.data[0]], [0, 0.9, 0.99])
+    optimizer.zero_grad(set_to_none=False)
+    assert a.grad[0] == 0
+    optimizer.zero_grad()
+    assert a.grad is None
+    assert "lr: 0.01" in repr(optimizer)
+
+
+def test_closure():
+    p = nn.Parameter([1.0])
+    optimizer = optim.SGD([p], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    with fastnn.no_grad():
+        assert optimizer.step(closure).item() == 1.0
+    np.testing.assert_allclose(p.data, [0.8])
+
+
+@pytest.mark.parametrize(("rule", "options"), [(optim.SGD, {"momentum": 0.9}), (optim.Adam, {"amsgrad": True})], ids=str)
+def test_resuming_gives_the_same_bits(rule, options):
+    def steps(p, optimizer, numbers):
+        for i in numbers:
+            p.grad = np.random.default_rng(i).normal(size=p.shape)
+            optimizer.step()
+
+    straight = nn.Parameter(np.ones((3, 4)))
+    optimizer = rule([straight], lr=0.1, **options)
+    steps(straight, optimizer, range(6))
+    first = nn.Parameter(np.ones((3, 4)))
+    before = rule([first], lr=0.1, **options)
+    steps(first, before, range(3))
+    second = nn.Parameter(first.data.copy())
+    after = rule([second], lr=99.0)
+    after.load_state_dict(before.state_dict())
+    steps(second, after, range(3, 6))
+    np.testing.assert_array_equal(second.data, straight.data)
+    assert before.state_dict()["param_groups"][0]["params"] == [0]
+
+
+def test_load_state_dict_is_all_or_nothing():
+    p = nn.Parameter(np.ones(3))
+    optimizer = optim.Adam([p])
+    p.grad = np.ones(3)
+    optimizer.step()
+    state = optimizer.state_dict()
+    for change, text in (
+        ({"param_groups": []}, "expected groups of"),
+        ({"state": {0: {"exp_avg": np.ones(2)}}}, r"expected exp_avg of shape \(3,\), got \(2,\)"),
+        ({"param_groups": [{**state["param_groups"][0], "lr": -1}]}, "expected lr in"),
+    ):
+        with pytest.raises(ValueError, match="Adam.*" + text):
+            optimizer.load_state_dict({**state, **change})
+        assert optimizer.param_groups[0]["lr"] == 1e-3
+        np.testing.assert_array_equal(optimizer.state[p]["exp_avg"], state["state"][0]["exp_avg"])
+
+
+def test_refusals():
+    p = nn.Parameter([1.0])
+    for make, error, text in (
+        (lambda: optim.SGD([], 0.1), ValueError, "SGD: expected at least one parameter"),
+        (lambda: optim.SGD(p), TypeError, "SGD: expected an iterable of Parameters, got a Parameter"),
+        (lambda: optim.SGD([p], -0.1), ValueError, "SGD: expected lr in"),
+        (lambda: optim.SGD([p], float("nan")), ValueError, "SGD: expected lr in"),
+        (lambda: optim.SGD([p], 0.1, nesterov=True), ValueError, "nesterov needs momentum above 0"),
+        (lambda: optim.SGD([p, p]), ValueError, "given twice"),
+        (lambda: optim.SGD([1.0]), TypeError, "SGD: expected Parameters, got a float"),
+        (lambda: optim.SGD([p * 2]), ValueError, "got a computed Tensor"),
+        (lambda: optim.Adam([p], betas=(0.9, 1.0)), ValueError, r"expected each of betas in \[0, 1\), got 1"),
+        (lambda: optim.Adam([p], betas=(0.9,)), ValueError, "expected two betas"),
+        (lambda: optim.Adam([p], eps=-1), ValueError, "Adam: expected eps in"),
+        (lambda: optim.Adam([p], lr="a"), TypeError, "Adam: expected lr to be a real number"),
+    ):
+        with pytest.raises(error, match=text):
+            make()
+    p.grad = [1.0]
+    optimizer = optim.SGD([p], lr=0.1)
+    p.data.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        optimizer.step()
