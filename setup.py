@@ -10,11 +10,23 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-FLAGS = ["-O3", "-g0", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fvisibility=hidden"]
+FLAGS = [
+    "-O3",
+    "-g0",
+    "-std=gnu11",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=off",
+    "-fvisibility=hidden",
+]
 
 # What OpenMP gives, best first: loop hints and a second thread team; loop hints alone; nothing (our own team still works).
 OPENMP = [
-    (["-fopenmp"], ["FNN_HAVE_OPENMP", "FNN_HAVE_OMP_SIMD"], "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }"),
+    (
+        ["-fopenmp"],
+        ["FNN_HAVE_OPENMP", "FNN_HAVE_OMP_SIMD"],
+        "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }",
+    ),
     (["-fopenmp-simd"], ["FNN_HAVE_OMP_SIMD"], "int main(void) { return 0; }"),
     (["-Wno-unknown-pragmas"], [], ""),
 ]
@@ -29,7 +41,10 @@ class BuildExt(build_ext):
         ext.extra_compile_args += flags
         ext.extra_link_args += [flag for flag in flags if flag == "-fopenmp"]
         ext.define_macros += [(name, "1") for name in defines]
-        ext.define_macros += [("FNN_COMPILER", '"%s"' % version.split("\n")[0].replace('"', "")), ("FNN_FLAGS", '"%s"' % " ".join(FLAGS + flags))]
+        ext.define_macros += [
+            ("FNN_COMPILER", '"%s"' % version.split("\n")[0].replace('"', "")),
+            ("FNN_FLAGS", '"%s"' % " ".join(FLAGS + flags)),
+        ]
         super().build_extension(ext)
 
     def links(self, source, flags):
@@ -45,7 +60,11 @@ class BuildExt(build_ext):
         return True
 
 
-sources = ["fastnn/_core.pyx", *map(str, sorted(Path("src_c").glob("*.c"))), *map(str, sorted(Path("src_c/isa").glob("*.c")))]
+sources = [
+    "fastnn/_core.pyx",
+    *map(str, sorted(Path("src_c").glob("*.c"))),
+    *map(str, sorted(Path("src_c/isa").glob("*.c"))),
+]
 headers = [str(path) for path in Path("src_c").rglob("*") if path.suffix in {".h", ".inc", ".def"}]
 core = Extension(
     "fastnn._core",

@@ -15,7 +15,7 @@ model = nn.Sequential(nn.Linear(64, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Dro
 criterion, optimizer = nn.CrossEntropyLoss(), optim.Adam(model.parameters(), lr=2e-3)
 rng = np.random.default_rng(0)
 
-for epoch in range(20):
+for _ in range(20):
     for batch in np.array_split(rng.permutation(len(x)), len(x) // 32):
         optimizer.zero_grad()
         loss = criterion(model(x[batch]), y[batch])

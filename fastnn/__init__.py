@@ -1,6 +1,6 @@
 """Neural-network kernels for NumPy on the CPU.
 
-Functions of arrays (`fastnn.gelu(x)`), layers (`fastnn.nn`), optimizers (`fastnn.optim`), and a tape that connects them.
+Functions of arrays (`fastnn.gelu(x)`), layers (`fastnn.nn`), optimizers (`fastnn.optim`), and a tape between them.
 """
 
 from . import _threads

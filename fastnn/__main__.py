@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(show_config())
         return 0
     if options.epochs < 1 or options.seed < 0:
-        parser.error(f"expected --epochs of at least 1 and --seed of at least 0, got {options.epochs} and {options.seed}")
+        parser.error(
+            f"expected --epochs of at least 1 and --seed of at least 0, got {options.epochs} and {options.seed}"
+        )
     from . import _demo
 
     try:

@@ -61,7 +61,9 @@ def real(name: str, argument: str, value: Any) -> float:
         raise TypeError(f"{name}: expected {argument} to be a real number, got {type(value).__name__}") from None
 
 
-def in_range(name: str, argument: str, value: Any, low: float, high: float = math.inf, *, open_high: bool = False) -> float:
+def in_range(
+    name: str, argument: str, value: Any, low: float, high: float = math.inf, *, open_high: bool = False
+) -> float:
     """A real number of [low, high], or of [low, high) if open_high."""
     number = real(name, argument, value)
     if not (low <= number <= high) or (open_high and number == high):
@@ -116,17 +118,17 @@ def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> None:
         raise ValueError(f"{name}: out is read-only")
 
 
-def target_for(out: Array | None, like: Array, *inputs: Array) -> Array:
-    """Where a kernel may write its C-contiguous result: `out` if it is so and apart from the inputs, else a new array."""
+def target_for(out: Array | None, shape: tuple[int, ...], dtype: Any, *inputs: Array | None) -> Array:
+    """Where a kernel may write its C-contiguous result: `out` if that is so and apart from the inputs, else new."""
     if (
         out is not None
-        and out.dtype == like.dtype
+        and out.dtype == dtype
         and out.dtype.isnative
         and out.flags.carray
-        and not any(np.may_share_memory(out, each) for each in inputs)
+        and not any(each is not None and np.may_share_memory(out, each) for each in inputs)
     ):
         return out
-    return np.empty(like.shape, like.dtype)
+    return np.empty(shape, dtype)
 
 
 def finish(result: Array, dtype: Any, out: Array | None) -> Array:

@@ -89,7 +89,7 @@ cdef extern from "fastnn.h" nogil:
     void fnn_adam_f64(double **, double **, double **, double **, double **, const ptrdiff_t *, ptrdiff_t, const fnn_adam_t *)
 
 
-# -- instruction sets and threads ---------------------------------------------------------------------------------------
+# -- instruction sets and threads -------------------------------------------------------------------------------------
 
 def select_isa(name):
     """Choose the kernels by tier name, or the best for None; False if this machine has no such tier."""
@@ -151,7 +151,7 @@ def team_size():
     return fnn_team_size()
 
 
-# -- element-wise functions ---------------------------------------------------------------------------------------------
+# -- element-wise functions -------------------------------------------------------------------------------------------
 
 cdef object general_unary = None
 cdef object general_unary_backward = None
@@ -285,7 +285,7 @@ def unary_backward_rows(int act, floating[:, :] dx, const floating[:, :] dy, con
             fnn_act_backward_rows_f64(act, &dx[0, 0], dxs, &dy[0, 0], dys, &saved[0, 0], ss, dy.shape[0], dy.shape[1], a, b)
 
 
-# -- normalization ------------------------------------------------------------------------------------------------------
+# -- normalization ----------------------------------------------------------------------------------------------------
 # x: (n, c, s) in memory, or (n, s, c) if last, flattened.
 
 cdef inline const floating *pointer(const floating[::1] array) noexcept nogil:
@@ -327,7 +327,7 @@ def norm_backward(floating[::1] dx, floating[::1] dgamma, floating[::1] dbeta, d
                                   pointer(gamma), n, c, s, last, training)
 
 
-# -- softmax and its loss -----------------------------------------------------------------------------------------------
+# -- softmax and its loss ---------------------------------------------------------------------------------------------
 
 def softmax(floating[:, ::1] y, const floating[:, ::1] x, bint log):
     with nogil:
@@ -362,7 +362,7 @@ def nll_backward(floating[:, ::1] dx, const floating[::1] dloss, const floating[
             fnn_dnll_f64(&dx[0, 0], &dloss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1], smoothing)
 
 
-# -- losses of two tensors ----------------------------------------------------------------------------------------------
+# -- losses of two tensors --------------------------------------------------------------------------------------------
 
 LOSSES = {fnn_loss_name(i).decode(): i for i in range(FNN_LOSSES)}
 
@@ -399,7 +399,7 @@ def loss_backward(int which, floating[::1] dx, const floating[::1] dloss, const 
             fnn_dloss_f64(which, &dx[0], pointer(dloss), &x[0], &t[0], x.shape[0], a, scale)
 
 
-# -- dropout ------------------------------------------------------------------------------------------------------------
+# -- dropout ----------------------------------------------------------------------------------------------------------
 
 def dropout(floating[::1] y, const floating[::1] x, uint64_t key, uint32_t threshold, double scale):
     with nogil:
@@ -414,7 +414,7 @@ def dropout_mask(uint8_t[::1] mask, uint64_t key, uint32_t threshold):
         fnn_dropout_mask(&mask[0], mask.shape[0], key, threshold)
 
 
-# -- linear -------------------------------------------------------------------------------------------------------------
+# -- linear -----------------------------------------------------------------------------------------------------------
 
 def gemm(floating[:, ::1] c, const floating[:, :] a, const floating[:, :] b, const floating[::1] bias):
     """c = a b + bias; a and b with any strides."""
@@ -437,7 +437,7 @@ def column_sums(floating[::1] sums, const floating[:, ::1] x):
             fnn_column_sums_f64(&sums[0], &x[0, 0], x.shape[0], x.shape[1])
 
 
-# -- optimizers ---------------------------------------------------------------------------------------------------------
+# -- optimizers -------------------------------------------------------------------------------------------------------
 
 cdef class Tensors:
     """The pointers of one optimizer call: columns of arrays (parameters, states, gradients), flattened and of one type."""

@@ -45,7 +45,7 @@ def predict(model: nn.Module, images: Array) -> Array:
     """Logits, computed in evaluation mode."""
     model.eval()
     with no_grad():
-        return model(images)  # type: ignore[no-any-return]
+        return model(images)
 
 
 def train(model: nn.Module, digits: Digits, epochs: int, seed: int, quiet: bool) -> dict[str, list[float]]:
@@ -85,7 +85,9 @@ def draw_curves(history: dict[str, list[float]], path: Path) -> None:
     left.plot(epochs, history["loss"], color="tab:blue")
     left.set(title="Training loss (cross-entropy)", xlabel="epoch", yscale="log")
     for name, color in (("training accuracy", "tab:blue"), ("held-out accuracy", "tab:orange")):
-        right.plot(epochs, [100 * value for value in history[name]], label=f"{name}: {history[name][-1]:.1%}", color=color)
+        right.plot(
+            epochs, [100 * value for value in history[name]], label=f"{name}: {history[name][-1]:.1%}", color=color
+        )
     right.set(title="Accuracy", xlabel="epoch", ylabel="%")
     right.legend(loc="lower right")
     for axes in (left, right):
@@ -126,7 +128,7 @@ def latency(model: nn.Module, image: Array) -> float:
 
 def run(*, seed: int, epochs: int, out: str, quiet: bool) -> int:
     """Train, draw, save, load again and compare; returns 0 if the loaded weights predict the same bits."""
-    import matplotlib  # noqa: F401, ICN001  (a missing extra shows before the training, not after it)
+    import matplotlib  # noqa: F401  (a missing extra shows before the training, not after it)
     import tqdm  # noqa: F401
 
     digits = Digits()

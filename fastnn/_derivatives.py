@@ -18,7 +18,7 @@ from .autograd import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, make, unbroadcast, va
 from .functional._linear import gradients as linear_gradients
 from .functional._norm import forward_with_stats
 
-# -- ufuncs ---------------------------------------------------------------------------------------------------------------
+# -- ufuncs -----------------------------------------------------------------------------------------------------------
 
 
 def _shared(dy: Array, y: Array, chosen: Array, other: Array) -> Array:
@@ -28,7 +28,7 @@ def _shared(dy: Array, y: Array, chosen: Array, other: Array) -> Array:
 
 def _power_exponent(dy: Array, y: Array, a: Array, b: Array) -> Array:
     with np.errstate(all="ignore"):
-        return np.where(y == 0, 0, dy * y * np.log(a))  # type: ignore[no-any-return]
+        return np.where(y == 0, 0, dy * y * np.log(a))
 
 
 def _matmul_left(dy: Array, y: Array, a: Array, b: Array) -> Array:
@@ -36,16 +36,18 @@ def _matmul_left(dy: Array, y: Array, a: Array, b: Array) -> Array:
         return np.multiply.outer(dy, b) if a.ndim > 1 else dy * b
     if a.ndim == 1:
         dy = np.expand_dims(dy, -2)
-        return (dy @ b.swapaxes(-1, -2)).reshape(-1, len(a)).sum(0)  # type: ignore[no-any-return]
-    return dy @ b.swapaxes(-1, -2)  # type: ignore[no-any-return]
+        return (dy @ b.swapaxes(-1, -2)).reshape(-1, len(a)).sum(0)
+    return dy @ b.swapaxes(-1, -2)
 
 
 def _matmul_right(dy: Array, y: Array, a: Array, b: Array) -> Array:
     if a.ndim == 1:
-        return np.multiply.outer(a, dy) if b.ndim == 2 else dy * a if b.ndim == 1 else a[:, None] * np.expand_dims(dy, -2)
+        return (
+            np.multiply.outer(a, dy) if b.ndim == 2 else dy * a if b.ndim == 1 else a[:, None] * np.expand_dims(dy, -2)
+        )
     if b.ndim == 1:
-        return (a.swapaxes(-1, -2) @ np.expand_dims(dy, -1)).reshape(-1, len(b)).sum(0)  # type: ignore[no-any-return]
-    return a.swapaxes(-1, -2) @ dy  # type: ignore[no-any-return]
+        return (a.swapaxes(-1, -2) @ np.expand_dims(dy, -1)).reshape(-1, len(b)).sum(0)
+    return a.swapaxes(-1, -2) @ dy
 
 
 UFUNCS.update(
@@ -91,7 +93,7 @@ UNDIFFERENTIATED.update(
     }
 )  # fmt: skip
 
-# -- NumPy's other functions ----------------------------------------------------------------------------------------------
+# -- NumPy's other functions ------------------------------------------------------------------------------------------
 
 
 def recorded(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -173,8 +175,10 @@ def _rearrangement(function: Callable[..., Any]) -> None:
         return make(function(x, *args, **kwargs), (a,), backward)
 
 
-for _function in (np.moveaxis, np.swapaxes, np.flip, np.roll, np.rollaxis):
-    _rearrangement(_function)
+_rearrangement(np.moveaxis)
+_rearrangement(np.swapaxes)
+_rearrangement(np.flip)
+_rearrangement(np.roll)
 
 
 def _reshaping(function: Callable[..., Any]) -> None:
@@ -186,8 +190,10 @@ def _reshaping(function: Callable[..., Any]) -> None:
         return make(function(a.data, *args, **kwargs), (a,), lambda dy: (dy.reshape(shape),))
 
 
-for _function in (np.reshape, np.ravel, np.squeeze, np.expand_dims):
-    _reshaping(_function)
+_reshaping(np.reshape)
+_reshaping(np.ravel)
+_reshaping(np.squeeze)
+_reshaping(np.expand_dims)
 
 
 @recorded(np.transpose)
@@ -221,7 +227,11 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         zero = dy.dtype.type(0)
-        return None, unbroadcast(np.where(mask, dy, zero), np.shape(a)), unbroadcast(np.where(mask, zero, dy), np.shape(b))
+        return (
+            None,
+            unbroadcast(np.where(mask, dy, zero), np.shape(a)),
+            unbroadcast(np.where(mask, zero, dy), np.shape(b)),
+        )
 
     return make(np.where(mask, a, b), (condition, x, y), backward)
 
@@ -233,7 +243,7 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     return make(y, (a,), lambda dy: (np.where(x == y, dy, dy.dtype.type(0)),))
 
 
-# -- the package's own functions ------------------------------------------------------------------------------------------
+# -- the package's own functions --------------------------------------------------------------------------------------
 
 
 @recorded(functional.linear)
@@ -297,5 +307,3 @@ def _batch_norm(
     x, running_mean, running_var, w, b = map(value_of, (input, running_mean, running_var, weight, bias))
     y, mean, rstd = forward_with_stats(x, running_mean, running_var, w, b, training, momentum, eps)
     return make(y, (input, weight, bias), lambda dy: functional.batch_norm_backward(dy, x, mean, rstd, w, training))
-
-

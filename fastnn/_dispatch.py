@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-tensor_type: type | tuple[()] = ()
+tensor_type: Any = ()  # the class; until it is registered, no class
 _record: Callable[..., Any]
 
 
@@ -30,10 +30,10 @@ def differentiable(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for value in args:
             if isinstance(value, tensor_type):
-                return _record(call, args, kwargs)  # type: ignore[no-any-return]
+                return _record(call, args, kwargs)
         for value in kwargs.values():
             if isinstance(value, tensor_type):
-                return _record(call, args, kwargs)  # type: ignore[no-any-return]
+                return _record(call, args, kwargs)
         return function(*args, **kwargs)
 
     return call

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _check
 
-RNG: TypeAlias = "None | int | np.random.SeedSequence | np.random.Generator"
+RNG: TypeAlias = "int | np.random.SeedSequence | np.random.Generator | None"
 
 _default: np.random.Generator | None = None  # made when first asked for: importing numpy.random takes its time
 
@@ -45,8 +45,12 @@ def generator(name: str, rng: RNG) -> np.random.Generator:
     """`rng` as a Generator; None is the package's own."""
     if rng is None:
         return _own()
-    if isinstance(rng, (bool, np.bool_)) or not isinstance(rng, (int, np.integer, np.random.SeedSequence, np.random.Generator)):
-        raise TypeError(f"{name}: expected rng to be None, an integer, a SeedSequence or a Generator, got {type(rng).__name__}")
+    if isinstance(rng, (bool, np.bool_)) or not isinstance(
+        rng, (int, np.integer, np.random.SeedSequence, np.random.Generator)
+    ):
+        raise TypeError(
+            f"{name}: expected rng to be None, an integer, a SeedSequence or a Generator, got {type(rng).__name__}"
+        )
     if isinstance(rng, (int, np.integer)):
         return np.random.default_rng(_check.count(name, "rng", rng))
     return np.random.default_rng(rng)
@@ -55,7 +59,7 @@ def generator(name: str, rng: RNG) -> np.random.Generator:
 def key(name: str, rng: Any) -> int:
     """The 64-bit key of a mask: an integer below 2^64 is the key itself, anything else gives one draw."""
     if rng is None:
-        return int(_own().bit_generator.random_raw())  # type: ignore[call-overload]
+        return int(_own().bit_generator.random_raw())
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, (bool, np.bool_)):
         value = _check.count(name, "rng", rng)
         if value < 2**64:

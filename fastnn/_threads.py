@@ -45,7 +45,10 @@ def cpu_quota(root: str | os.PathLike[str] = "/") -> float | None:
     top = Path(root)
     groups = _cgroup_paths(top)
     quotas = []
-    for controller, mounts in (("", ("sys/fs/cgroup", "sys/fs/cgroup/unified")), ("cpu", ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct"))):
+    for controller, mounts in (
+        ("", ("sys/fs/cgroup", "sys/fs/cgroup/unified")),
+        ("cpu", ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")),
+    ):
         if controller not in groups:
             continue
         for mount in mounts:

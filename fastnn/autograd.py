@@ -109,10 +109,11 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         self._requires_grad = False
         self.requires_grad = requires_grad
 
-    # -- what it is -----------------------------------------------------------------------------------------------------
+    # -- what it is ---------------------------------------------------------------------------------------------------
 
     @property
     def requires_grad(self) -> bool:
+        """Whether calls on it are recorded."""
         return self._requires_grad
 
     @requires_grad.setter
@@ -125,6 +126,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def grad(self) -> Array | None:
+        """The sum of the gradients so far."""
         return self._grad
 
     @grad.setter
@@ -142,18 +144,22 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
         return self.data.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The array's dtype."""
         return self.data.dtype
 
     @property
     def ndim(self) -> int:
+        """Number of dimensions."""
         return self.data.ndim
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         return self.data.size
 
     def __len__(self) -> int:
@@ -204,7 +210,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
             raise RuntimeError("Tensor: only Tensors made by the user can be pickled; detach() this one first")
         return type(self), (self.data, self._requires_grad)
 
-    # -- differentiation --------------------------------------------------------------------------------------------------
+    # -- differentiation ----------------------------------------------------------------------------------------------
 
     def backward(self, grad: Any = None) -> None:
         """Add the gradient of this Tensor to the `grad` of every leaf it was computed from.
@@ -223,7 +229,9 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
             raise RuntimeError("backward: this Tensor does not require gradients")
         if grad is None:
             if self.data.size != 1:
-                raise RuntimeError(f"backward: expected a grad for a Tensor of shape {self.shape}; only a scalar has a default")
+                raise RuntimeError(
+                    f"backward: expected a grad for a Tensor of shape {self.shape}; only a scalar has a default"
+                )
             grad = np.ones_like(self.data)
         grad = np.asarray(grad, dtype=self.data.dtype)
         if grad.shape != self.data.shape:
@@ -241,7 +249,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         saved = y if _core.SAVES_Y[act] else x
         return make(y, (self,), lambda dy: (_core.unary_backward(act, dy, saved, None, a, b),))
 
-    # -- NumPy's functions and operators ------------------------------------------------------------------------------------
+    # -- NumPy's functions and operators ------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None)
@@ -257,7 +265,9 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         if method != "__call__" or kwargs or ufunc not in UFUNCS:
             call = ufunc.__name__ + ("" if method == "__call__" else "." + method)
             options = f" with {', '.join(kwargs)}=" if kwargs else ""
-            raise TypeError(f"np.{call}{options} has no derivative here; use .numpy() or no_grad() to compute without one")
+            raise TypeError(
+                f"np.{call}{options} has no derivative here; use .numpy() or no_grad() to compute without one"
+            )
         values = tuple(map(value_of, inputs))
         y = ufunc(*values)
         rules = UFUNCS[ufunc]
@@ -274,7 +284,9 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         if function in UNDIFFERENTIATED or not _tracks(*_flat(args), *_flat(tuple(kwargs.values()))):
             return function(*_unwrapped(args), **{name: _unwrapped(value) for name, value in kwargs.items()})
         if function not in FUNCTIONS:
-            raise TypeError(f"np.{function.__name__} has no derivative here; use .numpy() or no_grad() to compute without one")
+            raise TypeError(
+                f"np.{function.__name__} has no derivative here; use .numpy() or no_grad() to compute without one"
+            )
         return FUNCTIONS[function](*args, **kwargs)
 
     def __getitem__(self, index: Any) -> Any:
@@ -295,23 +307,23 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
             raise RuntimeError("Tensor: a Tensor that tracks gradients cannot be assigned to; use no_grad()")
         self.data[_unwrapped(index)] = value_of(value)
 
-    # -- methods ------------------------------------------------------------------------------------------------------------
+    # -- methods ------------------------------------------------------------------------------------------------------
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Sum over `axis` (an int, a tuple, or None for all)."""
-        return np.sum(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+        return np.sum(self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Mean over `axis`."""
-        return np.mean(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+        return np.mean(self, axis=axis, keepdims=keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Maximum over `axis`; equal maxima share the gradient."""
-        return np.max(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+        return np.max(self, axis=axis, keepdims=keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Minimum over `axis`; equal minima share the gradient."""
-        return np.min(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+        return np.min(self, axis=axis, keepdims=keepdims)
 
     def argmax(self, axis: Any = None) -> Any:
         """Index of the maximum, an array: it has no gradient."""
@@ -319,7 +331,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     def reshape(self, *shape: Any) -> Any:
         """Return the values in another shape."""
-        return np.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)  # type: ignore[call-overload]
+        return np.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)
 
     view = reshape
 
@@ -328,31 +340,36 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         first, last = (_check.axis("flatten", dim, self.ndim) for dim in (start_dim, end_dim))
         if first > last:
             raise ValueError(f"flatten: expected start_dim before end_dim, got {start_dim} and {end_dim}")
-        return self.reshape(*self.shape[:first], -1 if self.size else int(np.prod(self.shape[first : last + 1])), *self.shape[last + 1 :])
+        return self.reshape(
+            *self.shape[:first],
+            -1 if self.size else int(np.prod(self.shape[first : last + 1])),
+            *self.shape[last + 1 :],
+        )
 
     def transpose(self, *axes: int) -> Any:
         """Permute the dimensions, or reverse them."""
-        return np.transpose(self, axes or None)  # type: ignore[call-overload]
+        return np.transpose(self, axes or None)
 
     @property
     def T(self) -> Any:
+        """The dimensions reversed."""
         return self.transpose()
 
     def exp(self) -> Any:
         """Exponential of each element."""
-        return np.exp(self)  # type: ignore[call-overload]
+        return np.exp(self)
 
     def log(self) -> Any:
         """Natural logarithm of each element."""
-        return np.log(self)  # type: ignore[call-overload]
+        return np.log(self)
 
     def sqrt(self) -> Any:
         """Square root of each element."""
-        return np.sqrt(self)  # type: ignore[call-overload]
+        return np.sqrt(self)
 
     def abs(self) -> Any:
         """Absolute value of each element."""
-        return np.abs(self)  # type: ignore[call-overload]
+        return np.abs(self)
 
     def astype(self, dtype: Any) -> Any:
         """Cast to another float type, recorded."""
@@ -412,7 +429,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
 
 # Derivatives, filled by the module of that name.  UFUNCS: for each argument a function (dy, y, *arguments) of its
-# gradient.  FUNCTIONS: the recorded version of a function.  UNDIFFERENTIATED: functions whose results are no real numbers.
+# gradient.  FUNCTIONS: the recorded version of a function.  UNDIFFERENTIATED: functions whose results have none.
 UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 UNDIFFERENTIATED: set[Callable[..., Any]] = set()
@@ -446,7 +463,7 @@ def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Array:
         return gradient
     extra = gradient.ndim - len(shape)
     repeated = tuple(i + extra for i, size in enumerate(shape) if size == 1 and gradient.shape[i + extra] != 1)
-    return gradient.sum(axis=(*range(extra), *repeated), keepdims=True).reshape(shape)  # type: ignore[no-any-return]
+    return gradient.sum(axis=(*range(extra), *repeated), keepdims=True).reshape(shape)
 
 
 def _in_place(ufunc: np.ufunc, method: str, out: Any, inputs: Any, kwargs: Any) -> Any:

@@ -44,7 +44,9 @@ def save(state_dict: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     for name, value in state_dict.items():
         array = np.asarray(value_of(value))
         if not isinstance(name, str) or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-            raise TypeError(f"save: expected names and arrays of numbers up to 64 bits, got {name!r} of dtype {array.dtype}")
+            raise TypeError(
+                f"save: expected names and arrays of numbers up to 64 bits, got {name!r} of dtype {array.dtype}"
+            )
         # the library writes the memory as it lies: it has to lie in C order and native byte order
         arrays[name] = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
     data = serialize(arrays)

@@ -20,11 +20,13 @@ def check_gradient(f, *arrays, h=1e-4):
     for i, (a, t) in enumerate(zip(arrays, inputs, strict=True)):
         numeric = np.zeros_like(a)
         for index in np.ndindex(a.shape):
+
             def at(step, i=i, index=index):
                 moved = [b.copy() for b in arrays]
                 moved[i][index] += step
                 with fastnn.no_grad():
                     return (dy * np.asarray(f(*moved))).sum()
+
             numeric[index] = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
         np.testing.assert_allclose(t.grad, numeric, rtol=1e-6, atol=1e-8)
 
@@ -80,12 +82,28 @@ BINARY = {"add": lambda a, b: a + b, "subtract": lambda a, b: a - b, "multiply":
 
 
 @pytest.mark.parametrize("f", BINARY.values(), ids=BINARY)
-@pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 1)), ((), (2, 4)), ((2, 1, 4), (3, 4))], ids=str)
+@pytest.mark.parametrize(
+    "shapes", [((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 1)), ((), (2, 4)), ((2, 1, 4), (3, 4))], ids=str
+)
 def test_broadcasting(f, shapes):
     check_gradient(f, values(*shapes[0]), values(*shapes[1], seed=1))
 
 
-@pytest.mark.parametrize("shapes", [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)), ((5, 2, 3), (5, 3, 4)), ((3,), (5, 3, 4)), ((5, 2, 3), (3,))], ids=str)
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((3,), (3,)),
+        ((2, 3), (3,)),
+        ((3,), (3, 2)),
+        ((2, 3), (3, 4)),
+        ((5, 2, 3), (3, 4)),
+        ((2, 3), (5, 3, 4)),
+        ((5, 2, 3), (5, 3, 4)),
+        ((3,), (5, 3, 4)),
+        ((5, 2, 3), (3,)),
+    ],
+    ids=str,
+)
 def test_matmul(shapes):
     check_gradient(lambda a, b: a @ b, values(*shapes[0]), values(*shapes[1], seed=1))
 

@@ -110,9 +110,9 @@ def test_where_masks_come_from():
     fastnn.manual_seed(7)
     for y in first:
         np.testing.assert_array_equal(fastnn.dropout(x), y)
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
     fastnn.dropout(x)
-    assert (np.random.get_state()[1] == state).all()
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
     a, b = (fastnn.dropout(x, rng=np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(a, b)
     rng = np.random.default_rng(3)
@@ -130,7 +130,9 @@ def test_refusals():
             fastnn.dropout([1.0], p)
         with pytest.raises(ValueError, match="Dropout: expected p"):
             nn.Dropout(p)
-    with pytest.raises(TypeError, match="dropout: expected rng to be None, an integer, a SeedSequence or a Generator, got str"):
+    with pytest.raises(
+        TypeError, match="dropout: expected rng to be None, an integer, a SeedSequence or a Generator, got str"
+    ):
         fastnn.dropout([1.0], rng="1")
     with pytest.raises(ValueError, match="dropout: expected rng of at least 0, got -1"):
         fastnn.dropout([1.0], rng=-1)

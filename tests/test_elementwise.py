@@ -39,7 +39,14 @@ def points(op, dtype, n=1500):
     wide = 1.0 if dtype == F32 else 6.0
     rng = np.random.default_rng(1)
     powers = np.array([s * 2.0**k for k in range(-140, 7) for s in (-1, 1)])
-    x = np.concatenate([rng.uniform(low * wide, high * wide, n), rng.uniform(-8, 8, n), powers, *[[k, np.nextafter(F32(k), F32(99)), np.nextafter(F32(k), F32(-99))] for k in op.kinks]])
+    x = np.concatenate(
+        [
+            rng.uniform(low * wide, high * wide, n),
+            rng.uniform(-8, 8, n),
+            powers,
+            *[[k, np.nextafter(F32(k), F32(99)), np.nextafter(F32(k), F32(-99))] for k in op.kinks],
+        ]
+    )
     return x.astype(dtype)
 
 
@@ -268,7 +275,7 @@ def test_errors_name_the_function(op):
     with pytest.raises(ValueError, match=rf"{name}: expected dy of [xy]'s shape \(3,\), got \(2,\)"):
         twin(op)(np.zeros(2), np.zeros(3))
     for parameter in {k for case in op.variants for k in case} - {"approximate"}:
-        with pytest.raises(TypeError, match="expected .* to be a real number, got str"):
+        with pytest.raises(TypeError, match=r"expected .* to be a real number, got str"):
             f([1.0], **{parameter: "1"})
 
 

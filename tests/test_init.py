@@ -11,7 +11,15 @@ from fastnn.nn import init
 
 
 def test_gains():
-    expected = {"linear": 1, "sigmoid": 1, "conv2d": 1, "tanh": 5 / 3, "relu": math.sqrt(2), "leaky_relu": 1.4141428569978354, "selu": 0.75}
+    expected = {
+        "linear": 1,
+        "sigmoid": 1,
+        "conv2d": 1,
+        "tanh": 5 / 3,
+        "relu": math.sqrt(2),
+        "leaky_relu": 1.4141428569978354,
+        "selu": 0.75,
+    }
     for name, gain in expected.items():
         assert init.calculate_gain(name) == pytest.approx(gain, rel=1e-12)
     assert init.calculate_gain("leaky_relu", 2) == pytest.approx(math.sqrt(2 / 5))
@@ -24,7 +32,9 @@ def test_fans():
     assert init.fans("f", np.empty((8, 4, 3, 3))) == (36, 72)
     assert init.fans("f", np.empty((5, 7))) == (7, 5)
     for f in (init.xavier_uniform_, init.xavier_normal_, init.kaiming_uniform_, init.kaiming_normal_):
-        with pytest.raises(ValueError, match=rf"{f.__name__}: expected a tensor of 2 or more dimensions, got shape \(3,\)"):
+        with pytest.raises(
+            ValueError, match=rf"{f.__name__}: expected a tensor of 2 or more dimensions, got shape \(3,\)"
+        ):
             f(np.empty(3))
 
 

@@ -9,7 +9,18 @@ import fastnn
 from fastnn import nn
 
 both = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
-SIZES = [(1, 1, 1), (1, 7, 3), (2, 3, 1), (5, 64, 32), (13, 300, 33), (12, 256, 64), (64, 513, 31), (241, 20, 65), (500, 70, 10), (3, 1000, 129)]
+SIZES = [
+    (1, 1, 1),
+    (1, 7, 3),
+    (2, 3, 1),
+    (5, 64, 32),
+    (13, 300, 33),
+    (12, 256, 64),
+    (64, 513, 31),
+    (241, 20, 65),
+    (500, 70, 10),
+    (3, 1000, 129),
+]
 
 
 def arranged(array, order):
@@ -99,9 +110,15 @@ def test_types_and_out():
 
 def test_refusals():
     for arguments, text in (
-        ((np.ones((2, 3)), np.ones((4, 5))), r"expected an input of 5 features in its last dimension, got shape \(2, 3\)"),
+        (
+            (np.ones((2, 3)), np.ones((4, 5))),
+            r"expected an input of 5 features in its last dimension, got shape \(2, 3\)",
+        ),
         ((np.ones((2, 3)), np.ones((4, 3)), np.ones(3)), r"expected bias of shape \(4,\), got \(3,\)"),
-        ((np.ones((2, 3)), np.ones((1, 4, 3))), r"expected a weight \(out_features, in_features\), got shape \(1, 4, 3\)"),
+        (
+            (np.ones((2, 3)), np.ones((1, 4, 3))),
+            r"expected a weight \(out_features, in_features\), got shape \(1, 4, 3\)",
+        ),
         ((1.0, np.ones((4, 3))), "expected an input of 3 features"),
     ):
         with pytest.raises(ValueError, match="linear: " + text):

@@ -93,7 +93,7 @@ def test_sequential():
     model = net()
     assert len(model) == 5
     assert isinstance(model[-1], nn.Linear)
-    assert list(model[1:3].state_dict())[0] == "1.weight"
+    assert next(iter(model[1:3].state_dict())) == "1.weight"
     named = nn.Sequential(OrderedDict(first=nn.Linear(1, 2), second=nn.Tanh()))
     assert list(named.state_dict()) == ["first.weight", "first.bias"]
     assert isinstance(named.second, nn.Tanh)
@@ -146,7 +146,10 @@ def test_cast_is_recorded():
 
 
 def test_load_state_dict():
-    source, target = net(), nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Dropout(0.5), nn.Linear(3, 2))
+    source, target = (
+        net(),
+        nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Dropout(0.5), nn.Linear(3, 2)),
+    )
     source(np.random.default_rng(0).normal(size=(8, 4)))
     assert target.load_state_dict(source.state_dict()) == ([], [])
     for a, b in zip(source.state_dict().values(), target.state_dict().values(), strict=True):
@@ -164,7 +167,10 @@ def test_load_state_dict():
         (lambda s: s.pop("0.bias"), "missing key '0.bias'"),
         (lambda s: s.update(extra=np.ones(1)), "unexpected key 'extra'"),
         (lambda s: s.update({"4.bias": np.ones(3)}), r"expected '4.bias' of shape \(2,\), got \(3,\)"),
-        (lambda s: s.update({"4.bias": np.ones(2, complex)}), "expected '4.bias' of a type like float32, got complex128"),
+        (
+            lambda s: s.update({"4.bias": np.ones(2, complex)}),
+            "expected '4.bias' of a type like float32, got complex128",
+        ),
         (lambda s: s.update({"1.num_batches_tracked": np.array(1.5)}), "of a type like int64, got float64"),
     ],
 )

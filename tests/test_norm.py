@@ -51,7 +51,9 @@ def test_forward_and_backward(dtype, shape):
     scale = float(abs(slope).max())
     np.testing.assert_allclose(dx, exact.astype(float), rtol=tolerance["rtol"], atol=tolerance["atol"] * scale)
     size = np.sqrt(x.size / shape[1])
-    np.testing.assert_allclose(dweight, (d * xhat).sum(axes).astype(float), rtol=tolerance["rtol"], atol=tolerance["atol"] * size)
+    np.testing.assert_allclose(
+        dweight, (d * xhat).sum(axes).astype(float), rtol=tolerance["rtol"], atol=tolerance["atol"] * size
+    )
     np.testing.assert_allclose(dbias, d.sum(axes).astype(float), rtol=tolerance["rtol"], atol=tolerance["atol"] * size)
 
 
@@ -147,7 +149,11 @@ def snapshot(layer):
 @pytest.mark.parametrize(
     ("layer", "shape", "text"),
     [
-        (nn.BatchNorm1d(3), (2, 3, 4, 5), r"BatchNorm1d: expected a 2-D input \(N, C\) or a 3-D input \(N, C, L\), got 4-D with shape \(2, 3, 4, 5\)"),
+        (
+            nn.BatchNorm1d(3),
+            (2, 3, 4, 5),
+            r"BatchNorm1d: expected a 2-D input \(N, C\) or a 3-D input \(N, C, L\), got 4-D with shape \(2, 3, 4, 5\)",
+        ),
         (nn.BatchNorm2d(3), (8, 3), r"BatchNorm2d: expected a 4-D input \(N, C, H, W\), got 2-D with shape \(8, 3\)"),
         (nn.BatchNorm3d(3), (8, 3, 2, 2), "BatchNorm3d: expected a 5-D input"),
         (nn.BatchNorm1d(5), (8, 3), "BatchNorm1d: expected an input of 5 channels, got 3"),
@@ -198,7 +204,9 @@ def test_half_precision_and_out():
     weight = np.ones(5, np.float32)
     y = fastnn.batch_norm(x, None, None, weight, training=True)
     assert y.dtype == np.float16
-    np.testing.assert_array_equal(y, fastnn.batch_norm(x.astype(np.float32), None, None, weight, training=True).astype(np.float16))
+    np.testing.assert_array_equal(
+        y, fastnn.batch_norm(x.astype(np.float32), None, None, weight, training=True).astype(np.float16)
+    )
     out = np.empty((64, 5), np.float16)
     assert fastnn.batch_norm(x, None, None, training=True, out=out) is out
     np.testing.assert_array_equal(out, y)

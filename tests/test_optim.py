@@ -31,7 +31,9 @@ def test_golden_values(rule, options, expected, dtype):
             np.testing.assert_allclose(p.data, value, rtol=1e-6 if dtype == np.float32 else 2e-9)
 
 
-@pytest.mark.parametrize(("rule", "options"), [(optim.SGD, {"momentum": 0.9}), (optim.Adam, {}), (optim.Adam, {"amsgrad": True})], ids=str)
+@pytest.mark.parametrize(
+    ("rule", "options"), [(optim.SGD, {"momentum": 0.9}), (optim.Adam, {}), (optim.Adam, {"amsgrad": True})], ids=str
+)
 def test_maximize_mirrors(rule, options):
     up, down = nn.Parameter([1.0]), nn.Parameter([1.0])
     optimizers = rule([up], lr=0.1, maximize=True, **options), rule([down], lr=0.1, **options)
@@ -126,7 +128,9 @@ def test_closure():
     np.testing.assert_allclose(p.data, [0.8])
 
 
-@pytest.mark.parametrize(("rule", "options"), [(optim.SGD, {"momentum": 0.9}), (optim.Adam, {"amsgrad": True})], ids=str)
+@pytest.mark.parametrize(
+    ("rule", "options"), [(optim.SGD, {"momentum": 0.9}), (optim.Adam, {"amsgrad": True})], ids=str
+)
 def test_resuming_gives_the_same_bits(rule, options):
     def steps(p, optimizer, numbers):
         for i in numbers:

@@ -24,7 +24,11 @@ def slope(f, x, dy, h=1e-4):
 
 
 @both
-@pytest.mark.parametrize(("shape", "dim"), [((5,), 0), ((3, 4), 1), ((3, 4), 0), ((2, 1000), -1), ((2, 3, 5), 1), ((3, 2500), 1), ((), 0)], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "dim"),
+    [((5,), 0), ((3, 4), 1), ((3, 4), 0), ((2, 1000), -1), ((2, 3, 5), 1), ((3, 2500), 1), ((), 0)],
+    ids=str,
+)
 def test_softmax(dtype, shape, dim):
     x = np.random.default_rng(0).normal(0, 4, shape).astype(dtype)
     wide = x.astype(float)
@@ -45,7 +49,9 @@ def test_softmax_gradients(shape, dim):
     rng = np.random.default_rng(0)
     x, dy = rng.normal(size=shape), rng.normal(size=shape)
     for f, df in ((fastnn.softmax, fastnn.softmax_backward), (fastnn.log_softmax, fastnn.log_softmax_backward)):
-        np.testing.assert_allclose(df(dy, f(x, dim), dim), slope(lambda v, f=f: f(v, dim), x, dy), rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(
+            df(dy, f(x, dim), dim), slope(lambda v, f=f: f(v, dim), x, dy), rtol=1e-8, atol=1e-10
+        )
 
 
 def test_implicit_dim_is_pytorchs():

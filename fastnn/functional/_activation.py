@@ -5,7 +5,7 @@ become float64, float16 is computed in float32 and rounded once.  A `_backward` 
 result and the tensor that the derivative reads: `y` (the result) where that is exact enough and cheaper, else `x` (the
 input).  `out` may be an input itself.
 
-float32 results are within 2 ULP of the exact value for every input, float64 results within 4; gradients read from `x` within
+float32 results are within 2 ULP of the exact value, float64 results within 4; gradients read from `x` within
 4 ULP (2^-23 absolute next to their roots), those read from `y` within 2^-23.
 """
 
@@ -431,7 +431,7 @@ def logsigmoid_backward(dy: Any, x: Any, *, out: Array | None = None) -> Array:
 
 
 def hardswish(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
-    """x * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019); the factor is at most 1, so that large x do not overflow.
+    """X * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019); the factor is at most 1, so that large x do not overflow.
 
     Parameters
     ----------

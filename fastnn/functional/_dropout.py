@@ -46,7 +46,8 @@ def dropout_mask(shape: Any, p: float = 0.5, rng: Any = None) -> Array:
 
     Notes
     -----
-    Philox4x32-7 (Salmon et al. 2011) on the element's index in C order: the same bits on every machine, for any number of threads.
+    Philox4x32-7 (Salmon et al. 2011) of the element's index in C order: the same bits on every machine, for any
+    number of threads.
 
     Examples
     --------
@@ -68,7 +69,8 @@ def _apply(name: str, argument: str, x: Any, p: float, training: bool, rng: Any,
     if training:
         key = _random.key(name, rng)
         source = np.ascontiguousarray(x).reshape(x.shape)
-        y = _check.target_for(out, source)
+        in_place = out is not None and out is x and out.flags.c_contiguous
+        y = x if in_place else _check.target_for(out, x.shape, x.dtype, source)
         if y.size:
             scale = 1 / (1 - p) if p < 1 else 0.0
             _core.dropout[kernel_type(y)](y.reshape(-1), source.reshape(-1), key, threshold, scale)
@@ -79,7 +81,13 @@ def _apply(name: str, argument: str, x: Any, p: float, training: bool, rng: Any,
 
 @differentiable
 def dropout(
-    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, rng: Any = None, out: Array | None = None
+    input: Any,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    rng: Any = None,
+    out: Array | None = None,
 ) -> Array:
     """Zero elements with probability p and scale the others by 1 / (1 - p); a copy if not training.
 
@@ -119,7 +127,9 @@ def dropout(
     return _apply("dropout", "input", input, p, training, rng, input if inplace else out)
 
 
-def dropout_backward(dy: Any, p: float = 0.5, training: bool = True, *, rng: Any = None, out: Array | None = None) -> Array:
+def dropout_backward(
+    dy: Any, p: float = 0.5, training: bool = True, *, rng: Any = None, out: Array | None = None
+) -> Array:
     """Gradient of `dropout`, which is dropout itself with the same mask: dy / (1 - p) where kept, else 0.
 
     Parameters

@@ -1,7 +1,8 @@
 """The general path of the element-wise functions: whatever `_core` does not take at once.
 
-Lists, scalars, integers, float16, foreign byte order, views with gaps, `out` of another layout or overlapping the input,
-and Tensors.  A view is worked on row by row; only what a kernel cannot read (byte order, alignment, float16) is copied.
+Lists, scalars, integers, float16, foreign byte order, views with gaps, Tensors, and an `out` of another layout or one
+that overlaps the input.  A view is worked on row by row; only what a kernel cannot read (byte order, alignment,
+float16) is copied.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ NAMES = tuple(_core.ACTS)
 
 
 def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
-    """y = f(x; a, b) for any x."""
+    """Y = f(x; a, b) for any x."""
     name = NAMES[act]
     a, b = _check.real(name, "the first parameter", a), _check.real(name, "the second parameter", b)
     if isinstance(x, _dispatch.tensor_type):
-        return x._elementwise(act, out, a, b)  # type: ignore[attr-defined]
+        return x._elementwise(act, out, a, b)
     source, dtype = _check.as_compute(name, x)
     _check.check_out(name, out, source.shape, dtype)
     y = _destination(out, source, source)
@@ -57,7 +58,7 @@ _TYPE_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 
 def _destination(out: Array | None, like: Array, *inputs: Array) -> Array:
-    """Where the kernel may write: `out` if it has the computing type and is an input itself or apart from all of them."""
+    """Where the kernel may write: `out` if it has the computing type and is an input or apart from all of them."""
     if out is None or out.dtype != like.dtype or not out.dtype.isnative or not out.flags.aligned:
         return np.empty_like(like)
     for each in inputs:

@@ -79,15 +79,10 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Array | None = Non
     _check.check_out("linear", out, shape, dtype)
     matrix = w.reshape(1, -1) if single else w
     rows = _rows_of(x)
-    target = None
-    if out is not None and out.flags.carray and out.dtype == x.dtype and not _overlaps(out, x, w, b):
-        target = out.reshape(len(rows), len(matrix))
-    y = _product(rows, matrix.T, None if b is None else np.ascontiguousarray(b).reshape(-1), target).reshape(shape)
-    return out if target is not None else _check.finish(y, dtype, out)  # type: ignore[return-value]
-
-
-def _overlaps(out: Array, *inputs: Array | None) -> bool:
-    return any(each is not None and np.may_share_memory(out, each) for each in inputs)
+    y = _check.target_for(out, shape, x.dtype, x, w, b)
+    flat_bias = None if b is None else np.ascontiguousarray(b).reshape(-1)
+    _product(rows, matrix.T, flat_bias, y.reshape(len(rows), len(matrix)))
+    return _check.finish(y, dtype, out)
 
 
 def _rows_of(x: Array) -> Array:
@@ -129,7 +124,8 @@ def linear_backward(dy: Any, input: Any, weight: Any) -> tuple[Array, Array, Arr
     >>> dx, dweight.ravel(), dbias
     (array([43.]), array([ 2., 20.]), array([ 1., 10.]))
     """
-    return gradients(dy, input, weight, (True, True, True))  # type: ignore[return-value]
+    dx, dweight, dbias = gradients(dy, input, weight, (True, True, True))
+    return dx, dweight, dbias  # type: ignore[return-value]  # all three were wanted
 
 
 def gradients(dy: Any, input: Any, weight: Any, wanted: tuple[bool, bool, bool]) -> tuple[Array | None, ...]:

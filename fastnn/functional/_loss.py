@@ -102,7 +102,7 @@ def cross_entropy(
     np.float64(0.1809)
     """
     name = "cross_entropy"
-    rows, t, dtype, dim = _class_rows(name, input, target)
+    rows, t, dtype, _ = _class_rows(name, input, target)
     _check.choice(name, "reduction", reduction, REDUCTIONS)
     smoothing = _check.in_range(name, "label_smoothing", label_smoothing, 0, 1)
     weight = _check.as_vector(name, weight, "weight", rows.shape[1], rows.dtype)

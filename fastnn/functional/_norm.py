@@ -103,8 +103,8 @@ def batch_norm_stats(input: Any, eps: float = 1e-5) -> tuple[Array, Array]:
 
     Notes
     -----
-    Deviations are taken about a value of the data before they are summed (Chan, Golub, LeVeque 1983): a constant channel
-    has variance 0, whatever its value.
+    Deviations are taken about a value of the data before they are summed (Chan, Golub, LeVeque 1983): a constant
+    channel has variance 0, whatever its value.
 
     Examples
     --------
@@ -132,7 +132,9 @@ def _running(name: str, argument: str, value: Any, c: int) -> Array | None:
     if value is None:
         return None
     if not isinstance(value, np.ndarray) or value.dtype not in _check.FLOATS:
-        raise TypeError(f"{name}: expected {argument} to be a float array, got {getattr(value, 'dtype', type(value).__name__)}")
+        raise TypeError(
+            f"{name}: expected {argument} to be a float array, got {getattr(value, 'dtype', type(value).__name__)}"
+        )
     if value.shape != (c,):
         raise ValueError(f"{name}: expected {argument} of shape ({c},) for an input of {c} channels, got {value.shape}")
     return value
@@ -157,8 +159,8 @@ def batch_norm(
     ----------
     input : array_like, (N, C, *)
     running_mean, running_var : ndarray, (C,), or None
-        Used if not training.  In training they are updated in place: r = (1 - momentum) * r + momentum * batch, with the
-        unbiased variance.  (TensorFlow's and flax's momentum is one minus this one.)
+        Used if not training.  In training they are updated in place: r = (1 - momentum) * r + momentum * batch, with
+        the unbiased variance.  (TensorFlow's and flax's momentum is one minus this one.)
     weight, bias : array_like, (C,), or None
     training : bool
         Take the batch's own mean and biased variance.
@@ -227,7 +229,7 @@ def forward_with_stats(
     if training:
         mean, var = _statistics(x, memory)
     else:
-        mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)  # type: ignore[union-attr]
+        mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
     with np.errstate(all="ignore"):  # a negative running_var gives NaN, as it must, and silently
         rstd = 1 / np.sqrt(var + eps)
     y = _check.finish(_normalize(x, memory, mean, rstd, weight, bias), dtype, out)
@@ -256,8 +258,8 @@ def batch_norm_backward(
     Returns
     -------
     dx : ndarray
-        rstd * weight * (dy - mean(dy) - xhat * mean(dy * xhat)), xhat = (input - mean) * rstd, the means over a channel's
-        values; rstd * weight * dy if not training.
+        rstd * weight * (dy - mean(dy) - xhat * mean(dy * xhat)), xhat = (input - mean) * rstd, the means over a
+        channel's values; rstd * weight * dy if not training.
     dweight, dbias : ndarray, (C,)
         sum dy * xhat and sum dy.
 
@@ -287,8 +289,11 @@ def batch_norm_backward(
         work = np.empty(_core.norm_work(n, c, s))
         flat = memory.flat
         kernel = _core.norm_backward[kernel_type(x)]
-        kernel(flat(dx), dweight, dbias, work, flat(gradient), flat(x), mean, rstd, weight, n, c, s, last, bool(training))
-    return tuple(_check.finish(each, dtype, None) for each in (dx, dweight, dbias))  # type: ignore[return-value]
+        kernel(
+            flat(dx), dweight, dbias, work, flat(gradient), flat(x), mean, rstd, weight, n, c, s, last, bool(training)
+        )
+    dx, dweight, dbias = (_check.finish(each, dtype, None) for each in (dx, dweight, dbias))
+    return dx, dweight, dbias
 
 
 def _like_memory(array: Array, like: Array) -> Array:

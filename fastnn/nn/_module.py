@@ -84,7 +84,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
-    # -- attributes -----------------------------------------------------------------------------------------------------
+    # -- attributes ---------------------------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
         tables = vars(self)
@@ -99,9 +99,13 @@ class Module:
             self._forget(name)
             self._modules[name] = value
         elif self._parameters.get(name) is not None and value is not None:
-            raise TypeError(f"{type(self).__name__}: expected {name} to be a Parameter or None, got {type(value).__name__}")
+            raise TypeError(
+                f"{type(self).__name__}: expected {name} to be a Parameter or None, got {type(value).__name__}"
+            )
         elif self._modules.get(name) is not None and value is not None:
-            raise TypeError(f"{type(self).__name__}: expected {name} to be a Module or None, got {type(value).__name__}")
+            raise TypeError(
+                f"{type(self).__name__}: expected {name} to be a Module or None, got {type(value).__name__}"
+            )
         elif name in self._parameters:
             self._parameters[name] = value
         elif name in self._modules:
@@ -140,7 +144,7 @@ class Module:
         self._parameters[name] = param
 
     def register_buffer(self, name: str, value: Any, persistent: bool = True) -> None:
-        """Add an array that belongs to the module's state but is not trained; `state_dict` skips it if not persistent."""
+        """Add an array of the module's state that is not trained; `state_dict` skips it if not persistent."""
         self._forget(name)
         self._buffers[name] = None if value is None else np.asarray(value_of(value))
         if not persistent:
@@ -153,7 +157,7 @@ class Module:
         self._forget(name)
         self._modules[name] = module
 
-    # -- walking ----------------------------------------------------------------------------------------------------------
+    # -- walking ------------------------------------------------------------------------------------------------------
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """All modules from this one down, each once, with their paths."""
@@ -165,7 +169,9 @@ class Module:
                 continue
             seen.add(id(module))
             yield path, module
-            stack.extend(reversed([(_joined(path, name), child) for name, child in module._modules.items() if child is not None]))
+            stack.extend(
+                reversed([(_joined(path, name), child) for name, child in module._modules.items() if child is not None])
+            )
 
     def modules(self) -> Iterator[Module]:
         """All modules from this one down, each once."""
@@ -203,7 +209,7 @@ class Module:
         """All buffers."""
         return (value for _, value in self.named_buffers(recurse=recurse))
 
-    # -- modes ------------------------------------------------------------------------------------------------------------
+    # -- modes --------------------------------------------------------------------------------------------------------
 
     def train(self: M, mode: bool = True) -> M:
         """Put this module and all below into training mode."""
@@ -256,10 +262,10 @@ class Module:
         """Cast to float64."""
         return self.to(np.float64)
 
-    # -- state ------------------------------------------------------------------------------------------------------------
+    # -- state --------------------------------------------------------------------------------------------------------
 
     def state_dict(self, prefix: str = "") -> dict[str, Array]:
-        """Return parameters and persistent buffers by path, PyTorch's keys; the arrays are the live ones, not copies."""
+        """Return parameters and persistent buffers by path, PyTorch's keys; the arrays are live, not copies."""
         state: dict[str, Array] = {}
         for name, parameter in self._parameters.items():
             if parameter is not None:
@@ -311,7 +317,7 @@ class Module:
             own[key][...] = value
         return IncompatibleKeys(missing, unexpected)
 
-    # -- text -------------------------------------------------------------------------------------------------------------
+    # -- text ---------------------------------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
         """Return the part of `repr` between the brackets."""

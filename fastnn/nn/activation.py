@@ -40,7 +40,7 @@ class ReLU(_Activation):
 
 
 class LeakyReLU(_Activation):
-    """X where x > 0, else negative_slope * x; see `fastnn.leaky_relu`."""
+    """x where x > 0, else negative_slope * x; see `fastnn.leaky_relu`."""
 
     _function = functional.leaky_relu
 
@@ -49,7 +49,7 @@ class LeakyReLU(_Activation):
 
 
 class ELU(_Activation):
-    """X where x > 0, else alpha * (exp(x) - 1); see `fastnn.elu`."""
+    """x where x > 0, else alpha * (exp(x) - 1); see `fastnn.elu`."""
 
     _function = functional.elu
 
@@ -85,7 +85,7 @@ class Tanh(_Activation):
 
 
 class SiLU(_Activation):
-    """X * sigmoid(x), also called swish; see `fastnn.silu`."""
+    """x * sigmoid(x), also called swish; see `fastnn.silu`."""
 
     _function = functional.silu
 
@@ -94,7 +94,7 @@ class SiLU(_Activation):
 
 
 class GELU(_Activation):
-    """X * Phi(x), or its tanh approximation; see `fastnn.gelu`."""
+    """x * Phi(x), or its tanh approximation; see `fastnn.gelu`."""
 
     _function = functional.gelu
 
@@ -103,7 +103,7 @@ class GELU(_Activation):
 
 
 class Mish(_Activation):
-    """X * tanh(softplus(x)); see `fastnn.mish`."""
+    """x * tanh(softplus(x)); see `fastnn.mish`."""
 
     _function = functional.mish
 
@@ -130,7 +130,7 @@ class LogSigmoid(_Activation):
 
 
 class Hardswish(_Activation):
-    """X * min(max(x + 3, 0), 6) / 6; see `fastnn.hardswish`."""
+    """x * min(max(x + 3, 0), 6) / 6; see `fastnn.hardswish`."""
 
     _function = functional.hardswish
 

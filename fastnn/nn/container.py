@@ -27,7 +27,11 @@ class Sequential(Module):
 
     def __init__(self, *modules: Any):
         super().__init__()
-        named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else {str(i): m for i, m in enumerate(modules)}
+        named = (
+            modules[0]
+            if len(modules) == 1 and isinstance(modules[0], Mapping)
+            else {str(i): m for i, m in enumerate(modules)}
+        )
         for name, module in named.items():
             if not isinstance(module, Module):
                 raise TypeError(f"Sequential: expected Modules, got {type(module).__name__} for {name!r}")

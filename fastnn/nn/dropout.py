@@ -18,7 +18,7 @@ class Dropout(Module):
     inplace : bool
         Write the result over the input, where that is a plain array.
     rng : None, int, SeedSequence or Generator
-        Where masks come from: None is the package's generator (`fastnn.manual_seed`), an integer a seed of the layer's own.
+        Where masks come from: None is the package's generator (`fastnn.manual_seed`), an integer seeds the layer's own.
 
     Examples
     --------

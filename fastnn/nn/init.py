@@ -22,7 +22,8 @@ NONLINEARITIES = ("linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh", "re
 def _array(name: str, tensor: Any) -> Array:
     array = value_of(tensor)
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-        raise TypeError(f"{name}: expected a Parameter, a Tensor or a float array, got {getattr(array, 'dtype', type(array).__name__)}")
+        got = getattr(array, "dtype", type(array).__name__)
+        raise TypeError(f"{name}: expected a Parameter, a Tensor or a float array, got {got}")
     if not array.flags.writeable:
         raise ValueError(f"{name}: the array is read-only")
     return array
@@ -34,7 +35,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     Parameters
     ----------
     nonlinearity : str
-        linear, conv1d, conv2d, conv3d, sigmoid: 1; tanh: 5/3; relu: sqrt(2); leaky_relu: sqrt(2 / (1 + param^2)); selu: 3/4.
+        linear, conv1d, conv2d, conv3d, sigmoid: 1; tanh: 5/3; relu: sqrt(2); leaky_relu: sqrt(2 / (1 + param^2));
+        selu: 3/4.
     param : float, optional
         leaky_relu's negative slope, 0.01 if None.
 
@@ -91,7 +93,9 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Any = Non
     >>> normal_(np.empty((2, 3)), generator=0).shape
     (2, 3)
     """
-    return _draw_normal("normal_", tensor, _check.real("normal_", "mean", mean), _check.in_range("normal_", "std", std, 0), generator)
+    return _draw_normal(
+        "normal_", tensor, _check.real("normal_", "mean", mean), _check.in_range("normal_", "std", std, 0), generator
+    )
 
 
 def constant_(tensor: T, val: float) -> T:
@@ -184,4 +188,6 @@ def kaiming_normal_(
     >>> kaiming_normal_(np.empty((4, 3)), mode="fan_out").shape
     (4, 3)
     """
-    return _draw_normal("kaiming_normal_", tensor, 0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), generator)
+    return _draw_normal(
+        "kaiming_normal_", tensor, 0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), generator
+    )

@@ -69,8 +69,8 @@ class Linear(Module):
     Attributes
     ----------
     weight : Parameter, (out_features, in_features)
-        From U(-1/sqrt(in_features), 1/sqrt(in_features)), as the bias.  Its transpose is C-contiguous, the order in which
-        the product reads it.
+        From U(-1/sqrt(in_features), 1/sqrt(in_features)), as the bias.  Its transpose is C-contiguous, as the product
+        reads it.
     bias : Parameter, (out_features,), or None
 
     Examples

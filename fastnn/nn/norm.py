@@ -85,7 +85,9 @@ class _BatchNorm(Module):
             expected = " or ".join(f"a {ndim}-D input {shape}" for ndim, shape in self._dimensions.items())
             raise ValueError(f"{name}: expected {expected}, got {x.ndim}-D with shape {x.shape}")
         if x.shape[1] != self.num_features:
-            raise ValueError(f"{name}: expected an input of {self.num_features} channels, got {x.shape[1]} with shape {x.shape}")
+            raise ValueError(
+                f"{name}: expected an input of {self.num_features} channels, got {x.shape[1]} with shape {x.shape}"
+            )
         update = self.training and self.running_mean is not None
         momentum = self.momentum
         if momentum is None:
@@ -112,7 +114,7 @@ class _BatchNorm(Module):
         )
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(_BatchNorm):  # noqa: D101
     __doc__ = f"""{_BatchNorm.__doc__}
     Examples
     --------
@@ -122,7 +124,7 @@ class BatchNorm1d(_BatchNorm):
     _dimensions = {2: "(N, C)", 3: "(N, C, L)"}  # noqa: RUF012
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(_BatchNorm):  # noqa: D101
     __doc__ = f"""{_BatchNorm.__doc__}
     Examples
     --------
@@ -132,7 +134,7 @@ class BatchNorm2d(_BatchNorm):
     _dimensions = {4: "(N, C, H, W)"}  # noqa: RUF012
 
 
-class BatchNorm3d(_BatchNorm):
+class BatchNorm3d(_BatchNorm):  # noqa: D101
     __doc__ = f"""{_BatchNorm.__doc__}
     Examples
     --------

@@ -107,14 +107,14 @@ class Optimizer:
         return loss
 
     def _arrays(self, batch: list[tuple[Tensor, Array]], names: Iterable[str]) -> dict[str, list[Array]]:
-        """The batch's parameters, gradients and states as the kernels need them: dense, tensor by tensor in one layout."""
-        columns: dict[str, list[Array]] = {"params": [], "grads": []} | {name: [] for name in names}
+        """The batch's parameters, gradients and states as kernels need them: dense, each tensor's in one layout."""
+        columns: dict[str, list[Array]] = {name: [] for name in ("params", "grads", *names)}
         for param, grad in batch:
             if not _is_dense(param.data):
                 param.data = param.data.copy()
             columns["params"].append(param.data)
             columns["grads"].append(_laid_out_as(param.data, grad))
-            state = self.state.setdefault(param, {})
+            state = self.state.setdefault(param, {}) if names else {}
             for name in names:
                 state[name] = _laid_out_as(param.data, state[name]) if name in state else np.zeros_like(param.data)
                 columns[name].append(state[name])
@@ -125,7 +125,9 @@ class Optimizer:
         numbers = {id(param): i for i, param in enumerate(self._params())}
         return {
             "state": {numbers[id(param)]: dict(state) for param, state in self.state.items()},
-            "param_groups": [{**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups],
+            "param_groups": [
+                {**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups
+            ],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -145,7 +147,9 @@ class Optimizer:
                 if key in self._states and value is not None:
                     array = np.array(value, param.dtype, order="K")
                     if array.shape != param.shape:
-                        raise ValueError(f"{self._name}.load_state_dict: expected {key} of shape {param.shape}, got {array.shape}")
+                        raise ValueError(
+                            f"{self._name}.load_state_dict: expected {key} of shape {param.shape}, got {array.shape}"
+                        )
                     state[param][key] = array
                 else:
                     state[param][key] = float(value) if np.ndim(value) == 0 and value is not None else value

@@ -62,7 +62,8 @@ class SGD(Optimizer):
         _check.real(self._name, "dampening", group["dampening"])
         if group["nesterov"] and not (group["momentum"] > 0 and group["dampening"] == 0):
             raise ValueError(
-                f"SGD: nesterov needs momentum above 0 and dampening 0, got {group['momentum']} and {group['dampening']}"
+                "SGD: nesterov needs momentum above 0 and dampening 0, "
+                f"got {group['momentum']} and {group['dampening']}"
             )
 
     def _update(self, group: Group, batch: list[tuple[Tensor, Array]]) -> None:

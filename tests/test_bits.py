@@ -1,0 +1,69 @@
+"""The same bits for any thread count, thread team and FMA tier, whole training runs included."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastnn
+from fastnn import _core
+
+HERE = Path(__file__).parent
+TIERS = [name for name, runs in _core.isa_tiers() if runs]
+TEAMS = ["own", *(["openmp"] if _core.build_config()["openmp"] else []), "serial"]
+
+
+def run(**environment):
+    """What bits.py prints with these variables set."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
+    command = [sys.executable, str(HERE / "bits.py")]
+    done = subprocess.run(command, env=keep | environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """The hash of the best tier, one thread."""
+    return run(FASTNN_NUM_THREADS="1")[3]
+
+
+@pytest.mark.parametrize("team", TEAMS)
+@pytest.mark.parametrize("threads", ["1", "2", "3", "7"])
+def test_threads_and_teams(team, threads, reference):
+    _, ran, count, digest = run(FASTNN_NUM_THREADS=threads, FASTNN_THREADING=team)
+    assert (ran, count) == (team, threads)
+    assert digest == reference
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_tiers(tier, reference):
+    ran, _, _, digest = run(FASTNN_ISA=tier, FASTNN_NUM_THREADS="2")
+    assert ran == tier
+    if tier != "base":  # base has no fused multiply-add and rounds twice
+        assert digest == reference
+
+
+def test_unknown_names_are_refused():
+    for variable, value, text in (
+        ("FASTNN_ISA", "sse9", "expected one of this machine's tiers"),
+        ("FASTNN_THREADING", "tbb", "expected a thread team of this build"),
+        ("FASTNN_NUM_THREADS", "many", "expected an integer from 1 to 256, got 'many'"),
+    ):
+        with pytest.raises(subprocess.CalledProcessError) as error:
+            run(**{variable: value})
+        assert f"ImportError: {variable}: {text}" in error.value.stderr.replace("expected one", "expected one")
+
+
+def test_the_best_tier_is_chosen():
+    if "FASTNN_ISA" not in os.environ:
+        assert fastnn.isa() == TIERS[0]
+
+
+@pytest.mark.parametrize("tier", TIERS[1:])
+def test_every_tier_passes_the_element_wise_tests(tier):
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(HERE / "test_elementwise.py")]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"FASTNN_ISA": tier}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=HERE)
+    assert done.returncode == 0, done.stdout[-3000:]

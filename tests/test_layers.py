@@ -1,0 +1,131 @@
+"""The house rules, checked in the sources: who may import whom, what kernels may not say, that nothing is forgotten."""
+
+import re
+from pathlib import Path
+
+import pytest
+from ops import BY_NAME, OPS, ROWS_BY_OPTION
+
+import fastnn
+from fastnn import _core, functional, nn
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.skipif(not (ROOT / "src_c").is_dir(), reason="needs the source tree")
+
+# What each part may import of the package, from the bottom up.
+BASE = {"_core", "_check", "_dispatch", "_random", "_threads", "_version"}
+ALLOWED = {
+    "_check": set(),
+    "_dispatch": set(),
+    "_version": set(),
+    "_random": {"_check"},
+    "_threads": {"_check", "_core"},
+    "_info": BASE,
+    "functional": BASE,
+    "autograd": BASE,
+    "_derivatives": BASE | {"functional", "autograd"},
+    "io": BASE | {"autograd"},
+    "nn": BASE | {"functional", "autograd"},
+    "optim": BASE | {"autograd"},
+    "_demo": BASE | {"autograd", "io", "nn", "optim"},
+    "__main__": BASE | {"_demo", "_info"},
+}
+
+
+def package_imports(path):
+    """Names of the package's parts that a file imports."""
+    dots_to_top = len(path.relative_to(ROOT / "fastnn").parts)
+    for line in path.read_text().splitlines():
+        match = re.match(r"\s*from (\.+)(\w*)(?:\.\w+)* import (.+)", line)
+        if match and len(match[1]) == dots_to_top:
+            yield from [match[2]] if match[2] else re.findall(r"\w+", match[3].split("#")[0])
+
+
+def test_imports_point_down():
+    checked = 0
+    for path in sorted((ROOT / "fastnn").rglob("*.py")):
+        part = path.relative_to(ROOT / "fastnn").parts[0].removesuffix(".py")
+        if part == "__init__":
+            continue
+        for name in package_imports(path):
+            if name != part:
+                assert name in ALLOWED[part], f"{path.name} imports {name}"
+                checked += 1
+    assert checked > 30
+
+
+def code_of(path):
+    """A C file without its comments."""
+    return re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(), flags=re.S)
+
+
+def test_kernels_know_nothing_of_the_outside():
+    files = list((ROOT / "src_c/kernels").glob("*"))
+    assert len(files) >= 10
+    for path in files:
+        text = code_of(path)
+        for word in ("omp parallel", "malloc", "Python.h", "printf", "pthread", "#include <"):
+            assert word not in text, f"{path.name}: {word}"
+        assert not re.search(r"^static (?!inline|const|void|double|ptrdiff_t|const REAL)\w+ \w+;", text, re.M), (
+            path.name
+        )
+
+
+def test_only_parallel_knows_threads():
+    for path in [*(ROOT / "src_c").glob("*.[ch]"), *(ROOT / "src_c/isa").glob("*")]:
+        if path.stem != "parallel":
+            assert not re.search(r"pthread|omp parallel|omp\.h|_Thread_local|stdatomic", code_of(path)), path.name
+
+
+def test_no_double_literal_in_shared_kernels():
+    """A literal such as 0.5 in code shared by float and double would compute in double; K(0.5) does not."""
+    for path in (ROOT / "src_c/kernels").glob("*.inc"):
+        if path.stem in ("math_f64", "kernels"):
+            continue
+        for line in code_of(path).splitlines():
+            assert not re.search(r"(?<![\w.(])(?<!K\()(?<!K\(-)\d+\.\d*(?:e-?\d+)?(?![\dfp.])", line), (
+                f"{path.name}: {line.strip()}"
+            )
+
+
+def test_core_has_no_names_of_functions():
+    text = re.sub(r'""".*?"""|#[^\n]*', "", (ROOT / "fastnn/_core.pyx").read_text(), flags=re.S)
+    for op in OPS:
+        if op.name not in ("softplus",):
+            assert not re.search(rf"\b{op.name}\b", text), op.name
+
+
+def test_nothing_is_forgotten():
+    """The table, the functions, the layers and the records name the same element-wise functions."""
+    rows = {ROWS_BY_OPTION.get(row, (row,))[0] for row in _core.ACTS}
+    records = set(BY_NAME)
+    assert rows == records
+    assert {name for name in records if callable(getattr(functional, name, None))} == records
+    assert {name for name in records if callable(getattr(functional, name + "_backward", None))} == records
+    for op in OPS:
+        assert getattr(nn, op.layer.__name__) is op.layer
+        assert op.layer._function is getattr(functional, op.name)
+    for row, (name, option) in ROWS_BY_OPTION.items():
+        assert row in _core.ACTS
+        assert option in BY_NAME[name].variants
+
+
+def test_every_function_has_its_twin_and_its_documentation():
+    for name in functional.__all__:
+        function = getattr(functional, name)
+        assert getattr(fastnn, name) is function
+        assert getattr(nn.functional, name) is function
+        assert ">>>" in function.__doc__, f"{name} has no example"
+        if not name.endswith(("_backward", "_mask", "_stats")):
+            assert hasattr(functional, name + "_backward"), name
+
+
+def test_public_names_exist():
+    for module in (fastnn, functional, nn, fastnn.optim):
+        for name in module.__all__:
+            assert hasattr(module, name), name
+
+
+def test_files_hold_one_idea():
+    for path in [*(ROOT / "fastnn").rglob("*.py"), *(ROOT / "src_c").rglob("*.*")]:
+        assert len(path.read_text().splitlines()) <= 560, path
