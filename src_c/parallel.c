@@ -21,7 +21,8 @@
 
 #define MAX_WORKERS     255
 #define NS_PER_THREAD   6e3 /* work that repays one more thread: waking a sleeper costs 3 to 10 us */
-#define CHUNKS_A_THREAD 4   /* chunks to even out cores of unequal speed */
+#define CHUNKS_A_THREAD 16  /* chunks to even out cores of unequal speed and workers that wake late */
+#define NS_PER_CHUNK    2e3 /* the least work of a chunk, next to which the counter costs nothing */
 #define POLL_NS         4000 /* how long a waiting thread looks before it sleeps */
 
 static atomic_int process_threads = 1;
@@ -271,7 +272,8 @@ void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *jo
             body(job, 0, items);
         return;
     }
-    const ptrdiff_t chunk = items / ((ptrdiff_t)threads * CHUNKS_A_THREAD);
+    ptrdiff_t chunk = items / ((ptrdiff_t)threads * CHUNKS_A_THREAD), least = (ptrdiff_t)(NS_PER_CHUNK / ns_each);
+    chunk = chunk < least ? least : chunk;
     struct region r = {.body = body, .job = job, .items = items, .chunk = chunk > 0 ? chunk : 1};
     teams[team].run(&r, threads);
 }
