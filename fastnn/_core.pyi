@@ -33,6 +33,8 @@ unary_backward_rows: Kernel
 
 def norm_work(n: int, c: int, s: int) -> int: ...
 
+def reciprocal_std(var: Array, eps: float) -> Array: ...
+
 norm_stats: Kernel
 norm_forward: Kernel
 norm_backward: Kernel

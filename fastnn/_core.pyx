@@ -10,6 +10,7 @@ cimport cython
 from cpython.float cimport PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.math cimport sqrt
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cimport numpy as cnp
@@ -295,6 +296,16 @@ cdef inline const floating *pointer(const floating[::1] array) noexcept nogil:
 def norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s):
     """Doubles of work space that the functions below need."""
     return fnn_norm_work(n, c, s)
+
+
+def reciprocal_std(const double[::1] var, double eps):
+    """1 / sqrt(var + eps); a negative variance gives NaN, and no warning."""
+    cdef ptrdiff_t i
+    result = PyArray_NewLikeArray(var.base, cnp.NPY_KEEPORDER, NULL, 0)
+    cdef double[::1] rstd = result
+    for i in range(var.shape[0]):
+        rstd[i] = 1 / sqrt(var[i] + eps)
+    return result
 
 
 def norm_stats(double[::1] mean, double[::1] var, double[::1] work, const floating[::1] x, ptrdiff_t n, ptrdiff_t c,

@@ -40,15 +40,13 @@ def _memory(x: Array) -> tuple[Array, _Memory]:
     n, c = x.shape[:2]
     s = int(np.prod(x.shape[2:]))
     spatial = tuple(range(2, x.ndim))
-    orders = [
-        _Memory(n, c, s, x.ndim == 2, (0, 1, *spatial)),
-        _Memory(n, c, s, True, (0, *spatial, 1)),
-        _Memory(1, c, n * s, False, (1, 0, *spatial)),
-    ]
-    for order in orders:
-        if x.transpose(order.permutation).flags.c_contiguous:
-            return x, order
-    return np.ascontiguousarray(x), orders[0]
+    first = _Memory(n, c, s, x.ndim == 2, (0, 1, *spatial))
+    if x.flags.c_contiguous:
+        return x, first
+    for other in (_Memory(n, c, s, True, (0, *spatial, 1)), _Memory(1, c, n * s, False, (1, 0, *spatial))):
+        if x.transpose(other.permutation).flags.c_contiguous:
+            return x, other
+    return np.ascontiguousarray(x), first
 
 
 def _checked_input(name: str, input: Any) -> tuple[Array, np.dtype[Any]]:
@@ -117,7 +115,7 @@ def batch_norm_stats(input: Any, eps: float = 1e-5) -> tuple[Array, Array]:
     _several_values("batch_norm_stats", x)
     x, memory = _memory(x)
     mean, var = _statistics(x, memory)
-    return mean, 1 / np.sqrt(var + eps)
+    return mean, _core.reciprocal_std(var, eps)
 
 
 def _check_eps(name: str, eps: Any) -> float:
@@ -230,8 +228,7 @@ def forward_with_stats(
         mean, var = _statistics(x, memory)
     else:
         mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
-    with np.errstate(all="ignore"):  # a negative running_var gives NaN, as it must, and silently
-        rstd = 1 / np.sqrt(var + eps)
+    rstd = _core.reciprocal_std(var, eps)
     y = _check.finish(_normalize(x, memory, mean, rstd, weight, bias), dtype, out)
     if training and x.size:
         m = memory.n * memory.s
