@@ -6,6 +6,7 @@
 
 #define TILE    2048 /* elements of one item of work: 64-byte boundaries stay between threads */
 #define NS_EACH 0.3  /* one element's cost, between relu in cache (0.1) and gelu (0.7) */
+#define STREAM  1024 /* elements made in the first-level cache before they are stored past the others */
 #define GATHER  512  /* elements of a row with a step that are brought together at a time */
 
 static const char *const names[] = {
@@ -36,26 +37,52 @@ struct FN(dense)
     double a, b;
 };
 
+static void FN(dense_part)(const struct FN(dense) *d, REAL *out, ptrdiff_t at, ptrdiff_t n)
+{
+    if (d->dy)
+        TIER->dact[d->act](out, d->dy + at, d->x + at, n, d->a, d->b);
+    else
+        TIER->act[d->act](out, d->x + at, n, d->a, d->b);
+}
+
 static void FN(dense_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(dense) *d = job;
     const ptrdiff_t at = begin * TILE, n = (end * TILE < d->n ? end * TILE : d->n) - at;
-    if (d->dy)
-        TIER->dact[d->act](d->out + at, d->dy + at, d->x + at, n, d->a, d->b);
-    else
-        TIER->act[d->act](d->out + at, d->x + at, n, d->a, d->b);
+    FN(dense_part)(d, d->out + at, at, n);
+}
+
+static void FN(streamed_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(dense) *d = job;
+    const ptrdiff_t stop = end * TILE < d->n ? end * TILE : d->n;
+    for (ptrdiff_t at = begin * TILE; at < stop; at += STREAM)
+    {
+        REAL made[STREAM];
+        const ptrdiff_t n = stop - at < STREAM ? stop - at : STREAM;
+        FN(dense_part)(d, made, at, n);
+        fnn_tier->stream(d->out + at, made, (size_t)n * sizeof(REAL));
+    }
+}
+
+/* Input and output together larger than the last cache: the result would be gone before anybody reads it.  In place the
+ * lines are at hand anyway. */
+static void FN(run_dense)(const struct FN(dense) *d)
+{
+    const int large = 2 * d->n * (ptrdiff_t)sizeof(REAL) > fnn_cache_bytes && d->out != d->x && d->out != d->dy;
+    fnn_parallel((d->n + TILE - 1) / TILE, NS_EACH * TILE, large ? FN(streamed_body) : FN(dense_body), d);
 }
 
 void FN(fnn_act_forward)(int act, REAL *y, const REAL *x, ptrdiff_t n, double a, double b)
 {
     const struct FN(dense) d = {act, y, NULL, x, n, a, b};
-    fnn_parallel((n + TILE - 1) / TILE, NS_EACH * TILE, FN(dense_body), &d);
+    FN(run_dense)(&d);
 }
 
 void FN(fnn_act_backward)(int act, REAL *dx, const REAL *dy, const REAL *saved, ptrdiff_t n, double a, double b)
 {
     const struct FN(dense) d = {act, dx, dy, saved, n, a, b};
-    fnn_parallel((n + TILE - 1) / TILE, NS_EACH * TILE, FN(dense_body), &d);
+    FN(run_dense)(&d);
 }
 
 /* The same over rows: {between rows, between elements} strides of out, dy, x */

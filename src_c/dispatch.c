@@ -1,8 +1,21 @@
 /* dispatch.c: chooses the table of kernels once, at import. */
 #include <string.h>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
 #include "kernels.h"
 
 const struct fnn_tier *fnn_tier;
+ptrdiff_t fnn_cache_bytes = 32 << 20;
+
+static void ask_cache_size(void)
+{
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    if (bytes > 0)
+        fnn_cache_bytes = bytes;
+#endif
+}
 
 static const struct fnn_tier *const tiers[] = { /* best first */
 #if defined(__x86_64__)
@@ -30,6 +43,7 @@ static int runs_here(const struct fnn_tier *tier)
 
 int fnn_select_isa(const char *name)
 {
+    ask_cache_size();
     for (int i = 0; i < TIERS; i++)
         if (runs_here(tiers[i]) && (!name || !strcmp(name, tiers[i]->name)))
         {

@@ -58,10 +58,12 @@ struct fnn_tier
     const char *name;
     struct fnn_kernels_f32 f32;
     struct fnn_kernels_f64 f64;
+    void (*stream)(void *y, const void *x, size_t bytes);
     void (*dropout_mask)(uint8_t *mask, ptrdiff_t n, uint64_t first, uint64_t key, uint32_t threshold);
 };
 
 extern const struct fnn_tier *fnn_tier; /* the chosen one */
+extern ptrdiff_t fnn_cache_bytes;       /* of the last-level cache */
 extern const struct fnn_tier fnn_tier_base, fnn_tier_avx2, fnn_tier_avx512, fnn_tier_neon;
 
 #endif
