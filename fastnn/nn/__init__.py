@@ -1,25 +1,8 @@
 """Layers: PyTorch's names, arguments, defaults and state_dict keys."""
 
-from . import functional, init
+from . import activation, functional, init
 from ._module import Module, Parameter, StateDictError
-from .activation import (
-    ELU,
-    GELU,
-    SELU,
-    Hardsigmoid,
-    Hardswish,
-    Hardtanh,
-    LeakyReLU,
-    LogSigmoid,
-    LogSoftmax,
-    Mish,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from .activation import *
 from .container import Sequential
 from .dropout import Dropout
 from .linear import Flatten, Identity, Linear
@@ -27,35 +10,20 @@ from .loss import CrossEntropyLoss, MSELoss
 from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 
 __all__ = [
-    "ELU",
-    "GELU",
-    "SELU",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
-    "Hardsigmoid",
-    "Hardswish",
-    "Hardtanh",
     "Identity",
-    "LeakyReLU",
     "Linear",
-    "LogSigmoid",
-    "LogSoftmax",
     "MSELoss",
-    "Mish",
     "Module",
     "Parameter",
-    "ReLU",
     "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
     "StateDictError",
-    "Tanh",
     "functional",
     "init",
 ]
+__all__ += activation.__all__

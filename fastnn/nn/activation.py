@@ -8,6 +8,25 @@ from typing import Any, ClassVar
 from .. import functional
 from ._module import Module
 
+__all__ = [
+    "ReLU",
+    "LeakyReLU",
+    "ELU",
+    "SELU",
+    "Sigmoid",
+    "Tanh",
+    "SiLU",
+    "GELU",
+    "Mish",
+    "Softplus",
+    "LogSigmoid",
+    "Hardswish",
+    "Hardsigmoid",
+    "Hardtanh",
+    "Softmax",
+    "LogSoftmax",
+]
+
 
 class _Activation(Module):
     """A layer that calls one function with the options it was made with."""
