@@ -148,6 +148,7 @@ OPS = [
         nn.LogSigmoid,
         limits=(0, -INF, -math.log(2), 0, 1),
     ),
+    Op("softsign", lambda x: x / (1 + abs(x)), lambda x: x / (1 + abs(x)), nn.Softsign, limits=(1, -1, -0.0, 0, 0)),
     Op(
         "hardswish",
         lambda x: x * min(max(x + 3, mp.mpf(0)), mp.mpf(6)) / 6,

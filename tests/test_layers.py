@@ -126,6 +126,10 @@ def test_public_names_exist():
             assert hasattr(module, name), name
 
 
+# One class, and one table of declarations: cutting them would tear what belongs together.
+LONG = {"autograd.py", "_core.pyx"}
+
+
 def test_files_hold_one_idea():
     for path in [*(ROOT / "fastnn").rglob("*.py"), *(ROOT / "src_c").rglob("*.*")]:
-        assert len(path.read_text().splitlines()) <= 560, path
+        assert len(path.read_text().splitlines()) <= 450 or path.name in LONG, path

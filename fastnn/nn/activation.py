@@ -9,22 +9,23 @@ from .. import functional
 from ._module import Module
 
 __all__ = [
-    "ReLU",
-    "LeakyReLU",
     "ELU",
-    "SELU",
-    "Sigmoid",
-    "Tanh",
-    "SiLU",
     "GELU",
-    "Mish",
-    "Softplus",
-    "LogSigmoid",
-    "Hardswish",
+    "SELU",
     "Hardsigmoid",
+    "Hardswish",
     "Hardtanh",
-    "Softmax",
+    "LeakyReLU",
+    "LogSigmoid",
     "LogSoftmax",
+    "Mish",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Softsign",
+    "Tanh",
 ]
 
 
@@ -143,6 +144,15 @@ class LogSigmoid(_Activation):
     """log(sigmoid(x)); see `fastnn.logsigmoid`."""
 
     _function = functional.logsigmoid
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Softsign(_Activation):
+    """x / (1 + abs(x)); see `fastnn.softsign`."""
+
+    _function = functional.softsign
 
     def __init__(self) -> None:
         super().__init__()
