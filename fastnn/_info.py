@@ -36,7 +36,7 @@ def config() -> dict[str, Any]:
         "instruction set": _core.isa(),
         "instruction sets here": ", ".join(name for name, runs in _core.isa_tiers() if runs),
         "threads": _threads.get_num_threads(),
-        "threads because of": _threads.why,
+        "threads because of": _threads.reason(),
         "thread team": _core.team(),
         "CPU quota": "none" if quota is None else f"{quota:g}",
         "compiler": build["compiler"],

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import _check, _core
+from ._version import __version__
 
 MOST = 256
 
@@ -83,7 +84,12 @@ def _checked(name: str, n: int) -> int:
     return n
 
 
-why = "not set yet"
+_chosen = (0, "not set yet")
+
+
+def reason() -> str:
+    """Why the process has its number of threads."""
+    return _chosen[1] if _core.get_num_threads() == _chosen[0] else "threads() or threadpoolctl"
 
 
 def set_num_threads(n: int) -> None:
@@ -105,9 +111,13 @@ def set_num_threads(n: int) -> None:
     2
     >>> fastnn.set_num_threads(before)
     """
-    global why
-    _core.set_num_threads(_checked("set_num_threads", n))
-    why = "set_num_threads"
+    _choose(_checked("set_num_threads", n), "set_num_threads")
+
+
+def _choose(n: int, reason: str) -> None:
+    global _chosen
+    _core.set_num_threads(n)
+    _chosen = n, reason
 
 
 def get_num_threads() -> int:
@@ -145,9 +155,36 @@ def threads(n: int) -> Iterator[None]:
         _core.set_thread_limit(before)
 
 
+def _register_with_threadpoolctl() -> None:
+    """Let threadpoolctl, where it is installed, see and limit the team."""
+    try:
+        import threadpoolctl
+    except ImportError:
+        return
+
+    class Controller(threadpoolctl.LibController):  # type: ignore[misc]
+        user_api = internal_api = "fastnn"
+        filename_prefixes = ("_core",)
+        check_symbols = ("fnn_get_num_threads", "fnn_set_num_threads")
+
+        def get_num_threads(self) -> int:
+            return int(self.dynlib.fnn_get_num_threads())
+
+        def set_num_threads(self, num_threads: int) -> None:
+            self.dynlib.fnn_set_num_threads(max(1, min(num_threads, MOST)))
+
+        def get_version(self) -> str:
+            return __version__
+
+        def set_additional_attributes(self) -> None:
+            self.threading_layer = _core.team()
+            self.architecture = _core.isa()
+
+    threadpoolctl.register(Controller)
+
+
 def start() -> None:
     """Choose kernels, thread team and thread number from the environment."""
-    global why
     tier = os.environ.get("FASTNN_ISA") or None
     if not _core.select_isa(tier):
         names = ", ".join(name for name, runs in _core.isa_tiers() if runs)
@@ -155,5 +192,5 @@ def start() -> None:
     team = os.environ.get("FASTNN_THREADING") or None
     if not _core.select_team(team):
         raise ImportError(f"FASTNN_THREADING: expected a thread team of this build (own, openmp, serial), got {team!r}")
-    number, why = default_num_threads()
-    _core.set_num_threads(number)
+    _choose(*default_num_threads())
+    _register_with_threadpoolctl()

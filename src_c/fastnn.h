@@ -7,6 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(_WIN32)
+#define FNN_EXPORT __attribute__((visibility("default")))
+#else
+#define FNN_EXPORT
+#endif
+
 /* -- the build ----------------------------------------------------------------------------------------------------- */
 #ifdef FNN_HAVE_OPENMP
 #define FNN_OPENMP 1
@@ -27,8 +33,8 @@ const char *fnn_isa_name(int i, int *supported); /* the tiers of this build, bes
 /* -- threads (parallel.h) ------------------------------------------------------------------------------------------ */
 int fnn_select_team(const char *name); /* "own" or "openmp"; 0 if this build has not got it */
 const char *fnn_team(void);
-void fnn_set_num_threads(int n);
-int fnn_get_num_threads(void); /* of this thread's next call: its own limit if it has set one, else the process's */
+FNN_EXPORT void fnn_set_num_threads(int n); /* these two are threadpoolctl's as well */
+FNN_EXPORT int fnn_get_num_threads(void); /* of this thread's next call: its own limit if it has set one, else the process's */
 int fnn_set_thread_limit(int n); /* of the calling thread, 0 for none; returns the one before */
 int fnn_team_size(void); /* workers alive */
 

@@ -19,7 +19,7 @@ ALLOWED = {
     "_dispatch": set(),
     "_version": set(),
     "_random": {"_check"},
-    "_threads": {"_check", "_core"},
+    "_threads": {"_check", "_core", "_version"},
     "_info": BASE,
     "functional": BASE,
     "autograd": BASE,

@@ -72,7 +72,7 @@ def test_numbers():
 
 
 def test_order_of_authority():
-    code = "import fastnn; from fastnn import _threads; print(fastnn.get_num_threads(), _threads.why.replace(' ', '_'))"
+    code = "import fastnn; from fastnn import _threads; print(fastnn.get_num_threads(), _threads.reason().replace(' ', '_'))"
     assert python(code, FASTNN_NUM_THREADS="5", OMP_NUM_THREADS="3") == ["5", "FASTNN_NUM_THREADS"]
     assert python(code, OMP_NUM_THREADS="3,2") == ["3", "OMP_NUM_THREADS"]
     assert python("import fastnn; fastnn.set_num_threads(4); " + code, OMP_NUM_THREADS="3") == ["4", "set_num_threads"]
@@ -118,6 +118,22 @@ def test_container_quota(tmp_path, groups, files, quota, monkeypatch):
     number, reason = _threads.default_num_threads(tmp_path)
     assert number == (8 if quota is None else max(1, int(quota)))
     assert reason == ("CPU affinity" if quota is None else f"CPU quota of {quota:g}")
+
+
+def test_threadpoolctl_sees_and_limits_us():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    fastnn.set_num_threads(2)
+
+    def ours():
+        return [lib for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "fastnn"]
+
+    (lib,) = ours()
+    assert (lib["num_threads"], lib["threading_layer"], lib["architecture"]) == (2, _core.team(), fastnn.isa())
+    for limits in (1, {"fastnn": 1}):
+        with threadpoolctl.threadpool_limits(limits):
+            assert fastnn.get_num_threads() == 1
+            assert "threadpoolctl" in fastnn.show_config()
+        assert fastnn.get_num_threads() == 2
 
 
 def test_no_quota_without_files(tmp_path):
