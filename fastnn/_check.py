@@ -6,11 +6,12 @@ All of them run before anything changes.  A text names the function, what was ex
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+
+from . import _dispatch
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -18,8 +19,17 @@ FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 
 def as_float(name: str, value: Any, argument: str = "input") -> Array:
-    """`value` as a float16, float32 or float64 array; integers and booleans become float64, as NumPy's functions do."""
-    array = np.asarray(value)
+    """`value` as a float16, float32 or float64 array; integers and booleans become float64, as NumPy has it."""
+    if type(value) is not np.ndarray:
+        _dispatch.refuse_tracked(name, argument, value)
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"{name}: expected {argument} without a mask, got a masked array")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{name}: expected {argument} to have one shape, got nested lists of unequal lengths"
+        ) from error
     if array.dtype.kind in "biu":
         return array.astype(np.float64)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
@@ -53,12 +63,18 @@ def as_vector(name: str, value: Any, argument: str, size: int, dtype: Any) -> Ar
 
 def real(name: str, argument: str, value: Any) -> float:
     """A real number as a float."""
-    if isinstance(value, (str, bytes)) or not (isinstance(value, numbers.Real) or np.ndim(value) == 0):
+    if type(value) is float:
+        return value
+    _dispatch.refuse_tracked(name, argument, value)
+    array = np.asarray(value)
+    if array.ndim or array.dtype.kind not in "biufO" or isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected {argument} to be a real number, got {type(value).__name__}")
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except TypeError:
         raise TypeError(f"{name}: expected {argument} to be a real number, got {type(value).__name__}") from None
+    except OverflowError:
+        raise ValueError(f"{name}: expected {argument} in the range of float64, got a larger number") from None
 
 
 def in_range(
@@ -83,9 +99,16 @@ def count(name: str, argument: str, value: Any, low: int = 0) -> int:
 
 def choice(name: str, argument: str, value: Any, options: Sequence[str]) -> str:
     """One of the options."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         raise ValueError(f"{name}: expected {argument} to be one of {', '.join(map(repr, options))}, got {value!r}")
     return str(value)
+
+
+def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    """A layer's dtype: float32 (also for None) or float64."""
+    if dtype is None or dtype in (np.float32, np.float64):
+        return np.dtype(np.float32 if dtype is None else dtype)
+    raise TypeError(f"{name}: expected dtype float32 or float64, got {dtype!r}")
 
 
 def axis(name: str, dim: Any, ndim: int) -> int:

@@ -468,8 +468,9 @@ cdef class Tensors:
         for i in range(len(columns)):
             for j in range(self.count):
                 self.table[i * self.count + j] = cnp.PyArray_DATA(<cnp.ndarray?>columns[i][j])
-        for j in range(self.count):
-            self.sizes[j] = cnp.PyArray_SIZE(<cnp.ndarray>columns[0][j])
+                if i == 0:
+                    self.sizes[j] = cnp.PyArray_SIZE(<cnp.ndarray>columns[0][j])
+                assert cnp.PyArray_SIZE(<cnp.ndarray>columns[i][j]) == self.sizes[j]
 
     def __dealloc__(self):
         PyMem_Free(self.sizes)

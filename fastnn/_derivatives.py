@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _check, _random, functional
 from ._check import Array
-from .autograd import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, make, unbroadcast, value_of, wants
+from .autograd import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, Recorded, make, unbroadcast, value_of, wants
 from .functional._linear import gradients as linear_gradients
 from .functional._norm import forward_with_stats
 
@@ -23,7 +23,7 @@ from .functional._norm import forward_with_stats
 
 def _shared(dy: Array, y: Array, chosen: Array, other: Array) -> Array:
     """Gradient of a maximum or minimum: all of it to the one chosen, half where both are equal."""
-    return np.where(chosen == other, dy / 2, np.where(chosen == y, dy, 0))
+    return np.where(chosen == other, dy / 2, np.where((chosen == y) | (chosen != chosen), dy, 0))
 
 
 def _power_exponent(dy: Array, y: Array, a: Array, b: Array) -> Array:
@@ -96,11 +96,11 @@ UNDIFFERENTIATED.update(
 # -- NumPy's other functions ------------------------------------------------------------------------------------------
 
 
-def recorded(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Name the function that the decorated one is the recorded version of."""
+def recorded(function: Callable[..., Any], **differentiable: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Name the function that the decorated one is the recorded version of, and the arguments with a derivative."""
 
     def register(version: Callable[..., Any]) -> Callable[..., Any]:
-        FUNCTIONS[function] = version
+        FUNCTIONS[function] = Recorded(version, differentiable)
         return version
 
     return register
@@ -116,13 +116,13 @@ def _spread(dy: Array, axis: Any, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(dy.reshape(kept), shape).copy()
 
 
-@recorded(np.sum)
+@recorded(np.sum, a=0)
 def _sum(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     x = a.data
     return make(np.sum(x, axis=axis, keepdims=keepdims), (a,), lambda dy: (_spread(dy, axis, x.shape),))
 
 
-@recorded(np.mean)
+@recorded(np.mean, a=0)
 def _mean(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     x = a.data
     y = np.mean(x, axis=axis, keepdims=keepdims)
@@ -131,13 +131,14 @@ def _mean(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 def _extreme(function: Callable[..., Any]) -> None:
-    @recorded(function)
+    @recorded(function, a=0)
     def version(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
         x = a.data
         y = function(x, axis=axis, keepdims=keepdims)
 
         def backward(dy: Array) -> tuple[Array]:
-            hit = x == _spread(np.asarray(y), axis, x.shape)
+            top = _spread(np.asarray(y), axis, x.shape)
+            hit = (x == top) | ((x != x) & (top != top))
             return (_spread(dy, axis, x.shape) * hit / hit.sum(axis=axis, keepdims=True),)
 
         return make(y, (a,), backward)
@@ -147,7 +148,7 @@ _extreme(np.max)
 _extreme(np.min)
 
 
-@recorded(np.var)
+@recorded(np.var, a=0)
 def _var(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     x = a.data
     y = np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
@@ -159,7 +160,7 @@ def _var(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -
 def _rearrangement(function: Callable[..., Any]) -> None:
     """A function that only moves values about: its gradient moves them back."""
 
-    @recorded(function)
+    @recorded(function, a=0)
     def version(a: Any, *args: Any, **kwargs: Any) -> Any:
         x = a.data
         places = None
@@ -184,7 +185,7 @@ _rearrangement(np.roll)
 def _reshaping(function: Callable[..., Any]) -> None:
     """A function that keeps the values' order: its gradient takes the old shape again."""
 
-    @recorded(function)
+    @recorded(function, a=0)
     def version(a: Any, *args: Any, **kwargs: Any) -> Any:
         shape = a.data.shape
         return make(function(a.data, *args, **kwargs), (a,), lambda dy: (dy.reshape(shape),))
@@ -196,34 +197,36 @@ _reshaping(np.squeeze)
 _reshaping(np.expand_dims)
 
 
-@recorded(np.transpose)
+@recorded(np.transpose, a=0)
 def _transpose(a: Any, axes: Any = None) -> Any:
     inverse = None if axes is None else np.argsort([i % a.ndim for i in axes])
     return make(np.transpose(a.data, axes), (a,), lambda dy: (np.transpose(dy, inverse),))
 
 
-@recorded(np.broadcast_to)
+@recorded(np.broadcast_to, array=0)
 def _broadcast_to(array: Any, shape: Any) -> Any:
     before = array.data.shape
     return make(np.broadcast_to(array.data, shape), (array,), lambda dy: (unbroadcast(dy, before),))
 
 
-@recorded(np.concatenate)
-def _concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
+@recorded(np.concatenate, arrays=0)
+def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    if axis is None:
+        return np.concatenate([np.ravel(each) for each in arrays])
     values = [np.asarray(value_of(each)) for each in arrays]
     edges = np.cumsum([value.shape[axis] for value in values])[:-1]
     return make(np.concatenate(values, axis), tuple(arrays), lambda dy: np.split(dy, edges, axis))
 
 
-@recorded(np.stack)
+@recorded(np.stack, arrays=0)
 def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     values = [value_of(each) for each in arrays]
     return make(np.stack(values, axis), tuple(arrays), lambda dy: list(np.moveaxis(dy, axis, 0)))
 
 
-@recorded(np.where)
+@recorded(np.where, x=1, y=2)
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    mask, a, b = map(value_of, (condition, x, y))
+    mask, a, b = condition, value_of(x), value_of(y)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         zero = dy.dtype.type(0)
@@ -233,10 +236,10 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
             unbroadcast(np.where(mask, zero, dy), np.shape(b)),
         )
 
-    return make(np.where(mask, a, b), (condition, x, y), backward)
+    return make(np.where(mask, a, b), (None, x, y), backward)
 
 
-@recorded(np.clip)
+@recorded(np.clip, a=0)
 def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     x = a.data
     y = np.clip(x, a_min, a_max)
@@ -246,35 +249,33 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
 # -- the package's own functions --------------------------------------------------------------------------------------
 
 
-@recorded(functional.linear)
+@recorded(functional.linear, input=0, weight=1, bias=2)
 def _linear(input: Any, weight: Any, bias: Any = None) -> Any:
     x, w, b = map(value_of, (input, weight, bias))
     wanted = (wants(input), wants(weight), wants(bias))
     return make(functional.linear(x, w, b), (input, weight, bias), lambda dy: linear_gradients(dy, x, w, wanted))
 
 
-@recorded(functional.softmax)
+@recorded(functional.softmax, input=0)
 def _softmax(input: Any, dim: int | None = None, *, dtype: Any = None) -> Any:
     y = functional.softmax(input.data, dim, dtype=dtype)
     return make(y, (input,), lambda dy: (functional.softmax_backward(dy, y, dim),))
 
 
-@recorded(functional.log_softmax)
+@recorded(functional.log_softmax, input=0)
 def _log_softmax(input: Any, dim: int | None = None, *, dtype: Any = None) -> Any:
     y = functional.log_softmax(input.data, dim, dtype=dtype)
     return make(y, (input,), lambda dy: (functional.log_softmax_backward(dy, y, dim),))
 
 
-@recorded(functional.cross_entropy)
+@recorded(functional.cross_entropy, input=0)
 def _cross_entropy(input: Any, target: Any, weight: Any = None, **options: Any) -> Any:
-    x, target, w = map(value_of, (input, target, weight))
-    if wants(weight):
-        raise TypeError("cross_entropy: there is no derivative with respect to weight; detach() it")
-    y = functional.cross_entropy(x, target, w, **options)
-    return make(y, (input,), lambda dy: (functional.cross_entropy_backward(dy, x, target, w, **options),))
+    x = input.data
+    y = functional.cross_entropy(x, target, weight, **options)
+    return make(y, (input,), lambda dy: (functional.cross_entropy_backward(dy, x, target, weight, **options),))
 
 
-@recorded(functional.mse_loss)
+@recorded(functional.mse_loss, input=0, target=1)
 def _mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     x, t = value_of(input), value_of(target)
 
@@ -285,7 +286,7 @@ def _mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     return make(functional.mse_loss(x, t, reduction=reduction), (input, target), backward)
 
 
-@recorded(functional.dropout)
+@recorded(functional.dropout, input=0)
 def _dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, rng: Any = None) -> Any:
     p = _check.in_range("dropout", "p", p, 0, 1)
     key = _random.key("dropout", rng) if training else 0
@@ -293,7 +294,7 @@ def _dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = 
     return make(y, (input,), lambda dy: (functional.dropout_backward(dy, p, training, rng=key),))
 
 
-@recorded(functional.batch_norm)
+@recorded(functional.batch_norm, input=0, weight=3, bias=4)
 def _batch_norm(
     input: Any,
     running_mean: Any,
@@ -304,6 +305,6 @@ def _batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
-    x, running_mean, running_var, w, b = map(value_of, (input, running_mean, running_var, weight, bias))
+    x, w, b = map(value_of, (input, weight, bias))
     y, mean, rstd = forward_with_stats(x, running_mean, running_var, w, b, training, momentum, eps)
     return make(y, (input, weight, bias), lambda dy: functional.batch_norm_backward(dy, x, mean, rstd, w, training))

@@ -15,12 +15,21 @@ R = TypeVar("R")
 
 tensor_type: Any = ()  # the class; until it is registered, no class
 _record: Callable[..., Any]
+_tracks: Callable[..., bool]
 
 
-def register(tensor: type, record: Callable[..., Any]) -> None:
-    """Name the tensor class, and the function (function, args, kwargs) that runs and records a call on tensors."""
-    global tensor_type, _record
-    tensor_type, _record = tensor, record
+def register(tensor: type, record: Callable[..., Any], tracks: Callable[..., bool]) -> None:
+    """Name the tensor class, the function that runs and records a call on tensors, and the test for tracked ones."""
+    global tensor_type, _record, _tracks
+    tensor_type, _record, _tracks = tensor, record, tracks
+
+
+def refuse_tracked(name: str, argument: str, value: Any) -> None:
+    """Refuse a Tensor that tracks gradients, or a list of such, where a call is not recorded: it would lose them."""
+    values = value if isinstance(value, (list, tuple)) else (value,)
+    for each in values:
+        if isinstance(each, tensor_type) and _tracks(each):
+            raise TypeError(f"{name}: {argument} would lose its gradient here; give its .numpy(), or use no_grad()")
 
 
 def differentiable(function: Callable[P, R]) -> Callable[P, R]:

@@ -63,7 +63,7 @@ def default_num_threads(root: str | os.PathLike[str] = "/") -> tuple[int, str]:
     """The number of threads to start with, and why that number."""
     for variable in ("FASTNN_NUM_THREADS", "OMP_NUM_THREADS"):
         text = os.environ.get(variable, "").split(",")[0].strip()
-        if text.isdigit() and 1 <= int(text) <= MOST:
+        if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST:
             return int(text), variable
         if text and variable == "FASTNN_NUM_THREADS":
             raise ImportError(f"FASTNN_NUM_THREADS: expected an integer from 1 to {MOST}, got {text!r}")

@@ -7,12 +7,13 @@ result's gradient to theirs.  Nothing is recorded for plain arrays, for Tensors 
 
 from __future__ import annotations
 
+import copy
 import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -86,6 +87,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     Attributes
     ----------
     data : ndarray
+        The array itself, not a copy: changed between forward and backward, it changes the gradient.
     grad : ndarray or None
         Sum of the gradients of the `backward` calls so far; may be assigned.
     requires_grad : bool
@@ -99,17 +101,29 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     array([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad", "data")
+    __slots__ = ("__weakref__", "_data", "_grad", "_node", "_requires_grad")
     __array_priority__ = 1000
 
     def __init__(self, data: Any, requires_grad: bool = False):
-        self.data: Array = data.data if isinstance(data, Tensor) else np.asarray(data)
+        self._data: Array = data.data if isinstance(data, Tensor) else np.asarray(data)
         self._grad: Array | None = None
         self._node: _Node | None = None
         self._requires_grad = False
         self.requires_grad = requires_grad
 
     # -- what it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The array."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = np.asarray(value)
+        if self._requires_grad and array.dtype.kind != "f":
+            raise TypeError(f"Tensor.data: expected a float array, got dtype {array.dtype}")
+        self._data = array
 
     @property
     def requires_grad(self) -> bool:
@@ -133,8 +147,11 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     def grad(self, value: Any) -> None:
         if value is not None:
             value = np.asarray(value)
+            if value.dtype.kind not in "biuf":
+                raise TypeError(f"Tensor.grad: expected real numbers, got dtype {value.dtype}")
             if value.shape != self.data.shape:
                 raise ValueError(f"Tensor.grad: expected shape {self.data.shape}, got {value.shape}")
+            value = value.astype(self.data.dtype, copy=False)
         self._grad = value
 
     @property
@@ -200,10 +217,10 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError("Tensor: only Tensors made by the user can be deep-copied; detach() this one first")
-        copy = type(self)(self.data.copy(order="K"), self._requires_grad)
-        copy._grad = None if self._grad is None else self._grad.copy(order="K")
-        memo[id(self)] = copy
-        return copy
+        other = type(self)(self.data.copy(order="K"), self._requires_grad)
+        other._grad = None if self._grad is None else self._grad.copy(order="K")
+        memo[id(self)] = other
+        return other
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:
@@ -242,7 +259,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         """An activation of this Tensor: what `functional` hands over."""
         x = self.data
         if not _tracks(self):
-            return _core.unary(act, x, value_of(out), a, b)
+            return _core.unary(act, x, x if out is self else out, a, b)
         if out is not None and out is not self:  # out=self is `inplace`, which a recorded step does out of place
             raise TypeError("a recorded call writes no out=; use no_grad()")
         y = _core.unary(act, x, None, a, b)
@@ -287,12 +304,13 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError(
                 f"np.{function.__name__} has no derivative here; use .numpy() or no_grad() to compute without one"
             )
-        return FUNCTIONS[function](*args, **kwargs)
+        return _recorded_call(f"np.{function.__name__}", FUNCTIONS[function], args, kwargs)
 
     def __getitem__(self, index: Any) -> Any:
         index = _unwrapped(index)
         if not _tracks(self):
             return self.data[index]
+        index = copy.deepcopy(index)  # an array may change before the backward pass
         shape, dtype = self.data.shape, self.data.dtype
 
         def backward(dy: Array) -> Gradients:
@@ -419,19 +437,50 @@ def make(data: Any, parents: Sequence[Any], backward: Callable[[Array], Gradient
 
 def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run a function of `fastnn.functional` on Tensors, and record it if one of them tracks gradients."""
-    if not _tracks(*args, *kwargs.values()):
-        return function(*map(value_of, args), **{name: value_of(value) for name, value in kwargs.items()})
-    if function not in FUNCTIONS:
-        raise TypeError(f"{function.__name__} has no derivative here; use .numpy() or no_grad() to compute without one")
-    if kwargs.pop("out", None) is not None:
+    out = kwargs.pop("out", None)
+    if not _tracks(*args, *kwargs.values(), out):
+        options = {name: value_of(value) for name, value in kwargs.items()}
+        return function(*map(value_of, args), **options, **({} if out is None else {"out": out}))
+    if out is not None:
         raise TypeError(f"{function.__name__}: a recorded call writes no out=; use no_grad()")
-    return FUNCTIONS[function](*args, **kwargs)
+    return _recorded_call(function.__name__, FUNCTIONS[function], args, kwargs)
+
+
+class Recorded(NamedTuple):
+    """The recorded version of a function: itself, and the positions of the arguments that have a derivative."""
+
+    version: Callable[..., Any]
+    differentiable: dict[str, int]
+
+
+def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
+    """Run a recorded version; tracked arguments without a derivative are refused, untracked ones unwrapped."""
+    arguments = []
+    for i, value in enumerate(args):
+        if i in rule.differentiable.values():
+            arguments.append(value)
+        elif _tracks(*_flat((value,))):
+            raise TypeError(f"{name}: no derivative with respect to argument {i + 1}; use .numpy() or no_grad()")
+        else:
+            arguments.append(value_of(value))
+    code = rule.version.__code__
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if not code.co_flags & 8 else tuple(kwargs)
+    options = {}
+    for key, value in kwargs.items():
+        if key not in known:
+            raise TypeError(
+                f"{name} with {key}= has no derivative here; use .numpy() or no_grad() to compute without one"
+            )
+        if key not in rule.differentiable and _tracks(*_flat((value,))):
+            raise TypeError(f"{name}: no derivative with respect to {key}; use .numpy() or no_grad()")
+        options[key] = value if key in rule.differentiable else value_of(value)
+    return rule.version(*arguments, **options)
 
 
 # Derivatives, filled by the module of that name.  UFUNCS: for each argument a function (dy, y, *arguments) of its
 # gradient.  FUNCTIONS: the recorded version of a function.  UNDIFFERENTIATED: functions whose results have none.
 UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
-FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+FUNCTIONS: dict[Callable[..., Any], Recorded] = {}
 UNDIFFERENTIATED: set[Callable[..., Any]] = set()
 
 
@@ -473,7 +522,10 @@ def _in_place(ufunc: np.ufunc, method: str, out: Any, inputs: Any, kwargs: Any) 
         raise TypeError(f"np.{ufunc.__name__}: a recorded call writes no out=; use no_grad()")
     if target.is_leaf and target.requires_grad:
         raise RuntimeError("Tensor: a Tensor that requires gradients cannot be changed in place; use no_grad()")
-    return getattr(ufunc, method)(*inputs, **kwargs)
+    result = getattr(ufunc, method)(*inputs, **kwargs)
+    if result.shape != target.shape:
+        raise ValueError(f"np.{ufunc.__name__}: expected a result of shape {target.shape} in place, got {result.shape}")
+    return result if result.dtype == target.dtype else result.astype(target.dtype)
 
 
 def _run_backward(root: Tensor, grad: Array) -> None:
@@ -492,12 +544,12 @@ def _run_backward(root: Tensor, grad: Array) -> None:
             if parent is None or d is None:
                 continue
             before = pending.get(id(parent))
-            d = d.astype(parent.data.dtype, copy=False)
-            pending[id(parent)] = (parent, d if before is None else before[1] + d)
+            d = np.asarray(d).astype(parent.data.dtype, copy=False)
+            pending[id(parent)] = (parent, d if before is None else np.asarray(before[1] + d))
     uses = Counter(id(d) for _, d in leaves)
     for leaf, d in leaves:
         if leaf._grad is not None:
-            leaf._grad = leaf._grad + d
+            leaf._grad = np.asarray(leaf._grad + d)
         elif d is grad or d.base is not None or uses[id(d)] > 1:  # somebody else's memory too: the leaf gets its own
             leaf._grad = d.copy(order="K")
         else:
@@ -517,4 +569,4 @@ def _nodes_of(root: Tensor) -> list[Tensor]:
     return sorted(found, key=lambda t: -1 if t._node is None else t._node.number, reverse=True)
 
 
-_dispatch.register(Tensor, record)
+_dispatch.register(Tensor, record, _tracks)

@@ -40,8 +40,12 @@ def save(state_dict: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
 
     from safetensors.numpy import save as serialize
 
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"save: expected a mapping such as model.state_dict(), got {type(state_dict).__name__}")
     arrays = {}
     for name, value in state_dict.items():
+        if name == "__metadata__" or (isinstance(name, str) and not _is_utf8(name)):
+            raise ValueError(f"save: {name!r} cannot be a name in a safetensors file")
         array = np.asarray(value_of(value))
         if not isinstance(name, str) or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise TypeError(
@@ -50,7 +54,7 @@ def save(state_dict: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
         # the library writes the memory as it lies: it has to lie in C order and native byte order
         arrays[name] = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
     data = serialize(arrays)
-    path = os.path.abspath(path)
+    path = os.path.abspath(os.fsdecode(path))
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -64,6 +68,14 @@ def save(state_dict: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Array]:

@@ -180,9 +180,15 @@ void FN(fnn_norm_backward)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, co
         dgamma[j] = (REAL)dot;
         scale[j] = (REAL)(gamma ? (double)gamma[j] * rstd[j] : rstd[j]);
         shift[j] = training ? (REAL)(sum / (double)m) : 0;
-        slope[j] = training ? (REAL)(dot / (double)m * rstd[j]) : 0;
+        slope[j] = (REAL)(dot / (double)m * rstd[j]);
     }
-    if (dx)
+    if (dx && training)
         FN(over_values)(&d, FN(dnormalize_body));
+    if (!dx || training)
+        return;
+    /* Fixed statistics: dx = scale dy, which is normalize with a mean of 0.  x, which may be infinite, has no part in it. */
+    memset(high, 0, (size_t)(2 * c) * sizeof *high);
+    d.x = dy;
+    FN(over_values)(&d, FN(normalize_body));
 }
 #endif

@@ -242,8 +242,89 @@ def test_nothing_drops_a_gradient_silently():
               lambda t: np.multiply(t, 2, out=np.empty(2)), lambda t: fastnn.relu(t, out=np.empty(2)), lambda t: fastnn.softmax(t, out=np.empty(2))):  # fmt: skip
         with pytest.raises(TypeError, match=r"has no derivative here|writes no out="):
             f(x)
-    with pytest.raises(TypeError, match="no derivative with respect to weight"):
-        fastnn.cross_entropy(x, 0, x)
+    plain, wrong = np.ones((2, 2)), r"no derivative with respect to|would lose its gradient here"
+    for call in (
+        lambda: fastnn.cross_entropy(x, 0, x),
+        lambda: fastnn.cross_entropy(x, 0, label_smoothing=x[0]),
+        lambda: fastnn.mse_loss(x, x, reduction=x),
+        lambda: fastnn.relu([x, x]),
+        lambda: fastnn.softmax([x, x], 1),
+        lambda: fastnn.linear(plain, [x, x]),
+        lambda: nn.Linear(2, 2)([x, x]),
+        lambda: fastnn.leaky_relu(plain, x[0]),
+        lambda: fastnn.dropout(plain, x[0]),
+        lambda: fastnn.sigmoid_backward(x, x),
+        lambda: fastnn.batch_norm_stats(tensor(plain, True)),
+        lambda: fastnn.batch_norm(tensor(plain, True), tensor(np.zeros(2), True), np.ones(2), training=True),
+        lambda: fastnn.softmax(plain, x[0]),
+        lambda: np.clip(x, x, 4.0),
+        lambda: np.clip(plain, x, 4.0),
+    ):
+        with pytest.raises(TypeError, match=wrong):
+            call()
+    for call in (lambda: np.sum(x, where=[True, False]), lambda: np.mean(x, dtype=np.float32)):
+        with pytest.raises(TypeError, match=r"np\.(sum|mean) with (where|dtype)= has no derivative here"):
+            call()
+    p = nn.Parameter(np.ones(2))
+    for call in (
+        lambda: fastnn.relu(tensor([-1.0, 5.0]), out=p),
+        lambda: fastnn.relu(np.ones(2), out=p),
+        lambda: fastnn.softmax(np.ones(2), 0, out=p),
+    ):
+        with pytest.raises(TypeError, match="out"):
+            call()
+    assert p.data.all()
+
+
+def test_scalars_keep_arrays():
+    p = nn.Parameter(np.array(2.0))
+    for _ in range(2):
+        (p * p).backward()
+        assert isinstance(p.grad, np.ndarray)
+    assert p.grad == 8
+    fastnn.optim.SGD([p], lr=0.1).step()
+    assert p.data == pytest.approx(1.2)
+
+
+def test_in_place_keeps_shape_and_type():
+    y = tensor(np.ones(3, np.float32), True) * 1
+    with pytest.raises(ValueError, match=r"expected a result of shape \(3,\) in place, got \(2, 3\)"):
+        y += np.ones((2, 3))
+    y += np.ones(3)
+    assert y.dtype == np.float32
+
+
+def test_an_index_may_change_after_it_was_used():
+    x, i = tensor([1.0, 2.0, 3.0], True), np.array([0, 1])
+    y = x[i]
+    i[:] = 2
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, [1, 1, 0])
+
+
+def test_nan_takes_the_gradient_of_a_maximum():
+    x = tensor([1.0, np.nan, 3.0], True)
+    x.max().backward()
+    np.testing.assert_array_equal(x.grad, [0, 1, 0])
+    x.grad = None
+    np.maximum(x, 2.0).sum().backward()
+    np.testing.assert_array_equal(x.grad, [0, 1, 1])
+    z = tensor([1.0, 2.0], True)
+    np.concatenate([z, z], axis=None).sum().backward()
+    np.testing.assert_array_equal(z.grad, [2, 2])
+
+
+def test_data_and_grad_are_checked():
+    p = nn.Parameter(np.ones(2))
+    p.data = [3.0, 4.0]
+    assert isinstance(p.data, np.ndarray)
+    with pytest.raises(TypeError, match="expected a float array, got dtype int64"):
+        p.data = [1, 2]
+    p.grad = [1, 2]
+    assert p.grad.dtype == np.float64
+    for wrong in (np.array([1j, 1]), np.array(["a", "b"]), np.array([None, None])):
+        with pytest.raises(TypeError, match=r"Tensor\.grad: expected real numbers"):
+            p.grad = wrong
 
 
 def test_refusals():

@@ -124,6 +124,11 @@ def test_where_masks_come_from():
     assert not np.array_equal(layers[0](x), layers[0](x))
 
 
+def test_the_scale_does_not_take_the_type_of_p():
+    for p in (np.float16(0.3), np.float32(0.3)):
+        assert fastnn.dropout(np.ones(8), p, rng=1).max() == 1 / (1 - float(p))
+
+
 def test_refusals():
     for p in (-0.1, 1.1, math.nan):
         with pytest.raises(ValueError, match=r"dropout: expected p in \[0, 1\]"):

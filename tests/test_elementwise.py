@@ -286,6 +286,45 @@ def test_option_errors():
         fastnn.hardtanh([1.0], 2, 1)
 
 
+def test_parameter_errors_use_its_name():
+    for call, text in (
+        (lambda: fastnn.leaky_relu([1.0], "a"), "leaky_relu: expected negative_slope"),
+        (lambda: fastnn.softplus([1.0], threshold="a"), "softplus: expected threshold"),
+        (lambda: fastnn.softplus_backward([1.0], [1.0], beta=1j), "softplus_backward: expected beta"),
+        (lambda: fastnn.elu([1.0], np.ma.masked), "elu: expected alpha"),
+        (lambda: fastnn.gelu("a", "tanh"), "gelu: expected input"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            call()
+    with pytest.raises(ValueError, match="leaky_relu: expected negative_slope in the range of float64"):
+        fastnn.leaky_relu([1.0], 10**400)
+    with pytest.raises(ValueError, match="relu: expected input to have one shape"):
+        fastnn.relu([[1.0], [1.0, 2.0]])
+    with pytest.raises(TypeError, match="without a mask"):
+        fastnn.relu(np.ma.masked_array([1.0], [True]))
+    assert fastnn.leaky_relu([-1.0], np.float32(0.5)) == [-0.5]
+    assert fastnn.leaky_relu([-1.0], np.array(0.5)) == [-0.5]
+
+
+def test_subclasses_as_out(tmp_path):
+    x = np.linspace(-2, 2, 12, dtype=F32).reshape(3, 4)
+    mapped = np.memmap(tmp_path / "out", F32, "w+", shape=(3, 4))
+    for out in (mapped, np.empty((3, 4), F32).view(np.recarray)):
+        assert fastnn.relu(x, out=out) is out
+        np.testing.assert_array_equal(np.asarray(out), fastnn.relu(x))
+        assert fastnn.relu_backward(x, x, out=out) is out
+    assert type(fastnn.relu(mapped)) is np.ndarray
+
+
+def test_softplus_gradient_with_a_slope():
+    """The rounding of beta x counts beta x times."""
+    x = np.linspace(-85, 5, 4000, dtype=F32)
+    for beta in (1.1, 0.3):
+        b = float(F32(beta))
+        exact = exact_values(lambda v, b=b: 1 / (1 + mp.exp(-b * v)), x)
+        assert ulps(fastnn.softplus_backward(np.ones_like(x), x, beta), exact, F32)[0] <= 4
+
+
 def test_dead_units_ignore_infinite_gradients():
     dy = np.array([np.inf, np.nan], F32)
     assert not fastnn.relu_backward(dy, np.zeros(2, F32)).any()

@@ -53,6 +53,16 @@ def test_a_failed_save_leaves_the_old_file(path):
         fastnn.save({"a": np.ones(1)}, path.parent / "missing" / "file")
 
 
+def test_names_that_cannot_be_saved(path):
+    fastnn.save({"a": np.ones(1)}, str(path).encode())
+    for name in ("__metadata__", "\ud800"):
+        with pytest.raises(ValueError, match="cannot be a name in a safetensors file"):
+            fastnn.save({name: np.ones(1)}, path)
+    with pytest.raises(TypeError, match=r"expected a mapping such as model.state_dict\(\), got Linear"):
+        fastnn.save(nn.Linear(1, 1), path)
+    assert fastnn.load(path)["a"] == [1]
+
+
 def test_damaged_files(path):
     fastnn.save({"a": np.arange(1000.0)}, path)
     whole = path.read_bytes()

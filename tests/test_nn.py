@@ -133,10 +133,38 @@ def test_types():
     assert model(np.ones((3, 4), np.float32)).dtype == np.float64
     assert model.float()(np.ones((3, 4))).dtype == np.float32
     assert model[0].weight.data.T.flags.c_contiguous
-    with pytest.raises(TypeError, match="expected float32 or float64, got float16"):
+    with pytest.raises(TypeError, match="Sequential.to: expected dtype float32 or float64"):
         model.to(np.float16)
     for x in ([[1, 2, 3, 4]] * 3, np.ones((3, 4), int), np.ones((3, 4), np.float16)):
         assert model(x).dtype == np.float32
+
+
+def test_types_reach_nested_layers():
+    model = nn.Sequential(nn.Sequential(nn.BatchNorm1d(3, affine=False))).double()
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    assert model(x).dtype == np.float64
+    for make in (lambda d: nn.Linear(2, 3, dtype=d), lambda d: nn.BatchNorm1d(2, dtype=d)):
+        assert make(None)(np.ones((4, 2))).dtype == np.float32
+        for wrong in (np.float16, ">f4", int, "banana"):
+            with pytest.raises(TypeError, match="expected dtype float32 or float64"):
+                make(wrong)
+    for layer in (nn.Linear(3, 2), nn.BatchNorm1d(3)):
+        for wrong in (x + 1j, "abc", None, np.ma.masked_array(x, x > 0)):
+            with pytest.raises(TypeError, match=f"{type(layer).__name__}: expected input"):
+                layer(wrong)
+
+
+def test_names():
+    module = nn.Module()
+    for wrong, error in (("a.b", ValueError), ("", ValueError), ("forward", ValueError), (3, TypeError)):
+        for call in (lambda name: module.add_module(name, nn.ReLU()), lambda name: module.register_buffer(name, [1.0])):
+            with pytest.raises(error, match=r"expected a (new )?name"):
+                call(wrong)
+    part = nn.Sequential(nn.ReLU(), nn.ReLU(), nn.ReLU())[1:].append(nn.Tanh())
+    assert [type(layer).__name__ for layer in part] == ["ReLU", "ReLU", "Tanh"]
+    for wrong in ("0.5", None, object()):
+        with pytest.raises(TypeError, match="leaky_relu: expected negative_slope to be a real number"):
+            nn.LeakyReLU(wrong)
 
 
 def test_cast_is_recorded():
@@ -184,6 +212,18 @@ def test_load_state_dict_is_all_or_nothing(change, text):
             model.load_state_dict(state)
     for k, v in model.state_dict().items():
         np.testing.assert_array_equal(v, before[k])
+
+
+def test_load_into_read_only_arrays():
+    a, b = nn.Linear(1, 1), nn.Linear(1, 1)
+    model = nn.Sequential(a, b)
+    b.bias.data.flags.writeable = False
+    before = a.weight.data.copy()
+    with pytest.raises(nn.StateDictError, match=r"'1.bias' is read-only"):
+        model.load_state_dict({k: v + 1 for k, v in model.state_dict().items()})
+    np.testing.assert_array_equal(a.weight.data, before)
+    with pytest.raises(TypeError, match="expected a mapping of names to arrays, got NoneType"):
+        model.load_state_dict(None)
 
 
 def test_load_state_dict_not_strict():

@@ -111,6 +111,17 @@ def test_evaluation(dtype):
     np.testing.assert_array_equal(dbias, np.full(3, 24))
 
 
+def test_fixed_statistics_let_no_input_into_the_gradient():
+    x = np.array([[np.inf], [np.nan], [1.0], [2.0]])
+    dx, _, _ = fastnn.batch_norm_backward(np.ones((4, 1)), x, [0.0], [2.0], [3.0], training=False)
+    np.testing.assert_array_equal(dx, np.full((4, 1), 6.0))
+
+
+def test_no_channels():
+    assert fastnn.batch_norm(np.zeros((2, 0)), None, None, training=True).shape == (2, 0)
+    assert nn.BatchNorm1d(0)(np.zeros((2, 0))).shape == (2, 0)
+
+
 def test_running_statistics():
     x = np.array([[1.0], [3.0]], np.float32)
     mean, var = np.zeros(1, np.float32), np.ones(1, np.float32)

@@ -55,7 +55,7 @@ def test_amsgrad_against_numpy():
         top = max(top, v)
         x -= 0.1 / (1 - 0.9**t) * m / (np.sqrt(top) / np.sqrt(1 - 0.999**t) + 1e-8)
         assert p.data[0] == pytest.approx(x, rel=1e-12)
-    assert list(optimizer.state[p]) == ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
+    assert set(optimizer.state[p]) == {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"}
 
 
 @pytest.mark.parametrize(("rule", "options"), [(optim.SGD, {"momentum": 0.9}), (optim.Adam, {})], ids=str)
@@ -168,6 +168,61 @@ def test_load_state_dict_is_all_or_nothing():
         np.testing.assert_array_equal(optimizer.state[p]["exp_avg"], state["state"][0]["exp_avg"])
 
 
+@pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
+def test_a_parameter_that_changed_its_shape_is_refused(rule):
+    other = nn.Parameter(np.ones(3))
+    p = nn.Parameter(np.zeros(10))
+    optimizer = rule([other, p], lr=0.1, **({"momentum": 0.9} if rule is optim.SGD else {}))
+    other.grad, p.grad = np.ones(3), np.ones(10)
+    optimizer.step()
+    before = other.data.copy(), {k: np.copy(v) for k, v in optimizer.state[other].items()}
+    p.data = np.zeros(20_000)
+    for stale in (True, False):
+        if not stale:
+            p.grad = None
+            p.grad = np.ones(20_000)
+        with pytest.raises(
+            ValueError, match=rf"{rule.__name__}: expected .* of floats of its parameter's shape \(20000,\), got"
+        ):
+            optimizer.step()
+    np.testing.assert_array_equal(other.data, before[0])
+    for key, value in before[1].items():
+        np.testing.assert_array_equal(optimizer.state[other][key], value)
+
+
+def test_views_stay_the_parameters_memory():
+    base = np.ones((4, 6))
+    p = nn.Parameter(base[::2, ::2])
+    p.grad = np.ones((2, 3))
+    optim.SGD([p], lr=0.5).step()
+    np.testing.assert_array_equal(base[::2, ::2], np.full((2, 3), 0.5))
+    assert np.shares_memory(p.data, base)
+    assert base.sum() == 24 - 3
+
+
+@pytest.mark.parametrize(
+    ("rule", "options"), [(optim.SGD, {}), (optim.SGD, {"momentum": 0.9}), (optim.Adam, {})], ids=str
+)
+def test_infinite_parameters_stay(rule, options):
+    p = nn.Parameter([-np.inf, np.inf, 1.0])
+    optimizer = rule([p], lr=0.1, **options)
+    for _ in range(2):
+        p.grad = [0.0, 0.0, 1.0]
+        optimizer.step()
+    np.testing.assert_array_equal(p.data[:2], [-np.inf, np.inf])
+    assert p.data[2] < 1
+
+
+def test_odd_state_dicts_are_refused():
+    p = nn.Parameter([1.0])
+    optimizer = optim.Adam([p])
+    groups = optimizer.state_dict()["param_groups"]
+    for state in ({}, {"state": {}}, None, {"state": {5: {}}, "param_groups": groups}, {"state": {0: 3}, "param_groups": groups},
+                  {"state": {0: {"step": -1}}, "param_groups": groups}, {"state": {}, "param_groups": [{}]}):  # fmt: skip
+        with pytest.raises(ValueError, match=r"Adam\.load_state_dict: expected"):
+            optimizer.load_state_dict(state)
+
+
 def test_refusals():
     p = nn.Parameter([1.0])
     for make, error, text in (
@@ -181,6 +236,10 @@ def test_refusals():
         (lambda: optim.SGD([p * 2]), ValueError, "got a computed Tensor"),
         (lambda: optim.Adam([p], betas=(0.9, 1.0)), ValueError, r"expected each of betas in \[0, 1\), got 1"),
         (lambda: optim.Adam([p], betas=(0.9,)), ValueError, "expected two betas"),
+        (lambda: optim.Adam([p], betas=0.9), ValueError, "expected two betas"),
+        (lambda: optim.SGD(nn.Linear(1, 1)), TypeError, r"expected model.parameters\(\) or the like, got a Linear"),
+        (lambda: optim.SGD([{"lr": 1}]), ValueError, "expected a parameter group with 'params'"),
+        (lambda: optim.SGD([{"params": [p]}, p]), ValueError, "expected a parameter group with 'params'"),
         (lambda: optim.Adam([p], eps=-1), ValueError, "Adam: expected eps in"),
         (lambda: optim.Adam([p], lr="a"), TypeError, "Adam: expected lr to be a real number"),
     ):

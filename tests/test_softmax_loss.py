@@ -90,6 +90,9 @@ def test_softmax_refusals():
     with pytest.raises(TypeError, match="softmax: expected dim to be an integer"):
         fastnn.softmax([1.0], 0.5)
     assert fastnn.softmax(np.array([1, 2]), 0, dtype=np.float32).dtype == np.float32
+    for wrong in (int, bool, complex):
+        with pytest.raises(TypeError, match="softmax: expected dtype float16, float32 or float64"):
+            fastnn.softmax([0.2, 0.9], 0, dtype=wrong)
 
 
 def reference_cross_entropy(x, t, w=None, ignore_index=-100, smoothing=0.0):
@@ -146,6 +149,12 @@ def test_cross_entropy_targets():
         fastnn.cross_entropy(x, [0] * 4, reduction="avg")
     with pytest.raises(ValueError, match=r"label_smoothing in \[0, 1\], got 1.5"):
         fastnn.cross_entropy(x, [0] * 4, label_smoothing=1.5)
+
+
+@pytest.mark.parametrize("wrong", ["a", None, 1.5, True, [0, 9], np.array([0, 9])], ids=str)
+def test_ignore_index_is_an_integer(wrong):
+    with pytest.raises(TypeError, match="cross_entropy: expected ignore_index to be an integer"):
+        fastnn.cross_entropy(np.zeros((2, 3)), [0, 1], ignore_index=wrong)
 
 
 def test_cross_entropy_edges():

@@ -35,7 +35,8 @@ def dropout_mask(shape: Any, p: float = 0.5, rng: Any = None) -> Array:
     ----------
     shape : int or tuple of int
     p : float
-        Probability of dropping an element, in [0, 1].  The mask drops with probability round(65536 p) / 65536.
+        Probability of dropping an element, in [0, 1].  The mask drops with probability round(65536 p) / 65536, which
+        differs from p by at most 2^-17; above 1 - 2^-17 it drops everything.
     rng : None, int, SeedSequence or Generator
         An integer below 2^64 is the mask's key.  None draws a key from the package's generator (`manual_seed`), a
         Generator is asked for one draw.
@@ -64,6 +65,7 @@ def dropout_mask(shape: Any, p: float = 0.5, rng: Any = None) -> Array:
 
 def _apply(name: str, argument: str, x: Any, p: float, training: bool, rng: Any, out: Array | None) -> Array:
     x, dtype = _check.as_compute(name, x, argument)
+    p = _check.in_range(name, "p", p, 0, 1)
     threshold = _threshold(name, p)
     _check.check_out(name, out, x.shape, dtype)
     if training:

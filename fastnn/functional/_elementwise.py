@@ -7,25 +7,37 @@ float16) is copied.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, _dispatch
+from .. import _check, _core, _dispatch, functional
 from .._check import Array
 
-NAMES = tuple(_core.ACTS)
+# The public name behind each row of activations.def.
+NAMES = tuple({"gelu_tanh": "gelu"}.get(row, row) for row in _core.ACTS)
+
+
+def _parameters(name: str, a: Any, b: Any) -> tuple[float, float]:
+    """The row's two parameters as floats, called in errors as the function's signature calls them."""
+    if type(a) is not float or type(b) is not float:
+        own = inspect.signature(getattr(functional, name)).parameters
+        words = [word for word in own if word not in ("input", "dy", "x", "y", "inplace", "out", "approximate")]
+        words += ["a", "b"]
+        a, b = _check.real(name, words[0], a), _check.real(name, words[1], b)
+    return a, b
 
 
 def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
     """Y = f(x; a, b) for any x."""
     name = NAMES[act]
-    a, b = _check.real(name, "the first parameter", a), _check.real(name, "the second parameter", b)
+    a, b = _parameters(name, a, b)
     if isinstance(x, _dispatch.tensor_type):
         return x._elementwise(act, out, a, b)
     source, dtype = _check.as_compute(name, x)
     _check.check_out(name, out, source.shape, dtype)
-    y = _destination(out, source, source)
+    y = np.asarray(_destination(out, source, source))  # the plain array of a subclass such as memmap
     if _is_dense_alike(y, source):
         permutation = _memory_order(source)
         _core.unary(act, source.transpose(permutation), y.transpose(permutation), a, b)
@@ -39,7 +51,7 @@ def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
 def backward(act: int, dy: Any, saved: Any, out: Any, a: Any, b: Any) -> Any:
     """Dx for any dy and saved tensor of one shape."""
     name = NAMES[act] + "_backward"
-    a, b = _check.real(name, "the first parameter", a), _check.real(name, "the second parameter", b)
+    a, b = _parameters(name, a, b)
     argument = "y" if _core.SAVES_Y[act] else "x"
     gradient, saved = _check.as_float(name, dy, "dy"), _check.as_float(name, saved, argument)
     _check.same_shape(name, argument, saved, "dy", gradient)

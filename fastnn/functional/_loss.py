@@ -106,7 +106,7 @@ def cross_entropy(
     _check.choice(name, "reduction", reduction, REDUCTIONS)
     smoothing = _check.in_range(name, "label_smoothing", label_smoothing, 0, 1)
     weight = _check.as_vector(name, weight, "weight", rows.shape[1], rows.dtype)
-    targets = _targets(name, t, rows.shape[1], ignore_index)
+    targets = _targets(name, t, rows.shape[1], _check.count(name, "ignore_index", ignore_index, low=-(2**63)))
     losses = np.empty(len(rows), rows.dtype)
     if losses.size:
         _core.nll[kernel_type(rows)](losses, rows, targets, weight, smoothing)
@@ -156,7 +156,7 @@ def cross_entropy_backward(
     _check.choice(name, "reduction", reduction, REDUCTIONS)
     smoothing = _check.in_range(name, "label_smoothing", label_smoothing, 0, 1)
     weight = _check.as_vector(name, weight, "weight", rows.shape[1], rows.dtype)
-    targets = _targets(name, t, rows.shape[1], ignore_index)
+    targets = _targets(name, t, rows.shape[1], _check.count(name, "ignore_index", ignore_index, low=-(2**63)))
     shape = np.shape(input)
     _check.check_out(name, out, shape, dtype)
     gradient = _check.as_float(name, dy, "dy").astype(np.float64)

@@ -57,7 +57,7 @@ def _checked_input(name: str, input: Any) -> tuple[Array, np.dtype[Any]]:
 
 
 def _several_values(name: str, x: Array) -> None:
-    if x.shape[0] and x.size == x.shape[1]:
+    if x.shape[0] * int(np.prod(x.shape[2:])) == 1:
         raise ValueError(f"{name}: expected more than 1 value per channel when training, got input size {x.shape}")
 
 

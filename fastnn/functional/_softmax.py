@@ -25,7 +25,10 @@ def _implicit_dim(ndim: int) -> int:
 
 def _forward(name: str, input: Any, dim: int | None, dtype: Any, out: Array | None, log: bool) -> Array:
     x = _check.as_float(name, input)
-    x = x if dtype is None else _check.as_float(name, x.astype(dtype), "dtype")
+    if dtype is not None:
+        if dtype not in _check.FLOATS:
+            raise TypeError(f"{name}: expected dtype float16, float32 or float64, got {dtype!r}")
+        x = x.astype(dtype)
     dim = _check.axis(name, _implicit_dim(x.ndim) if dim is None else dim, x.ndim)
     result = x.dtype.newbyteorder("=")
     _check.check_out(name, out, x.shape, result)

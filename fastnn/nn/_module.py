@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .._check import FLOATS, Array
+from .. import _check
+from .._check import Array
 from ..autograd import Tensor, value_of
 
 M = TypeVar("M", bound="Module")
@@ -136,15 +137,23 @@ class Module:
             table.pop(name, None)
         self._transient.discard(name)
 
+    def _check_name(self, method: str, name: Any) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{method}: expected a name that is a string, got {type(name).__name__}")
+        if not name or "." in name or hasattr(type(self), name):
+            raise ValueError(f"{method}: expected a new name without dots, got {name!r}")
+
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter, or None for one that a subclass of layers leaves out."""
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(f"register_parameter: expected a Parameter or None for {name}, got {type(param).__name__}")
+        self._check_name("register_parameter", name)
         self._forget(name)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, value: Any, persistent: bool = True) -> None:
         """Add an array of the module's state that is not trained; `state_dict` skips it if not persistent."""
+        self._check_name("register_buffer", name)
         self._forget(name)
         self._buffers[name] = None if value is None else np.asarray(value_of(value))
         if not persistent:
@@ -154,6 +163,7 @@ class Module:
         """Add a child module under a name."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"add_module: expected a Module or None for {name}, got {type(module).__name__}")
+        self._check_name("add_module", name)
         self._forget(name)
         self._modules[name] = module
 
@@ -240,19 +250,21 @@ class Module:
 
     def to(self: M, dtype: Any) -> M:
         """Cast parameters, their gradients and float buffers to float32 or float64."""
-        dtype = np.dtype(dtype)
-        if dtype not in FLOATS[1:]:
-            raise TypeError(f"{type(self).__name__}.to: expected float32 or float64, got {dtype}")
+        dtype = _check.float_dtype(f"{type(self).__name__}.to", dtype)
         for module in self.modules():
-            for parameter in module._parameters.values():
-                if parameter is not None:
-                    parameter.data = parameter.data.astype(dtype, copy=False)
-                    if parameter.grad is not None:
-                        parameter.grad = parameter.grad.astype(dtype, copy=False)
-            for name, value in module._buffers.items():
-                if value is not None and value.dtype.kind == "f":
-                    module._buffers[name] = value.astype(dtype, copy=False)
+            module._cast(dtype)
         return self
+
+    def _cast(self, dtype: Any) -> None:
+        """Cast what this module itself holds, not its children."""
+        for parameter in self._parameters.values():
+            if parameter is not None:
+                grad = parameter.grad
+                parameter.data = parameter.data.astype(dtype, copy=False)
+                parameter.grad = grad
+        for name, value in self._buffers.items():
+            if value is not None and value.dtype.kind == "f":
+                self._buffers[name] = value.astype(dtype, copy=False)
 
     def float(self: M) -> M:
         """Cast to float32."""
@@ -300,6 +312,8 @@ class Module:
         StateDictError
             For keys, if strict, and for shapes or dtypes that do not fit; a ValueError and a RuntimeError.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict: expected a mapping of names to arrays, got {type(state_dict).__name__}")
         own = self.state_dict()
         missing = [key for key in own if key not in state_dict and key not in self._optional_keys()]
         unexpected = [key for key in state_dict if key not in own]
@@ -311,6 +325,8 @@ class Module:
                 problems.append(f"expected {key!r} of shape {own[key].shape}, got {value.shape}")
             elif not np.can_cast(value.dtype, own[key].dtype, "same_kind"):
                 problems.append(f"expected {key!r} of a type like {own[key].dtype}, got {value.dtype}")
+            elif not own[key].flags.writeable:
+                problems.append(f"{key!r} is read-only in the module")
         if problems:
             raise StateDictError(f"load_state_dict for {type(self).__name__}: " + "; ".join(problems))
         for key, value in values.items():
@@ -344,8 +360,8 @@ def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
             parameter.grad = np.zeros_like(parameter.grad)
 
 
-def cast(input: Any, dtype: Any) -> Any:
+def cast(layer: Module, input: Any, dtype: Any) -> Any:
     """What enters a layer, in the layer's dtype; recorded for Tensors that track gradients."""
     if isinstance(input, Tensor):
         return input if input.dtype == dtype else input.astype(dtype)
-    return np.asarray(input, dtype)
+    return _check.as_float(type(layer).__name__, input).astype(dtype, copy=False)

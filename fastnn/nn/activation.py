@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .. import functional
 from ._module import Module
 
@@ -39,6 +41,8 @@ class _Activation(Module):
         self._options = tuple(options)
         for name, value in options.items():
             setattr(self, name, value)
+        if "dim" not in options:  # whether a dim exists, only an input can tell
+            self(np.empty(0, np.float32))
 
     def forward(self, input: Any) -> Any:
         """Return the function of `input`."""

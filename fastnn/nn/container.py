@@ -57,5 +57,8 @@ class Sequential(Module):
 
     def append(self, module: Module) -> Sequential:
         """Add a module at the end."""
-        self.add_module(str(len(self)), module)
+        number = len(self)
+        while str(number) in self._modules:  # a slice keeps its layers' names
+            number += 1
+        self.add_module(str(number), module)
         return self

@@ -46,7 +46,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     1.4142
     """
     _check.choice("calculate_gain", "nonlinearity", nonlinearity, NONLINEARITIES)
-    slope = 0.01 if param is None else _check.real("calculate_gain", "param", param)
+    slope = 0.01 if param is None else _check.in_range("calculate_gain", "param", param, -1e150, 1e150)
     gains = {"tanh": 5 / 3, "relu": math.sqrt(2), "leaky_relu": math.sqrt(2 / (1 + slope**2)), "selu": 0.75}
     return gains.get(nonlinearity, 1.0)
 
@@ -61,6 +61,8 @@ def fans(name: str, array: Array) -> tuple[int, int]:
 
 def _draw_uniform(name: str, tensor: T, a: float, b: float, generator: Any) -> T:
     array = _array(name, tensor)
+    if not math.isfinite(b - a):
+        raise ValueError(f"{name}: expected a finite range, got [{a:g}, {b:g}]")
     array[...] = _random.generator(name, generator).uniform(a, b, array.shape)
     return tensor
 

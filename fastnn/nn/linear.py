@@ -83,6 +83,7 @@ class Linear(Module):
         super().__init__()
         self.in_features = _check.count("Linear", "in_features", in_features)
         self.out_features = _check.count("Linear", "out_features", out_features)
+        dtype = _check.float_dtype("Linear", dtype)
         self.weight = Parameter(np.empty((in_features, out_features), dtype).T)
         self.register_parameter("bias", Parameter(np.empty(out_features, dtype)) if bias else None)
         self.reset_parameters()
@@ -96,7 +97,7 @@ class Linear(Module):
 
     def forward(self, input: Any) -> Any:
         """Return `fastnn.linear(input, weight, bias)`."""
-        return functional.linear(cast(input, self.weight.dtype), self.weight, self.bias)
+        return functional.linear(cast(self, input, self.weight.dtype), self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return the sizes."""

@@ -57,7 +57,7 @@ class _BatchNorm(Module):
         self.eps = _check.real(name, "eps", eps)
         self.momentum = None if momentum is None else _check.real(name, "momentum", momentum)
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.dtype = np.dtype(dtype)
+        self.dtype = dtype = _check.float_dtype(name, dtype)
         self.register_parameter("weight", Parameter(np.ones(num_features, dtype)) if affine else None)
         self.register_parameter("bias", Parameter(np.zeros(num_features, dtype)) if affine and bias else None)
         self.register_buffer("running_mean", np.zeros(num_features, dtype) if track_running_stats else None)
@@ -71,16 +71,14 @@ class _BatchNorm(Module):
             self.running_var[...] = 1
             self.num_batches_tracked[...] = 0
 
-    def to(self, dtype: Any) -> Any:
-        """Cast parameters and buffers."""
-        super().to(dtype)
+    def _cast(self, dtype: Any) -> None:
+        super()._cast(dtype)
         self.dtype = np.dtype(dtype)
-        return self
 
     def forward(self, input: Any) -> Any:
         """Normalize; in training mode also update the running statistics."""
         name = type(self).__name__
-        x = cast(input, self.dtype)
+        x = cast(self, input, self.dtype)
         if x.ndim not in self._dimensions:
             expected = " or ".join(f"a {ndim}-D input {shape}" for ndim, shape in self._dimensions.items())
             raise ValueError(f"{name}: expected {expected}, got {x.ndim}-D with shape {x.shape}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Optimizer:
         self.state: dict[Tensor, dict[str, Any]] = {}
         if isinstance(params, (Tensor, np.ndarray)):
             raise TypeError(f"{self._name}: expected an iterable of Parameters, got a {type(params).__name__}")
+        if not isinstance(params, Iterable):
+            raise TypeError(f"{self._name}: expected model.parameters() or the like, got a {type(params).__name__}")
         groups = list(params)
         if not groups:
             raise ValueError(f"{self._name}: expected at least one parameter, got none")
@@ -53,6 +55,8 @@ class Optimizer:
 
     def add_param_group(self, group: Group) -> None:
         """Add parameters with options of their own."""
+        if not isinstance(group, dict) or "params" not in group:
+            raise ValueError(f"{self._name}: expected a parameter group with 'params', got {group!r}")
         params = group["params"]
         group = {**self.defaults, **group, "params": [params] if isinstance(params, Tensor) else list(params)}
         known = {id(p) for other in self.param_groups for p in other["params"]}
@@ -90,28 +94,50 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        work = []
-        for group in self.param_groups:
-            self._check_group(group)
-            batches: dict[Any, list[tuple[Tensor, Array]]] = {}
-            for param in group["params"]:
-                if param.grad is not None:
-                    if param.dtype not in _check.FLOATS[1:]:
-                        raise TypeError(f"{self._name}: expected float32 or float64 parameters, got {param.dtype}")
-                    if not param.data.flags.writeable:
-                        raise ValueError(f"{self._name}: a parameter of shape {param.shape} is read-only")
-                    batches.setdefault(param.dtype, []).append((param, param.grad))
-            work += [(group, batch) for batch in batches.values()]
+        work = [(group, batch) for group in self.param_groups for batch in self._batches(group)]
+        params = [param for _, batch in work for param, _ in batch]
+        gaps = [(param, param.data) for param in params if not _is_dense(param.data)]
+        for param, data in gaps:  # kernels want dense memory; the values return to their own afterwards
+            param.data = data.copy()
         for group, batch in work:
             self._update(group, batch)
+        for param, data in gaps:
+            data[...] = param.data
+            param.data = data
         return loss
+
+    def _batches(self, group: Group) -> list[list[tuple[Tensor, Array]]]:
+        """The group's parameters that have gradients, by dtype; everything is checked before anything changes."""
+        self._check_group(group)
+        batches: dict[Any, list[tuple[Tensor, Array]]] = {}
+        for param in group["params"]:
+            if param.grad is None:
+                continue
+            if param.dtype not in _check.FLOATS[1:]:
+                raise TypeError(f"{self._name}: expected float32 or float64 parameters, got {param.dtype}")
+            if not param.data.flags.writeable:
+                raise ValueError(f"{self._name}: a parameter of shape {param.shape} is read-only")
+            state = self.state.get(param, {})
+            for name, array in {
+                "grad": param.grad,
+                **{name: state[name] for name in self._states if name in state},
+            }.items():
+                if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.shape != param.shape:
+                    got = (
+                        f"{array.dtype} of shape {array.shape}"
+                        if isinstance(array, np.ndarray)
+                        else type(array).__name__
+                    )
+                    raise ValueError(
+                        f"{self._name}: expected {name} of floats of its parameter's shape {param.shape}, got {got}"
+                    )
+            batches.setdefault(param.dtype, []).append((param, param.grad))
+        return list(batches.values())
 
     def _arrays(self, batch: list[tuple[Tensor, Array]], names: Iterable[str]) -> dict[str, list[Array]]:
         """The batch's parameters, gradients and states as kernels need them: dense, each tensor's in one layout."""
         columns: dict[str, list[Array]] = {name: [] for name in ("params", "grads", *names)}
         for param, grad in batch:
-            if not _is_dense(param.data):
-                param.data = param.data.copy()
             columns["params"].append(param.data)
             columns["grads"].append(_laid_out_as(param.data, grad))
             state = self.state.setdefault(param, {}) if names else {}
@@ -132,27 +158,32 @@ class Optimizer:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a state: all of it or, on any error, nothing."""
+        name = f"{self._name}.load_state_dict"
+        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+            raise ValueError(f"{name}: expected a dict with 'state' and 'param_groups'")
         groups = state_dict["param_groups"]
-        if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
-            sizes = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in groups]
-            raise ValueError(f"{self._name}.load_state_dict: expected groups of {sizes[0]} parameters, got {sizes[1]}")
+        sizes = [[len(group.get("params", ())) for group in each] for each in (self.param_groups, groups)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(f"{name}: expected groups of {sizes[0]} parameters, got {sizes[1]}")
         for group in groups:
             self._check_group({**self.defaults, **group})
         own = dict(zip((i for g in groups for i in g["params"]), self._params(), strict=True))
         state: dict[Tensor, dict[str, Any]] = {}
         for number, entries in state_dict["state"].items():
-            param = own[int(number)]
+            if number not in own or not isinstance(entries, Mapping):
+                raise ValueError(
+                    f"{name}: expected a dict for each of the parameters {sorted(own)}, got one for {number!r}"
+                )
+            param = own[number]
             state[param] = {}
             for key, value in entries.items():
-                if key in self._states and value is not None:
-                    array = np.array(value, param.dtype, order="K")
+                if key not in self._states:
+                    state[param][key] = _check.in_range(name, key, value, 0)
+                elif value is not None:
+                    array = np.array(_check.as_float(name, value, key), param.dtype, order="K")
                     if array.shape != param.shape:
-                        raise ValueError(
-                            f"{self._name}.load_state_dict: expected {key} of shape {param.shape}, got {array.shape}"
-                        )
+                        raise ValueError(f"{name}: expected {key} of shape {param.shape}, got {array.shape}")
                     state[param][key] = array
-                else:
-                    state[param][key] = float(value) if np.ndim(value) == 0 and value is not None else value
         for own_group, group in zip(self.param_groups, groups, strict=True):
             own_group.update({key: value for key, value in group.items() if key != "params"})
         self.state = state
@@ -173,7 +204,8 @@ def _is_dense(array: Array) -> bool:
 
 def _laid_out_as(like: Array, array: Array) -> Array:
     """The array itself if it lies in memory as `like` does, else a copy that does."""
-    if array.strides == like.strides and array.dtype == like.dtype and array.flags.aligned:
+    fits = array.shape == like.shape and array.strides == like.strides and array.dtype == like.dtype
+    if fits and array.flags.aligned and array.flags.writeable:
         return array
     copy = np.empty_like(like)
     copy[...] = array

@@ -59,13 +59,13 @@ class Adam(Optimizer):
         maximize: bool = False,
         decoupled_weight_decay: bool = False,
     ):
-        options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
         super().__init__(params, options | {"maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay})
 
     def _check_group(self, group: Group) -> None:
         for option in ("lr", "eps", "weight_decay"):
             _check.in_range(self._name, option, group[option], 0)
-        if len(group["betas"]) != 2:
+        if not isinstance(group["betas"], (tuple, list)) or len(group["betas"]) != 2:
             raise ValueError(f"{self._name}: expected two betas, got {group['betas']}")
         for beta in group["betas"]:
             _check.in_range(self._name, "each of betas", beta, 0, 1, open_high=True)
@@ -74,11 +74,11 @@ class Adam(Optimizer):
         names = self._states if group["amsgrad"] else self._states[:2]
         by_step: dict[float, list[tuple[Tensor, Array]]] = {}
         for pair in batch:
-            state = self.state.setdefault(pair[0], {})
-            state["step"] = state.get("step", 0.0) + 1
-            by_step.setdefault(state["step"], []).append(pair)
+            by_step.setdefault(self.state.get(pair[0], {}).get("step", 0.0) + 1, []).append(pair)
         for step, part in by_step.items():
             arrays = self._arrays(part, names)
+            for param, _ in part:
+                self.state[param]["step"] = step
             _core.adam(
                 arrays["params"],
                 arrays["exp_avg"],
