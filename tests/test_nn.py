@@ -133,7 +133,7 @@ def test_types():
     assert model(np.ones((3, 4), np.float32)).dtype == np.float64
     assert model.float()(np.ones((3, 4))).dtype == np.float32
     assert model[0].weight.data.T.flags.c_contiguous
-    with pytest.raises(TypeError, match="Sequential.to: expected dtype float32 or float64"):
+    with pytest.raises(TypeError, match=r"Sequential\.to: expected dtype float32 or float64"):
         model.to(np.float16)
     for x in ([[1, 2, 3, 4]] * 3, np.ones((3, 4), int), np.ones((3, 4), np.float16)):
         assert model(x).dtype == np.float32
