@@ -32,6 +32,20 @@ struct FN(norm)
     double *first, *second;
 };
 
+/* One cell: channels from c0, values from .. from + count of each; `at` is its place among the partial sums */
+struct FN(cell)
+{
+    ptrdiff_t c0, from, count, at;
+};
+
+static struct FN(cell) FN(cell)(const struct FN(norm) *d, ptrdiff_t number)
+{
+    const ptrdiff_t width = d->last ? strips_of(d->c) : d->c, block = number / width, from = block * REDUCE_BLOCK;
+    const ptrdiff_t c0 = number % width * (d->last ? STRIP : 1);
+    const struct FN(cell) cell = {c0, from, min(d->n * d->s - from, REDUCE_BLOCK), block * d->c + c0};
+    return cell;
+}
+
 /* Runs a pass over the (block, channel) cells */
 static void FN(over_cells)(const struct FN(norm) *d, fnn_body body)
 {
@@ -51,15 +65,15 @@ static void FN(over_values)(const struct FN(norm) *d, fnn_body body)
 static void FN(moments_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(norm) *d = job;
-    const ptrdiff_t m = d->n * d->s, c = d->c, width = d->last ? strips_of(c) : c;
-    for (ptrdiff_t cell = begin; cell < end; cell++)
+    const ptrdiff_t c = d->c, s = d->s;
+    for (ptrdiff_t i = begin; i < end; i++)
     {
-        const ptrdiff_t from = cell / width * REDUCE_BLOCK, count = min(m - from, REDUCE_BLOCK), c0 = cell % width * (d->last ? STRIP : 1);
-        double *mean = d->first + cell / width * c + c0, *m2 = d->second + cell / width * c + c0;
+        const struct FN(cell) k = FN(cell)(d, i);
+        double *mean = d->first + k.at, *m2 = d->second + k.at;
         if (d->last)
-            TIER->moments_last(mean, m2, d->x + from * c + c0, min(STRIP, c - c0), c, count);
+            TIER->moments_last(mean, m2, d->x + k.from * c + k.c0, min(STRIP, c - k.c0), c, k.count);
         else
-            TIER->moments_first(mean, m2, d->x + c0 * d->s, d->s, c * d->s, from, count);
+            TIER->moments_first(mean, m2, d->x + k.c0 * s, s, c * s, k.from, k.count);
     }
 }
 
@@ -126,17 +140,17 @@ void FN(fnn_norm_forward)(REAL *y, double *work, const REAL *x, const double *me
 static void FN(grad_sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(norm) *d = job;
-    const ptrdiff_t m = d->n * d->s, c = d->c, width = d->last ? strips_of(c) : c;
-    for (ptrdiff_t cell = begin; cell < end; cell++)
+    const ptrdiff_t c = d->c, s = d->s;
+    for (ptrdiff_t i = begin; i < end; i++)
     {
-        const ptrdiff_t from = cell / width * REDUCE_BLOCK, count = min(m - from, REDUCE_BLOCK), c0 = cell % width * (d->last ? STRIP : 1);
-        double *dbeta = d->first + cell / width * c + c0, *dgamma = d->second + cell / width * c + c0;
+        const struct FN(cell) k = FN(cell)(d, i);
+        double *dbeta = d->first + k.at, *dgamma = d->second + k.at;
+        const REAL *mean = d->mean + k.c0, *mean_lo = d->mean_lo + k.c0, *rstd = d->scale + k.c0;
+        const ptrdiff_t at = d->last ? k.from * c + k.c0 : k.c0 * s;
         if (d->last)
-            TIER->grad_sums_last(dbeta, dgamma, d->dy + from * c + c0, d->x + from * c + c0, min(STRIP, c - c0), c, count,
-                                 d->mean + c0, d->mean_lo + c0, d->scale + c0);
+            TIER->grad_sums_last(dbeta, dgamma, d->dy + at, d->x + at, min(STRIP, c - k.c0), c, k.count, mean, mean_lo, rstd);
         else
-            TIER->grad_sums_first(dbeta, dgamma, d->dy + c0 * d->s, d->x + c0 * d->s, d->s, c * d->s, from, count,
-                                  d->mean[c0], d->mean_lo[c0], d->scale[c0]);
+            TIER->grad_sums_first(dbeta, dgamma, d->dy + at, d->x + at, s, c * s, k.from, k.count, *mean, *mean_lo, *rstd);
     }
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,11 +48,32 @@ def _targets(name: str, target: Array, classes: int, ignore_index: int) -> Array
     return np.where(ignored, -1, target.astype(np.int64))
 
 
-def _total_weight(targets: Array, weight: Array | None) -> float:
-    """What 'mean' divides by: the weights of the targets that count."""
-    if weight is None:
-        return float(np.count_nonzero(targets >= 0))
-    return float(weight.astype(np.float64)[targets[targets >= 0]].sum())
+class _ClassLoss(NamedTuple):
+    """The checked arguments of cross_entropy, as the kernels take them."""
+
+    rows: Array
+    targets: Array
+    weight: Array | None
+    smoothing: float
+    dtype: np.dtype[Any]
+    dim: int
+
+    @property
+    def total_weight(self) -> float:
+        """What 'mean' divides by: the weights of the targets that count."""
+        kept = self.targets[self.targets >= 0]
+        return float(len(kept)) if self.weight is None else float(self.weight.astype(np.float64)[kept].sum())
+
+
+def _class_loss(
+    name: str, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, label_smoothing: float
+) -> _ClassLoss:
+    rows, t, dtype, dim = _class_rows(name, input, target)
+    _check.choice(name, "reduction", reduction, REDUCTIONS)
+    smoothing = _check.in_range(name, "label_smoothing", label_smoothing, 0, 1)
+    weight = _check.as_vector(name, weight, "weight", rows.shape[1], rows.dtype)
+    ignore_index = _check.count(name, "ignore_index", ignore_index, low=-(2**63))
+    return _ClassLoss(rows, _targets(name, t, rows.shape[1], ignore_index), weight, smoothing, dtype, dim)
 
 
 @differentiable
@@ -101,12 +122,8 @@ def cross_entropy(
     >>> cross_entropy([[2.0, 1.0], [0.0, 3.0]], [0, 1]).round(4)
     np.float64(0.1809)
     """
-    name = "cross_entropy"
-    rows, t, dtype, _ = _class_rows(name, input, target)
-    _check.choice(name, "reduction", reduction, REDUCTIONS)
-    smoothing = _check.in_range(name, "label_smoothing", label_smoothing, 0, 1)
-    weight = _check.as_vector(name, weight, "weight", rows.shape[1], rows.dtype)
-    targets = _targets(name, t, rows.shape[1], _check.count(name, "ignore_index", ignore_index, low=-(2**63)))
+    given = _class_loss("cross_entropy", input, target, weight, ignore_index, reduction, label_smoothing)
+    rows, targets, weight, smoothing, dtype, _ = given
     losses = np.empty(len(rows), rows.dtype)
     if losses.size:
         _core.nll[kernel_type(rows)](losses, rows, targets, weight, smoothing)
@@ -114,8 +131,7 @@ def cross_entropy(
         return _check.finish(losses.reshape(np.shape(target)), dtype, None)
     total = float(losses.sum(dtype=np.float64))
     if reduction == "mean":
-        count = _total_weight(targets, weight)
-        total = total / count if count else np.nan
+        total = total / given.total_weight if given.total_weight else np.nan
     return np.array(total, dtype)
 
 
@@ -152,11 +168,8 @@ def cross_entropy_backward(
     array([[-0.5,  0.5]])
     """
     name = "cross_entropy_backward"
-    rows, t, dtype, dim = _class_rows(name, input, target)
-    _check.choice(name, "reduction", reduction, REDUCTIONS)
-    smoothing = _check.in_range(name, "label_smoothing", label_smoothing, 0, 1)
-    weight = _check.as_vector(name, weight, "weight", rows.shape[1], rows.dtype)
-    targets = _targets(name, t, rows.shape[1], _check.count(name, "ignore_index", ignore_index, low=-(2**63)))
+    given = _class_loss(name, input, target, weight, ignore_index, reduction, label_smoothing)
+    rows, targets, weight, smoothing, dtype, dim = given
     shape = np.shape(input)
     _check.check_out(name, out, shape, dtype)
     gradient = _check.as_float(name, dy, "dy").astype(np.float64)
@@ -165,7 +178,7 @@ def cross_entropy_backward(
         raise ValueError(f"{name}: expected dy of shape {expected} for reduction {reduction!r}, got {gradient.shape}")
     with np.errstate(all="ignore"):  # the mean over no target: NaN, as the loss
         if reduction == "mean":
-            gradient = gradient / np.float64(_total_weight(targets, weight))
+            gradient = gradient / np.float64(given.total_weight)
         losses = np.ascontiguousarray(np.broadcast_to(gradient.reshape(-1), (len(rows),)), dtype=rows.dtype)
     dx = np.empty_like(rows)
     if dx.size:
