@@ -8,6 +8,10 @@
  * One region at a time: a call that finds the team busy does its work alone, so that many calling threads never
  * oversubscribe the machine.  A region hands out chunks by an atomic counter, and the caller takes chunks like the rest: a
  * worker that wakes late, or never, costs nothing but its help. */
+#ifdef __linux__
+#define _GNU_SOURCE /* sched_getcpu, affinity */
+#include <sched.h>
+#endif
 #ifndef _WIN32
 #define FNN_HAVE_PTHREADS 1
 #include <pthread.h>
@@ -67,6 +71,38 @@ static pthread_cond_t work_came = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_
 static struct region *current;
 static atomic_int places, active; /* workers that may still join the region, and those inside it */
 static atomic_int workers;
+static pthread_t worker_ids[MAX_WORKERS];
+static atomic_int worker_cpus[MAX_WORKERS]; /* where each was when it last lay down to sleep */
+
+/* Linux likes to wake a sleeper where it slept.  If that is the caller's own processor the two then take turns on it (on
+ * small machines it does not look for an idle one): a worker found there is sent elsewhere before it is woken.  Once
+ * moved it stays away, so this costs its two microseconds only when the caller has wandered. */
+static void keep_apart(void)
+{
+#ifdef __linux__
+    const int cpu = sched_getcpu();
+    for (int i = 0; i < workers; i++)
+    {
+        cpu_set_t others;
+        if (atomic_load_explicit(&worker_cpus[i], memory_order_relaxed) != cpu)
+            continue;
+        if (sched_getaffinity(0, sizeof others, &others) != 0 || CPU_COUNT(&others) <= workers)
+            return; /* no processor to spare */
+        CPU_CLR(cpu, &others);
+        pthread_setaffinity_np(worker_ids[i], sizeof others, &others);
+        atomic_store_explicit(&worker_cpus[i], -1, memory_order_relaxed);
+    }
+#endif
+}
+
+static void remember_cpu(int worker)
+{
+#ifdef __linux__
+    atomic_store_explicit(&worker_cpus[worker], sched_getcpu(), memory_order_relaxed);
+#else
+    (void)worker;
+#endif
+}
 
 static void pause_briefly(void)
 {
@@ -91,12 +127,13 @@ static void poll_for(atomic_int *value, int zero)
     } while ((now.tv_sec - start.tv_sec) * 1000000000L + (now.tv_nsec - start.tv_nsec) < POLL_NS);
 }
 
-static void *work(void *unused)
+static void *work(void *number)
 {
-    (void)unused;
+    const int self = (int)(intptr_t)number;
     for (;;)
     {
         poll_for(&places, 0);
+        remember_cpu(self);
         pthread_mutex_lock(&team_lock);
         while (atomic_load_explicit(&places, memory_order_relaxed) == 0)
             pthread_cond_wait(&work_came, &team_lock);
@@ -120,11 +157,15 @@ static void *work(void *unused)
 static void hire(int wanted)
 {
     sigset_t all, before;
-    pthread_t id;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (; workers < wanted && pthread_create(&id, NULL, work, NULL) == 0; workers++)
-        pthread_detach(id);
+    for (; workers < wanted; workers++)
+    {
+        atomic_store(&worker_cpus[workers], -1);
+        if (pthread_create(&worker_ids[workers], NULL, work, (void *)(intptr_t)workers) != 0)
+            break;
+        pthread_detach(worker_ids[workers]);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -137,6 +178,7 @@ static void run_own(struct region *r, int threads)
     }
     pthread_mutex_lock(&team_lock);
     hire(threads - 1);
+    keep_apart();
     current = r;
     atomic_store_explicit(&places, threads - 1 < workers ? threads - 1 : workers, memory_order_release);
     if (threads == 2)
