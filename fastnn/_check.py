@@ -121,6 +121,14 @@ def axis(name: str, dim: Any, ndim: int) -> int:
     return int(dim) % size
 
 
+def flattened(name: str, shape: tuple[int, ...], start_dim: Any, end_dim: Any) -> tuple[int, ...]:
+    """The shape with dimensions start_dim to end_dim joined into one."""
+    first, last = (axis(name, dim, len(shape)) for dim in (start_dim, end_dim))
+    if first > last:
+        raise ValueError(f"{name}: expected start_dim before end_dim, got {start_dim} and {end_dim}")
+    return (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
+
+
 def same_shape(name: str, first: str, a: Array, second: str, b: Array) -> None:
     """Two arrays of one shape."""
     if a.shape != b.shape:

@@ -355,14 +355,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Any:
         """Join dimensions start_dim to end_dim into one."""
-        first, last = (_check.axis("flatten", dim, self.ndim) for dim in (start_dim, end_dim))
-        if first > last:
-            raise ValueError(f"flatten: expected start_dim before end_dim, got {start_dim} and {end_dim}")
-        return self.reshape(
-            *self.shape[:first],
-            -1 if self.size else int(np.prod(self.shape[first : last + 1])),
-            *self.shape[last + 1 :],
-        )
+        return self.reshape(_check.flattened("flatten", self.shape, start_dim, end_dim))
 
     def transpose(self, *axes: int) -> Any:
         """Permute the dimensions, or reverse them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Array | None = Non
 
 def _rows_of(x: Array) -> Array:
     """(rows, features) of (*, features), a view where the strides allow."""
-    rows = int(np.prod(x.shape[:-1]))
+    rows = math.prod(x.shape[:-1])
     return x.reshape(rows, x.shape[-1])
 
 

@@ -6,6 +6,7 @@ float32 mean of 1e3 has lost the digits that a deviation of 1e-2 needs.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ class _Memory(NamedTuple):
 def _memory(x: Array) -> tuple[Array, _Memory]:
     """x, copied only if neither order fits, and its memory."""
     n, c = x.shape[:2]
-    s = int(np.prod(x.shape[2:]))
+    s = math.prod(x.shape[2:])
     spatial = tuple(range(2, x.ndim))
     first = _Memory(n, c, s, x.ndim == 2, (0, 1, *spatial))
     if x.flags.c_contiguous:
@@ -57,7 +58,7 @@ def _checked_input(name: str, input: Any) -> tuple[Array, np.dtype[Any]]:
 
 
 def _several_values(name: str, x: Array) -> None:
-    if x.shape[0] * int(np.prod(x.shape[2:])) == 1:
+    if x.shape[0] * math.prod(x.shape[2:]) == 1:
         raise ValueError(f"{name}: expected more than 1 value per channel when training, got input size {x.shape}")
 
 

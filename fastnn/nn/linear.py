@@ -46,10 +46,7 @@ class Flatten(Module):
     def forward(self, input: Any) -> Any:
         """Return `input` in its new shape."""
         x = input if isinstance(input, Tensor) else np.asarray(input)
-        first, last = (_check.axis("Flatten", dim, x.ndim) for dim in (self.start_dim, self.end_dim))
-        if first > last:
-            raise ValueError(f"Flatten: expected start_dim before end_dim, got {self.start_dim} and {self.end_dim}")
-        return x.reshape(*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
+        return x.reshape(_check.flattened("Flatten", x.shape, self.start_dim, self.end_dim))
 
     def extra_repr(self) -> str:
         """Return the dimensions."""
