@@ -8,6 +8,8 @@ float16) is copied.
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ def _parameters(name: str, a: Any, b: Any) -> tuple[float, float]:
 
 
 def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
-    """Y = f(x; a, b) for any x."""
+    """Compute f(x; a, b) for any x."""
     name = NAMES[act]
     a, b = _parameters(name, a, b)
     if isinstance(x, _dispatch.tensor_type):
@@ -38,18 +40,17 @@ def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
     source, dtype = _check.as_compute(name, x)
     _check.check_out(name, out, source.shape, dtype)
     y = np.asarray(_destination(out, source, source))  # the plain array of a subclass such as memmap
-    if _is_dense_alike(y, source):
-        permutation = _memory_order(source)
-        _core.unary(act, source.transpose(permutation), y.transpose(permutation), a, b)
+    order = _dense_order(source, y)
+    if order is not None:
+        _core.unary(act, source.transpose(order), y.transpose(order), a, b)
     else:
-        kernel = _core.unary_rows[_TYPE_NAMES[source.dtype]]
-        for y_rows, x_rows in zip(_rows(y), _rows(source), strict=True):
-            kernel(act, y_rows, x_rows, a, b)
+        for y_rows, x_rows in _rows(y, source):
+            _core.unary_rows[_TYPE_NAMES[y.dtype]](act, y_rows, x_rows, a, b)
     return _check.finish(y, dtype, out)
 
 
 def backward(act: int, dy: Any, saved: Any, out: Any, a: Any, b: Any) -> Any:
-    """Dx for any dy and saved tensor of one shape."""
+    """Compute dx for any dy and saved tensor of one shape."""
     name = NAMES[act] + "_backward"
     a, b = _parameters(name, a, b)
     argument = "y" if _core.SAVES_Y[act] else "x"
@@ -59,10 +60,13 @@ def backward(act: int, dy: Any, saved: Any, out: Any, a: Any, b: Any) -> Any:
     _check.check_out(name, out, saved.shape, dtype)
     compute = np.result_type(dtype, np.float32)
     gradient, saved = (_check.compute_array(array.astype(compute, copy=False)) for array in (gradient, saved))
-    dx = _destination(out, saved, gradient, saved)
-    kernel = _core.unary_backward_rows[_TYPE_NAMES[saved.dtype]]
-    for dx_rows, dy_rows, saved_rows in zip(_rows(dx), _rows(gradient), _rows(saved), strict=True):
-        kernel(act, dx_rows, dy_rows, saved_rows, a, b)
+    dx = np.asarray(_destination(out, saved, gradient, saved))
+    order = _dense_order(saved, gradient, dx)
+    if order is not None:
+        _core.unary_backward(act, gradient.transpose(order), saved.transpose(order), dx.transpose(order), a, b)
+    else:
+        for dx_rows, dy_rows, saved_rows in _rows(dx, gradient, saved):
+            _core.unary_backward_rows[_TYPE_NAMES[dx.dtype]](act, dx_rows, dy_rows, saved_rows, a, b)
     return _check.finish(dx, dtype, out)
 
 
@@ -80,22 +84,21 @@ def _destination(out: Array | None, like: Array, *inputs: Array) -> Array:
     return out
 
 
-def _memory_order(array: Array) -> list[int]:
-    """Dimensions from the largest stride to the smallest."""
-    return sorted(range(array.ndim), key=lambda i: -abs(array.strides[i]))
+def _dense_order(*arrays: Array) -> list[int] | None:
+    """The order of dimensions in which all arrays fill one block of memory each, if there is one."""
+    order = sorted(range(arrays[0].ndim), key=lambda i: -abs(arrays[0].strides[i]))
+    return order if all(each.transpose(order).flags.c_contiguous for each in arrays) else None
 
 
-def _is_dense_alike(y: Array, x: Array) -> bool:
-    """Both arrays fill one block of memory in the same order of dimensions."""
-    permutation = _memory_order(x)
-    return y.transpose(permutation).flags.c_contiguous and x.transpose(permutation).flags.c_contiguous
-
-
-def _rows(array: Array) -> list[Array]:
-    """The array as two-dimensional views, in C order, split alike for every array of one shape."""
-    if array.ndim < 2:
-        return [array.reshape(1, -1)]
-    return [array[index] for index in np.ndindex(array.shape[:-2])]
+def _rows(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Arrays of one shape as two-dimensional views: one of all rows where the strides allow it, else several."""
+    shape = arrays[0].shape
+    matrices = tuple(each.reshape(math.prod(shape[:-1]), *shape[-1:] or (1,)) for each in arrays)
+    if all(np.may_share_memory(*pair) for pair in zip(matrices, arrays, strict=True)):
+        yield matrices
+    else:
+        for index in np.ndindex(shape[:-2]):
+            yield tuple(each[index] for each in arrays)
 
 
 _core.set_general(forward, backward)
