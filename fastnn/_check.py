@@ -149,6 +149,22 @@ def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> None:
         raise ValueError(f"{name}: out is read-only")
 
 
+def dense_order(*arrays: Array) -> list[int] | None:
+    """The order of dimensions in which all arrays fill one block of memory each, if there is one."""
+    order = sorted(range(arrays[0].ndim), key=lambda i: -abs(arrays[0].strides[i]))
+    return order if all(each.transpose(order).flags.c_contiguous for each in arrays) else None
+
+
+def laid_out_as(like: Array, array: Array) -> Array:
+    """The array itself if it lies in memory as `like` does, else a copy that does."""
+    fits = array.shape == like.shape and array.strides == like.strides and array.dtype == like.dtype
+    if fits and array.flags.aligned:
+        return array
+    copy = np.empty_like(like)
+    copy[...] = array
+    return copy
+
+
 def target_for(out: Array | None, shape: tuple[int, ...], dtype: Any, *inputs: Array | None) -> Array:
     """Where a kernel may write its C-contiguous result: `out` if that is so and apart from the inputs, else new."""
     if (

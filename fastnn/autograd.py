@@ -410,6 +410,15 @@ def tensor(data: Any, requires_grad: bool = False) -> Tensor:
     return Tensor(np.array(value_of(data), order="K"), requires_grad)
 
 
+def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
+    """Forget gradients, or fill those there are with 0."""
+    for parameter in parameters:
+        if set_to_none:
+            parameter.grad = None
+        elif parameter.grad is not None:
+            parameter.grad = np.zeros_like(parameter.grad)
+
+
 def value_of(value: Any) -> Any:
     """The array of a Tensor; anything else as it is."""
     return value.data if isinstance(value, Tensor) else value

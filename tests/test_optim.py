@@ -190,6 +190,18 @@ def test_a_parameter_that_changed_its_shape_is_refused(rule):
         np.testing.assert_array_equal(optimizer.state[other][key], value)
 
 
+def test_read_only_state_is_not_written():
+    p = nn.Parameter(np.ones(3))
+    optimizer = optim.SGD([p], lr=0.1, momentum=0.9)
+    p.grad = np.ones(3)
+    optimizer.step()
+    buffer = optimizer.state[p]["momentum_buffer"]
+    buffer.flags.writeable = False
+    optimizer.step()
+    np.testing.assert_array_equal(buffer, [1, 1, 1])
+    np.testing.assert_allclose(optimizer.state[p]["momentum_buffer"], [1.9, 1.9, 1.9])
+
+
 def test_views_stay_the_parameters_memory():
     base = np.ones((4, 6))
     p = nn.Parameter(base[::2, ::2])

@@ -40,7 +40,7 @@ def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
     source, dtype = _check.as_compute(name, x)
     _check.check_out(name, out, source.shape, dtype)
     y = np.asarray(_destination(out, source, source))  # the plain array of a subclass such as memmap
-    order = _dense_order(source, y)
+    order = _check.dense_order(source, y)
     if order is not None:
         _core.unary(act, source.transpose(order), y.transpose(order), a, b)
     else:
@@ -61,7 +61,7 @@ def backward(act: int, dy: Any, saved: Any, out: Any, a: Any, b: Any) -> Any:
     compute = np.result_type(dtype, np.float32)
     gradient, saved = (_check.compute_array(array.astype(compute, copy=False)) for array in (gradient, saved))
     dx = np.asarray(_destination(out, saved, gradient, saved))
-    order = _dense_order(saved, gradient, dx)
+    order = _check.dense_order(saved, gradient, dx)
     if order is not None:
         _core.unary_backward(act, gradient.transpose(order), saved.transpose(order), dx.transpose(order), a, b)
     else:
@@ -82,12 +82,6 @@ def _destination(out: Array | None, like: Array, *inputs: Array) -> Array:
         if not same and np.may_share_memory(out, each):
             return np.empty_like(like)
     return out
-
-
-def _dense_order(*arrays: Array) -> list[int] | None:
-    """The order of dimensions in which all arrays fill one block of memory each, if there is one."""
-    order = sorted(range(arrays[0].ndim), key=lambda i: -abs(arrays[0].strides[i]))
-    return order if all(each.transpose(order).flags.c_contiguous for each in arrays) else None
 
 
 def _rows(*arrays: Array) -> Iterator[tuple[Array, ...]]:

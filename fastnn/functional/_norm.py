@@ -281,8 +281,7 @@ def batch_norm_backward(
     x, memory = _memory(x)
     dx, dweight, dbias = np.empty_like(x), np.zeros(c, x.dtype), np.zeros(c, x.dtype)
     if x.size:
-        if gradient.strides != x.strides:
-            gradient = _like_memory(gradient, x)
+        gradient = _check.laid_out_as(x, gradient)
         n, c, s, last, _ = memory
         work = np.empty(_core.norm_work(n, c, s))
         flat = memory.flat
@@ -292,10 +291,3 @@ def batch_norm_backward(
         )
     dx, dweight, dbias = (_check.finish(each, dtype, None) for each in (dx, dweight, dbias))
     return dx, dweight, dbias
-
-
-def _like_memory(array: Array, like: Array) -> Array:
-    """A copy that lies in memory as `like` does."""
-    copy = np.empty_like(like)
-    copy[...] = array
-    return copy

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check
 from .._check import Array
-from ..autograd import Tensor, value_of
+from ..autograd import Tensor, value_of, zero_gradients
 
 M = TypeVar("M", bound="Module")
 
@@ -349,15 +349,6 @@ class Module:
 
 def _joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
-    """Forget gradients, or fill those there are with 0."""
-    for parameter in parameters:
-        if set_to_none:
-            parameter.grad = None
-        elif parameter.grad is not None:
-            parameter.grad = np.zeros_like(parameter.grad)
 
 
 def cast(layer: Module, input: Any, dtype: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check
 from .._check import Array
-from ..autograd import Tensor, enable_grad
+from ..autograd import Tensor, enable_grad, zero_gradients
 
 Group = dict[str, Any]
 
@@ -73,11 +73,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the parameters' gradients, or fill those there are with 0."""
-        for param in self._params():
-            if set_to_none:
-                param.grad = None
-            elif param.grad is not None:
-                param.grad = np.zeros_like(param.grad)
+        zero_gradients(self._params(), set_to_none)
 
     def _params(self) -> Iterator[Tensor]:
         return (param for group in self.param_groups for param in group["params"])
@@ -139,10 +135,11 @@ class Optimizer:
         columns: dict[str, list[Array]] = {name: [] for name in ("params", "grads", *names)}
         for param, grad in batch:
             columns["params"].append(param.data)
-            columns["grads"].append(_laid_out_as(param.data, grad))
+            columns["grads"].append(_check.laid_out_as(param.data, grad))
             state = self.state.setdefault(param, {}) if names else {}
             for name in names:
-                state[name] = _laid_out_as(param.data, state[name]) if name in state else np.zeros_like(param.data)
+                array = _check.laid_out_as(param.data, state[name]) if name in state else np.zeros_like(param.data)
+                state[name] = array if array.flags.writeable else array.copy(order="K")
                 columns[name].append(state[name])
         return columns
 
@@ -197,16 +194,5 @@ class Optimizer:
 
 
 def _is_dense(array: Array) -> bool:
-    """Whether the array fills one block of memory, in whatever order of its dimensions."""
-    order = sorted(range(array.ndim), key=lambda i: -array.strides[i])
-    return array.dtype.isnative and array.flags.aligned and array.transpose(order).flags.c_contiguous
-
-
-def _laid_out_as(like: Array, array: Array) -> Array:
-    """The array itself if it lies in memory as `like` does, else a copy that does."""
-    fits = array.shape == like.shape and array.strides == like.strides and array.dtype == like.dtype
-    if fits and array.flags.aligned and array.flags.writeable:
-        return array
-    copy = np.empty_like(like)
-    copy[...] = array
-    return copy
+    """Whether kernels can take the array as it lies: native, aligned, one block of memory."""
+    return array.dtype.isnative and array.flags.aligned and _check.dense_order(array) is not None
