@@ -7,7 +7,7 @@ from . import _threads
 
 _threads.start()
 
-from . import _derivatives, autograd, functional, io, nn, optim  # noqa: E402
+from . import _derivatives, _recorded, autograd, functional, io, nn, optim  # noqa: E402
 from ._core import isa  # noqa: E402
 from ._info import show_config  # noqa: E402
 from ._random import manual_seed  # noqa: E402
@@ -40,4 +40,4 @@ __all__ = [
 ]
 __all__ += functional.__all__
 
-del _derivatives
+del _derivatives, _recorded

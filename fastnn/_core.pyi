@@ -12,6 +12,8 @@ class Kernel:
 
 ACTS: dict[str, int]
 SAVES_Y: tuple[bool, ...]
+LEARNS: tuple[int, ...]
+RULES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]]
 LOSSES: dict[str, int]
 
 def select_isa(name: str | None) -> bool: ...
@@ -30,6 +32,9 @@ def unary_backward(act: int, dy: Any, saved: Any, out: Any = None, a: float = 0.
 
 unary_rows: Kernel
 unary_backward_rows: Kernel
+channels: Kernel
+channels_backward: Kernel
+channels_params: Kernel
 
 def norm_work(n: int, c: int, s: int) -> int: ...
 
@@ -38,10 +43,21 @@ def reciprocal_std(var: Array, eps: float) -> Array: ...
 norm_stats: Kernel
 norm_forward: Kernel
 norm_backward: Kernel
+norm_mix: Kernel
+
+def group_norm_work(rows: int, g: int, k: int, s: int) -> int: ...
+
+group_norm: Kernel
+group_norm_backward: Kernel
+unit_rows: Kernel
+unit_rows_backward: Kernel
 softmax: Kernel
 softmax_backward: Kernel
 nll: Kernel
 nll_backward: Kernel
+soft_nll: Kernel
+soft_nll_backward: Kernel
+soft_nll_target: Kernel
 
 def loss_work(n: int) -> int: ...
 
@@ -55,32 +71,15 @@ def dropout_mask(mask: Array, key: int, threshold: int) -> None: ...
 gemm: Kernel
 column_sums: Kernel
 
-def sgd(
-    p: list[Array],
-    buffers: list[Array],
+def optimizer_step(
+    rule: int,
+    params: list[Array],
     grads: list[Array],
+    states: list[list[Array]],
+    hyper: Array,
     single: bool,
-    lr: float,
-    momentum: float,
-    dampening: float,
+    sign: float,
     weight_decay: float,
-    nesterov: bool,
-    maximize: bool,
-    first: bool,
-) -> None: ...
-def adam(
-    p: list[Array],
-    m: list[Array],
-    v: list[Array],
-    vmax: list[Array],
-    grads: list[Array],
-    single: bool,
-    lr: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    weight_decay: float,
-    decoupled: bool,
-    maximize: bool,
-    step: float,
+    keep: float,
+    l1: float,
 ) -> None: ...

@@ -23,12 +23,11 @@ cdef extern from "numpy/arrayobject.h":
     object PyArray_NewLikeArray(cnp.ndarray prototype, cnp.NPY_ORDER order, cnp.PyArray_Descr *dtype, int subok)
 
 cdef extern from "fastnn.h" nogil:
-    ctypedef struct fnn_sgd_t "struct fnn_sgd":
-        double lr, momentum, dampening, weight_decay, sign
-        int nesterov, first
-    ctypedef struct fnn_adam_t "struct fnn_adam":
-        double lr, beta1, beta2, eps, weight_decay, sign, step_size, root
-        int decoupled
+    ctypedef struct fnn_step_t "struct fnn_step":
+        double sign, weight_decay, keep, l1
+    ctypedef struct fnn_dropout_t "struct fnn_dropout":
+        uint32_t threshold
+        double scale, shift, dropped
     int FNN_ACTS
     const char *FNN_COMPILER
     const char *FNN_FLAGS
@@ -44,7 +43,9 @@ cdef extern from "fastnn.h" nogil:
     int fnn_team_size()
     const char *fnn_act_name(int act)
     int fnn_act_saves_y(int act)
+    int fnn_act_learns(int act)
     ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s)
+    ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s)
     void fnn_dropout_mask(uint8_t *mask, ptrdiff_t n, uint64_t key, uint32_t threshold)
 
     void fnn_act_forward_f32(int, float *, const float *, ptrdiff_t, double, double)
@@ -55,6 +56,12 @@ cdef extern from "fastnn.h" nogil:
     void fnn_act_forward_rows_f64(int, double *, const ptrdiff_t *, const double *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, double, double)
     void fnn_act_backward_rows_f32(int, float *, const ptrdiff_t *, const float *, const ptrdiff_t *, const float *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, double, double)
     void fnn_act_backward_rows_f64(int, double *, const ptrdiff_t *, const double *, const ptrdiff_t *, const double *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, double, double)
+    void fnn_act_channels_f32(int, float *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_act_channels_f64(int, double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_dact_channels_f32(int, float *, const float *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_dact_channels_f64(int, double *, const double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_act_params_f32(int, double *, double *, double *, const float *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_act_params_f64(int, double *, double *, double *, const double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
     void fnn_norm_stats_f32(double *, double *, double *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
     void fnn_norm_stats_f64(double *, double *, double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
     void fnn_norm_forward_f32(float *, double *, const float *, const double *, const double *, const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
@@ -69,25 +76,43 @@ cdef extern from "fastnn.h" nogil:
     void fnn_nll_f64(double *, const double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t, double)
     void fnn_dnll_f32(float *, const float *, const float *, const int64_t *, const float *, ptrdiff_t, ptrdiff_t, double)
     void fnn_dnll_f64(double *, const double *, const double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_norm_mix_f32(float *, double *, const float *, const float *, const double *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t)
+    void fnn_norm_mix_f64(double *, double *, const double *, const double *, const double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t)
+    void fnn_group_norm_f32(float *, double *, double *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, double, int)
+    void fnn_group_norm_f64(double *, double *, double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, double, int)
+    void fnn_dgroup_norm_f32(float *, float *, float *, double *, const float *, const float *, const double *, const double *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_dgroup_norm_f64(double *, double *, double *, double *, const double *, const double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, int)
+    void fnn_unit_rows_f32(float *, const float *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_unit_rows_f64(double *, const double *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_dunit_rows_f32(float *, const float *, const float *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_dunit_rows_f64(double *, const double *, const double *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_soft_nll_f32(float *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_soft_nll_f64(double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_dsoft_nll_f32(float *, const float *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_dsoft_nll_f64(double *, const double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_tsoft_nll_f32(float *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, double)
+    void fnn_tsoft_nll_f64(double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, double)
     int FNN_LOSSES
     const char *fnn_loss_name(int loss)
     ptrdiff_t fnn_loss_work(ptrdiff_t n)
-    void fnn_loss_f32(int, float *, const float *, const float *, ptrdiff_t, double)
-    void fnn_loss_f64(int, double *, const double *, const double *, ptrdiff_t, double)
-    double fnn_loss_sum_f32(int, double *, const float *, const float *, ptrdiff_t, double)
-    double fnn_loss_sum_f64(int, double *, const double *, const double *, ptrdiff_t, double)
-    void fnn_dloss_f32(int, float *, const float *, const float *, const float *, ptrdiff_t, double, double)
-    void fnn_dloss_f64(int, double *, const double *, const double *, const double *, ptrdiff_t, double, double)
-    void fnn_dropout_f32(float *, const float *, ptrdiff_t, uint64_t, uint32_t, double)
-    void fnn_dropout_f64(double *, const double *, ptrdiff_t, uint64_t, uint32_t, double)
+    void fnn_loss_f32(int, float *, const float *, const float *, const float *, const float *, ptrdiff_t, double)
+    void fnn_loss_f64(int, double *, const double *, const double *, const double *, const double *, ptrdiff_t, double)
+    double fnn_loss_sum_f32(int, double *, const float *, const float *, const float *, const float *, ptrdiff_t, double)
+    double fnn_loss_sum_f64(int, double *, const double *, const double *, const double *, const double *, ptrdiff_t, double)
+    void fnn_dloss_f32(int, float *, const float *, const float *, const float *, const float *, const float *, ptrdiff_t, double, double, int)
+    void fnn_dloss_f64(int, double *, const double *, const double *, const double *, const double *, const double *, ptrdiff_t, double, double, int)
+    void fnn_dropout_f32(float *, const float *, ptrdiff_t, ptrdiff_t, uint64_t, const fnn_dropout_t *)
+    void fnn_dropout_f64(double *, const double *, ptrdiff_t, ptrdiff_t, uint64_t, const fnn_dropout_t *)
     void fnn_gemm_f32(float *, const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t)
     void fnn_gemm_f64(double *, const double *, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t)
     void fnn_column_sums_f32(float *, const float *, ptrdiff_t, ptrdiff_t)
     void fnn_column_sums_f64(double *, const double *, ptrdiff_t, ptrdiff_t)
-    void fnn_sgd_f32(float **, float **, float **, const ptrdiff_t *, ptrdiff_t, const fnn_sgd_t *)
-    void fnn_sgd_f64(double **, double **, double **, const ptrdiff_t *, ptrdiff_t, const fnn_sgd_t *)
-    void fnn_adam_f32(float **, float **, float **, float **, float **, const ptrdiff_t *, ptrdiff_t, const fnn_adam_t *)
-    void fnn_adam_f64(double **, double **, double **, double **, double **, const ptrdiff_t *, ptrdiff_t, const fnn_adam_t *)
+    int FNN_RULES
+    const char *fnn_rule_name(int rule)
+    const char *fnn_rule_hypers(int rule)
+    const char *fnn_rule_states(int rule)
+    void fnn_optim_step_f32(int, float **, float **, float **, const ptrdiff_t *, ptrdiff_t, const double *, const fnn_step_t *)
+    void fnn_optim_step_f64(int, double **, double **, double **, const ptrdiff_t *, ptrdiff_t, const double *, const fnn_step_t *)
 
 
 # -- instruction sets and threads -------------------------------------------------------------------------------------
@@ -165,6 +190,7 @@ def set_general(forward, backward):
 
 ACTS = {fnn_act_name(i).decode(): i for i in range(FNN_ACTS)}
 SAVES_Y = tuple(bool(fnn_act_saves_y(i)) for i in range(FNN_ACTS))
+LEARNS = tuple(fnn_act_learns(i) for i in range(FNN_ACTS))  # how many of the row's parameters can be learned
 
 cdef inline bint is_plain(object x) noexcept:
     """A float32 or float64 array, native, aligned and in C or Fortran order."""
@@ -286,6 +312,35 @@ def unary_backward_rows(int act, floating[:, :] dx, const floating[:, :] dy, con
             fnn_act_backward_rows_f64(act, &dx[0, 0], dxs, &dy[0, 0], dys, &saved[0, 0], ss, dy.shape[0], dy.shape[1], a, b)
 
 
+# Rows with parameters a, b of each channel; x: (n, c, s) in memory, or (n, s, c) if last, flattened.
+
+def channels(int act, floating[::1] y, const floating[::1] x, const floating[::1] a, const floating[::1] b, ptrdiff_t n,
+             ptrdiff_t c, ptrdiff_t s, bint last):
+    with nogil:
+        if floating is float:
+            fnn_act_channels_f32(act, &y[0], &x[0], &a[0], &b[0], n, c, s, last)
+        else:
+            fnn_act_channels_f64(act, &y[0], &x[0], &a[0], &b[0], n, c, s, last)
+
+
+def channels_backward(int act, floating[::1] dx, const floating[::1] dy, const floating[::1] x, const floating[::1] a,
+                      const floating[::1] b, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, bint last):
+    with nogil:
+        if floating is float:
+            fnn_dact_channels_f32(act, &dx[0], &dy[0], &x[0], &a[0], &b[0], n, c, s, last)
+        else:
+            fnn_dact_channels_f64(act, &dx[0], &dy[0], &x[0], &a[0], &b[0], n, c, s, last)
+
+
+def channels_params(int act, double[::1] da, double[::1] db, double[::1] work, const floating[::1] dy, const floating[::1] x,
+                    const floating[::1] a, const floating[::1] b, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, bint last):
+    with nogil:
+        if floating is float:
+            fnn_act_params_f32(act, &da[0], &db[0], &work[0], &dy[0], &x[0], &a[0], &b[0], n, c, s, last)
+        else:
+            fnn_act_params_f64(act, &da[0], &db[0], &work[0], &dy[0], &x[0], &a[0], &b[0], n, c, s, last)
+
+
 # -- normalization ----------------------------------------------------------------------------------------------------
 # x: (n, c, s) in memory, or (n, s, c) if last, flattened.
 
@@ -338,6 +393,59 @@ def norm_backward(floating[::1] dx, floating[::1] dgamma, floating[::1] dbeta, d
                                   pointer(gamma), n, c, s, last, training)
 
 
+def norm_mix(floating[::1] dx, double[::1] work, const floating[::1] dy, const floating[::1] x, const double[::1] mean,
+             const floating[::1] scale, const floating[::1] slope, const floating[::1] shift, ptrdiff_t c, ptrdiff_t s):
+    """dx = scale dy + slope (x - mean) + shift over (c, s)."""
+    with nogil:
+        if floating is float:
+            fnn_norm_mix_f32(&dx[0], &work[0], &dy[0], &x[0], &mean[0], &scale[0], &slope[0], &shift[0], c, s)
+        else:
+            fnn_norm_mix_f64(&dx[0], &work[0], &dy[0], &x[0], &mean[0], &scale[0], &slope[0], &shift[0], c, s)
+
+
+def group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s):
+    """Doubles of work space that group_norm_backward needs."""
+    return fnn_group_norm_work(rows, g, k, s)
+
+
+def group_norm(floating[::1] y, double[::1] mean, double[::1] rstd, const floating[::1] x, const floating[::1] gamma,
+               const floating[::1] beta, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, double eps, bint centre):
+    with nogil:
+        if floating is float:
+            fnn_group_norm_f32(&y[0], &mean[0], &rstd[0], &x[0], pointer(gamma), pointer(beta), mean.shape[0], g, k, s, eps, centre)
+        else:
+            fnn_group_norm_f64(&y[0], &mean[0], &rstd[0], &x[0], pointer(gamma), pointer(beta), mean.shape[0], g, k, s, eps, centre)
+
+
+def group_norm_backward(floating[::1] dx, floating[::1] dgamma, floating[::1] dbeta, double[::1] work, const floating[::1] dy,
+                        const floating[::1] x, const double[::1] mean, const double[::1] rstd, const floating[::1] gamma,
+                        ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, bint centre):
+    with nogil:
+        if floating is float:
+            fnn_dgroup_norm_f32(<float *>pointer(dx), &dgamma[0], &dbeta[0], &work[0], &dy[0], &x[0], &mean[0], &rstd[0],
+                                pointer(gamma), mean.shape[0], g, k, s, centre)
+        else:
+            fnn_dgroup_norm_f64(<double *>pointer(dx), &dgamma[0], &dbeta[0], &work[0], &dy[0], &x[0], &mean[0], &rstd[0],
+                                pointer(gamma), mean.shape[0], g, k, s, centre)
+
+
+def unit_rows(floating[:, ::1] y, const floating[:, ::1] x, double eps):
+    """y = x / max(|x|, eps), row by row."""
+    with nogil:
+        if floating is float:
+            fnn_unit_rows_f32(&y[0, 0], &x[0, 0], x.shape[0], x.shape[1], eps)
+        else:
+            fnn_unit_rows_f64(&y[0, 0], &x[0, 0], x.shape[0], x.shape[1], eps)
+
+
+def unit_rows_backward(floating[:, ::1] dx, const floating[:, ::1] dy, const floating[:, ::1] x, double eps):
+    with nogil:
+        if floating is float:
+            fnn_dunit_rows_f32(&dx[0, 0], &dy[0, 0], &x[0, 0], x.shape[0], x.shape[1], eps)
+        else:
+            fnn_dunit_rows_f64(&dx[0, 0], &dy[0, 0], &x[0, 0], x.shape[0], x.shape[1], eps)
+
+
 # -- softmax and its loss ---------------------------------------------------------------------------------------------
 
 def softmax(floating[:, ::1] y, const floating[:, ::1] x, bint log):
@@ -373,7 +481,36 @@ def nll_backward(floating[:, ::1] dx, const floating[::1] dloss, const floating[
             fnn_dnll_f64(&dx[0, 0], &dloss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1], smoothing)
 
 
+def soft_nll(floating[::1] loss, const floating[:, ::1] x, const floating[:, ::1] t, const floating[::1] weight, double smoothing):
+    """nll with probabilities t."""
+    with nogil:
+        if floating is float:
+            fnn_soft_nll_f32(&loss[0], &x[0, 0], &t[0, 0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+        else:
+            fnn_soft_nll_f64(&loss[0], &x[0, 0], &t[0, 0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+
+
+def soft_nll_backward(floating[:, ::1] dx, const floating[::1] dloss, const floating[:, ::1] x, const floating[:, ::1] t,
+                      const floating[::1] weight, double smoothing):
+    with nogil:
+        if floating is float:
+            fnn_dsoft_nll_f32(&dx[0, 0], &dloss[0], &x[0, 0], &t[0, 0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+        else:
+            fnn_dsoft_nll_f64(&dx[0, 0], &dloss[0], &x[0, 0], &t[0, 0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+
+
+def soft_nll_target(floating[:, ::1] dt, const floating[::1] dloss, const floating[:, ::1] x, const floating[::1] weight,
+                    double smoothing):
+    """The gradient with respect to the probabilities."""
+    with nogil:
+        if floating is float:
+            fnn_tsoft_nll_f32(&dt[0, 0], &dloss[0], &x[0, 0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+        else:
+            fnn_tsoft_nll_f64(&dt[0, 0], &dloss[0], &x[0, 0], pointer(weight), x.shape[0], x.shape[1], smoothing)
+
+
 # -- losses of two tensors --------------------------------------------------------------------------------------------
+# each: the elements' parameters, or None: all have a.  weight: of each element, or None.
 
 LOSSES = {fnn_loss_name(i).decode(): i for i in range(FNN_LOSSES)}
 
@@ -383,41 +520,46 @@ def loss_work(ptrdiff_t n):
     return fnn_loss_work(n)
 
 
-def loss(int which, floating[::1] out, const floating[::1] x, const floating[::1] t, double a):
+def loss(int which, floating[::1] out, const floating[::1] x, const floating[::1] t, const floating[::1] each,
+         const floating[::1] weight, double a):
     with nogil:
         if floating is float:
-            fnn_loss_f32(which, &out[0], &x[0], &t[0], x.shape[0], a)
+            fnn_loss_f32(which, &out[0], &x[0], &t[0], pointer(each), pointer(weight), x.shape[0], a)
         else:
-            fnn_loss_f64(which, &out[0], &x[0], &t[0], x.shape[0], a)
+            fnn_loss_f64(which, &out[0], &x[0], &t[0], pointer(each), pointer(weight), x.shape[0], a)
 
 
-def loss_sum(int which, double[::1] work, const floating[::1] x, const floating[::1] t, double a):
+def loss_sum(int which, double[::1] work, const floating[::1] x, const floating[::1] t, const floating[::1] each,
+             const floating[::1] weight, double a):
     cdef double total
     with nogil:
         if floating is float:
-            total = fnn_loss_sum_f32(which, &work[0], &x[0], &t[0], x.shape[0], a)
+            total = fnn_loss_sum_f32(which, &work[0], &x[0], &t[0], pointer(each), pointer(weight), x.shape[0], a)
         else:
-            total = fnn_loss_sum_f64(which, &work[0], &x[0], &t[0], x.shape[0], a)
+            total = fnn_loss_sum_f64(which, &work[0], &x[0], &t[0], pointer(each), pointer(weight), x.shape[0], a)
     return total
 
 
-def loss_backward(int which, floating[::1] dx, const floating[::1] dloss, const floating[::1] x, const floating[::1] t,
-                  double a, double scale):
+def loss_backward(int which, floating[::1] out, const floating[::1] dloss, const floating[::1] x, const floating[::1] t,
+                  const floating[::1] each, const floating[::1] weight, double a, double scale, bint of_target):
     with nogil:
         if floating is float:
-            fnn_dloss_f32(which, &dx[0], pointer(dloss), &x[0], &t[0], x.shape[0], a, scale)
+            fnn_dloss_f32(which, &out[0], pointer(dloss), &x[0], &t[0], pointer(each), pointer(weight), x.shape[0], a, scale, of_target)
         else:
-            fnn_dloss_f64(which, &dx[0], pointer(dloss), &x[0], &t[0], x.shape[0], a, scale)
+            fnn_dloss_f64(which, &out[0], pointer(dloss), &x[0], &t[0], pointer(each), pointer(weight), x.shape[0], a, scale, of_target)
 
 
 # -- dropout ----------------------------------------------------------------------------------------------------------
 
-def dropout(floating[::1] y, const floating[::1] x, uint64_t key, uint32_t threshold, double scale):
+def dropout(floating[:, ::1] y, const floating[:, ::1] x, uint64_t key, uint32_t threshold, double scale, double shift,
+            double dropped):
+    """Rows that are kept, as x scale + shift, or dropped together."""
+    cdef fnn_dropout_t h = fnn_dropout_t(threshold, scale, shift, dropped)
     with nogil:
         if floating is float:
-            fnn_dropout_f32(&y[0], &x[0], x.shape[0], key, threshold, scale)
+            fnn_dropout_f32(&y[0, 0], &x[0, 0], x.shape[0], x.shape[1], key, &h)
         else:
-            fnn_dropout_f64(&y[0], &x[0], x.shape[0], key, threshold, scale)
+            fnn_dropout_f64(&y[0, 0], &x[0, 0], x.shape[0], x.shape[1], key, &h)
 
 
 def dropout_mask(uint8_t[::1] mask, uint64_t key, uint32_t threshold):
@@ -480,30 +622,23 @@ cdef class Tensors:
         return self.table + i * self.count
 
 
-def sgd(list p, list buffers, list grads, bint single, double lr, double momentum, double dampening, double weight_decay,
-        bint nesterov, bint maximize, bint first):
-    """One step over dense arrays of one type (single: float) and, tensor by tensor, one layout; buffers may be empty."""
-    cdef fnn_sgd_t h = fnn_sgd_t(lr, momentum, dampening, weight_decay, -1.0 if maximize else 1.0, nesterov, first)
-    cdef Tensors t = Tensors([p, grads, buffers] if buffers else [p, grads])
-    cdef void **buffer = t.column(2) if buffers else NULL
-    with nogil:
-        if single:
-            fnn_sgd_f32(<float **>t.column(0), <float **>buffer, <float **>t.column(1), t.sizes, t.count, &h)
-        else:
-            fnn_sgd_f64(<double **>t.column(0), <double **>buffer, <double **>t.column(1), t.sizes, t.count, &h)
+def _names(const char *text):
+    """The names in "(a, b)"."""
+    names = tuple(text.decode().strip("()").split(", "))
+    return () if names == ("none",) else names
 
 
-def adam(list p, list m, list v, list vmax, list grads, bint single, double lr, double beta1, double beta2, double eps,
-         double weight_decay, bint decoupled, bint maximize, double step):
-    """One step, as sgd; vmax is empty without amsgrad; step counts from 1."""
-    cdef fnn_adam_t h = fnn_adam_t(lr, beta1, beta2, eps, weight_decay, -1.0 if maximize else 1.0,
-                                   lr / (1 - beta1 ** step), (1 - beta2 ** step) ** 0.5, decoupled)
-    cdef Tensors t = Tensors([p, m, v, grads, vmax] if vmax else [p, m, v, grads])
-    cdef void **top = t.column(4) if vmax else NULL
+# Each rule's number, hyperparameters and states
+RULES = {fnn_rule_name(i).decode(): (i, _names(fnn_rule_hypers(i)), _names(fnn_rule_states(i))) for i in range(FNN_RULES)}
+
+
+def optimizer_step(int rule, list params, list grads, list states, const double[::1] hyper, bint single, double sign,
+                   double weight_decay, double keep, double l1):
+    """One step over dense arrays of one type (single: float) and, tensor by tensor, one layout."""
+    cdef fnn_step_t h = fnn_step_t(sign, weight_decay, keep, l1)
+    cdef Tensors t = Tensors([params, grads, *states])
     with nogil:
         if single:
-            fnn_adam_f32(<float **>t.column(0), <float **>t.column(1), <float **>t.column(2), <float **>top,
-                         <float **>t.column(3), t.sizes, t.count, &h)
+            fnn_optim_step_f32(rule, <float **>t.column(0), <float **>t.column(1), <float **>t.column(2), t.sizes, t.count, &hyper[0], &h)
         else:
-            fnn_adam_f64(<double **>t.column(0), <double **>t.column(1), <double **>t.column(2), <double **>top,
-                         <double **>t.column(3), t.sizes, t.count, &h)
+            fnn_optim_step_f64(rule, <double **>t.column(0), <double **>t.column(1), <double **>t.column(2), t.sizes, t.count, &hyper[0], &h)

@@ -1,8 +1,7 @@
-"""The tape's table of derivatives: NumPy's functions and the package's own.
+"""The tape's derivatives of NumPy's functions.
 
 A ufunc has one rule for each argument, a function of dy, the result y and the arguments.  Another function has its
-recorded version, which computes the result and says what goes back to whom.  The element-wise functions of
-`activations.def` need no row here: Tensor serves them all.
+recorded version, which computes the result and says what goes back to whom.
 """
 
 from __future__ import annotations
@@ -12,11 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _check, _random, functional
 from ._check import Array
-from .autograd import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, Recorded, make, unbroadcast, value_of, wants
-from .functional._linear import gradients as linear_gradients
-from .functional._norm import forward_with_stats
+from .autograd import UFUNCS, UNDIFFERENTIATED, make, recorded, unbroadcast, value_of
 
 # -- ufuncs -----------------------------------------------------------------------------------------------------------
 
@@ -94,16 +90,6 @@ UNDIFFERENTIATED.update(
 )  # fmt: skip
 
 # -- NumPy's other functions ------------------------------------------------------------------------------------------
-
-
-def recorded(function: Callable[..., Any], **differentiable: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Name the function that the decorated one is the recorded version of, and the arguments with a derivative."""
-
-    def register(version: Callable[..., Any]) -> Callable[..., Any]:
-        FUNCTIONS[function] = Recorded(version, differentiable)
-        return version
-
-    return register
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -244,67 +230,3 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     x = a.data
     y = np.clip(x, a_min, a_max)
     return make(y, (a,), lambda dy: (np.where(x == y, dy, dy.dtype.type(0)),))
-
-
-# -- the package's own functions --------------------------------------------------------------------------------------
-
-
-@recorded(functional.linear, input=0, weight=1, bias=2)
-def _linear(input: Any, weight: Any, bias: Any = None) -> Any:
-    x, w, b = map(value_of, (input, weight, bias))
-    wanted = (wants(input), wants(weight), wants(bias))
-    return make(functional.linear(x, w, b), (input, weight, bias), lambda dy: linear_gradients(dy, x, w, wanted))
-
-
-@recorded(functional.softmax, input=0)
-def _softmax(input: Any, dim: int | None = None, *, dtype: Any = None) -> Any:
-    y = functional.softmax(input.data, dim, dtype=dtype)
-    return make(y, (input,), lambda dy: (functional.softmax_backward(dy, y, dim),))
-
-
-@recorded(functional.log_softmax, input=0)
-def _log_softmax(input: Any, dim: int | None = None, *, dtype: Any = None) -> Any:
-    y = functional.log_softmax(input.data, dim, dtype=dtype)
-    return make(y, (input,), lambda dy: (functional.log_softmax_backward(dy, y, dim),))
-
-
-@recorded(functional.cross_entropy, input=0)
-def _cross_entropy(input: Any, target: Any, weight: Any = None, **options: Any) -> Any:
-    x = input.data
-    y = functional.cross_entropy(x, target, weight, **options)
-    return make(y, (input,), lambda dy: (functional.cross_entropy_backward(dy, x, target, weight, **options),))
-
-
-@recorded(functional.mse_loss, input=0, target=1)
-def _mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
-    x, t = value_of(input), value_of(target)
-
-    def backward(dy: Array) -> tuple[Array | None, Array | None]:
-        dx = functional.mse_loss_backward(dy, x, t, reduction=reduction)
-        return dx, -dx if wants(target) else None
-
-    return make(functional.mse_loss(x, t, reduction=reduction), (input, target), backward)
-
-
-@recorded(functional.dropout, input=0)
-def _dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, rng: Any = None) -> Any:
-    p = _check.in_range("dropout", "p", p, 0, 1)
-    key = _random.key("dropout", rng) if training else 0
-    y = functional.dropout(input.data, p, training, rng=key)
-    return make(y, (input,), lambda dy: (functional.dropout_backward(dy, p, training, rng=key),))
-
-
-@recorded(functional.batch_norm, input=0, weight=3, bias=4)
-def _batch_norm(
-    input: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Any:
-    x, w, b = map(value_of, (input, weight, bias))
-    y, mean, rstd = forward_with_stats(x, running_mean, running_var, w, b, training, momentum, eps)
-    return make(y, (input, weight, bias), lambda dy: functional.batch_norm_backward(dy, x, mean, rstd, w, training))

@@ -258,7 +258,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     def _elementwise(self, act: int, out: Any, a: float, b: float) -> Any:
         """An activation of this Tensor: what `functional` hands over."""
         x = self.data
-        if not _tracks(self):
+        if not tracks(self):
             return _core.unary(act, x, x if out is self else out, a, b)
         if out is not None and out is not self:  # out=self is `inplace`, which a recorded step does out of place
             raise TypeError("a recorded call writes no out=; use no_grad()")
@@ -270,7 +270,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None)
-        if not _tracks(*inputs, *(out or ())):
+        if not tracks(*inputs, *(out or ())):
             if out is not None:
                 kwargs["out"] = tuple(value_of(each) for each in out)
             result = getattr(ufunc, method)(*map(value_of, inputs), **kwargs)
@@ -298,7 +298,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         return make(y, inputs, backward)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function in UNDIFFERENTIATED or not _tracks(*_flat(args), *_flat(tuple(kwargs.values()))):
+        if function in UNDIFFERENTIATED or not tracks(*_flat(args), *_flat(tuple(kwargs.values()))):
             return function(*_unwrapped(args), **{name: _unwrapped(value) for name, value in kwargs.items()})
         if function not in FUNCTIONS:
             raise TypeError(
@@ -308,7 +308,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> Any:
         index = _unwrapped(index)
-        if not _tracks(self):
+        if not tracks(self):
             return self.data[index]
         index = copy.deepcopy(index)  # an array may change before the backward pass
         shape, dtype = self.data.shape, self.data.dtype
@@ -321,7 +321,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         return make(self.data[index], (self,), backward)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if _tracks(self, value):
+        if tracks(self, value):
             raise RuntimeError("Tensor: a Tensor that tracks gradients cannot be assigned to; use no_grad()")
         self.data[_unwrapped(index)] = value_of(value)
 
@@ -384,7 +384,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     def astype(self, dtype: Any) -> Any:
         """Cast to another float type, recorded."""
-        if not _tracks(self):
+        if not tracks(self):
             return self.data.astype(dtype)
         before = self.data.dtype
         return make(self.data.astype(dtype), (self,), lambda dy: (dy.astype(before),))
@@ -424,7 +424,7 @@ def value_of(value: Any) -> Any:
     return value.data if isinstance(value, Tensor) else value
 
 
-def _tracks(*values: Any) -> bool:
+def tracks(*values: Any) -> bool:
     """Whether a call on these values is recorded."""
     return _mode.enabled and any(isinstance(value, Tensor) and value._requires_grad for value in values)
 
@@ -437,10 +437,30 @@ def make(data: Any, parents: Sequence[Any], backward: Callable[[Array], Gradient
     return result
 
 
+def gate(tensors: Sequence[Tensor], function: Callable[[list[Array | None]], Gradients]) -> list[Tensor]:
+    """The same tensors, whose gradients meet in `function` on their way back; it may change them."""
+    received: list[Array | None] = [None] * len(tensors)
+
+    def meet(_: Array) -> Gradients:
+        together, received[:] = list(received), [None] * len(tensors)
+        return function(together)
+
+    joint = make(np.zeros(()), tensors, meet)
+
+    def passing(i: int) -> Tensor:
+        def backward(dy: Array) -> Gradients:
+            received[i] = dy
+            return (np.zeros(()),)  # calls the joint node, which runs once all of these have
+
+        return make(tensors[i].data, (joint,), backward)
+
+    return [passing(i) for i in range(len(tensors))]
+
+
 def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run a function of `fastnn.functional` on Tensors, and record it if one of them tracks gradients."""
     out = kwargs.pop("out", None)
-    if not _tracks(*args, *kwargs.values(), out):
+    if not tracks(*args, *kwargs.values(), out):
         options = {name: value_of(value) for name, value in kwargs.items()}
         return function(*map(value_of, args), **options, **({} if out is None else {"out": out}))
     if out is not None:
@@ -461,7 +481,7 @@ def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
     for i, value in enumerate(args):
         if i in rule.differentiable.values():
             arguments.append(value)
-        elif _tracks(*_flat((value,))):
+        elif tracks(*_flat((value,))):
             raise TypeError(f"{name}: no derivative with respect to argument {i + 1}; use .numpy() or no_grad()")
         else:
             arguments.append(value_of(value))
@@ -473,7 +493,7 @@ def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
             raise TypeError(
                 f"{name} with {key}= has no derivative here; use .numpy() or no_grad() to compute without one"
             )
-        if key not in rule.differentiable and _tracks(*_flat((value,))):
+        if key not in rule.differentiable and tracks(*_flat((value,))):
             raise TypeError(f"{name}: no derivative with respect to {key}; use .numpy() or no_grad()")
         options[key] = value if key in rule.differentiable else value_of(value)
     return rule.version(*arguments, **options)
@@ -484,6 +504,16 @@ def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
 UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
 FUNCTIONS: dict[Callable[..., Any], Recorded] = {}
 UNDIFFERENTIATED: set[Callable[..., Any]] = set()
+
+
+def recorded(function: Callable[..., Any], **differentiable: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Name the function that the decorated one is the recorded version of, and the arguments with a derivative."""
+
+    def register(version: Callable[..., Any]) -> Callable[..., Any]:
+        FUNCTIONS[function] = Recorded(version, differentiable)
+        return version
+
+    return register
 
 
 def wants(value: Any) -> bool:
@@ -571,4 +601,4 @@ def _nodes_of(root: Tensor) -> list[Tensor]:
     return sorted(found, key=lambda t: -1 if t._node is None else t._node.number, reverse=True)
 
 
-_dispatch.register(Tensor, record, _tracks)
+_dispatch.register(Tensor, record, tracks)

@@ -20,8 +20,17 @@ static const int saves_y[] = {
 #undef ACT
 };
 
+static const int learns[] = { /* a fixed parameter's column is 0 */
+#define ACT(name, saved, value, gradient) 0,
+#define LEARN(name, value, gradient, da, db) 2 - (sizeof #db == 2 && #db[0] == '0'),
+#include "activations.def"
+#undef ACT
+#undef LEARN
+};
+
 const char *fnn_act_name(int act) { return names[act]; }
 int fnn_act_saves_y(int act) { return saves_y[act]; }
+int fnn_act_learns(int act) { return learns[act]; }
 
 #define FNN_SELF "activation.c"
 #include "each_real.h"

@@ -36,22 +36,30 @@ struct FN(dropout)
 {
     REAL *y;
     const REAL *x;
-    ptrdiff_t n;
+    ptrdiff_t n, s;
     uint64_t key;
-    uint32_t threshold;
-    double scale;
+    const struct fnn_dropout *h;
 };
 
 static void FN(dropout_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(dropout) *d = job;
     const ptrdiff_t at = begin * TILE, n = (end * TILE < d->n ? end * TILE : d->n) - at;
-    TIER->dropout(d->y + at, d->x + at, n, (uint64_t)at, d->key, d->threshold, d->scale);
+    TIER->dropout(d->y + at, d->x + at, n, (uint64_t)at, d->key, d->h);
 }
 
-void FN(fnn_dropout)(REAL *y, const REAL *x, ptrdiff_t n, uint64_t key, uint32_t threshold, double scale)
+static void FN(rows_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
-    const struct FN(dropout) d = {y, x, n, key, threshold, scale};
-    fnn_parallel((n + TILE - 1) / TILE, NS_EACH * TILE, FN(dropout_body), &d);
+    const struct FN(dropout) *d = job;
+    TIER->dropout_rows(d->y + begin * d->s, d->x + begin * d->s, end - begin, d->s, (uint64_t)begin, d->key, d->h);
+}
+
+void FN(fnn_dropout)(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t s, uint64_t key, const struct fnn_dropout *h)
+{
+    const struct FN(dropout) d = {y, x, rows, s, key, h};
+    if (s == 1)
+        fnn_parallel((rows + TILE - 1) / TILE, NS_EACH * TILE, FN(dropout_body), &d);
+    else
+        fnn_parallel(rows, 0.2 * (double)s + 50, FN(rows_body), &d); /* a row costs one call of the generator */
 }
 #endif

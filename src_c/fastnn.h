@@ -48,11 +48,12 @@ enum
 };
 const char *fnn_act_name(int act);
 int fnn_act_saves_y(int act);
+int fnn_act_learns(int act); /* how many of its parameters can be learned */
 
 /* -- losses of two tensors: losses.def ------------------------------------------------------------------------------ */
 enum
 {
-#define LOSS(name, value, gradient) FNN_LOSS_##name,
+#define LOSS(name, value, dx, dt) FNN_LOSS_##name,
 #include "losses.def"
 #undef LOSS
     FNN_LOSSES
@@ -60,20 +61,37 @@ enum
 const char *fnn_loss_name(int loss);
 ptrdiff_t fnn_loss_work(ptrdiff_t n); /* values of `work` that fnn_loss_sum needs */
 
-/* -- the rest ------------------------------------------------------------------------------------------------------- */
-struct fnn_sgd
+/* -- update rules: optimizers.def ------------------------------------------------------------------------------------ */
+enum
 {
-    double lr, momentum, dampening, weight_decay, sign;
-    int nesterov, first;
+#define RULE(name, hypers, states, ...) FNN_RULE_##name,
+#include "optimizers.def"
+#undef RULE
+    FNN_RULES
 };
-struct fnn_adam
+const char *fnn_rule_name(int rule);
+const char *fnn_rule_hypers(int rule); /* "(lr, eps)": their order in `hyper` */
+const char *fnn_rule_states(int rule); /* "(none)" for none */
+
+/* what all rules share */
+struct fnn_step
 {
-    double lr, beta1, beta2, eps, weight_decay, sign, step_size, root;
-    int decoupled;
+    double sign;         /* -1 to maximize */
+    double weight_decay; /* added to the gradient, times the parameter */
+    double keep;         /* the parameter's factor under decoupled weight decay */
+    double l1;           /* how much nearer to 0 the parameter is brought */
 };
 
-/* values of `work` that the batch-norm functions need */
+/* -- the rest ------------------------------------------------------------------------------------------------------- */
+struct fnn_dropout
+{
+    uint32_t threshold;            /* of 65536: how many values of 16 random bits drop */
+    double scale, shift, dropped; /* kept: x scale + shift */
+};
+
+/* values of `work` that the functions below need */
 ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
+ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s);
 
 #define FNN_API(REAL, SFX)                                                                                             \
     void fnn_act_forward_##SFX(int act, REAL *y, const REAL *x, ptrdiff_t n, double a, double b);                      \
@@ -85,6 +103,14 @@ ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
                                      const ptrdiff_t dys[2], const REAL *saved, const ptrdiff_t ss[2],                 \
                                      ptrdiff_t rows, ptrdiff_t n, double a, double b);                                 \
                                                                                                                        \
+    /* LEARN rows with parameters a, b (c) of the channels; x (n, c, s), or (n, s, c) in memory if `last` */            \
+    void fnn_act_channels_##SFX(int act, REAL *y, const REAL *x, const REAL *a, const REAL *b, ptrdiff_t n,            \
+                                ptrdiff_t c, ptrdiff_t s, int last);                                                   \
+    void fnn_dact_channels_##SFX(int act, REAL *dx, const REAL *dy, const REAL *x, const REAL *a, const REAL *b,       \
+                                 ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last);                                     \
+    void fnn_act_params_##SFX(int act, double *da, double *db, double *work, const REAL *dy, const REAL *x,            \
+                              const REAL *a, const REAL *b, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last);          \
+                                                                                                                       \
     /* x (n, c, s), or (n, s, c) in memory if `last`; statistics and work in double; gamma and beta may be NULL */     \
     void fnn_norm_stats_##SFX(double *mean, double *var, double *work, const REAL *x, ptrdiff_t n, ptrdiff_t c,        \
                               ptrdiff_t s, int last);                                                                  \
@@ -94,33 +120,57 @@ ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
                                  const double *mean, const double *rstd, const REAL *gamma, ptrdiff_t n, ptrdiff_t c,  \
                                  ptrdiff_t s, int last, int training);                                                 \
                                                                                                                        \
+    /* dx = scale dy + slope (x - mean) + shift over (c, s), mean in double */                                         \
+    void fnn_norm_mix_##SFX(REAL *dx, double *work, const REAL *dy, const REAL *x, const double *mean,                 \
+                            const REAL *scale, const REAL *slope, const REAL *shift, ptrdiff_t c, ptrdiff_t s);        \
+    /* the rows of (rows, k, s), row r with gamma and beta (g, k) from (r mod g) k on; mean and rstd (rows); see            \
+     * kernels/group_norm.inc */                                                                                       \
+    void fnn_group_norm_##SFX(REAL *y, double *mean, double *rstd, const REAL *x, const REAL *gamma, const REAL *beta, \
+                              ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, double eps, int centre);          \
+    void fnn_dgroup_norm_##SFX(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, const REAL *dy, const REAL *x,       \
+                               const double *mean, const double *rstd, const REAL *gamma, ptrdiff_t rows, ptrdiff_t g, \
+                               ptrdiff_t k, ptrdiff_t s, int centre);                                                  \
+                                                                                                                       \
     /* over the rows of (rows, n) */                                                                                   \
     void fnn_softmax_##SFX(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t n, int log);                              \
     void fnn_dsoftmax_##SFX(REAL *dx, const REAL *dy, const REAL *y, ptrdiff_t rows, ptrdiff_t n, int log);            \
+    void fnn_unit_rows_##SFX(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t n, double eps);                          \
+    void fnn_dunit_rows_##SFX(REAL *dx, const REAL *dy, const REAL *x, ptrdiff_t rows, ptrdiff_t n, double eps);       \
     /* one loss a row; targets < 0 are ignored: loss 0, gradient 0.  weight (n) may be NULL */                         \
     void fnn_nll_##SFX(REAL *loss, const REAL *x, const int64_t *target, const REAL *weight, ptrdiff_t rows,           \
                        ptrdiff_t n, double smoothing);                                                                 \
     void fnn_dnll_##SFX(REAL *dx, const REAL *dloss, const REAL *x, const int64_t *target, const REAL *weight,         \
                         ptrdiff_t rows, ptrdiff_t n, double smoothing);                                                \
                                                                                                                        \
-    /* x, t (n); a: the loss's parameter.  dloss (n) may be NULL, dx is scaled anyway */                               \
-    void fnn_loss_##SFX(int loss, REAL *out, const REAL *x, const REAL *t, ptrdiff_t n, double a);                     \
-    double fnn_loss_sum_##SFX(int loss, double *work, const REAL *x, const REAL *t, ptrdiff_t n, double a);            \
-    void fnn_dloss_##SFX(int loss, REAL *dx, const REAL *dloss, const REAL *x, const REAL *t, ptrdiff_t n,             \
-                         double a, double scale);                                                                      \
+    /* the same with probabilities t (rows, n); dt: the gradient with respect to them */                                \
+    void fnn_soft_nll_##SFX(REAL *loss, const REAL *x, const REAL *t, const REAL *weight, ptrdiff_t rows, ptrdiff_t n, \
+                            double smoothing);                                                                         \
+    void fnn_dsoft_nll_##SFX(REAL *dx, const REAL *dloss, const REAL *x, const REAL *t, const REAL *weight,            \
+                             ptrdiff_t rows, ptrdiff_t n, double smoothing);                                           \
+    void fnn_tsoft_nll_##SFX(REAL *dt, const REAL *dloss, const REAL *x, const REAL *weight, ptrdiff_t rows,           \
+                             ptrdiff_t n, double smoothing);                                                           \
                                                                                                                        \
-    void fnn_dropout_##SFX(REAL *y, const REAL *x, ptrdiff_t n, uint64_t key, uint32_t threshold, double scale);       \
+    /* x, t (n).  Each element has a parameter, as[i] or, where as is NULL, a, and a weight w[i], or 1.  The gradient is    \
+     * that of x, or of t if `of_target`, times scale and dloss[i], unless that is NULL */                             \
+    void fnn_loss_##SFX(int loss, REAL *out, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n, \
+                        double a);                                                                                     \
+    double fnn_loss_sum_##SFX(int loss, double *work, const REAL *x, const REAL *t, const REAL *as, const REAL *w,     \
+                              ptrdiff_t n, double a);                                                                  \
+    void fnn_dloss_##SFX(int loss, REAL *out, const REAL *dloss, const REAL *x, const REAL *t, const REAL *as,         \
+                         const REAL *w, ptrdiff_t n, double a, double scale, int of_target);                           \
+                                                                                                                       \
+    /* rows of s values that are kept or dropped together */                                                           \
+    void fnn_dropout_##SFX(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t s, uint64_t key,                          \
+                           const struct fnn_dropout *h);                                                               \
                                                                                                                        \
     /* c (m, n) = a (m, k) b (k, n) + bias (n, may be NULL); a and b with any strides */                               \
     void fnn_gemm_##SFX(REAL *c, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b, ptrdiff_t b_row,   \
                         ptrdiff_t b_column, const REAL *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k);                  \
     void fnn_column_sums_##SFX(REAL *sums, const REAL *x, ptrdiff_t rows, ptrdiff_t c);                                \
                                                                                                                        \
-    /* `count` tensors of sizes[i] elements; state may be NULL where a rule keeps none */                              \
-    void fnn_sgd_##SFX(REAL **p, REAL **buffer, REAL **grad, const ptrdiff_t *sizes, ptrdiff_t count,                  \
-                       const struct fnn_sgd *h);                                                                       \
-    void fnn_adam_##SFX(REAL **p, REAL **m, REAL **v, REAL **vmax, REAL **grad, const ptrdiff_t *sizes,                \
-                        ptrdiff_t count, const struct fnn_adam *h);
+    /* one step over `count` tensors of sizes[i] elements; state[k count + i] is the rule's state k of tensor i */        \
+    void fnn_optim_step_##SFX(int rule, REAL **p, REAL **grad, REAL **state, const ptrdiff_t *sizes, ptrdiff_t count,  \
+                              const double *hyper, const struct fnn_step *h);
 FNN_API(float, f32)
 FNN_API(double, f64)
 #undef FNN_API

@@ -11,7 +11,7 @@ ptrdiff_t fnn_loss_work(ptrdiff_t n) { return (n + REDUCE_BLOCK - 1) / REDUCE_BL
 static ptrdiff_t min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
 static const char *const names[] = {
-#define LOSS(name, value, gradient) #name,
+#define LOSS(name, value, dx, dt) #name,
 #include "losses.def"
 #undef LOSS
 };
@@ -24,40 +24,70 @@ const char *fnn_loss_name(int loss) { return names[loss]; }
 
 struct FN(pair)
 {
-    int loss;
+    FN(fnn_loss_loop) *loop;
     REAL *out;
     double *sums;
-    const REAL *dloss, *x, *t;
+    const REAL *dloss, *x, *t, *as, *w;
     ptrdiff_t n;
     double a, scale;
 };
 
+/* Values made ready for a loop that reads one from each array */
+struct FN(ready)
+{
+    REAL a[REDUCE_BLOCK], dy[REDUCE_BLOCK];
+};
+
+static void FN(fill)(REAL *values, double value)
+{
+    for (ptrdiff_t i = 0; i < REDUCE_BLOCK; i++)
+        values[i] = (REAL)value;
+}
+
+/* out = the loop over one block; its dy is scale dloss w, those that are there */
+static void FN(run_block)(const struct FN(pair) *d, struct FN(ready) *ready, REAL *out, ptrdiff_t at, ptrdiff_t n)
+{
+    const REAL scale = (REAL)d->scale, *dloss = d->dloss ? d->dloss + at : NULL, *w = d->w ? d->w + at : NULL;
+    if (dloss || w)
+        for (ptrdiff_t i = 0; i < n; i++)
+            ready->dy[i] = scale * (dloss ? dloss[i] : 1) * (w ? w[i] : 1);
+    d->loop(out, ready->dy, d->x + at, d->t + at, d->as ? d->as + at : ready->a, n);
+}
+
 static void FN(each_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(pair) *d = job;
-    const ptrdiff_t at = begin * REDUCE_BLOCK, n = min(end * REDUCE_BLOCK, d->n) - at;
-    TIER->loss[d->loss](d->out + at, d->x + at, d->t + at, n, d->a);
+    struct FN(ready) ready;
+    FN(fill)(ready.a, d->a);
+    FN(fill)(ready.dy, d->scale);
+    for (ptrdiff_t at = begin * REDUCE_BLOCK; at < min(end * REDUCE_BLOCK, d->n); at += REDUCE_BLOCK)
+        FN(run_block)(d, &ready, d->out + at, at, min(REDUCE_BLOCK, d->n - at));
 }
 
-void FN(fnn_loss)(int loss, REAL *out, const REAL *x, const REAL *t, ptrdiff_t n, double a)
+void FN(fnn_loss)(int loss, REAL *out, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n, double a)
 {
-    const struct FN(pair) d = {.loss = loss, .out = out, .x = x, .t = t, .n = n, .a = a};
+    const struct FN(pair) d = {.loop = TIER->loss[loss], .out = out, .x = x, .t = t, .as = as, .w = w, .n = n, .a = a, .scale = 1};
     fnn_parallel(fnn_loss_work(n), NS_EACH * REDUCE_BLOCK, FN(each_body), &d);
 }
 
 static void FN(sum_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(pair) *d = job;
+    struct FN(ready) ready;
+    REAL losses[REDUCE_BLOCK];
+    FN(fill)(ready.a, d->a);
+    FN(fill)(ready.dy, d->scale);
     for (ptrdiff_t b = begin; b < end; b++)
     {
-        const ptrdiff_t at = b * REDUCE_BLOCK;
-        d->sums[b] = TIER->loss_sum[d->loss](d->x + at, d->t + at, min(REDUCE_BLOCK, d->n - at), d->a);
+        const ptrdiff_t at = b * REDUCE_BLOCK, n = min(REDUCE_BLOCK, d->n - at);
+        FN(run_block)(d, &ready, losses, at, n);
+        d->sums[b] = TIER->row_dot(losses, NULL, n);
     }
 }
 
-double FN(fnn_loss_sum)(int loss, double *work, const REAL *x, const REAL *t, ptrdiff_t n, double a)
+double FN(fnn_loss_sum)(int loss, double *work, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n, double a)
 {
-    const struct FN(pair) d = {.loss = loss, .sums = work, .x = x, .t = t, .n = n, .a = a};
+    const struct FN(pair) d = {.loop = TIER->loss[loss], .sums = work, .x = x, .t = t, .as = as, .w = w, .n = n, .a = a, .scale = 1};
     double sum = 0;
     fnn_parallel(fnn_loss_work(n), NS_EACH * REDUCE_BLOCK, FN(sum_body), &d);
     for (ptrdiff_t b = 0; b < fnn_loss_work(n); b++)
@@ -65,16 +95,11 @@ double FN(fnn_loss_sum)(int loss, double *work, const REAL *x, const REAL *t, pt
     return sum;
 }
 
-static void FN(backward_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+void FN(fnn_dloss)(int loss, REAL *out, const REAL *dloss, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n,
+                   double a, double scale, int of_target)
 {
-    const struct FN(pair) *d = job;
-    const ptrdiff_t at = begin * REDUCE_BLOCK, n = min(end * REDUCE_BLOCK, d->n) - at;
-    TIER->dloss[d->loss](d->out + at, d->dloss ? d->dloss + at : NULL, d->x + at, d->t + at, n, d->a, d->scale);
-}
-
-void FN(fnn_dloss)(int loss, REAL *dx, const REAL *dloss, const REAL *x, const REAL *t, ptrdiff_t n, double a, double scale)
-{
-    const struct FN(pair) d = {.loss = loss, .out = dx, .dloss = dloss, .x = x, .t = t, .n = n, .a = a, .scale = scale};
-    fnn_parallel(fnn_loss_work(n), NS_EACH * REDUCE_BLOCK, FN(backward_body), &d);
+    const struct FN(pair) d = {.loop = of_target ? TIER->tloss[loss] : TIER->xloss[loss], .out = out, .dloss = dloss, .x = x,
+                               .t = t, .as = as, .w = w, .n = n, .a = a, .scale = scale};
+    fnn_parallel(fnn_loss_work(n), NS_EACH * REDUCE_BLOCK, FN(each_body), &d);
 }
 #endif

@@ -1,4 +1,5 @@
-/* norm.c: batch normalization over whole arrays.  kernels/norm.inc has the formulas and the two memory orders.
+/* norm.c: batch normalization over whole arrays, and sums over channels for whoever needs them.  kernels/norm.inc has the
+ * formulas and the two memory orders.
  *
  * Work is cut into (block, channel) cells of fixed size, whose partial sums go to `work` and are joined in block order:
  * who computed which cell does not matter. */
@@ -10,7 +11,7 @@
 
 #define NS_EACH      0.25 /* one value's cost in one pass */
 #define STRIP        64   /* channels of one cell in the `last` order */
-#define COEFFICIENTS 5    /* vectors of c REALs: mean, mean_lo, scale, and two more */
+#define COEFFICIENTS 7    /* vectors of c values: two sums, mean, mean_lo, scale, and two more */
 
 static ptrdiff_t blocks_of(ptrdiff_t m) { return (m + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
 static ptrdiff_t strips_of(ptrdiff_t c) { return (c + STRIP - 1) / STRIP; }
@@ -30,6 +31,9 @@ struct FN(norm)
     REAL *out;
     const REAL *x, *dy, *mean, *mean_lo, *scale, *shift, *slope;
     double *first, *second;
+    FN(fnn_sums_first) *sums_first;
+    FN(fnn_sums_last) *sums_last;
+    int by_row;
 };
 
 /* One cell: channels from c0, values from .. from + count of each; `at` is its place among the partial sums */
@@ -137,20 +141,37 @@ void FN(fnn_norm_forward)(REAL *y, double *work, const REAL *x, const double *me
     FN(over_values)(&d, FN(normalize_body));
 }
 
-static void FN(grad_sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(norm) *d = job;
     const ptrdiff_t c = d->c, s = d->s;
     for (ptrdiff_t i = begin; i < end; i++)
     {
         const struct FN(cell) k = FN(cell)(d, i);
-        double *dbeta = d->first + k.at, *dgamma = d->second + k.at;
-        const REAL *mean = d->mean + k.c0, *mean_lo = d->mean_lo + k.c0, *rstd = d->scale + k.c0;
-        const ptrdiff_t at = d->last ? k.from * c + k.c0 : k.c0 * s;
+        double *u = d->first + k.at, *v = d->second + k.at;
+        const ptrdiff_t at = d->last ? k.from * c + k.c0 : k.c0 * s, own = d->by_row ? k.from : k.c0;
+        const REAL *a = d->mean + own, *b = d->mean_lo + own, *r = d->scale + own;
         if (d->last)
-            TIER->grad_sums_last(dbeta, dgamma, d->dy + at, d->x + at, min(STRIP, c - k.c0), c, k.count, mean, mean_lo, rstd);
+            d->sums_last(u, v, d->dy + at, d->x + at, min(STRIP, c - k.c0), c, k.count, a, b, r);
         else
-            TIER->grad_sums_first(dbeta, dgamma, d->dy + at, d->x + at, s, c * s, k.from, k.count, *mean, *mean_lo, *rstd);
+            d->sums_first(u, v, d->dy + at, d->x + at, s, c * s, k.from, k.count, *a, *b, *r);
+    }
+}
+
+void FN(fnn_channel_sums)(double *u, double *v, double *work, FN(fnn_sums_first) *first, FN(fnn_sums_last) *last_kernel,
+                          const REAL *dy, const REAL *x, const REAL *a, const REAL *b, const REAL *r, ptrdiff_t n, ptrdiff_t c,
+                          ptrdiff_t s, int last, int by_row)
+{
+    const ptrdiff_t blocks = blocks_of(n * s);
+    const struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .x = x, .dy = dy, .mean = a, .mean_lo = b, .scale = r,
+                               .first = work, .second = work + blocks * c, .sums_first = first, .sums_last = last_kernel, .by_row = by_row};
+    FN(over_cells)(&d, FN(sums_body));
+    for (ptrdiff_t j = 0; j < c; j++)
+        u[j] = v[j] = 0;
+    for (ptrdiff_t i = 0; i < blocks * c; i++)
+    {
+        u[i % c] += d.first[i];
+        v[i % c] += d.second[i];
     }
 }
 
@@ -175,26 +196,21 @@ void FN(fnn_norm_backward)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, co
                            const double *rstd, const REAL *gamma, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last, int training)
 {
     const ptrdiff_t m = n * s, blocks = blocks_of(m);
-    REAL *high = (REAL *)(work + 2 * blocks * c), *low = high + c, *scale = low + c, *shift = scale + c, *slope = shift + c;
+    double *sum = work + 2 * blocks * c, *dot = sum + c;
+    REAL *high = (REAL *)(dot + c), *low = high + c, *scale = low + c, *shift = scale + c, *slope = shift + c;
     struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .out = dx, .x = x, .dy = dy, .mean = high, .mean_lo = low,
-                         .scale = scale, .shift = shift, .slope = slope, .first = work, .second = work + blocks * c};
+                         .scale = scale, .shift = shift, .slope = slope};
     FN(split_mean)(high, low, mean, c);
     for (ptrdiff_t j = 0; j < c; j++)
         scale[j] = (REAL)rstd[j];
-    FN(over_cells)(&d, FN(grad_sums_body));
+    FN(fnn_channel_sums)(sum, dot, work, TIER->grad_sums_first, TIER->grad_sums_last, dy, x, high, low, scale, n, c, s, last, 0);
     for (ptrdiff_t j = 0; j < c; j++)
     {
-        double sum = 0, dot = 0;
-        for (ptrdiff_t b = 0; b < blocks; b++)
-        {
-            sum += d.first[b * c + j];
-            dot += d.second[b * c + j];
-        }
-        dbeta[j] = (REAL)sum;
-        dgamma[j] = (REAL)dot;
+        dbeta[j] = (REAL)sum[j];
+        dgamma[j] = (REAL)dot[j];
         scale[j] = (REAL)(gamma ? (double)gamma[j] * rstd[j] : rstd[j]);
-        shift[j] = training ? (REAL)(sum / (double)m) : 0;
-        slope[j] = (REAL)(dot / (double)m * rstd[j]);
+        shift[j] = training ? (REAL)(sum[j] / (double)m) : 0;
+        slope[j] = (REAL)(dot[j] / (double)m * rstd[j]);
     }
     if (dx && training)
         FN(over_values)(&d, FN(dnormalize_body));
@@ -204,5 +220,25 @@ void FN(fnn_norm_backward)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, co
     memset(high, 0, (size_t)(2 * c) * sizeof *high);
     d.x = dy;
     FN(over_values)(&d, FN(normalize_body));
+}
+
+static void FN(mix_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(norm) *d = job;
+    for (ptrdiff_t j = begin; j < end; j++)
+    {
+        const REAL mean = d->mean[j], low = d->mean_lo[j];
+        TIER->mix_first(d->out + j * d->s, d->dy + j * d->s, d->x + j * d->s, d->s, mean, low, d->scale[j], d->slope[j], d->shift[j]);
+    }
+}
+
+void FN(fnn_norm_mix)(REAL *dx, double *work, const REAL *dy, const REAL *x, const double *mean, const REAL *scale,
+                      const REAL *slope, const REAL *shift, ptrdiff_t c, ptrdiff_t s)
+{
+    REAL *high = (REAL *)work, *low = high + c;
+    const struct FN(norm) d = {.n = 1, .c = c, .s = s, .out = dx, .x = x, .dy = dy, .mean = high, .mean_lo = low,
+                               .scale = scale, .slope = slope, .shift = shift};
+    FN(split_mean)(high, low, mean, c);
+    FN(over_values)(&d, FN(mix_body));
 }
 #endif

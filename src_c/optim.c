@@ -7,19 +7,59 @@
 #define TILE    4096 /* elements of one item */
 #define NS_EACH 0.5
 
+static const char *const names[] = {
+#define RULE(name, hypers, states, ...) #name,
+#include "optimizers.def"
+#undef RULE
+};
+static const char *const hypers_of[] = {
+#define RULE(name, hypers, states, ...) #hypers,
+#include "optimizers.def"
+#undef RULE
+};
+static const char *const states_of[] = {
+#define RULE(name, hypers, states, ...) #states,
+#include "optimizers.def"
+#undef RULE
+};
+
+const char *fnn_rule_name(int rule) { return names[rule]; }
+const char *fnn_rule_hypers(int rule) { return hypers_of[rule]; }
+const char *fnn_rule_states(int rule) { return states_of[rule]; }
+
+#define MOST_STATES 4
+
+static int states_in(int rule) /* as many as names in the list */
+{
+    int count = 1;
+    if (strcmp(states_of[rule], "(none)") == 0)
+        return 0;
+    for (const char *at = states_of[rule]; *at; at++)
+        count += *at == ',';
+    return count;
+}
+
 #define FNN_SELF "optim.c"
 #include "each_real.h"
 #else
 
-/* Up to three states beside each parameter and its gradient; `states` of them are in use, or NULL */
 struct FN(step)
 {
-    REAL **p, **grad, **state[3];
+    int rule, states;
+    REAL **p, **grad, **state;
     const ptrdiff_t *sizes;
     ptrdiff_t count;
-    const void *hyper;
-    void (*update)(const struct FN(step) *d, ptrdiff_t tensor, ptrdiff_t at, ptrdiff_t n);
+    const double *hyper;
+    const struct fnn_step *h;
 };
+
+static void FN(update)(const struct FN(step) *d, ptrdiff_t t, ptrdiff_t at, ptrdiff_t n)
+{
+    REAL *state[MOST_STATES] = {NULL};
+    for (int i = 0; i < d->states; i++)
+        state[i] = d->state[i * d->count + t] + at;
+    TIER->step[d->rule](d->p[t] + at, d->grad[t] + at, state, n, d->hyper, d->h);
+}
 
 /* Items number the tiles of the first tensor, then the second's, and so on */
 static void FN(step_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -31,49 +71,22 @@ static void FN(step_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         const ptrdiff_t tiles = (d->sizes[t] + TILE - 1) / TILE;
         const ptrdiff_t from = begin > first ? begin - first : 0, to = end - first < tiles ? end - first : tiles;
         if (from < to)
-            d->update(d, t, from * TILE, (to * TILE < d->sizes[t] ? to * TILE : d->sizes[t]) - from * TILE);
+            FN(update)(d, t, from * TILE, (to * TILE < d->sizes[t] ? to * TILE : d->sizes[t]) - from * TILE);
         first += tiles;
     }
 }
 
-static void FN(run_step)(const struct FN(step) *d)
+void FN(fnn_optim_step)(int rule, REAL **p, REAL **grad, REAL **state, const ptrdiff_t *sizes, ptrdiff_t count,
+                        const double *hyper, const struct fnn_step *h)
 {
+    const struct FN(step) d = {rule, states_in(rule), p, grad, state, sizes, count, hyper, h};
     ptrdiff_t tiles = 0, elements = 0;
-    for (ptrdiff_t t = 0; t < d->count; t++)
+    for (ptrdiff_t t = 0; t < count; t++)
     {
-        tiles += (d->sizes[t] + TILE - 1) / TILE;
-        elements += d->sizes[t];
+        tiles += (sizes[t] + TILE - 1) / TILE;
+        elements += sizes[t];
     }
     if (tiles > 0)
-        fnn_parallel(tiles, NS_EACH * (double)elements / (double)tiles, FN(step_body), d);
-}
-
-/* state i of tensor t from element `at`, or NULL */
-static REAL *FN(state)(const struct FN(step) *d, int i, ptrdiff_t t, ptrdiff_t at)
-{
-    return d->state[i] ? d->state[i][t] + at : NULL;
-}
-
-static void FN(sgd_update)(const struct FN(step) *d, ptrdiff_t t, ptrdiff_t at, ptrdiff_t n)
-{
-    TIER->sgd(d->p[t] + at, FN(state)(d, 0, t, at), d->grad[t] + at, n, d->hyper);
-}
-
-void FN(fnn_sgd)(REAL **p, REAL **buffer, REAL **grad, const ptrdiff_t *sizes, ptrdiff_t count, const struct fnn_sgd *h)
-{
-    const struct FN(step) d = {p, grad, {buffer}, sizes, count, h, FN(sgd_update)};
-    FN(run_step)(&d);
-}
-
-static void FN(adam_update)(const struct FN(step) *d, ptrdiff_t t, ptrdiff_t at, ptrdiff_t n)
-{
-    TIER->adam(d->p[t] + at, FN(state)(d, 0, t, at), FN(state)(d, 1, t, at), FN(state)(d, 2, t, at), d->grad[t] + at, n, d->hyper);
-}
-
-void FN(fnn_adam)(REAL **p, REAL **m, REAL **v, REAL **vmax, REAL **grad, const ptrdiff_t *sizes, ptrdiff_t count,
-                  const struct fnn_adam *h)
-{
-    const struct FN(step) d = {p, grad, {m, v, vmax}, sizes, count, h, FN(adam_update)};
-    FN(run_step)(&d);
+        fnn_parallel(tiles, NS_EACH * (double)elements / (double)tiles, FN(step_body), &d);
 }
 #endif

@@ -1,4 +1,5 @@
-/* softmax.c: softmax, log_softmax and the negative log-likelihood on logits, over the rows of (rows, n). */
+/* softmax.c: what is computed row by row over (rows, n): softmax, log_softmax, the negative log-likelihood on logits, and
+ * rows of unit length. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -14,11 +15,11 @@
 struct FN(rows)
 {
     REAL *out;
-    const REAL *a, *b, *weight;
+    const REAL *a, *b, *t, *weight;
     const int64_t *target;
     ptrdiff_t n;
     int log;
-    double smoothing;
+    double smoothing, eps;
 };
 
 static void FN(over_rows)(const struct FN(rows) *d, ptrdiff_t rows, fnn_body body)
@@ -81,5 +82,67 @@ void FN(fnn_dnll)(REAL *dx, const REAL *dloss, const REAL *x, const int64_t *tar
 {
     const struct FN(rows) d = {.out = dx, .a = dloss, .b = x, .weight = weight, .target = target, .n = n, .smoothing = smoothing};
     FN(over_rows)(&d, rows, FN(dnll_body));
+}
+
+static void FN(soft_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(rows) *d = job;
+    for (ptrdiff_t r = begin; r < end; r++)
+        d->out[r] = (REAL)TIER->soft_nll(d->a + r * d->n, d->t + r * d->n, d->n, d->weight, d->smoothing);
+}
+
+void FN(fnn_soft_nll)(REAL *loss, const REAL *x, const REAL *t, const REAL *weight, ptrdiff_t rows, ptrdiff_t n, double smoothing)
+{
+    const struct FN(rows) d = {.out = loss, .a = x, .t = t, .weight = weight, .n = n, .smoothing = smoothing};
+    FN(over_rows)(&d, rows, FN(soft_body));
+}
+
+/* with respect to the logits, or, without t, to the probabilities */
+static void FN(dsoft_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(rows) *d = job;
+    for (ptrdiff_t r = begin; r < end; r++)
+    {
+        const ptrdiff_t at = r * d->n;
+        if (d->t)
+            TIER->dsoft_nll(d->out + at, d->b + at, d->t + at, d->n, d->weight, d->smoothing, (double)d->a[r]);
+        else
+            TIER->tsoft_nll(d->out + at, d->b + at, d->n, d->weight, d->smoothing, (double)d->a[r]);
+    }
+}
+
+void FN(fnn_dsoft_nll)(REAL *dx, const REAL *dloss, const REAL *x, const REAL *t, const REAL *weight, ptrdiff_t rows, ptrdiff_t n,
+                       double smoothing)
+{
+    const struct FN(rows) d = {.out = dx, .a = dloss, .b = x, .t = t, .weight = weight, .n = n, .smoothing = smoothing};
+    FN(over_rows)(&d, rows, FN(dsoft_body));
+}
+
+void FN(fnn_tsoft_nll)(REAL *dt, const REAL *dloss, const REAL *x, const REAL *weight, ptrdiff_t rows, ptrdiff_t n, double smoothing)
+{
+    const struct FN(rows) d = {.out = dt, .a = dloss, .b = x, .weight = weight, .n = n, .smoothing = smoothing};
+    FN(over_rows)(&d, rows, FN(dsoft_body));
+}
+
+static void FN(unit_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(rows) *d = job;
+    for (ptrdiff_t at = begin * d->n; at < end * d->n; at += d->n)
+        if (d->b)
+            TIER->dunit_row(d->out + at, d->b + at, d->a + at, d->n, d->eps);
+        else
+            TIER->unit_row(d->out + at, d->a + at, d->n, d->eps);
+}
+
+void FN(fnn_unit_rows)(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t n, double eps)
+{
+    const struct FN(rows) d = {.out = y, .a = x, .n = n, .eps = eps};
+    FN(over_rows)(&d, rows, FN(unit_body));
+}
+
+void FN(fnn_dunit_rows)(REAL *dx, const REAL *dy, const REAL *x, ptrdiff_t rows, ptrdiff_t n, double eps)
+{
+    const struct FN(rows) d = {.out = dx, .a = x, .b = dy, .n = n, .eps = eps};
+    FN(over_rows)(&d, rows, FN(unit_body));
 }
 #endif

@@ -4,16 +4,56 @@ They hold PyTorch's `nn.functional` names, arguments and defaults.  Given Tensor
 Tensors and are recorded.
 """
 
-from . import _activation, _dropout, _elementwise, _linear, _loss, _norm, _piecewise, _softmax
+from . import (
+    _activation,
+    _class_loss,
+    _dropout,
+    _dropout_variants,
+    _elementwise,
+    _embedding,
+    _exponential,
+    _glu,
+    _group_norm,
+    _linear,
+    _norm,
+    _pair_loss,
+    _parametric,
+    _piecewise,
+    _softmax,
+    _switchable,
+)
 from ._activation import *
+from ._class_loss import *
 from ._dropout import *
+from ._dropout_variants import *
+from ._embedding import *
+from ._exponential import *
+from ._glu import *
+from ._group_norm import *
 from ._linear import *
-from ._loss import *
 from ._norm import *
+from ._pair_loss import *
+from ._parametric import *
 from ._piecewise import *
 from ._softmax import *
+from ._switchable import *
 
-__all__ = _activation.__all__ + _piecewise.__all__ + _softmax.__all__
-__all__ += _linear.__all__ + _norm.__all__ + _dropout.__all__ + _loss.__all__
+__all__ = [
+    *_activation.__all__,
+    *_class_loss.__all__,
+    *_dropout.__all__,
+    *_dropout_variants.__all__,
+    *_embedding.__all__,
+    *_exponential.__all__,
+    *_glu.__all__,
+    *_group_norm.__all__,
+    *_linear.__all__,
+    *_norm.__all__,
+    *_pair_loss.__all__,
+    *_parametric.__all__,
+    *_piecewise.__all__,
+    *_softmax.__all__,
+    *_switchable.__all__,
+]
 
 del _elementwise

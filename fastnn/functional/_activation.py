@@ -18,16 +18,12 @@ from .._check import Array
 from .._core import ACTS, unary, unary_backward
 
 __all__ = [
-    "elu",
-    "elu_backward",
     "gelu",
     "gelu_backward",
     "logsigmoid",
     "logsigmoid_backward",
     "mish",
     "mish_backward",
-    "selu",
-    "selu_backward",
     "sigmoid",
     "sigmoid_backward",
     "silu",
@@ -38,77 +34,9 @@ __all__ = [
     "softsign_backward",
     "tanh",
     "tanh_backward",
+    "tanhshrink",
+    "tanhshrink_backward",
 ]
-
-
-def elu(input: Any, alpha: float = 1.0, inplace: bool = False, *, out: Array | None = None) -> Array:
-    """Exponential linear unit: x where x > 0, else alpha * (exp(x) - 1) (Clevert, Unterthiner, Hochreiter 2016).
-
-    Parameters
-    ----------
-    input : array_like
-    alpha : float
-        Of either sign; for this reason the gradient is taken from `x`, which `y` does not determine when alpha < 0.
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> elu([-1.0, 2.0]).round(4)
-    array([-0.6321,  2.    ])
-    """
-    return unary(ACTS["elu"], input, input if inplace else out, alpha)
-
-
-def elu_backward(dy: Any, x: Any, alpha: float = 1.0, *, out: Array | None = None) -> Array:
-    """Gradient of `elu`: dy where x > 0, else alpha * exp(x) * dy.
-
-    Examples
-    --------
-    >>> elu_backward([1.0, 1.0], [-1.0, 2.0]).round(4)
-    array([0.3679, 1.    ])
-    """
-    return unary_backward(ACTS["elu"], dy, x, out, alpha)
-
-
-def selu(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
-    """Scaled ELU: s * elu(x, a), s = 1.05070..., a = 1.67326... (Klambauer et al. 2017).
-
-    Parameters
-    ----------
-    input : array_like
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> selu([-1.0, 1.0]).round(4)
-    array([-1.1113,  1.0507])
-    """
-    return unary(ACTS["selu"], input, input if inplace else out)
-
-
-def selu_backward(dy: Any, y: Any, *, out: Array | None = None) -> Array:
-    """Gradient of `selu`: s * dy where y > 0, else (y + s * a) * dy.
-
-    Examples
-    --------
-    >>> selu_backward([1.0, 1.0], selu([-1.0, 1.0])).round(4)
-    array([0.6468, 1.0507])
-    """
-    return unary_backward(ACTS["selu"], dy, y, out)
 
 
 def sigmoid(input: Any, *, out: Array | None = None) -> Array:
@@ -383,3 +311,35 @@ def softsign_backward(dy: Any, x: Any, *, out: Array | None = None) -> Array:
     array([0.25])
     """
     return unary_backward(ACTS["softsign"], dy, x, out)
+
+
+def tanhshrink(input: Any, *, out: Array | None = None) -> Array:
+    """x - tanh(x), without the cancellation near 0, where it is x^3 / 3.
+
+    Parameters
+    ----------
+    input : array_like
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> tanhshrink([-2.0, 0.01])
+    array([-1.03597242e+00,  3.33320001e-07])
+    """
+    return unary(ACTS["tanhshrink"], input, out)
+
+
+def tanhshrink_backward(dy: Any, x: Any, *, out: Array | None = None) -> Array:
+    """Gradient of `tanhshrink`: dy * tanh(x)^2.
+
+    Examples
+    --------
+    >>> tanhshrink_backward([1.0], [1.0]).round(4)
+    array([0.58])
+    """
+    return unary_backward(ACTS["tanhshrink"], dy, x, out)

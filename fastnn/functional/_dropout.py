@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -63,21 +65,77 @@ def dropout_mask(shape: Any, p: float = 0.5, rng: Any = None) -> Array:
     return mask
 
 
-def _apply(name: str, argument: str, x: Any, p: float, training: bool, rng: Any, out: Array | None) -> Array:
-    x, dtype = _check.as_compute(name, x, argument)
-    p = _check.in_range(name, "p", p, 0, 1)
+class Rule(NamedTuple):
+    """What happens to an element: kept, x scale + shift; dropped, that value.  A shift of -0.0 changes no sign."""
+
+    threshold: int
+    scale: float
+    shift: float
+    dropped: float
+
+    @property
+    def backward(self) -> Rule:
+        """The same mask on gradients."""
+        return Rule(self.threshold, self.scale, -0.0, 0.0)
+
+
+def zeroing(name: str, p: float) -> Rule:
+    """Dropout's rule: zeros, the rest scaled so that the mean stays."""
     threshold = _threshold(name, p)
+    return Rule(threshold, 1 / (1 - p) if p < 1 else 0.0, -0.0, 0.0)
+
+
+def alpha(name: str, p: float) -> Rule:
+    """Alpha dropout's rule: selu's lower limit, then an affine map that restores mean and variance."""
+    threshold = _threshold(name, p)
+    if p == 1:
+        return Rule(threshold, 0.0, -0.0, 0.0)
+    a = 1 / math.sqrt((1 - p) * (1 + p * SELU_LIMIT**2))
+    return Rule(threshold, a, a * SELU_LIMIT * p, -a * SELU_LIMIT * (1 - p))
+
+
+SELU_LIMIT = 1.7580993408473768599402175208123
+
+# How many leading dimensions number the parts that are kept or dropped together, for an array of ndim dimensions: all,
+# or (batch, channel), or the channel alone where the batch is missing.
+Span = Callable[[str, int], int]
+
+
+def elements(name: str, ndim: int) -> int:
+    """Every element for itself."""
+    return ndim
+
+
+def _channels(batched: int, *unbatched: int) -> Span:
+    def span(name: str, ndim: int) -> int:
+        if ndim in unbatched:
+            return 1
+        if ndim == batched or (ndim > 1 and not unbatched):
+            return 2
+        expected = " or ".join(f"{n}-D" for n in sorted((batched, *unbatched))) if unbatched else "2 or more dimensions"
+        raise ValueError(f"{name}: expected an input of {expected}, got {ndim} dimensions")
+
+    return span
+
+
+channels1d, channels2d, channels3d = _channels(3, 2), _channels(4), _channels(5, 4)
+
+
+def apply(
+    name: str, argument: str, x: Any, rule: Rule, span: Span, training: bool, rng: Any, out: Array | None
+) -> Array:
+    """Drop and keep, or, if not training, copy."""
+    x, dtype = _check.as_compute(name, x, argument)
     _check.check_out(name, out, x.shape, dtype)
-    if training:
-        key = _random.key(name, rng)
-        source = np.ascontiguousarray(x).reshape(x.shape)
-        in_place = out is not None and out is x and out.flags.c_contiguous
-        y = x if in_place else _check.target_for(out, x.shape, x.dtype, source)
-        if y.size:
-            scale = 1 / (1 - p) if p < 1 else 0.0
-            _core.dropout[kernel_type(y)](y.reshape(-1), source.reshape(-1), key, threshold, scale)
-    else:
-        y = x if out is not None else x.copy(order="K")
+    if not training:
+        return _check.finish(x if out is not None else x.copy(order="K"), dtype, out)
+    parts = math.prod(x.shape[: span(name, x.ndim)])
+    key = _random.key(name, rng)
+    source = np.ascontiguousarray(x).reshape(x.shape)
+    in_place = out is not None and out is x and out.flags.c_contiguous
+    y = x if in_place else _check.target_for(out, x.shape, x.dtype, source)
+    if y.size:
+        _core.dropout[kernel_type(y)](y.reshape(parts, -1), source.reshape(parts, -1), key, *rule)
     return _check.finish(y, dtype, out)
 
 
@@ -126,7 +184,8 @@ def dropout(
     >>> bool(((y == 0) | (y == 2)).all())
     True
     """
-    return _apply("dropout", "input", input, p, training, rng, input if inplace else out)
+    rule = zeroing("dropout", _check.in_range("dropout", "p", p, 0, 1))
+    return apply("dropout", "input", input, rule, elements, training, rng, input if inplace else out)
 
 
 def dropout_backward(
@@ -154,6 +213,14 @@ def dropout_backward(
     >>> bool((dropout_backward(x, 0.5, rng=3) == dropout(x, 0.5, rng=3)).all())
     True
     """
+    return gradient("dropout_backward", zeroing, elements, dy, p, training, rng, out)
+
+
+def gradient(
+    name: str, rule: Callable[[str, float], Rule], span: Span, dy: Any, p: float, training: bool, rng: Any, out: Any
+) -> Array:
+    """What a `_backward` twin returns."""
     if training and rng is None:
-        raise TypeError("dropout_backward: expected rng to be the key of the forward call, got None")
-    return _apply("dropout_backward", "dy", dy, p, training, rng, out)
+        raise TypeError(f"{name}: expected rng to be the key of the forward call, got None")
+    backward = rule(name, _check.in_range(name, "p", p, 0, 1)).backward
+    return apply(name, "dy", dy, backward, span, training, rng, out)

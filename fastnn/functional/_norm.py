@@ -32,11 +32,17 @@ class _Memory(NamedTuple):
     last: bool
     permutation: tuple[int, ...]
 
+    @property
+    def sizes(self) -> tuple[int, int, int, bool]:
+        """What the kernels take: n, c, s, last."""
+        return self[:4]
+
     def flat(self, array: Array) -> Array:
+        """The values as they lie."""
         return array.transpose(self.permutation).reshape(-1)
 
 
-def _memory(x: Array) -> tuple[Array, _Memory]:
+def memory_of(x: Array) -> tuple[Array, _Memory]:
     """x, copied only if neither order fits, and its memory."""
     n, c = x.shape[:2]
     s = math.prod(x.shape[2:])
@@ -52,6 +58,8 @@ def _memory(x: Array) -> tuple[Array, _Memory]:
 
 def _checked_input(name: str, input: Any) -> tuple[Array, np.dtype[Any]]:
     x, dtype = _check.as_compute(name, input)
+    if x.shape == (0,):  # PyTorch takes this for nothing of no channels
+        return x.reshape(0, 0), dtype
     if x.ndim < 2:
         raise ValueError(f"{name}: expected an input of 2 or more dimensions (N, C, *), got shape {x.shape}")
     return x, dtype
@@ -112,22 +120,23 @@ def batch_norm_stats(input: Any, eps: float = 1e-5) -> tuple[Array, Array]:
     (array([2., 5.]), array([   1., 1000.]))
     """
     x, _ = _checked_input("batch_norm_stats", input)
-    eps = _check_eps("batch_norm_stats", eps)
+    eps = check_eps("batch_norm_stats", eps)
     _several_values("batch_norm_stats", x)
-    x, memory = _memory(x)
+    x, memory = memory_of(x)
     mean, var = _statistics(x, memory)
     return mean, _core.reciprocal_std(var, eps)
 
 
-def _check_eps(name: str, eps: Any) -> float:
+def check_eps(name: str, eps: Any) -> float:
+    """Eps of a normalization that divides by the input's own deviation."""
     number = _check.real(name, "eps", eps)
     if not number > 0:
         raise ValueError(f"{name}: expected eps above 0, got {number:g}")
     return number
 
 
-def _running(name: str, argument: str, value: Any, c: int) -> Array | None:
-    """A running statistic: None, or a writeable float array of one value per channel, updated in place."""
+def check_running(name: str, argument: str, value: Any, c: int, *, update: bool) -> Array | None:
+    """A running statistic: None, or a float array of one value per channel, writeable if it is to be updated."""
     if value is None:
         return None
     if not isinstance(value, np.ndarray) or value.dtype not in _check.FLOATS:
@@ -136,6 +145,8 @@ def _running(name: str, argument: str, value: Any, c: int) -> Array | None:
         )
     if value.shape != (c,):
         raise ValueError(f"{name}: expected {argument} of shape ({c},) for an input of {c} channels, got {value.shape}")
+    if update and not value.flags.writeable:
+        raise ValueError(f"{name}: {argument} is read-only")
     return value
 
 
@@ -208,29 +219,26 @@ def forward_with_stats(
     """`batch_norm`, and the mean and rstd that its backward needs."""
     x, dtype = _checked_input("batch_norm", input)
     c = x.shape[1]
-    running_mean = _running("batch_norm", "running_mean", running_mean, c)
-    running_var = _running("batch_norm", "running_var", running_var, c)
+    running_mean = check_running("batch_norm", "running_mean", running_mean, c, update=training)
+    running_var = check_running("batch_norm", "running_var", running_var, c, update=training)
     weight = _check.as_vector("batch_norm", weight, "weight", c, x.dtype)
     bias = _check.as_vector("batch_norm", bias, "bias", c, x.dtype)
     momentum = _check.real("batch_norm", "momentum", momentum)
-    _check.check_out("batch_norm", out, x.shape, dtype)
+    _check.check_out("batch_norm", out, np.shape(input), dtype)
     if training:
-        eps = _check_eps("batch_norm", eps)
+        eps = check_eps("batch_norm", eps)
         _several_values("batch_norm", x)
-        for argument, value in (("running_mean", running_mean), ("running_var", running_var)):
-            if value is not None and not value.flags.writeable:
-                raise ValueError(f"batch_norm: {argument} is read-only")
     elif running_mean is None or running_var is None:
         raise ValueError("batch_norm: expected running_mean and running_var when not training, got None")
     else:
         eps = _check.real("batch_norm", "eps", eps)
-    x, memory = _memory(x)
+    x, memory = memory_of(x)
     if training:
         mean, var = _statistics(x, memory)
     else:
         mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
     rstd = _core.reciprocal_std(var, eps)
-    y = _check.finish(_normalize(x, memory, mean, rstd, weight, bias), dtype, out)
+    y = _check.finish(_normalize(x, memory, mean, rstd, weight, bias).reshape(np.shape(input)), dtype, out)
     if training and x.size:
         m = memory.n * memory.s
         for running, batch in ((running_mean, mean), (running_var, var * (m / (m - 1)))):
@@ -271,6 +279,7 @@ def batch_norm_backward(
     name = "batch_norm_backward"
     x, dtype = _checked_input(name, input)
     gradient = _check.compute_array(_check.as_float(name, dy, "dy").astype(x.dtype, copy=False))
+    gradient = gradient.reshape(0, 0) if gradient.shape == (0,) else gradient
     _check.same_shape(name, "input", x, "dy", gradient)
     n, c = x.shape[:2]
     mean = _check.as_vector(name, mean, "mean", c, np.float64)
@@ -278,7 +287,7 @@ def batch_norm_backward(
     if mean is None or rstd is None:
         raise TypeError(f"{name}: expected mean and rstd to be arrays, got None")
     weight = _check.as_vector(name, weight, "weight", c, x.dtype)
-    x, memory = _memory(x)
+    x, memory = memory_of(x)
     dx, dweight, dbias = np.empty_like(x), np.zeros(c, x.dtype), np.zeros(c, x.dtype)
     if x.size:
         gradient = _check.laid_out_as(x, gradient)
@@ -290,4 +299,4 @@ def batch_norm_backward(
             flat(dx), dweight, dbias, work, flat(gradient), flat(x), mean, rstd, weight, n, c, s, last, bool(training)
         )
     dx, dweight, dbias = (_check.finish(each, dtype, None) for each in (dx, dweight, dbias))
-    return dx, dweight, dbias
+    return dx.reshape(np.shape(input)), dweight, dbias

@@ -9,6 +9,8 @@ from .._check import Array
 from .._core import ACTS, unary, unary_backward
 
 __all__ = [
+    "hardshrink",
+    "hardshrink_backward",
     "hardsigmoid",
     "hardsigmoid_backward",
     "hardswish",
@@ -18,7 +20,13 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_backward",
     "relu",
+    "relu6",
+    "relu6_backward",
     "relu_backward",
+    "softshrink",
+    "softshrink_backward",
+    "threshold",
+    "threshold_backward",
 ]
 
 
@@ -204,3 +212,146 @@ def hardtanh_backward(
     array([1., 0.])
     """
     return unary_backward(ACTS["hardtanh"], dy, x, out, min_val, max_val)
+
+
+def relu6(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
+    """min(max(x, 0), 6).
+
+    Parameters
+    ----------
+    input : array_like
+    inplace : bool
+        Write the result over `input`, as `out=input` does.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> relu6([-1.0, 3.0, 8.0])
+    array([0., 3., 6.])
+    """
+    return unary(ACTS["relu6"], input, input if inplace else out)
+
+
+def relu6_backward(dy: Any, x: Any, *, out: Array | None = None) -> Array:
+    """Gradient of `relu6`: dy strictly between 0 and 6, else 0.
+
+    Examples
+    --------
+    >>> relu6_backward([1.0, 1.0], [3.0, 6.0])
+    array([1., 0.])
+    """
+    return unary_backward(ACTS["relu6"], dy, x, out)
+
+
+def hardshrink(input: Any, lambd: float = 0.5, *, out: Array | None = None) -> Array:
+    """x where abs(x) > lambd, else 0.
+
+    Parameters
+    ----------
+    input : array_like
+    lambd : float
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> hardshrink([-1.0, 0.25, 0.5, 0.75])
+    array([-1.  ,  0.  ,  0.  ,  0.75])
+    """
+    return unary(ACTS["hardshrink"], input, out, lambd)
+
+
+def hardshrink_backward(dy: Any, x: Any, lambd: float = 0.5, *, out: Array | None = None) -> Array:
+    """Gradient of `hardshrink`: dy where abs(x) > lambd, else 0.
+
+    Examples
+    --------
+    >>> hardshrink_backward([1.0, 1.0], [0.5, 0.75])
+    array([0., 1.])
+    """
+    return unary_backward(ACTS["hardshrink"], dy, x, out, lambd)
+
+
+def softshrink(input: Any, lambd: float = 0.5, *, out: Array | None = None) -> Array:
+    """x brought nearer to 0 by lambd, and 0 where abs(x) <= lambd.
+
+    Parameters
+    ----------
+    input : array_like
+    lambd : float
+        Not negative.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If lambd < 0.
+
+    Examples
+    --------
+    >>> softshrink([-1.0, 0.25, 2.0])
+    array([-0.5,  0. ,  1.5])
+    """
+    if _check.real("softshrink", "lambd", lambd) < 0:
+        raise ValueError(f"softshrink: expected lambd of at least 0, got {lambd}")
+    return unary(ACTS["softshrink"], input, out, lambd)
+
+
+def softshrink_backward(dy: Any, x: Any, lambd: float = 0.5, *, out: Array | None = None) -> Array:
+    """Gradient of `softshrink`: dy where abs(x) > lambd, else 0.
+
+    Examples
+    --------
+    >>> softshrink_backward([1.0, 1.0], [0.5, 0.75])
+    array([0., 1.])
+    """
+    return unary_backward(ACTS["softshrink"], dy, x, out, lambd)
+
+
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False, *, out: Array | None = None) -> Array:
+    """x where x > threshold, else value.
+
+    Parameters
+    ----------
+    input : array_like
+    threshold, value : float
+    inplace : bool
+        Write the result over `input`, as `out=input` does.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> threshold([-1.0, 0.5, 2.0], 0.5, -7.0)
+    array([-7., -7.,  2.])
+    """
+    return unary(ACTS["threshold"], input, input if inplace else out, threshold, value)
+
+
+def threshold_backward(dy: Any, x: Any, threshold: float, value: float, *, out: Array | None = None) -> Array:
+    """Gradient of `threshold`: dy where x > threshold, else 0.
+
+    Examples
+    --------
+    >>> threshold_backward([1.0, 1.0], [0.5, 2.0], 0.5, -7.0)
+    array([0., 1.])
+    """
+    return unary_backward(ACTS["threshold"], dy, x, out, threshold, value)

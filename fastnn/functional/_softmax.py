@@ -15,6 +15,8 @@ __all__ = [
     "log_softmax_backward",
     "softmax",
     "softmax_backward",
+    "softmin",
+    "softmin_backward",
 ]
 
 
@@ -153,3 +155,36 @@ def log_softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array 
     array([ 0.5, -0.5])
     """
     return _backward("log_softmax_backward", dy, y, dim, out, log=True)
+
+
+@differentiable
+def softmin(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array | None = None) -> Array:
+    """`softmax` of the negative input.
+
+    Parameters
+    ----------
+    input, dim, dtype, out
+        As in `softmax`.
+
+    Returns
+    -------
+    ndarray
+        Of `input`'s shape.
+
+    Examples
+    --------
+    >>> softmin([1.0, -1.0, 1.0]).round(4)
+    array([0.1065, 0.787 , 0.1065])
+    """
+    return _forward("softmin", -_check.as_float("softmin", input), dim, dtype, out, log=False)
+
+
+def softmin_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
+    """Gradient of `softmin`: -y * (dy - sum y dy).
+
+    Examples
+    --------
+    >>> softmin_backward([1.0, 0.0], [0.5, 0.5])
+    array([-0.25,  0.25])
+    """
+    return _backward("softmin_backward", -_check.as_float("softmin_backward", dy, "dy"), y, dim, out, log=False)

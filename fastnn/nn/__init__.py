@@ -1,29 +1,47 @@
 """Layers: PyTorch's names, arguments, defaults and state_dict keys."""
 
-from . import activation, functional, init
+from . import (
+    activation,
+    container,
+    dropout,
+    functional,
+    group_norm,
+    init,
+    linear,
+    loss,
+    norm,
+    parametric,
+    shape,
+    switchable,
+    utils,
+)
 from ._module import Module, Parameter, StateDictError
 from .activation import *
-from .container import Sequential
-from .dropout import Dropout
-from .linear import Flatten, Identity, Linear
-from .loss import CrossEntropyLoss, MSELoss
-from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from .container import *
+from .dropout import *
+from .group_norm import *
+from .linear import *
+from .loss import *
+from .norm import *
+from .parametric import *
+from .shape import *
+from .switchable import *
 
 __all__ = [
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "BatchNorm3d",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Flatten",
-    "Identity",
-    "Linear",
-    "MSELoss",
     "Module",
     "Parameter",
-    "Sequential",
     "StateDictError",
     "functional",
     "init",
+    "utils",
+    *activation.__all__,
+    *container.__all__,
+    *dropout.__all__,
+    *group_norm.__all__,
+    *linear.__all__,
+    *loss.__all__,
+    *norm.__all__,
+    *parametric.__all__,
+    *shape.__all__,
+    *switchable.__all__,
 ]
-__all__ += activation.__all__

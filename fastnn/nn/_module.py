@@ -10,6 +10,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from ..autograd import Tensor, value_of, zero_gradients
+from ._hooks import Hook, Hooks, RemovableHandle
 
 M = TypeVar("M", bound="Module")
 
@@ -73,17 +74,19 @@ class Module:
     _buffers: dict[str, Array | None]
     _modules: dict[str, Module | None]
     _transient: set[str]  # buffers that state_dict leaves out
+    _hooks: Hooks | None  # None until there is one
     _optional_state: frozenset[str] = frozenset()  # names that a loaded dict may lack
 
     def __init__(self) -> None:
-        vars(self).update(training=True, _parameters={}, _buffers={}, _modules={}, _transient=set())
+        vars(self).update(training=True, _parameters={}, _buffers={}, _modules={}, _transient=set(), _hooks=None)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the module's output; every subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__}: forward is not defined")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+        hooks = vars(self).get("_hooks")
+        return self.forward(*args, **kwargs) if hooks is None else hooks.call(self, args, kwargs)
 
     # -- attributes ---------------------------------------------------------------------------------------------------
 
@@ -112,7 +115,11 @@ class Module:
         elif name in self._modules:
             self._modules[name] = value
         elif name in self._buffers:
-            self._buffers[name] = None if value is None else np.asarray(value)
+            if value is not None and not isinstance(value, (np.ndarray, np.generic, Tensor)):
+                raise TypeError(
+                    f"{type(self).__name__}: expected {name} to be an array or None, got {type(value).__name__}"
+                )
+            self._buffers[name] = None if value is None else np.asarray(value_of(value))
         else:
             object.__setattr__(self, name, value)
 
@@ -167,9 +174,47 @@ class Module:
         self._forget(name)
         self._modules[name] = module
 
+    register_module = add_module
+
+    # -- hooks --------------------------------------------------------------------------------------------------------
+
+    def _add_hook(self, kind: str, hook: Hook, prepend: bool) -> RemovableHandle:
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add(kind, hook, prepend)
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, args) before `forward`; what it returns, if anything, takes the arguments' place.
+
+        With with_kwargs it is hook(module, args, kwargs), which returns both.
+        """
+        return self._add_hook("forward_pre", Hook(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, args, output) after `forward`; what it returns, if anything, takes the output's place.
+
+        With with_kwargs it is hook(module, args, kwargs, output); with always_call it is called after an error too.
+        """
+        return self._add_hook("forward", Hook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call hook(module, grad_output) before the backward pass; it may return other gradients."""
+        return self._add_hook("backward_pre", Hook(hook), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call hook(module, grad_input, grad_output) when both are known; it may return other input gradients.
+
+        They are tuples of arrays, one for each positional argument or output, None where there is no gradient.
+        """
+        return self._add_hook("backward", Hook(hook), prepend)
+
     # -- walking ------------------------------------------------------------------------------------------------------
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+    def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
         """All modules from this one down, each once, with their paths."""
         seen: set[int] = set()
         stack: list[tuple[str, Module]] = [(prefix, self)]
@@ -177,7 +222,8 @@ class Module:
             path, module = stack.pop()
             if id(module) in seen:
                 continue
-            seen.add(id(module))
+            if remove_duplicate:
+                seen.add(id(module))
             yield path, module
             stack.extend(
                 reversed([(_joined(path, name), child) for name, child in module._modules.items() if child is not None])
@@ -195,29 +241,58 @@ class Module:
         """The direct children."""
         return (child for _, child in self.named_children())
 
-    def _named(self, table: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+    def _named(
+        self, table: str, prefix: str, recurse: bool, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+        for path, module in self.named_modules(prefix, remove_duplicate) if recurse else [(prefix, self)]:
             for name, value in getattr(module, table).items():
                 if value is not None and id(value) not in seen:
-                    seen.add(id(value))
+                    if remove_duplicate:
+                        seen.add(id(value))
                     yield _joined(path, name), value
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """All parameters with their paths, a shared one once."""
-        return self._named("_parameters", prefix, recurse)
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, a shared one once."""
         return (value for _, value in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Array]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Array]]:
         """All buffers with their paths."""
-        return self._named("_buffers", prefix, recurse)
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Array]:
         """All buffers."""
         return (value for _, value in self.named_buffers(recurse=recurse))
+
+    def _at(self, path: str, kind: str, found: Callable[[Module, str], Any]) -> Any:
+        *parents, name = path.split(".")
+        module: Any = self
+        try:
+            for parent in parents:
+                module = module._modules[parent]
+            return found(module, name)
+        except (KeyError, AttributeError):
+            raise AttributeError(f"{type(self).__name__}: no {kind} {path!r}") from None
+
+    def get_submodule(self, target: str) -> Module:
+        """Return the module of this path, itself for ""."""
+        return self if target == "" else self._at(target, "module", lambda module, name: module._modules[name])
+
+    def get_parameter(self, target: str) -> Parameter:
+        """Return the parameter of this path."""
+        return self._at(target, "parameter", lambda module, name: module._parameters[name])
+
+    def get_buffer(self, target: str) -> Array:
+        """Return the buffer of this path."""
+        return self._at(target, "buffer", lambda module, name: module._buffers[name])
 
     # -- modes --------------------------------------------------------------------------------------------------------
 
@@ -293,7 +368,9 @@ class Module:
         keys = {prefix + name for name in self._optional_state}
         return keys.union(*(child._optional_keys(f"{prefix}{name}.") for name, child in self.named_children()))
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Copy arrays into the parameters and buffers of the same paths: all of them or, on any error, none.
 
         Parameters
@@ -301,6 +378,8 @@ class Module:
         state_dict : mapping of str to array_like
         strict : bool
             Refuse missing and unexpected keys.  A batch-norm layer's num_batches_tracked may be missing.
+        assign : bool
+            Take the arrays themselves, with their dtypes, instead of copying their values.
 
         Returns
         -------
@@ -325,13 +404,25 @@ class Module:
                 problems.append(f"expected {key!r} of shape {own[key].shape}, got {value.shape}")
             elif not np.can_cast(value.dtype, own[key].dtype, "same_kind"):
                 problems.append(f"expected {key!r} of a type like {own[key].dtype}, got {value.dtype}")
-            elif not own[key].flags.writeable:
+            elif not assign and not own[key].flags.writeable:
                 problems.append(f"{key!r} is read-only in the module")
         if problems:
             raise StateDictError(f"load_state_dict for {type(self).__name__}: " + "; ".join(problems))
         for key, value in values.items():
-            own[key][...] = value
+            if assign:
+                self._take(key, value)
+            else:
+                own[key][...] = value
         return IncompatibleKeys(missing, unexpected)
+
+    def _take(self, key: str, value: Array) -> None:
+        path, _, name = key.rpartition(".")
+        module = self.get_submodule(path)
+        parameter = module._parameters.get(name)
+        if parameter is None:
+            module._buffers[name] = value
+        else:
+            parameter.data = value
 
     # -- text ---------------------------------------------------------------------------------------------------------
 

@@ -7,13 +7,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import functional
+from .. import _random, functional
 from ._module import Module
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "SELU",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -21,13 +24,20 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "RReLU",
     "ReLU",
+    "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
     "Softplus",
+    "Softshrink",
     "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]
 
 
@@ -205,3 +215,108 @@ class LogSoftmax(_Activation):
 
     def __init__(self, dim: int | None = None):
         super().__init__(dim=dim)
+
+
+class ReLU6(_Activation):
+    """min(max(x, 0), 6); see `fastnn.relu6`."""
+
+    _function = functional.relu6
+
+    def __init__(self, inplace: bool = False):
+        super().__init__(inplace=inplace)
+
+
+class RReLU(_Activation):
+    """Leaky ReLU with random slopes in training; see `fastnn.rrelu`.
+
+    Parameters
+    ----------
+    lower, upper : float
+    inplace : bool
+    rng : None, int, SeedSequence or Generator
+        Where slopes come from: None is the package's generator (`fastnn.manual_seed`), an integer seeds one of the
+        layer's own.
+    """
+
+    _function = functional.rrelu
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False, *, rng: Any = None):
+        super().__init__(lower=lower, upper=upper, inplace=inplace)
+        self.rng = None if rng is None else _random.generator("RReLU", rng)
+
+    def forward(self, input: Any) -> Any:
+        """Return `fastnn.rrelu` of `input`, with random slopes in training."""
+        return functional.rrelu(input, self.lower, self.upper, self.training, self.inplace, rng=self.rng)
+
+
+class CELU(_Activation):
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)); see `fastnn.celu`."""
+
+    _function = functional.celu
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+        super().__init__(alpha=alpha, inplace=inplace)
+
+
+class Hardshrink(_Activation):
+    """x where abs(x) > lambd, else 0; see `fastnn.hardshrink`."""
+
+    _function = functional.hardshrink
+
+    def __init__(self, lambd: float = 0.5):
+        super().__init__(lambd=lambd)
+
+
+class Softshrink(_Activation):
+    """x brought nearer to 0 by lambd; see `fastnn.softshrink`."""
+
+    _function = functional.softshrink
+
+    def __init__(self, lambd: float = 0.5):
+        super().__init__(lambd=lambd)
+
+
+class Tanhshrink(_Activation):
+    """x - tanh(x); see `fastnn.tanhshrink`."""
+
+    _function = functional.tanhshrink
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Threshold(_Activation):
+    """x where x > threshold, else value; see `fastnn.threshold`."""
+
+    _function = functional.threshold
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False):
+        super().__init__(threshold=threshold, value=value, inplace=inplace)
+
+
+class GLU(_Activation):
+    """A * sigmoid(b) of the two halves along `dim`; see `fastnn.glu`."""
+
+    _function = functional.glu
+
+    def __init__(self, dim: int = -1):
+        super().__init__(dim=dim)
+
+
+class Softmin(_Activation):
+    """Softmax of the negative input along `dim`; see `fastnn.softmin`."""
+
+    _function = functional.softmin
+
+    def __init__(self, dim: int | None = None):
+        super().__init__(dim=dim)
+
+
+class Softmax2d(Module):
+    """Softmax over the channels of (N, C, H, W) or (C, H, W); see `fastnn.softmax`."""
+
+    def forward(self, input: Any) -> Any:
+        """Return the softmax along dimension -3."""
+        if np.ndim(input) not in (3, 4):
+            raise ValueError(f"Softmax2d: expected a 3-D or 4-D input, got shape {np.shape(input)}")
+        return functional.softmax(input, -3)

@@ -1,14 +1,100 @@
-"""Sequential."""
+"""Containers of modules and of parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any, TypeVar
 
-from ._module import Module
+import numpy as np
+
+from ..autograd import Tensor
+from ._module import Module, Parameter
+
+__all__ = [
+    "ModuleDict",
+    "ModuleList",
+    "ParameterDict",
+    "ParameterList",
+    "Sequential",
+]
+
+L = TypeVar("L", bound="_Listed")
 
 
-class Sequential(Module):
+class _Listed(Module):
+    """Modules with a list's methods; their names are numbers unless they were given others."""
+
+    def _checked(self, module: Any, name: str) -> Module:
+        if not isinstance(module, Module):
+            raise TypeError(f"{type(self).__name__}: expected Modules, got {type(module).__name__} for {name!r}")
+        return module
+
+    def _renumbered(self, modules: list[Any]) -> None:
+        self._modules.clear()
+        for i, module in enumerate(modules):
+            self._modules[str(i)] = module
+
+    def _name(self, index: int) -> str:
+        names = list(self._modules)
+        if not -len(names) <= index < len(names):
+            raise IndexError(
+                f"{type(self).__name__}: expected an index in [{-len(names)}, {len(names) - 1}], got {index}"
+            )
+        return names[index]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return self.children()
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            names = list(self._modules)[index]
+            return self._of({name: self._modules[name] for name in names})
+        return self._modules[self._name(index)]
+
+    def _of(self: L, named: dict[str, Any]) -> L:
+        raise NotImplementedError
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        name = self._name(index)
+        self._modules[name] = self._checked(module, name)
+
+    def __delitem__(self, index: int | slice) -> None:
+        gone = list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]
+        self._renumbered([module for name, module in self._modules.items() if name not in gone])
+
+    def append(self: L, module: Module) -> L:
+        """Add a module at the end."""
+        number = len(self)
+        while str(number) in self._modules:  # a slice of a Sequential keeps its layers' names
+            number += 1
+        self.add_module(str(number), self._checked(module, str(number)))
+        return self
+
+    def extend(self: L, modules: Iterable[Module]) -> L:
+        """Add modules at the end."""
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def insert(self: L, index: int, module: Module) -> L:
+        """Add a module before the one at this index."""
+        modules = list(self)
+        modules.insert(index, self._checked(module, str(index)))
+        self._renumbered(modules)
+        return self
+
+    def pop(self, key: int) -> Module:
+        """Take a module out."""
+        module: Module = self[key]
+        del self[key]
+        return module
+
+
+class Sequential(_Listed):
     """Modules called one after the other.
 
     Parameters
@@ -33,9 +119,15 @@ class Sequential(Module):
             else {str(i): m for i, m in enumerate(modules)}
         )
         for name, module in named.items():
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential: expected Modules, got {type(module).__name__} for {name!r}")
-            self.add_module(name, module)
+            self.add_module(name, self._checked(module, name))
+
+    def _of(self, named: dict[str, Any]) -> Sequential:
+        return type(self)(named)
+
+    def __add__(self, other: Any) -> Sequential:
+        if not isinstance(other, Sequential):
+            return NotImplemented
+        return Sequential(*self, *other)
 
     def forward(self, input: Any) -> Any:
         """Return the last module's output."""
@@ -43,22 +135,244 @@ class Sequential(Module):
             input = module(input)
         return input
 
+
+class ModuleList(_Listed):
+    """Modules in a list; their parameters are counted, calling them is the user's part.
+
+    Parameters
+    ----------
+    modules : iterable of Module, optional
+
+    Examples
+    --------
+    >>> from fastnn import nn
+    >>> layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
+    >>> len(layers), list(layers.state_dict())[0]
+    (3, '0.weight')
+    """
+
+    def __init__(self, modules: Iterable[Module] | None = None):
+        super().__init__()
+        self.extend(modules or ())
+
+    def _of(self, named: dict[str, Any]) -> ModuleList:
+        return type(self)(named.values())
+
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *other])
+
+    def __iadd__(self, other: Iterable[Module]) -> ModuleList:
+        return self.extend(other)
+
+    def __repr__(self) -> str:
+        """Equal neighbours share a line, as in PyTorch."""
+        if not len(self):
+            return "ModuleList()"
+        lines, start = [], 0
+        for text, same in groupby(map(repr, self)):
+            count = len(list(same))
+            label = f"({start})" if count == 1 else f"({start}-{start + count - 1})"
+            lines.append(f"{label}: {'' if count == 1 else f'{count} x '}{text}".replace("\n", "\n  "))
+            start += count
+        return "ModuleList(\n  " + "\n  ".join(lines) + "\n)"
+
+
+class ModuleDict(Module):
+    """Modules by name; their parameters are counted, calling them is the user's part.
+
+    Parameters
+    ----------
+    modules : mapping of str to Module, or iterable of such pairs, optional
+
+    Examples
+    --------
+    >>> from fastnn import nn
+    >>> choices = nn.ModuleDict({"linear": nn.Linear(2, 2), "relu": nn.ReLU()})
+    >>> list(choices)
+    ['linear', 'relu']
+    """
+
+    def __init__(self, modules: Any = None):
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._modules[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._modules[key]
+
     def __len__(self) -> int:
         return len(self._modules)
 
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._modules
+
+    def update(self, modules: Any) -> None:
+        """Add modules by name, in order."""
+        pairs = list(modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules)
+        for key, module in pairs:
+            if not isinstance(module, Module):
+                raise TypeError(f"ModuleDict: expected Modules, got {type(module).__name__} for {key!r}")
+        for key, module in pairs:
+            self.add_module(key, module)
+
+    def keys(self) -> Any:
+        """The names."""
+        return self._modules.keys()
+
+    def values(self) -> Any:
+        """The modules."""
+        return self._modules.values()
+
+    def items(self) -> Any:
+        """Names and modules."""
+        return self._modules.items()
+
+    def pop(self, key: str) -> Any:
+        """Take a module out."""
+        return self._modules.pop(key)
+
+    def clear(self) -> None:
+        """Take all modules out."""
+        self._modules.clear()
+
+
+def _parameter(value: Any) -> Parameter:
+    """A Parameter itself; Tensors and arrays become one."""
+    if isinstance(value, Parameter):
+        return value
+    return Parameter(value.data if isinstance(value, Tensor) else np.asarray(value))
+
+
+def _described(parameter: Any) -> str:
+    return f"Parameter containing: [{type(parameter).__name__} of size {'x'.join(map(str, parameter.shape))}]"
+
+
+class ParameterList(Module):
+    """Parameters in a list; arrays that are put in become Parameters.
+
+    Parameters
+    ----------
+    values : iterable of array_like, optional
+
+    Examples
+    --------
+    >>> from fastnn import nn
+    >>> weights = nn.ParameterList([np.ones(2), np.zeros(3)])
+    >>> len(weights), list(weights.state_dict())
+    (2, ['0', '1'])
+    """
+
+    def __init__(self, values: Iterable[Any] | None = None):
+        super().__init__()
+        self.extend(values or ())
+
+    def _name(self, index: int) -> str:
+        count = len(self)
+        if not -count <= index < count:
+            raise IndexError(f"ParameterList: expected an index in [{-count}, {count - 1}], got {index}")
+        return str(index % count)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._parameters.values())
 
     def __getitem__(self, index: int | slice) -> Any:
-        names = list(self._modules)[index]
-        if isinstance(names, list):
-            return type(self)({name: self._modules[name] for name in names})
-        return self._modules[names]
+        if isinstance(index, slice):
+            return type(self)(list(self)[index])
+        return self._parameters[self._name(index)]
 
-    def append(self, module: Module) -> Sequential:
-        """Add a module at the end."""
-        number = len(self)
-        while str(number) in self._modules:  # a slice keeps its layers' names
-            number += 1
-        self.add_module(str(number), module)
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._parameters[self._name(index)] = _parameter(value)
+
+    def append(self, value: Any) -> ParameterList:
+        """Add a parameter at the end."""
+        self._parameters[str(len(self))] = _parameter(value)
         return self
+
+    def extend(self, values: Iterable[Any]) -> ParameterList:
+        """Add parameters at the end."""
+        for value in [_parameter(value) for value in values]:
+            self.append(value)
+        return self
+
+    def __iadd__(self, values: Iterable[Any]) -> ParameterList:
+        return self.extend(values)
+
+    def extra_repr(self) -> str:
+        """Return a line for each parameter."""
+        return "".join(f"\n    ({i}): {_described(p)}" for i, p in enumerate(self))
+
+
+class ParameterDict(Module):
+    """Parameters by name; arrays that are put in become Parameters.
+
+    Parameters
+    ----------
+    parameters : mapping of str to array_like, optional
+
+    Examples
+    --------
+    >>> from fastnn import nn
+    >>> list(nn.ParameterDict({"left": np.ones(2), "right": np.ones(2)}).state_dict())
+    ['left', 'right']
+    """
+
+    def __init__(self, parameters: Any = None):
+        super().__init__()
+        if parameters is not None:
+            self.update(parameters)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._parameters[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.register_parameter(key, _parameter(value))
+
+    def __delitem__(self, key: str) -> None:
+        del self._parameters[key]
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parameters)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._parameters
+
+    def update(self, parameters: Any) -> None:
+        """Add parameters by name."""
+        pairs = list(parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters)
+        for key, parameter in [(key, _parameter(value)) for key, value in pairs]:
+            self.register_parameter(key, parameter)
+
+    def keys(self) -> Any:
+        """The names."""
+        return self._parameters.keys()
+
+    def values(self) -> Any:
+        """The parameters."""
+        return self._parameters.values()
+
+    def items(self) -> Any:
+        """Names and parameters."""
+        return self._parameters.items()
+
+    def pop(self, key: str) -> Any:
+        """Take a parameter out."""
+        return self._parameters.pop(key)
+
+    def extra_repr(self) -> str:
+        """Return a line for each parameter."""
+        return "".join(f"\n    ({key}): {_described(p)}" for key, p in self.items())

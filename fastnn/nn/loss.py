@@ -1,16 +1,132 @@
-"""Loss layers."""
+"""Loss layers; the functions of the same names have the formulas."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from .. import _check, functional
-from ..functional._loss import REDUCTIONS
+from ..functional._class_loss import REDUCTIONS
 from ._module import Module
 
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "MSELoss",
+    "NLLLoss",
+    "SmoothL1Loss",
+]
 
-class CrossEntropyLoss(Module):
-    """Cross-entropy of logits with class indices; see `fastnn.cross_entropy`.
+
+class _Loss(Module):
+    """A layer that calls one loss function with the options it was made with; weights are buffers."""
+
+    _function: ClassVar[Callable[..., Any]]
+    _reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
+    _weights: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **options: Any):
+        super().__init__()
+        self._options = tuple(options)
+        _check.choice(type(self).__name__, "reduction", options["reduction"], self._reductions)
+        for name, value in options.items():
+            if name in self._weights:
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """Return the loss."""
+        options = {name: getattr(self, name) for name in self._options}
+        return type(self)._function(input, target, **options)
+
+
+class L1Loss(_Loss):
+    """abs(x - t); see `fastnn.l1_loss`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+
+    Examples
+    --------
+    >>> L1Loss()([1.0, 2.0], [0.0, 4.0])
+    array(1.5)
+    """
+
+    _function = functional.l1_loss
+
+    def __init__(self, *, reduction: str = "mean"):
+        super().__init__(reduction=reduction)
+
+
+class MSELoss(_Loss):
+    """Squared error (x - t)^2; see `fastnn.mse_loss`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+
+    Examples
+    --------
+    >>> MSELoss()([1.0, 2.0], [0.0, 4.0])
+    array(2.5)
+    """
+
+    _function = functional.mse_loss
+
+    def __init__(self, *, reduction: str = "mean"):
+        super().__init__(reduction=reduction)
+
+
+class SmoothL1Loss(_Loss):
+    """d^2 / (2 beta) where d = abs(x - t) < beta, else d - beta / 2; see `fastnn.smooth_l1_loss`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+    beta : float
+
+    Examples
+    --------
+    >>> SmoothL1Loss()([0.5, 3.0], [0.0, 0.0])
+    array(1.3125)
+    """
+
+    _function = functional.smooth_l1_loss
+
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0):
+        super().__init__(reduction=reduction, beta=_check.in_range("SmoothL1Loss", "beta", beta, 0))
+
+
+class HuberLoss(_Loss):
+    """d^2 / 2 where d = abs(x - t) < delta, else delta (d - delta / 2); see `fastnn.huber_loss`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+    delta : float
+
+    Examples
+    --------
+    >>> HuberLoss()([0.5, 3.0], [0.0, 0.0])
+    array(1.3125)
+    """
+
+    _function = functional.huber_loss
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0):
+        if not _check.real("HuberLoss", "delta", delta) > 0:
+            raise ValueError(f"HuberLoss: expected delta above 0, got {delta}")
+        super().__init__(reduction=reduction, delta=delta)
+
+
+class CrossEntropyLoss(_Loss):
+    """Cross-entropy of logits with classes or their probabilities; see `fastnn.cross_entropy`.
 
     Parameters
     ----------
@@ -25,44 +141,97 @@ class CrossEntropyLoss(Module):
     np.float64(0.6931)
     """
 
+    _function = functional.cross_entropy
+    _weights = ("weight",)
+
     def __init__(
         self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
     ):
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
-        self.reduction = _check.choice("CrossEntropyLoss", "reduction", reduction, REDUCTIONS)
-        self.label_smoothing = _check.in_range("CrossEntropyLoss", "label_smoothing", label_smoothing, 0, 1)
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """Return the loss."""
-        return functional.cross_entropy(
-            input,
-            target,
-            self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
-        )
+        smoothing = _check.in_range("CrossEntropyLoss", "label_smoothing", label_smoothing, 0, 1)
+        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=smoothing)
 
 
-class MSELoss(Module):
-    """Squared error (x - t)^2; see `fastnn.mse_loss`.
+class NLLLoss(_Loss):
+    """Negative log-likelihood of log-probabilities; see `fastnn.nll_loss`.
 
     Parameters
     ----------
+    weight : array_like, (C), optional
+    ignore_index : int
     reduction : {"mean", "sum", "none"}
 
     Examples
     --------
-    >>> MSELoss()([1.0, 2.0], [0.0, 4.0])
+    >>> NLLLoss()([[-1.0, -2.0], [-3.0, -4.0]], [0, 1])
     array(2.5)
     """
 
-    def __init__(self, *, reduction: str = "mean"):
-        super().__init__()
-        self.reduction = _check.choice("MSELoss", "reduction", reduction, REDUCTIONS)
+    _function = functional.nll_loss
+    _weights = ("weight",)
 
-    def forward(self, input: Any, target: Any) -> Any:
-        """Return the loss."""
-        return functional.mse_loss(input, target, reduction=self.reduction)
+    def __init__(self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"):
+        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
+
+
+class BCELoss(_Loss):
+    """Cross-entropy of probabilities; see `fastnn.binary_cross_entropy`.
+
+    Parameters
+    ----------
+    weight : array_like, optional
+    reduction : {"mean", "sum", "none"}
+
+    Examples
+    --------
+    >>> BCELoss()([0.5, 0.9], [1.0, 1.0]).round(4)
+    np.float64(0.3993)
+    """
+
+    _function = functional.binary_cross_entropy
+    _weights = ("weight",)
+
+    def __init__(self, weight: Any = None, *, reduction: str = "mean"):
+        super().__init__(weight=weight, reduction=reduction)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """Cross-entropy of sigmoid(x); see `fastnn.binary_cross_entropy_with_logits`.
+
+    Parameters
+    ----------
+    weight : array_like, optional
+    reduction : {"mean", "sum", "none"}
+    pos_weight : array_like, optional
+
+    Examples
+    --------
+    >>> BCEWithLogitsLoss()([0.0, 2.0], [1.0, 1.0]).round(4)
+    np.float64(0.41)
+    """
+
+    _function = functional.binary_cross_entropy_with_logits
+    _weights = ("weight", "pos_weight")
+
+    def __init__(self, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None):
+        super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)
+
+
+class KLDivLoss(_Loss):
+    """Kullback-Leibler divergence of log-probabilities; see `fastnn.kl_div`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "batchmean", "sum", "none"}
+    log_target : bool
+
+    Examples
+    --------
+    >>> KLDivLoss(reduction="batchmean")(np.log([[0.5, 0.5]]), [[1.0, 0.0]]).round(4)
+    np.float64(0.6931)
+    """
+
+    _function = functional.kl_div
+    _reductions = (*REDUCTIONS, "batchmean")
+
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False):
+        super().__init__(reduction=reduction, log_target=log_target)

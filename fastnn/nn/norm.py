@@ -1,4 +1,4 @@
-"""Batch-normalization layers."""
+"""Batch and instance normalization: layers with a weight, a bias and running statistics for each channel."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import numpy as np
 from .. import _check, functional
 from ._module import Module, Parameter, cast
 
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+]
 
-class _BatchNorm(Module):
-    """Batch normalization of each channel; see `fastnn.batch_norm` for the formula.
+
+class _ChannelNorm(Module):
+    """What both have in common.
 
     Parameters
     ----------
@@ -43,13 +52,12 @@ class _BatchNorm(Module):
     def __init__(
         self,
         num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        *,
-        bias: bool = True,
-        dtype: Any = np.float32,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        bias: bool,
+        dtype: Any,
     ):
         super().__init__()
         name = type(self).__name__
@@ -75,16 +83,56 @@ class _BatchNorm(Module):
         super()._cast(dtype)
         self.dtype = np.dtype(dtype)
 
-    def forward(self, input: Any) -> Any:
-        """Normalize; in training mode also update the running statistics."""
-        name = type(self).__name__
+    def reset_parameters(self) -> None:
+        """Start anew: running statistics, weight 1, bias 0."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            self.weight.data[...] = 1
+        if self.bias is not None:
+            self.bias.data[...] = 0
+
+    def _checked(self, input: Any) -> Any:
+        """The input in the layer's dtype, of the right number of dimensions."""
         x = cast(self, input, self.dtype)
         if x.ndim not in self._dimensions:
             expected = " or ".join(f"a {ndim}-D input {shape}" for ndim, shape in self._dimensions.items())
-            raise ValueError(f"{name}: expected {expected}, got {x.ndim}-D with shape {x.shape}")
+            raise ValueError(f"{type(self).__name__}: expected {expected}, got {x.ndim}-D with shape {x.shape}")
+        return x
+
+    def extra_repr(self) -> str:
+        """Return the options."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(_ChannelNorm):
+    __doc__ = _ChannelNorm.__doc__.replace(  # type: ignore[union-attr]
+        "What both have in common.",
+        "Batch normalization of each channel; see `fastnn.batch_norm` for the formula.",
+    )
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        bias: bool = True,
+        dtype: Any = np.float32,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias, dtype)
+
+    def forward(self, input: Any) -> Any:
+        """Normalize; in training mode also update the running statistics."""
+        x = self._checked(input)
         if x.shape[1] != self.num_features:
             raise ValueError(
-                f"{name}: expected an input of {self.num_features} channels, got {x.shape[1]} with shape {x.shape}"
+                f"{type(self).__name__}: expected an input of {self.num_features} channels, "
+                f"got {x.shape[1]} with shape {x.shape}"
             )
         update = self.training and self.running_mean is not None
         momentum = self.momentum
@@ -103,13 +151,6 @@ class _BatchNorm(Module):
         if update:
             self.num_batches_tracked += 1
         return y
-
-    def extra_repr(self) -> str:
-        """Return the options."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
 
 
 class BatchNorm1d(_BatchNorm):  # noqa: D101
@@ -140,3 +181,75 @@ class BatchNorm3d(_BatchNorm):  # noqa: D101
     (8, 3, 2, 4, 4)
     """
     _dimensions = {5: "(N, C, D, H, W)"}  # noqa: RUF012
+
+
+class _InstanceNorm(_ChannelNorm):
+    __doc__ = _ChannelNorm.__doc__.replace(  # type: ignore[union-attr]
+        "What both have in common.",
+        "Normalization of each channel of each sample; see `fastnn.instance_norm` for the formula.",
+    )
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        bias: bool = True,
+        dtype: Any = np.float32,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias, dtype)
+
+    def forward(self, input: Any) -> Any:
+        """Normalize; in training mode also update the running statistics, if there are any."""
+        x = self._checked(input)
+        single = x.ndim == min(self._dimensions)
+        channels = x.shape[0 if single else 1]
+        if channels != self.num_features and (self.affine or self.track_running_stats):
+            raise ValueError(
+                f"{type(self).__name__}: expected an input of {self.num_features} channels, "
+                f"got {channels} with shape {x.shape}"
+            )
+        y = functional.instance_norm(
+            x.reshape((1, *x.shape)) if single else x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
+        )
+        return y.reshape(x.shape) if single else y
+
+
+class InstanceNorm1d(_InstanceNorm):  # noqa: D101
+    __doc__ = f"""{_InstanceNorm.__doc__}
+    Examples
+    --------
+    >>> InstanceNorm1d(3)(np.random.rand(8, 3, 4)).shape
+    (8, 3, 4)
+    """
+    _dimensions = {2: "(C, L)", 3: "(N, C, L)"}  # noqa: RUF012
+
+
+class InstanceNorm2d(_InstanceNorm):  # noqa: D101
+    __doc__ = f"""{_InstanceNorm.__doc__}
+    Examples
+    --------
+    >>> InstanceNorm2d(3)(np.random.rand(8, 3, 4, 4)).shape
+    (8, 3, 4, 4)
+    """
+    _dimensions = {3: "(C, H, W)", 4: "(N, C, H, W)"}  # noqa: RUF012
+
+
+class InstanceNorm3d(_InstanceNorm):  # noqa: D101
+    __doc__ = f"""{_InstanceNorm.__doc__}
+    Examples
+    --------
+    >>> InstanceNorm3d(3)(np.random.rand(8, 3, 2, 4, 4)).shape
+    (8, 3, 2, 4, 4)
+    """
+    _dimensions = {4: "(C, D, H, W)", 5: "(N, C, D, H, W)"}  # noqa: RUF012

@@ -1,7 +1,23 @@
-"""Optimizers: PyTorch's names, arguments and defaults; each step is one fused kernel call over all parameters."""
+"""Optimizers, with PyTorch's names, options and defaults; one fused kernel call a step and dtype."""
 
+from . import lr_scheduler
 from ._optimizer import Optimizer
-from .adam import Adam
-from .sgd import SGD
+from .adam import Adam, Adamax, AdamW, NAdam, RAdam
+from .adaptive import Adadelta, Adagrad, RMSprop, Rprop
+from .sgd import ASGD, SGD
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = [
+    "ASGD",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "lr_scheduler",
+]

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _core
 from .._check import Array
 from ..autograd import Tensor, enable_grad, zero_gradients
 
 Group = dict[str, Any]
+Batch = list[tuple[Tensor, Array]]
+
+
+class Step(NamedTuple):
+    """One step of some parameters: a row of optimizers.def and its hyperparameters, by name."""
+
+    rule: str
+    hypers: dict[str, float]
+    decoupled: bool = False  # weight decay shrinks the parameters, instead of being added to the gradients
 
 
 class Optimizer:
     """Base class of all optimizers.
+
+    A subclass names its options, the arrays and the numbers that it keeps beside each parameter, and says in `_step`
+    which rule to apply.  Every optimizer takes two options more:
+
+    - maximize: ascend.
+    - l1_decay: after the step bring each value nearer to 0 by lr * l1_decay, and no further: the proximal step of an
+      L1 penalty, which makes small values exactly 0 (Parikh, Boyd 2014).
 
     Parameters
     ----------
@@ -25,7 +41,9 @@ class Optimizer:
         The options, by name.
     """
 
-    _states: tuple[str, ...] = ()  # names of the arrays kept beside each parameter
+    _states: ClassVar[tuple[str, ...]] = ()  # names of the arrays kept beside each parameter
+    _numbers: ClassVar[tuple[str, ...]] = ("step",)  # and of the numbers
+    _least: ClassVar[dict[str, float]] = {}  # options with a lower bound, beside lr, weight_decay and l1_decay
 
     def __init__(self, params: Any, defaults: dict[str, Any]):
         self.defaults = defaults
@@ -47,18 +65,72 @@ class Optimizer:
 
     def _check_group(self, group: Group) -> None:
         """Refuse options out of range."""
+        for option, low in {"lr": 0.0, "weight_decay": 0.0, "l1_decay": 0.0, **self._least}.items():
+            _check.in_range(self._name, option, group.get(option, 0.0), low)
+
+    def _check_pair(self, group: Group, option: str) -> tuple[float, float]:
+        """An option of two numbers."""
+        pair = group[option]
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(f"{self._name}: expected two {option}, got {pair}")
+        first, second = (_check.real(self._name, f"each of {option}", value) for value in pair)
+        return first, second
+
+    def _check_betas(self, group: Group) -> None:
+        for beta in self._check_pair(group, "betas"):
+            _check.in_range(self._name, "each of betas", beta, 0, 1, open_high=True)
+
+    def _kept(self, group: Group) -> tuple[str, ...]:
+        """Names of the arrays that this group's options need, in the rule's order."""
+        return self._states
+
+    def _initial(self, name: str, group: Group) -> float:
+        """What an array or a number starts from."""
+        return 0.0
+
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+        """What to do with parameters of these numbers, which it brings up to date; fresh: their arrays are new."""
         raise NotImplementedError
 
-    def _update(self, group: Group, batch: list[tuple[Tensor, Array]]) -> None:
-        """One step for parameters and gradients of one dtype, by the fused kernel."""
-        raise NotImplementedError
+    def _update(self, group: Group, batch: Batch) -> None:
+        """One step for parameters and gradients of one dtype: those of equal numbers together."""
+        names = self._kept(group)
+        parts: dict[tuple[Any, ...], Batch] = {}
+        for pair in batch:
+            state = self.state.get(pair[0], {})
+            key = (float(state.get(name, self._initial(name, group))) for name in self._numbers)
+            parts.setdefault((any(name not in state for name in names), *key), []).append(pair)
+        for (fresh, *values), part in parts.items():
+            numbers = dict(zip(self._numbers, values, strict=True))
+            step = self._step(group, numbers, fresh)
+            for param, _ in part if numbers else ():
+                self.state.setdefault(param, {}).update(numbers)
+            self._run(group, step, self._arrays(group, part, names), names)
+
+    def _run(self, group: Group, step: Step, arrays: dict[str, list[Array]], names: tuple[str, ...]) -> None:
+        rule, hypers, _ = _core.RULES[step.rule]
+        lr, decay = float(group["lr"]), float(group.get("weight_decay", 0.0))
+        _core.optimizer_step(
+            rule,
+            arrays["params"],
+            arrays["grads"],
+            [arrays[name] for name in names],
+            np.array([step.hypers[name] for name in hypers]),
+            arrays["params"][0].dtype == np.float32,
+            -1.0 if group["maximize"] else 1.0,
+            0.0 if step.decoupled else decay,
+            1 - lr * decay if step.decoupled else 1.0,
+            lr * float(group["l1_decay"]),
+        )
 
     def add_param_group(self, group: Group) -> None:
         """Add parameters with options of their own."""
         if not isinstance(group, dict) or "params" not in group:
             raise ValueError(f"{self._name}: expected a parameter group with 'params', got {group!r}")
         params = group["params"]
-        group = {**self.defaults, **group, "params": [params] if isinstance(params, Tensor) else list(params)}
+        params = [params] if isinstance(params, Tensor) else list(params)
+        params = [each[1] if isinstance(each, tuple) and len(each) == 2 else each for each in params]  # (name, param)
+        group = {**self.defaults, **group, "params": params}
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for param in group["params"]:
             if not isinstance(param, Tensor):
@@ -102,10 +174,10 @@ class Optimizer:
             param.data = data
         return loss
 
-    def _batches(self, group: Group) -> list[list[tuple[Tensor, Array]]]:
+    def _batches(self, group: Group) -> list[Batch]:
         """The group's parameters that have gradients, by dtype; everything is checked before anything changes."""
         self._check_group(group)
-        batches: dict[Any, list[tuple[Tensor, Array]]] = {}
+        batches: dict[Any, Batch] = {}
         for param in group["params"]:
             if param.grad is None:
                 continue
@@ -130,7 +202,7 @@ class Optimizer:
             batches.setdefault(param.dtype, []).append((param, param.grad))
         return list(batches.values())
 
-    def _arrays(self, batch: list[tuple[Tensor, Array]], names: Iterable[str]) -> dict[str, list[Array]]:
+    def _arrays(self, group: Group, batch: Batch, names: Iterable[str]) -> dict[str, list[Array]]:
         """The batch's parameters, gradients and states as kernels need them: dense, each tensor's in one layout."""
         columns: dict[str, list[Array]] = {name: [] for name in ("params", "grads", *names)}
         for param, grad in batch:
@@ -138,7 +210,10 @@ class Optimizer:
             columns["grads"].append(_check.laid_out_as(param.data, grad))
             state = self.state.setdefault(param, {}) if names else {}
             for name in names:
-                array = _check.laid_out_as(param.data, state[name]) if name in state else np.zeros_like(param.data)
+                if name in state:
+                    array = _check.laid_out_as(param.data, state[name])
+                else:
+                    array = np.full_like(param.data, self._initial(name, group))
                 state[name] = array if array.flags.writeable else array.copy(order="K")
                 columns[name].append(state[name])
         return columns

@@ -1,0 +1,372 @@
+"""Losses of classes and their gradients."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from .._dispatch import differentiable
+from ._softmax import from_rows, kernel_type, to_rows
+
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_backward",
+    "nll_loss",
+    "nll_loss_backward",
+    "one_hot",
+]
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def _class_rows(name: str, input: Any) -> tuple[Array, Array, np.dtype[Any], int]:
+    """The input, the same as rows of classes (rows, C), the result's dtype and the class dimension."""
+    x, dtype = _check.as_compute(name, input)
+    if x.ndim < 1:
+        raise ValueError(f"{name}: expected an input (C), (N, C) or (N, C, *), got a scalar")
+    dim = 0 if x.ndim == 1 else 1
+    if x.shape[dim] == 0:
+        raise ValueError(f"{name}: expected at least one class, got an input of shape {x.shape}")
+    return x, to_rows(x, dim), dtype, dim
+
+
+def _indices(name: str, target: Array, x: Array, dim: int, ignore_index: int) -> Array:
+    """One int64 class for each row, -1 where ignored; refuses other shapes and classes that do not exist."""
+    expected, classes = x.shape[:dim] + x.shape[dim + 1 :], x.shape[dim]
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected target to hold class indices (integers), got dtype {target.dtype}")
+    if target.shape != expected:
+        raise ValueError(
+            f"{name}: expected target of shape {expected} for an input of shape {x.shape}, got {target.shape}"
+        )
+    return _targets(name, target.reshape(-1), classes, ignore_index)
+
+
+def _targets(name: str, target: Array, classes: int, ignore_index: int) -> Array:
+    """int64 targets, -1 where ignored; refuses classes that do not exist."""
+    ignored = target == ignore_index
+    wrong = ~ignored & ((target < 0) | (target >= classes))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise IndexError(f"{name}: expected targets in [0, {classes - 1}], got {int(target[row])} at index {row}")
+    return np.where(ignored, -1, target.astype(np.int64))
+
+
+class _ClassLoss(NamedTuple):
+    """The checked arguments of cross_entropy or nll_loss, as the kernels take them: classes or probabilities."""
+
+    name: str
+    shape: tuple[int, ...]
+    rows: Array
+    targets: Array | None
+    probabilities: Array | None
+    weight: Array | None
+    smoothing: float
+    dtype: np.dtype[Any]
+    dim: int
+    reduction: str
+
+    @property
+    def divisor(self) -> float:
+        """What 'mean' divides by: the weights of the targets that count, or, of probabilities, the rows."""
+        if self.targets is None:
+            return float(len(self.rows))
+        kept = self.targets[self.targets >= 0]
+        return float(len(kept)) if self.weight is None else float(self.weight.astype(np.float64)[kept].sum())
+
+    @property
+    def picked(self) -> tuple[Array, Array]:
+        """Each row's class, 0 where it is ignored, and whether it is."""
+        assert self.targets is not None
+        return np.maximum(self.targets, 0), self.targets < 0
+
+    def reduced(self, losses: Array) -> Array:
+        """The rows' losses as the reduction has it."""
+        if self.reduction == "none":
+            return _check.finish(losses.reshape(self.shape[: self.dim] + self.shape[self.dim + 1 :]), self.dtype, None)
+        total = float(losses.sum(dtype=np.float64))
+        if self.reduction == "mean":
+            total = total / self.divisor if self.divisor else np.nan
+        return np.array(total, self.dtype)
+
+    def row_gradients(self, dy: Any) -> Array:
+        """Each row's part of dy."""
+        gradient = _check.as_float(self.name, dy, "dy").astype(np.float64)
+        expected = self.shape[: self.dim] + self.shape[self.dim + 1 :] if self.reduction == "none" else ()
+        if gradient.shape != expected:
+            raise ValueError(
+                f"{self.name}: expected dy of shape {expected} for reduction {self.reduction!r}, got {gradient.shape}"
+            )
+        with np.errstate(all="ignore"):  # the mean over no target: NaN, as the loss
+            if self.reduction == "mean":
+                gradient = gradient / np.float64(self.divisor)
+            return np.ascontiguousarray(np.broadcast_to(gradient.reshape(-1), (len(self.rows),)), dtype=self.rows.dtype)
+
+
+def _class_loss(
+    name: str,
+    input: Any,
+    target: Any,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float = 0.0,
+    *,
+    probabilities: bool = False,
+) -> _ClassLoss:
+    x, rows, dtype, dim = _class_rows(name, input)
+    t = np.asarray(target)
+    _check.choice(name, "reduction", reduction, REDUCTIONS)
+    smoothing = _check.in_range(name, "label_smoothing", label_smoothing, 0, 1)
+    weight = _check.as_vector(name, weight, "weight", rows.shape[1], rows.dtype)
+    ignore_index = _check.count(name, "ignore_index", ignore_index, low=-(2**63))
+    targets = p = None
+    if probabilities and t.shape == x.shape and t.dtype.kind == "f":
+        if ignore_index >= 0:
+            raise ValueError(f"{name}: expected no ignore_index with probabilities, got {ignore_index}")
+        p = to_rows(_check.as_float(name, target, "target").astype(rows.dtype), dim)
+    else:
+        targets = _indices(name, t, x, dim, ignore_index)
+    return _ClassLoss(name, x.shape, rows, targets, p, weight, smoothing, dtype, dim, reduction)
+
+
+@differentiable
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """Cross-entropy of logits with classes, -weight[t] * log_softmax(x)[t], or with probabilities of the classes.
+
+    Parameters
+    ----------
+    input : array_like, (C), (N, C) or (N, C, *)
+        Logits.
+    target : array_like, (), (N) or (N, *) of int, or of `input`'s shape and float
+        Class indices, of any integer type, or probabilities t: the loss is then -sum weight * t * log_softmax(x).
+    weight : array_like, (C), optional
+        A factor for each class.
+    ignore_index : int
+        Class indices of this value do not count.
+    reduction : {"mean", "sum", "none"}
+        "mean" divides by the sum of the weights of the classes that count, or, with probabilities, by the number of
+        rows.
+    label_smoothing : float
+        In [0, 1]: this much of the target is spread evenly over the classes.
+
+    Returns
+    -------
+    ndarray
+        A scalar, or, for "none", one loss a row.  The mean over no target at all is NaN.
+
+    Raises
+    ------
+    IndexError
+        If a target is no class.
+
+    See Also
+    --------
+    cross_entropy_backward
+
+    Notes
+    -----
+    Softmax and loss are one kernel.  A class of weight or probability 0 costs nothing, even where its logit is -inf.
+
+    Examples
+    --------
+    >>> cross_entropy([[2.0, 1.0], [0.0, 3.0]], [0, 1]).round(4)
+    np.float64(0.1809)
+    >>> cross_entropy([[2.0, 1.0]], [[0.5, 0.5]]).round(4)
+    np.float64(0.8133)
+    """
+    given = _class_loss(
+        "cross_entropy", input, target, weight, ignore_index, reduction, label_smoothing, probabilities=True
+    )
+    rows = given.rows
+    losses = np.empty(len(rows), rows.dtype)
+    if losses.size and given.targets is not None:
+        _core.nll[kernel_type(rows)](losses, rows, given.targets, given.weight, given.smoothing)
+    elif losses.size:
+        _core.soft_nll[kernel_type(rows)](losses, rows, given.probabilities, given.weight, given.smoothing)
+    return given.reduced(losses)
+
+
+def cross_entropy_backward(
+    dy: Any,
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `cross_entropy`: dy * weight[t] * (softmax(x) - onehot(t)), divided as the reduction does.
+
+    Parameters
+    ----------
+    dy : array_like
+        A scalar, or one value a row for "none".
+    input, target, weight, ignore_index, reduction, label_smoothing
+        Those of the forward call.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        Of `input`'s shape; 0 where the target is ignored.
+
+    Examples
+    --------
+    >>> cross_entropy_backward(1.0, [[0.0, 0.0]], [0])
+    array([[-0.5,  0.5]])
+    """
+    name = "cross_entropy_backward"
+    given = _class_loss(name, input, target, weight, ignore_index, reduction, label_smoothing, probabilities=True)
+    rows = given.rows
+    _check.check_out(name, out, given.shape, given.dtype)
+    losses, dx = given.row_gradients(dy), np.empty_like(rows)
+    if dx.size and given.targets is not None:
+        _core.nll_backward[kernel_type(rows)](dx, losses, rows, given.targets, given.weight, given.smoothing)
+    elif dx.size:
+        kernel = _core.soft_nll_backward[kernel_type(rows)]
+        kernel(dx, losses, rows, given.probabilities, given.weight, given.smoothing)
+    return _check.finish(from_rows(dx, given.shape, given.dim), given.dtype, out)
+
+
+def target_gradient(
+    dy: Any,
+    input: Any,
+    target: Any,
+    weight: Any,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """Gradient of `cross_entropy` with respect to target probabilities: -weight * log_softmax(x) * dy."""
+    name = "cross_entropy_backward"
+    given = _class_loss(name, input, target, weight, ignore_index, reduction, label_smoothing, probabilities=True)
+    dt = np.empty_like(given.rows)
+    if dt.size:
+        losses = given.row_gradients(dy)
+        _core.soft_nll_target[kernel_type(dt)](dt, losses, given.rows, given.weight, given.smoothing)
+    return _check.finish(from_rows(dt, given.shape, given.dim), given.dtype, None)
+
+
+@differentiable
+def nll_loss(
+    input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
+) -> Array:
+    """Negative log-likelihood of log-probabilities: -weight[t] * x[t].
+
+    Parameters
+    ----------
+    input : array_like, (C), (N, C) or (N, C, *)
+        Log-probabilities, as `log_softmax` gives them.
+    target : array_like of int, (), (N) or (N, *)
+    weight, ignore_index, reduction
+        As in `cross_entropy`.
+
+    Returns
+    -------
+    ndarray
+        A scalar, or, for "none", one loss a row.
+
+    Raises
+    ------
+    IndexError
+        If a target is no class.
+
+    Examples
+    --------
+    >>> nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1])
+    array(2.5)
+    """
+    given = _class_loss("nll_loss", input, target, weight, ignore_index, reduction)
+    rows = given.rows
+    at, ignored = given.picked
+    losses = np.where(ignored, 0, -rows[np.arange(len(rows)), at]).astype(rows.dtype)
+    if given.weight is not None:
+        losses *= given.weight[at]
+    return given.reduced(losses)
+
+
+def nll_loss_backward(
+    dy: Any,
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `nll_loss`: -weight[t] * dy at the target, 0 elsewhere, divided as the reduction does.
+
+    Examples
+    --------
+    >>> nll_loss_backward(1.0, [[-1.0, -2.0], [-3.0, -4.0]], [0, 1])
+    array([[-0.5,  0. ],
+           [ 0. , -0.5]])
+    """
+    name = "nll_loss_backward"
+    given = _class_loss(name, input, target, weight, ignore_index, reduction)
+    rows = given.rows
+    _check.check_out(name, out, given.shape, given.dtype)
+    dx = np.zeros_like(rows)
+    at, ignored = given.picked
+    losses = -given.row_gradients(dy)
+    if given.weight is not None:
+        losses *= given.weight[at]
+    dx[np.arange(len(rows)), at] = np.where(ignored, 0, losses)
+    return _check.finish(from_rows(dx, given.shape, given.dim), given.dtype, out)
+
+
+def one_hot(tensor: Any, num_classes: int = -1) -> Array:
+    """Rows that are 1 at their class and 0 elsewhere.
+
+    Parameters
+    ----------
+    tensor : array_like of int
+        Classes, not negative.
+    num_classes : int
+        -1: one more than the largest class.
+
+    Returns
+    -------
+    ndarray of int64, (*, num_classes)
+
+    Raises
+    ------
+    ValueError
+        If a class is negative or not below num_classes, or there is none to tell their number.
+
+    Examples
+    --------
+    >>> one_hot([0, 2])
+    array([[1, 0, 0],
+           [0, 0, 1]])
+    """
+    classes = np.asarray(tensor)
+    if classes.dtype.kind not in "iu" and not (classes.size == 0 and isinstance(tensor, list)):
+        raise TypeError(f"one_hot: expected classes to be integers, got dtype {classes.dtype}")
+    number = _check.count("one_hot", "num_classes", num_classes, low=-1)
+    if classes.size == 0:
+        if number < 1:
+            raise ValueError("one_hot: expected num_classes above 0 for an empty array")
+        return np.zeros((*classes.shape, number), np.int64)
+    low, high = int(classes.min()), int(classes.max())
+    number = high + 1 if number == -1 else number
+    if low < 0 or high >= number:
+        raise ValueError(f"one_hot: expected classes in [0, {number - 1}], got {low if low < 0 else high}")
+    return (classes[..., np.newaxis] == np.arange(number)).astype(np.int64)

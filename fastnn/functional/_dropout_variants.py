@@ -1,0 +1,259 @@
+"""Dropout of whole channels, and dropout that keeps mean and variance (alpha dropout)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import _check
+from .._check import Array
+from .._dispatch import differentiable
+from ._dropout import Rule, Span, alpha, apply, channels1d, channels2d, channels3d, dropout, elements, gradient, zeroing
+
+__all__ = [
+    "alpha_dropout",
+    "alpha_dropout_backward",
+    "dropout1d",
+    "dropout1d_backward",
+    "dropout2d",
+    "dropout2d_backward",
+    "dropout3d",
+    "dropout3d_backward",
+    "feature_alpha_dropout",
+    "feature_alpha_dropout_backward",
+]
+
+
+@differentiable
+def dropout1d(
+    input: Any,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    rng: Any = None,
+    out: Array | None = None,
+) -> Array:
+    """Zero whole channels of (N, C, L) or (C, L) with probability p and scale the others by 1 / (1 - p).
+
+    Parameters
+    ----------
+    input : array_like
+    p, training, inplace, rng, out
+        As in `dropout`; the mask is `dropout_mask` of the leading dimensions, (N, C).
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> y = dropout1d(np.ones((2, 3, 4)), rng=0)
+    >>> bool((y.min(2) == y.max(2)).all())
+    True
+    """
+    rule = zeroing("dropout1d", _check.in_range("dropout1d", "p", p, 0, 1))
+    return apply("dropout1d", "input", input, rule, channels1d, training, rng, input if inplace else out)
+
+
+def dropout1d_backward(
+    dy: Any, p: float = 0.5, training: bool = True, *, rng: Any = None, out: Array | None = None
+) -> Array:
+    """Gradient of `dropout1d`, `rng` the key of the forward call: dy / (1 - p) where kept, else 0.
+
+    Examples
+    --------
+    >>> dropout1d_backward(np.ones((1, 2, 2, 1)), training=False).ravel()
+    array([1., 1., 1., 1.])
+    """
+    return gradient("dropout1d_backward", zeroing, channels1d, dy, p, training, rng, out)
+
+
+@differentiable
+def dropout2d(
+    input: Any,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    rng: Any = None,
+    out: Array | None = None,
+) -> Array:
+    """Zero whole channels of (N, C, *) with probability p and scale the others by 1 / (1 - p).
+
+    Parameters
+    ----------
+    input : array_like
+    p, training, inplace, rng, out
+        As in `dropout`; the mask is `dropout_mask` of the leading dimensions, (N, C).
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> y = dropout2d(np.ones((2, 3, 4, 4)), rng=0)
+    >>> bool((y.min((2, 3)) == y.max((2, 3))).all())
+    True
+    """
+    rule = zeroing("dropout2d", _check.in_range("dropout2d", "p", p, 0, 1))
+    return apply("dropout2d", "input", input, rule, channels2d, training, rng, input if inplace else out)
+
+
+def dropout2d_backward(
+    dy: Any, p: float = 0.5, training: bool = True, *, rng: Any = None, out: Array | None = None
+) -> Array:
+    """Gradient of `dropout2d`, `rng` the key of the forward call: dy / (1 - p) where kept, else 0.
+
+    Examples
+    --------
+    >>> dropout2d_backward(np.ones((1, 2, 2, 1)), training=False).ravel()
+    array([1., 1., 1., 1.])
+    """
+    return gradient("dropout2d_backward", zeroing, channels2d, dy, p, training, rng, out)
+
+
+@differentiable
+def dropout3d(
+    input: Any,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    rng: Any = None,
+    out: Array | None = None,
+) -> Array:
+    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability p and scale the others by 1 / (1 - p).
+
+    Parameters
+    ----------
+    input : array_like
+    p, training, inplace, rng, out
+        As in `dropout`; the mask is `dropout_mask` of the leading dimensions, (N, C).
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> y = dropout3d(np.ones((2, 3, 2, 2, 2)), rng=0)
+    >>> bool((y.min((2, 3, 4)) == y.max((2, 3, 4))).all())
+    True
+    """
+    rule = zeroing("dropout3d", _check.in_range("dropout3d", "p", p, 0, 1))
+    return apply("dropout3d", "input", input, rule, channels3d, training, rng, input if inplace else out)
+
+
+def dropout3d_backward(
+    dy: Any, p: float = 0.5, training: bool = True, *, rng: Any = None, out: Array | None = None
+) -> Array:
+    """Gradient of `dropout3d`, `rng` the key of the forward call: dy / (1 - p) where kept, else 0.
+
+    Examples
+    --------
+    >>> dropout3d_backward(np.ones((1, 2, 2, 1)), training=False).ravel()
+    array([1., 1., 1., 1.])
+    """
+    return gradient("dropout3d_backward", zeroing, channels3d, dy, p, training, rng, out)
+
+
+@differentiable
+def alpha_dropout(
+    input: Any,
+    p: float = 0.5,
+    training: bool = False,
+    inplace: bool = False,
+    *,
+    rng: Any = None,
+    out: Array | None = None,
+) -> Array:
+    """Set elements to selu's lower limit with probability p, then restore mean and variance (Klambauer et al. 2017).
+
+    Parameters
+    ----------
+    input : array_like
+    p, training, inplace, rng, out
+        As in `dropout`; the mask is `dropout_mask` of the shape.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> alpha_dropout(np.zeros(1000), 0.5, training=True, rng=0).round(4).max()
+    np.float64(0.7792)
+    """
+    rule = alpha("alpha_dropout", _check.in_range("alpha_dropout", "p", p, 0, 1))
+    return apply("alpha_dropout", "input", input, rule, elements, training, rng, input if inplace else out)
+
+
+def alpha_dropout_backward(
+    dy: Any, p: float = 0.5, training: bool = False, *, rng: Any = None, out: Array | None = None
+) -> Array:
+    """Gradient of `alpha_dropout`, `rng` the key of the forward call: dy times the scale where kept, else 0.
+
+    Examples
+    --------
+    >>> alpha_dropout_backward(np.ones((1, 2, 2, 1)), training=False).ravel()
+    array([1., 1., 1., 1.])
+    """
+    return gradient("alpha_dropout_backward", alpha, elements, dy, p, training, rng, out)
+
+
+@differentiable
+def feature_alpha_dropout(
+    input: Any,
+    p: float = 0.5,
+    training: bool = False,
+    inplace: bool = False,
+    *,
+    rng: Any = None,
+    out: Array | None = None,
+) -> Array:
+    """`alpha_dropout` of whole channels of (N, C, *).
+
+    Parameters
+    ----------
+    input : array_like
+    p, training, inplace, rng, out
+        As in `dropout`; the mask is `dropout_mask` of the leading dimensions, (N, C).
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> y = feature_alpha_dropout(np.zeros((2, 3, 4)), 0.5, training=True, rng=0)
+    >>> bool((y.min(2) == y.max(2)).all())
+    True
+    """
+    rule = alpha("feature_alpha_dropout", _check.in_range("feature_alpha_dropout", "p", p, 0, 1))
+    return apply("feature_alpha_dropout", "input", input, rule, channels2d, training, rng, input if inplace else out)
+
+
+def feature_alpha_dropout_backward(
+    dy: Any, p: float = 0.5, training: bool = False, *, rng: Any = None, out: Array | None = None
+) -> Array:
+    """Gradient of `feature_alpha_dropout`, `rng` the key of the forward call: dy times the scale where kept, else 0.
+
+    Examples
+    --------
+    >>> feature_alpha_dropout_backward(np.ones((1, 2, 2, 1)), training=False).ravel()
+    array([1., 1., 1., 1.])
+    """
+    return gradient("feature_alpha_dropout_backward", alpha, channels2d, dy, p, training, rng, out)
+
+
+# The recorded versions need each function's rule and span.
+RULES: dict[Callable[..., Any], tuple[Callable[[str, float], Rule], Span]] = {
+    dropout: (zeroing, elements),
+    dropout1d: (zeroing, channels1d),
+    dropout2d: (zeroing, channels2d),
+    dropout3d: (zeroing, channels3d),
+    alpha_dropout: (alpha, elements),
+    feature_alpha_dropout: (alpha, channels2d),
+}

@@ -1,0 +1,103 @@
+"""What the losses of two arrays have in common: checked arguments, the kernels' forward and backward calls."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from ._class_loss import REDUCTIONS
+from ._softmax import kernel_type
+
+
+class Pair(NamedTuple):
+    """A call's checked arguments: the row of losses.def, its parameter and weight for all or for each element."""
+
+    name: str
+    row: str
+    x: Array
+    t: Array
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    reduction: str
+    divisor: float
+    a: float = 0.0
+    each: Array | None = None
+    weight: Array | None = None
+
+
+def checked_pair(
+    name: str, row: str, input: Any, target: Any, reduction: str, a: float = 0.0, options: tuple[str, ...] = REDUCTIONS
+) -> Pair:
+    x, t = _check.as_float(name, input), _check.as_float(name, target, "target")
+    _check.same_shape(name, "input", x, "target", t)
+    _check.choice(name, "reduction", reduction, options)
+    dtype = np.result_type(x, t)
+    compute = np.result_type(dtype, np.float32)
+    flat_x, flat_t = (np.ascontiguousarray(each, compute).reshape(-1) for each in (x, t))
+    return Pair(name, row, flat_x, flat_t, x.shape, dtype, reduction, float(x.size), a)
+
+
+def broadcast_weight(pair: Pair, argument: str, value: Any) -> Array | None:
+    """One value for each element."""
+    if value is None:
+        return None
+    array = _check.as_float(pair.name, value, argument)
+    try:
+        full = np.broadcast_to(array, pair.shape)
+    except ValueError:
+        raise ValueError(
+            f"{pair.name}: expected {argument} to broadcast to the input's shape {pair.shape}, got {array.shape}"
+        ) from None
+    return np.ascontiguousarray(full, pair.x.dtype).reshape(-1)
+
+
+def weighted(pair: Pair, weight: Any, *, mean_of_weights: bool) -> Pair:
+    """The pair with a weight of the input's own shape."""
+    if weight is None:
+        return pair
+    array = _check.as_float(pair.name, weight, "weight")
+    if array.shape != pair.shape:
+        raise ValueError(f"{pair.name}: expected weight of the input's shape {pair.shape}, got {array.shape}")
+    full = np.ascontiguousarray(array, pair.x.dtype).reshape(-1)
+    divisor = float(full.sum(dtype=np.float64)) if mean_of_weights else pair.divisor
+    return pair._replace(weight=full, divisor=divisor)
+
+
+def forward(pair: Pair) -> Array:
+    x, row, kind = pair.x, _core.LOSSES[pair.row], kernel_type(pair.x)
+    if pair.reduction == "none":
+        losses = np.empty_like(x)
+        if x.size:
+            _core.loss[kind](row, losses, x, pair.t, pair.each, pair.weight, pair.a)
+        return _check.finish(losses.reshape(pair.shape), pair.dtype, None)
+    total = 0.0
+    if x.size:
+        work = np.empty(_core.loss_work(x.size))
+        total = _core.loss_sum[kind](row, work, x, pair.t, pair.each, pair.weight, pair.a)
+    with np.errstate(all="ignore"):
+        return np.array(total if pair.reduction == "sum" else np.float64(total) / pair.divisor, pair.dtype)
+
+
+def gradient(pair: Pair, dy: Any, *, of_target: bool = False, out: Array | None = None) -> Array:
+    """Gradient with respect to the input, or to the target."""
+    _check.check_out(pair.name, out, pair.shape, pair.dtype)
+    dloss = _check.as_float(pair.name, dy, "dy")
+    expected = pair.shape if pair.reduction == "none" else ()
+    if dloss.shape != expected:
+        raise ValueError(
+            f"{pair.name}: expected dy of shape {expected} for reduction {pair.reduction!r}, got {dloss.shape}"
+        )
+    result = np.empty_like(pair.x)
+    if result.size:
+        scale, each = 1.0, None
+        if pair.reduction == "none":
+            each = np.ascontiguousarray(dloss, pair.x.dtype).reshape(-1)
+        else:
+            with np.errstate(all="ignore"):
+                scale = float(np.float64(dloss) / (1.0 if pair.reduction == "sum" else pair.divisor))
+        row, kernel = _core.LOSSES[pair.row], _core.loss_backward[kernel_type(result)]
+        kernel(row, result, each, pair.x, pair.t, pair.each, pair.weight, pair.a, scale, of_target)
+    return _check.finish(result.reshape(pair.shape), pair.dtype, out)

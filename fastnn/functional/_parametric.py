@@ -1,0 +1,418 @@
+"""Activations whose parameters can be learned, one for all values or one for each channel (dimension 1).
+
+Each takes its parameters as arrays of one or of C values (1-D and 0-d inputs have one channel) in the input's dtype.
+The `_backward` twin returns the input's gradient and each parameter's, in its shape.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _check, _core, _random
+from .._check import Array
+from .._dispatch import differentiable
+from ._norm import memory_of
+from ._piecewise import leaky_relu, leaky_relu_backward
+from ._softmax import kernel_type
+
+__all__ = [
+    "parametric_elu",
+    "parametric_elu_backward",
+    "parametric_sigmoid",
+    "parametric_sigmoid_backward",
+    "parametric_softplus",
+    "parametric_softplus_backward",
+    "prelu",
+    "prelu_backward",
+    "rrelu",
+    "rrelu_backward",
+    "scaled_relu",
+    "scaled_relu_backward",
+    "swish",
+    "swish_backward",
+]
+
+
+class _Call(NamedTuple):
+    """A call's checked arguments: the input, the two parameters of each channel, and which of them are learned."""
+
+    row: int
+    x: Array
+    dtype: np.dtype[Any]
+    a: Array
+    b: Array
+    given: list[Array]
+
+    @property
+    def single(self) -> bool:
+        """Whether one value of each parameter serves all."""
+        return self.a.size == 1
+
+
+def _checked(name: str, row: str, input: Any, params: dict[str, Any], fixed: float) -> _Call:
+    x, dtype = _check.as_compute(name, input)
+    channels = x.shape[1] if x.ndim > 1 else 1
+    given = []
+    for argument, value in params.items():
+        array = _check.as_float(name, value, argument)
+        if array.ndim > 1 or array.size not in (1, channels):
+            raise ValueError(
+                f"{name}: expected {argument} of 1 or {channels} values for an input of shape {x.shape}, "
+                f"got shape {array.shape}"
+            )
+        given.append(array.astype(x.dtype, copy=False))
+    size = max((array.size for array in given), default=1)
+    a, b = (
+        np.ascontiguousarray(np.broadcast_to(value.reshape(-1), (size,)))
+        for value in (*given, np.array(fixed, x.dtype), np.array(fixed, x.dtype))[:2]
+    )
+    return _Call(_core.ACTS[row], x, dtype, a, b, given)
+
+
+def _forward(name: str, row: str, input: Any, params: dict[str, Any], out: Array | None, fixed: float = 0.0) -> Array:
+    call = _checked(name, row, input, params, fixed)
+    _check.check_out(name, out, call.x.shape, call.dtype)
+    if call.single:
+        y = _core.unary(call.row, call.x, None, float(call.a[0]), float(call.b[0]))
+    else:
+        x, memory = memory_of(call.x)
+        y = np.empty_like(x)
+        if y.size:
+            _core.channels[kernel_type(x)](call.row, memory.flat(y), memory.flat(x), call.a, call.b, *memory.sizes)
+    return _check.finish(y, call.dtype, out)
+
+
+def _backward(
+    name: str, row: str, dy: Any, input: Any, params: dict[str, Any], fixed: float = 0.0
+) -> tuple[Array, ...]:
+    call = _checked(name, row, input, params, fixed)
+    gradient = _check.as_float(name, dy, "dy").astype(call.x.dtype, copy=False)
+    _check.same_shape(name, "x", call.x, "dy", gradient)
+    kind = kernel_type(call.x)
+    if call.single:
+        x, gradient = (np.ascontiguousarray(each).reshape(1, 1, -1) for each in (call.x, gradient))
+    else:
+        x = call.x
+    x, memory = memory_of(x)
+    gradient = _check.laid_out_as(x, _check.compute_array(gradient))
+    dx = np.empty_like(x)
+    sums = np.zeros((2, call.a.size))
+    if x.size:
+        flat, sizes = memory.flat, memory.sizes
+        _core.channels_backward[kind](call.row, flat(dx), flat(gradient), flat(x), call.a, call.b, *sizes)
+        work = np.empty(_core.norm_work(*sizes[:3]))
+        _core.channels_params[kind](call.row, *sums, work, flat(gradient), flat(x), call.a, call.b, *sizes)
+    dparams = [
+        each.reshape(param.shape) if each.size == param.size else each.sum().reshape(param.shape)
+        for each, param in zip(sums, call.given, strict=False)
+    ]
+    return _check.finish(dx.reshape(call.x.shape), call.dtype, None), *(d.astype(call.dtype) for d in dparams)
+
+
+@differentiable
+def prelu(input: Any, weight: Any, *, out: Array | None = None) -> Array:
+    """Leaky ReLU with a learned slope: x where x > 0, else weight * x (He et al. 2015).
+
+    Parameters
+    ----------
+    input : array_like, (N, C, *) or any shape
+    weight : array_like, (1,) or (C,)
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If the weight holds neither one value nor one for each channel.
+
+    Examples
+    --------
+    >>> prelu([[-1.0, -1.0], [2.0, 2.0]], [0.25, 0.5])
+    array([[-0.25, -0.5 ],
+           [ 2.  ,  2.  ]])
+    """
+    return _forward("prelu", "leaky_relu", input, {"weight": weight}, out)
+
+
+def prelu_backward(dy: Any, x: Any, weight: Any) -> tuple[Array, ...]:
+    """Gradients of `prelu`: of the input, and of the weight, the sum of x * dy where x <= 0.
+
+    Examples
+    --------
+    >>> prelu_backward([1.0, 1.0], [-2.0, 2.0], [0.25])
+    (array([0.25, 1.  ]), array([-2.]))
+    """
+    return _backward("prelu_backward", "leaky_relu", dy, x, {"weight": weight})
+
+
+@differentiable
+def swish(input: Any, beta: Any = 1.0, *, out: Array | None = None) -> Array:
+    """X * sigmoid(beta * x) (Ramachandran, Zoph, Le 2017); with beta = 1 it is `silu`.
+
+    Parameters
+    ----------
+    input : array_like, (N, C, *) or any shape
+    beta : float or array_like, (1,) or (C,)
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> swish([-1.0, 1.0], 2.0).round(4)
+    array([-0.1192,  0.8808])
+    """
+    return _forward("swish", "swish", input, {"beta": beta}, out)
+
+
+def swish_backward(dy: Any, x: Any, beta: Any = 1.0) -> tuple[Array, ...]:
+    """Gradients of `swish`: dy * (s + beta x s (1 - s)) and the sum of dy * x^2 s (1 - s), s = sigmoid(beta x).
+
+    Examples
+    --------
+    >>> swish_backward([1.0], [0.0], [2.0])
+    (array([0.5]), array([0.]))
+    """
+    return _backward("swish_backward", "swish", dy, x, {"beta": beta})
+
+
+@differentiable
+def parametric_elu(input: Any, alpha: Any, *, out: Array | None = None) -> Array:
+    """ELU with a learned alpha: x where x > 0, else alpha * (exp(x) - 1).
+
+    Parameters
+    ----------
+    input : array_like, (N, C, *) or any shape
+    alpha : array_like, (1,) or (C,)
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> parametric_elu([-1.0, 2.0], [0.5]).round(4)
+    array([-0.3161,  2.    ])
+    """
+    return _forward("parametric_elu", "elu", input, {"alpha": alpha}, out)
+
+
+def parametric_elu_backward(dy: Any, x: Any, alpha: Any) -> tuple[Array, ...]:
+    """Gradients of `parametric_elu`: of the input, and of alpha, the sum of dy * (exp(x) - 1) where x <= 0.
+
+    Examples
+    --------
+    >>> dx, dalpha = parametric_elu_backward([1.0, 1.0], [-1.0, 2.0], [0.5])
+    >>> dx.round(4), dalpha.round(4)
+    (array([0.1839, 1.    ]), array([-0.6321]))
+    """
+    return _backward("parametric_elu_backward", "elu", dy, x, {"alpha": alpha})
+
+
+@differentiable
+def parametric_softplus(input: Any, beta: Any, threshold: float = 20.0, *, out: Array | None = None) -> Array:
+    """Softplus with a learned beta: log(1 + exp(beta x)) / beta; x itself where beta x > threshold.
+
+    Parameters
+    ----------
+    input : array_like, (N, C, *) or any shape
+    beta : array_like, (1,) or (C,)
+    threshold : float
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> parametric_softplus([0.0, 30.0], [2.0]).round(4)
+    array([ 0.3466, 30.    ])
+    """
+    threshold = _check.real("parametric_softplus", "threshold", threshold)
+    return _forward("parametric_softplus", "softplus", input, {"beta": beta}, out, threshold)
+
+
+def parametric_softplus_backward(dy: Any, x: Any, beta: Any, threshold: float = 20.0) -> tuple[Array, ...]:
+    """Gradients of `parametric_softplus`: dy * sigmoid(beta x), and the sum of dy * (x sigmoid(beta x) - y) / beta.
+
+    Examples
+    --------
+    >>> dx, dbeta = parametric_softplus_backward([1.0], [0.0], [1.0])
+    >>> dx, dbeta.round(4)
+    (array([0.5]), array([-0.6931]))
+    """
+    threshold = _check.real("parametric_softplus_backward", "threshold", threshold)
+    return _backward("parametric_softplus_backward", "softplus", dy, x, {"beta": beta}, threshold)
+
+
+@differentiable
+def parametric_sigmoid(input: Any, a: Any, b: Any, *, out: Array | None = None) -> Array:
+    """A * sigmoid(b * x) with learned height and slope.
+
+    Parameters
+    ----------
+    input : array_like, (N, C, *) or any shape
+    a, b : array_like, (1,) or (C,)
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> parametric_sigmoid([0.0, 1.0], [2.0], [1.0]).round(4)
+    array([1.    , 1.4621])
+    """
+    return _forward("parametric_sigmoid", "parametric_sigmoid", input, {"a": a, "b": b}, out)
+
+
+def parametric_sigmoid_backward(dy: Any, x: Any, a: Any, b: Any) -> tuple[Array, ...]:
+    """Gradients of `parametric_sigmoid`: of the input, a and b.
+
+    Examples
+    --------
+    >>> parametric_sigmoid_backward([1.0], [0.0], [2.0], [1.0])
+    (array([0.5]), array([0.5]), array([0.]))
+    """
+    return _backward("parametric_sigmoid_backward", "parametric_sigmoid", dy, x, {"a": a, "b": b})
+
+
+@differentiable
+def scaled_relu(input: Any, alpha: Any, *, out: Array | None = None) -> Array:
+    """Alpha * relu(x) with a learned alpha.
+
+    Parameters
+    ----------
+    input : array_like, (N, C, *) or any shape
+    alpha : array_like, (1,) or (C,)
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> scaled_relu([-1.0, 2.0], [1.5])
+    array([0., 3.])
+    """
+    return _forward("scaled_relu", "scaled_relu", input, {"alpha": alpha}, out)
+
+
+def scaled_relu_backward(dy: Any, x: Any, alpha: Any) -> tuple[Array, ...]:
+    """Gradients of `scaled_relu`: alpha * dy where x > 0, and the sum of x * dy there.
+
+    Examples
+    --------
+    >>> scaled_relu_backward([1.0, 1.0], [-1.0, 2.0], [1.5])
+    (array([0. , 1.5]), array([2.]))
+    """
+    return _backward("scaled_relu_backward", "scaled_relu", dy, x, {"alpha": alpha})
+
+
+def _bounds(name: str, lower: Any, upper: Any) -> tuple[float, float]:
+    low, high = _check.real(name, "lower", lower), _check.real(name, "upper", upper)
+    if not (low <= high and math.isfinite(high - low)):
+        raise ValueError(f"{name}: expected a finite lower of at most upper, got {low:g} and {high:g}")
+    return low, high
+
+
+@differentiable
+def rrelu(
+    input: Any,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+    *,
+    rng: Any = None,
+    out: Array | None = None,
+) -> Array:
+    """Leaky ReLU with random slopes: each from U(lower, upper) in training, else their mean (Xu et al. 2015).
+
+    Parameters
+    ----------
+    input : array_like
+    lower, upper : float
+        lower must not exceed upper.
+    training : bool
+    inplace : bool
+        Write the result over `input`, as `out=input` does.
+    rng : None, int, SeedSequence or Generator
+        As in `dropout_mask`: the key of the slopes, or where to draw it from.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> rrelu([-24.0, 1.0])
+    array([-5.5,  1. ])
+    """
+    return _rrelu("rrelu", None, input, lower, upper, training, rng, input if inplace else out)
+
+
+def rrelu_backward(
+    dy: Any,
+    x: Any,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    *,
+    rng: Any = None,
+    out: Array | None = None,
+) -> Array:
+    """Gradient of `rrelu`: dy where x > 0, else dy times the slope; `rng` is the key of the forward call.
+
+    Examples
+    --------
+    >>> rrelu_backward([24.0, 1.0], [-1.0, 1.0])
+    array([5.5, 1. ])
+    """
+    if training and rng is None:
+        raise TypeError("rrelu_backward: expected rng to be the key of the forward call, got None")
+    return _rrelu("rrelu_backward", dy, x, lower, upper, training, rng, out)
+
+
+def _rrelu(
+    name: str, dy: Any, input: Any, lower: float, upper: float, training: bool, rng: Any, out: Array | None
+) -> Array:
+    x, dtype = _check.as_compute(name, input, "x" if dy is not None else "input")
+    _check.check_out(name, out, x.shape, dtype)
+    low, high = _bounds(name, lower, upper)
+    if not training:
+        slope = (low + high) / 2
+        return leaky_relu(input, slope, out=out) if dy is None else leaky_relu_backward(dy, input, slope, out=out)
+    slopes = np.asarray(np.random.default_rng(_random.key(name, rng)).uniform(low, high, x.shape), x.dtype)
+    x = np.ascontiguousarray(x).reshape(x.shape)
+    result = np.empty_like(x)
+    row, unused = _core.ACTS["leaky_relu"], slopes.reshape(-1)
+    sizes = (1, x.size, 1, True)
+    if x.size and dy is None:
+        _core.channels[kernel_type(x)](row, result.reshape(-1), x.reshape(-1), slopes.reshape(-1), unused, *sizes)
+    elif x.size:
+        gradient = np.ascontiguousarray(_check.as_float(name, dy, "dy"), x.dtype)
+        _check.same_shape(name, "x", x, "dy", gradient)
+        kernel = _core.channels_backward[kernel_type(x)]
+        kernel(row, result.reshape(-1), gradient.reshape(-1), x.reshape(-1), slopes.reshape(-1), unused, *sizes)
+    return _check.finish(result, dtype, out)

@@ -1,0 +1,384 @@
+"""Switchable normalization: learned mixtures of instance, layer and batch statistics (Luo et al. 2018).
+
+Statistics are small arrays of (N, C) and are mixed here, in float64; what runs over the values is done by the kernels
+of batch normalization.  One-dimensional inputs (N, C) have no instance statistics.
+
+With w = softmax(mean_weight), v = softmax(var_weight) and the statistics k of instance, layer, batch:
+
+    mean = sum w_k mean_k,  var = sum v_k var_k,  y = (x - mean) / sqrt(var + eps) * weight + bias
+
+A layer's or batch's variance is the mean of the instances' variances and the variance of their means, so that a large
+mean cancels nowhere.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from .._dispatch import differentiable
+from ._norm import check_eps
+from ._softmax import kernel_type
+
+__all__ = [
+    "switchable_norm",
+    "switchable_norm_backward",
+]
+
+
+class Mixture(NamedTuple):
+    """One forward call: contiguous x as (N, C, s), its statistics as (N, C), (N, 1) and (1, C) arrays, and weights."""
+
+    x: Array
+    dtype: np.dtype[Any]
+    weight: Array
+    bias: Array
+    means: tuple[Array, ...]
+    variances: tuple[Array, ...]
+    mean_shares: Array
+    var_shares: Array
+    training: bool
+    lost: int  # 1 if variances are unbiased: the values less this divide
+    eps: float
+
+    @property
+    def mean(self) -> Array:
+        """The mixed mean, (N, C)."""
+        return self._mixed(self.means, self.mean_shares)
+
+    @property
+    def rstd(self) -> Array:
+        """1 / sqrt(var + eps) of the mixed variance, (N, C)."""
+        with np.errstate(invalid="ignore"):
+            return 1 / np.sqrt(self._mixed(self.variances, self.var_shares) + self.eps)
+
+    def _mixed(self, parts: tuple[Array, ...], shares: Array) -> Array:
+        total = sum(share * part for share, part in zip(shares, parts, strict=True))
+        return np.ascontiguousarray(np.broadcast_to(total, self.x.shape[:2]))
+
+    def tiled(self, vector: Array) -> Array:
+        """A value for each channel, repeated for each sample."""
+        return np.tile(vector, self.x.shape[0])
+
+
+def _moments(x: Array, last: bool) -> tuple[Array, Array]:
+    """Mean and biased variance of each column of (m, c), if last, or of each row of (c, m)."""
+    m, c = x.shape if last else x.shape[::-1]
+    mean, var, work = np.empty(c), np.empty(c), np.empty(_core.norm_work(m, c, 1))
+    sizes = (m, c, 1, True) if last else (1, c, m, False)
+    _core.norm_stats[kernel_type(x)](mean, var, work, x.reshape(-1), *sizes)
+    return mean, var
+
+
+def _statistics(x: Array, lost: int, batch: bool) -> tuple[list[Array], list[Array]]:
+    """Means and variances: of instances (for s > 1), of layers and, if asked for, of the batch."""
+    n, c, s = x.shape
+    if s == 1:
+        flat = x.reshape(n, c)
+        parts = [[each.reshape(n, 1) for each in _moments(flat, last=False)]]
+        parts += [[each.reshape(1, c) for each in _moments(flat, last=True)]] if batch else []
+        sizes = (c, n)
+        return [mean for mean, _ in parts], [var * m / (m - lost) for (_, var), m in zip(parts, sizes, strict=False)]
+    mean, var = (each.reshape(n, c) for each in _moments(x.reshape(n * c, s), last=False))
+    var = var * s / (s - lost)
+    means, variances = [mean], [var]
+    for axis in (1, 0) if batch else (1,):
+        means.append(mean.mean(axis, keepdims=True))
+        variances.append(var.mean(axis, keepdims=True) + mean.var(axis, keepdims=True))
+    return means, variances
+
+
+def _softmax(name: str, argument: str, value: Any, count: int) -> Array:
+    array = _check.as_float(name, value, argument)
+    if array.shape != (count,):
+        raise ValueError(f"{name}: expected {argument} of shape ({count},), got {array.shape}")
+    e = np.exp(array.astype(np.float64) - array.max())
+    return e / e.sum()
+
+
+def mixture(
+    name: str,
+    input: Any,
+    running: tuple[Any, Any],
+    learned: tuple[Any, Any, Any, Any],
+    training: bool,
+    eps: float,
+    using_bn: bool,
+    unbiased: bool,
+) -> Mixture:
+    """Check the arguments and take the statistics."""
+    running_mean, running_var = running
+    weight, bias, mean_weight, var_weight = learned
+    given, dtype = _check.as_compute(name, input)
+    if given.ndim < 2:
+        raise ValueError(f"{name}: expected an input of 2 or more dimensions (N, C, *), got shape {given.shape}")
+    n, c = given.shape[:2]
+    s, lost = math.prod(given.shape[2:]), int(bool(unbiased))
+    eps = check_eps(name, eps)
+    flat = given.ndim == 2
+    counted = [("spatial", s)] if not flat else [("channel", c)] + ([("batch", n)] if using_bn and training else [])
+    for what, size in counted:
+        if size <= lost:
+            raise ValueError(f"{name}: expected more than {lost} {what} value, got input size {given.shape}")
+    x = np.ascontiguousarray(given).reshape(n, c, s)
+    kinds = 2 - flat + bool(using_bn)
+    vectors: list[Array] = []
+    for argument, value, default in (("weight", weight, 1.0), ("bias", bias, 0.0)):
+        array = None if value is None else _check.as_float(name, value, argument)
+        if array is not None and array.size != c:
+            raise ValueError(f"{name}: expected {argument} of {c} values, got shape {array.shape}")
+        vectors.append(np.full(c, default, x.dtype) if array is None else np.ascontiguousarray(array, x.dtype).ravel())
+    mean_shares, var_shares = (
+        _softmax(name, argument, value, kinds)
+        for argument, value in (("mean_weight", mean_weight), ("var_weight", var_weight))
+    )
+    if x.size:
+        means, variances = _statistics(x, lost, bool(using_bn and training))
+    else:
+        means, variances = ([np.zeros((n, c))] * (kinds - bool(using_bn and not training)) for _ in range(2))
+    if using_bn and not training:
+        for argument, value, parts in (
+            ("running_mean", running_mean, means),
+            ("running_var", running_var, variances),
+        ):
+            if np.size(value) != c or value is None:
+                raise ValueError(f"{name}: expected {argument} of {c} values when not training, got {np.shape(value)}")
+            parts.append(np.asarray(value, np.float64).reshape(1, c))
+    return Mixture(
+        x=x,
+        dtype=dtype,
+        weight=vectors[0],
+        bias=vectors[1],
+        means=tuple(means),
+        variances=tuple(variances),
+        mean_shares=mean_shares,
+        var_shares=var_shares,
+        training=bool(training),
+        lost=lost,
+        eps=eps,
+    )
+
+
+def forward(m: Mixture, shape: tuple[int, ...], out: Array | None) -> Array:
+    """The result, of the input's shape."""
+    y = np.empty_like(m.x)
+    if y.size:
+        n, c, s = m.x.shape
+        work, sizes = np.empty(_core.norm_work(1, n * c, s)), (1, n * c, s, s == 1)
+        statistics, affine = (m.mean.ravel(), m.rstd.ravel()), (m.tiled(m.weight), m.tiled(m.bias))
+        _core.norm_forward[kernel_type(y)](y.reshape(-1), work, m.x.reshape(-1), *statistics, *affine, *sizes)
+    return _check.finish(y.reshape(shape), m.dtype, out)
+
+
+def update(m: Mixture, running_mean: Array, running_var: Array, momentum: float, moving_average: bool) -> None:
+    """Running statistics r = momentum * r + (1 - momentum) * batch, or sums of mean and of var + mean^2."""
+    mean, var = m.means[-1].ravel(), m.variances[-1].ravel()
+    for running, batch in ((running_mean, mean), (running_var, var if moving_average else var + mean**2)):
+        before = running.astype(np.float64).ravel()
+        after = momentum * before + (1 - momentum) * batch if moving_average else before + batch
+        running[...] = after.reshape(running.shape)
+
+
+class Gradients(NamedTuple):
+    """Gradients of the input and the four parameters, flat but for the first."""
+
+    input: Array
+    weight: Array
+    bias: Array
+    mean_weight: Array
+    var_weight: Array
+
+
+def gradients(m: Mixture, dy: Array) -> Gradients:
+    """dy: contiguous, of x's shape and dtype."""
+    n, c, s = m.x.shape
+    mean, rstd, gamma = m.mean, m.rstd, m.weight.astype(np.float64)
+    if not m.x.size:
+        zeros = (np.zeros(size) for size in (c, c, len(m.mean_shares), len(m.var_shares)))
+        return Gradients(np.zeros_like(m.x), *zeros)
+    if s == 1:
+        sums = dy.reshape(n, c).astype(np.float64)
+        dots = sums * ((m.x.reshape(n, c) - mean) * rstd)
+    else:
+        sums, dots = _channel_sums(m, dy, mean, rstd)
+    dmean, dvar = -gamma * sums * rstd, -gamma * dots * rstd**2 / 2
+    shares = []
+    for share, parts, d in ((m.mean_shares, m.means, dmean), (m.var_shares, m.variances, dvar)):
+        along = np.array([(d * part).sum() for part in parts])
+        shares.append(share * (along - (share * along).sum()))
+    slope, shift = _through_statistics(m, dmean, dvar)
+    scale = gamma * rstd
+    dx = np.empty_like(m.x)
+    if s == 1:
+        dx[...] = (scale * sums + slope[0] * (m.x.reshape(n, c) - m.means[0]) + shift).reshape(dx.shape)
+        if len(slope) > 1:
+            dx += (slope[1] * (m.x.reshape(n, c) - m.means[1])).reshape(dx.shape)
+    else:
+        vectors = (np.ascontiguousarray(each, m.x.dtype).ravel() for each in (scale, slope[0], shift))
+        work = np.empty(_core.norm_work(1, n * c, s))
+        kernel = _core.norm_mix[kernel_type(dx)]
+        kernel(dx.reshape(-1), work, dy.reshape(-1), m.x.reshape(-1), m.means[0].ravel(), *vectors, n * c, s)
+    return Gradients(dx, dots.sum(0), sums.sum(0), *shares)
+
+
+def _channel_sums(m: Mixture, dy: Array, mean: Array, rstd: Array) -> tuple[Array, Array]:
+    """Sums over each (sample, channel) of dy and of dy xhat."""
+    n, c, s = m.x.shape
+    dots, sums = np.empty((2, n * c), m.x.dtype)
+    work = np.empty(_core.norm_work(1, n * c, s))
+    kernel, flat = _core.norm_backward[kernel_type(dy)], (dy.reshape(-1), m.x.reshape(-1))
+    kernel(None, dots, sums, work, *flat, mean.ravel(), rstd.ravel(), None, 1, n * c, s, False, False)
+    return sums.astype(np.float64).reshape(n, c), dots.astype(np.float64).reshape(n, c)
+
+
+def _through_statistics(m: Mixture, dmean: Array, dvar: Array) -> tuple[list[Array], Array]:
+    """What the statistics' dependence on x adds to dx: slope * (x - mean_k) of the first ones, and a shift."""
+    n, c, s = m.x.shape
+    axes = (None, 1, 0) if s > 1 else (1, 0)
+    learned = len(m.means) - (not m.training and len(m.means) == len(axes))  # running statistics pass nothing on
+    dmeans = [share * dmean for share in m.mean_shares[:learned]]
+    dvars = [share * dvar for share in m.var_shares[:learned]]
+    for k, axis in enumerate(axes[:learned]):
+        if axis is not None:
+            dmeans[k] = dmeans[k].sum(axis, keepdims=True)
+            dvars[k] = dvars[k].sum(axis, keepdims=True)
+    counts = [{None: s, 1: c, 0: n}[axis] for axis in axes[:learned]]
+    if s == 1:
+        shift = sum((d / count for d, count in zip(dmeans, counts, strict=True)), np.zeros((n, c)))
+        return [2 * d / (count - m.lost) for d, count in zip(dvars, counts, strict=True)], shift
+    dinstance, dspread = dmeans[0], dvars[0]
+    for d, v, mean, count in zip(dmeans[1:], dvars[1:], m.means[1:learned], counts[1:], strict=True):
+        dinstance = dinstance + d / count + 2 * v * (m.means[0] - mean) / count
+        dspread = dspread + v / count
+    return [2 * dspread / (s - m.lost)], dinstance / s
+
+
+@differentiable
+def switchable_norm(
+    input: Any,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Any,
+    bias: Any,
+    mean_weight: Any,
+    var_weight: Any,
+    training: bool = False,
+    momentum: float = 0.9,
+    eps: float = 1e-5,
+    using_bn: bool = True,
+    using_moving_average: bool = True,
+    unbiased: bool = True,
+    *,
+    out: Array | None = None,
+) -> Array:
+    """Normalization by learned mixtures of instance, layer and batch statistics (Luo et al. 2018).
+
+    Parameters
+    ----------
+    input : array_like, (N, C, *)
+        (N, C) alone has layer and batch statistics only.
+    running_mean, running_var : ndarray of C values, or None
+        The batch statistics when not training.  In training they are updated in place: r = momentum * r + (1 -
+        momentum) * batch, the opposite sense of `batch_norm`.
+    weight, bias : array_like of C values, or None
+    mean_weight, var_weight : array_like
+        One value for each kind of statistics, in the order instance, layer, batch; their softmax mixes.
+    training : bool
+    momentum, eps : float
+    using_bn : bool
+        Without, there are no batch statistics.
+    using_moving_average : bool
+        False sums the batches' means, and their var + mean^2, in the running statistics instead.
+    unbiased : bool
+        Divide variances by the values less one, as the authors' program does; the paper divides by the values.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, or too few values for a variance.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(5, 2, (4, 3, 10))
+    >>> only_batch = np.array([-99.0, -99.0, 99.0])
+    >>> y = switchable_norm(x, None, None, None, None, only_batch, only_batch, training=True, unbiased=False)
+    >>> np.allclose(y, fastnn.batch_norm(x, None, None, training=True))
+    True
+    """
+    name = "switchable_norm"
+    learned = (weight, bias, mean_weight, var_weight)
+    m = mixture(name, input, (running_mean, running_var), learned, training, eps, using_bn, unbiased)
+    return finished(m, np.shape(input), running_mean, running_var, momentum, using_bn, using_moving_average, out)
+
+
+def finished(
+    m: Mixture,
+    shape: tuple[int, ...],
+    running_mean: Array | None,
+    running_var: Array | None,
+    momentum: float,
+    using_bn: bool,
+    using_moving_average: bool,
+    out: Array | None = None,
+) -> Array:
+    """The result; running statistics are updated once it is there."""
+    name = "switchable_norm"
+    momentum = _check.real(name, "momentum", momentum)
+    _check.check_out(name, out, shape, m.dtype)
+    updates = m.training and using_bn and running_mean is not None and running_var is not None
+    for argument, value in (("running_mean", running_mean), ("running_var", running_var)) if updates else ():
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.size != m.x.shape[1]:
+            raise ValueError(f"{name}: expected {argument} to be a float array of {m.x.shape[1]} values")
+        if not value.flags.writeable:
+            raise ValueError(f"{name}: {argument} is read-only")
+    y = forward(m, shape, out)
+    if updates and m.x.size:
+        update(m, running_mean, running_var, momentum, using_moving_average)  # type: ignore[arg-type]
+    return y
+
+
+def switchable_norm_backward(
+    dy: Any,
+    input: Any,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Any,
+    mean_weight: Any,
+    var_weight: Any,
+    training: bool = False,
+    eps: float = 1e-5,
+    using_bn: bool = True,
+    unbiased: bool = True,
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Gradients of `switchable_norm`: of the input, weight, bias, mean_weight and var_weight, the latter four flat.
+
+    The statistics are taken anew.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(5, 2, (4, 3, 10))
+    >>> ones = np.ones(3)
+    >>> dx, _, dbias, *_ = switchable_norm_backward(np.ones(x.shape), x, None, None, None, ones, ones, training=True)
+    >>> dx.shape, dbias
+    ((4, 3, 10), array([40., 40., 40.]))
+    """
+    name = "switchable_norm_backward"
+    learned = (weight, None, mean_weight, var_weight)
+    m = mixture(name, input, (running_mean, running_var), learned, training, eps, using_bn, unbiased)
+    gradient = _check.as_float(name, dy, "dy")
+    if gradient.shape != np.shape(input):
+        raise ValueError(f"{name}: expected dy of the input's shape {np.shape(input)}, got {gradient.shape}")
+    found = gradients(m, np.ascontiguousarray(gradient, m.x.dtype).reshape(m.x.shape))
+    dx = _check.finish(found.input.reshape(gradient.shape), m.dtype, None)
+    weight_, bias_, means_, vars_ = (_check.finish(each, m.dtype, None) for each in found[1:])
+    return dx, weight_, bias_, means_, vars_
