@@ -16,7 +16,8 @@ from .autograd import Gradients, make, recorded, value_of, wants
 from .functional import _dropout, _switchable
 from .functional._class_loss import target_gradient
 from .functional._dropout_variants import RULES
-from .functional._group_norm import group_forward, instance_forward, layer_forward, rms_eps
+from .functional._group_norm import group_forward, instance_forward
+from .functional._layer_norm import layer_forward, rms_eps
 from .functional._linear import gradients as linear_gradients
 from .functional._norm import forward_with_stats
 from .functional._pair import Pair, forward, gradient

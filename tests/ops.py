@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import mpmath as mp
@@ -32,6 +32,7 @@ class Op:
     at_kinks  (x, f'(x)) by PyTorch's convention
     nan_slope f'(NaN)
     variants  other parameters worth testing
+    required  values for parameters without a default
     """
 
     name: str
@@ -43,11 +44,12 @@ class Op:
     at_kinks: tuple[tuple[float, float], ...] = ()
     nan_slope: float = NAN
     variants: tuple[dict[str, Any], ...] = ()
+    required: dict[str, Any] = field(default_factory=dict)
     domain: tuple[float, float] = (-110.0, 110.0)
 
     @property
     def cases(self) -> list[dict[str, Any]]:
-        return [{}, *self.variants]
+        return [self.required, *self.variants]
 
 
 def _sigmoid(x: Any) -> Any:
@@ -113,8 +115,36 @@ OPS = [
         at_kinks=((0, float(SELU_SCALE * SELU_ALPHA)),),
         nan_slope=float(SELU_SCALE),
     ),
+    Op(
+        "celu",
+        lambda x, alpha=1.0: x if x > 0 else alpha * mp.expm1(x / alpha),
+        lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x / alpha, 0))),
+        nn.CELU,
+        limits=(INF, -1, -0.0, 1, 0),
+        kinks=(0,),
+        at_kinks=((0, 1),),
+        nan_slope=1,
+        variants=({"alpha": 0.5}, {"alpha": 3.0}, {"alpha": -2.0}),
+    ),
+    Op(
+        "relu6",
+        lambda x: min(max(x, mp.mpf(0)), mp.mpf(6)),
+        lambda x: np.clip(x, 0, 6),
+        nn.ReLU6,
+        limits=(6, 0, -0.0, 0, 0),
+        kinks=(0, 6),
+        at_kinks=((0, 0), (6, 0)),
+        nan_slope=1,
+    ),
     Op("sigmoid", _sigmoid, sp.expit, nn.Sigmoid, limits=(1, 0, 0.5, 0, 0)),
     Op("tanh", mp.tanh, np.tanh, nn.Tanh, limits=(1, -1, -0.0, 0, 0)),
+    Op(
+        "tanhshrink",
+        lambda x: x - mp.tanh(x) if abs(x) > 1e-6 else x**3 / 3 - 2 * x**5 / 15 + 17 * x**7 / 315,
+        lambda x: x - np.tanh(x),
+        nn.Tanhshrink,
+        limits=(INF, -INF, -0.0, 1, 1),
+    ),
     Op("silu", lambda x: x * _sigmoid(x), lambda x: x * sp.expit(x), nn.SiLU, limits=(INF, -0.0, -0.0, 1, 0)),
     Op(
         "gelu",
@@ -180,6 +210,40 @@ OPS = [
         nan_slope=1,
         variants=({"min_val": -2.0, "max_val": 0.5},),
     ),
+    Op(
+        "hardshrink",
+        lambda x, lambd=0.5: x if abs(x) > lambd else mp.mpf(0),
+        lambda x, lambd=0.5: np.where(abs(x) > lambd, x, x.dtype.type(0)),
+        nn.Hardshrink,
+        limits=(INF, -INF, 0.0, 1, 1),
+        kinks=(-0.5, 0.5, -2, 2, 0),
+        at_kinks=((-0.5, 0), (0.5, 0)),
+        nan_slope=1,
+        variants=({"lambd": 2.0}, {"lambd": 0.0}, {"lambd": -1.0}),
+    ),
+    Op(
+        "softshrink",
+        lambda x, lambd=0.5: x - lambd if x > lambd else x + lambd if x < -lambd else mp.mpf(0),
+        lambda x, lambd=0.5: np.sign(x) * np.maximum(abs(x) - x.dtype.type(lambd), 0),
+        nn.Softshrink,
+        limits=(INF, -INF, -0.0, 1, 1),
+        kinks=(-0.5, 0.5, -2, 2, 0),
+        at_kinks=((-0.5, 0), (0.5, 0)),
+        nan_slope=1,
+        variants=({"lambd": 2.0}, {"lambd": 0.0}),
+    ),
+    Op(
+        "threshold",
+        lambda x, threshold, value: x if x > threshold else mp.mpf(value),
+        lambda x, threshold, value: np.where(x > threshold, x, x.dtype.type(value)),
+        nn.Threshold,
+        limits=(INF, 20.0, 20.0, 1, 0),
+        kinks=(0.5, -1),
+        at_kinks=((0.5, 0),),
+        nan_slope=1,
+        required={"threshold": 0.5, "value": 20.0},
+        variants=({"threshold": -1.0, "value": 0.0},),
+    ),
 ]
 
 BY_NAME = {op.name: op for op in OPS}
@@ -188,3 +252,36 @@ CASE_IDS = ["-".join([op.name, *(f"{k}={v}" for k, v in case.items())]) for op, 
 
 # Rows of activations.def that are reached through another function's option.
 ROWS_BY_OPTION = {"gelu_tanh": ("gelu", {"approximate": "tanh"})}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """An activation with learned parameters: the function's name, its row, f in multiple precision, where they start."""
+
+    name: str
+    row: str
+    exact: Callable[..., Any]
+    layer: type[nn.Module]
+    parameters: dict[str, float]
+
+
+LEARNED = [
+    Learned("prelu", "leaky_relu", lambda x, w: x if x > 0 else w * x, nn.PReLU, {"weight": 0.25}),
+    Learned("swish", "swish", lambda x, b: x * _sigmoid(b * x), nn.Swish, {"beta": 1.0}),
+    Learned("parametric_elu", "elu", lambda x, a: x if x > 0 else a * mp.expm1(x), nn.ParametricELU, {"alpha": 1.0}),
+    Learned(
+        "parametric_softplus",
+        "softplus",
+        lambda x, b: x if b * x > 20 else _log1pexp(b * x) / b,
+        nn.ParametricSoftplus,
+        {"beta": 1.0},
+    ),
+    Learned(
+        "parametric_sigmoid",
+        "parametric_sigmoid",
+        lambda x, a, b: a * _sigmoid(b * x),
+        nn.ParametricSigmoid,
+        {"a": 1.0, "b": 1.0},
+    ),
+    Learned("scaled_relu", "scaled_relu", lambda x, a: a * max(x, mp.mpf(0)), nn.ScaledReLU, {"alpha": 1.0}),
+]

@@ -147,3 +147,87 @@ def test_refusals():
         fastnn.dropout_mask((2, -1))
     assert fastnn.dropout(np.zeros((0, 3))).shape == (0, 3)
     assert fastnn.dropout_mask((), rng=0).shape == ()
+
+
+VARIANTS = {
+    "dropout1d": ([((4, 5, 6), 2), ((5, 6), 1)], "3-D", nn.Dropout1d),
+    "dropout2d": ([((4, 5, 6, 7), 2), ((4, 5, 6), 2), ((4, 5), 2)], "2 or more", nn.Dropout2d),
+    "dropout3d": ([((4, 5, 2, 3, 2), 2), ((5, 2, 3, 2), 1)], "5-D", nn.Dropout3d),
+    "alpha_dropout": ([((4, 5), 2), ((7,), 1), ((2, 3, 4), 3)], None, nn.AlphaDropout),
+    "feature_alpha_dropout": ([((4, 5, 6), 2), ((4, 5), 2)], "2 or more", nn.FeatureAlphaDropout),
+}
+SELU_LIMIT = -1.7580993408473766
+each_variant = pytest.mark.parametrize("name", list(VARIANTS))
+
+
+def affine(p):
+    """What alpha dropout makes of kept values and of dropped ones."""
+    a = ((1 - p) * (1 + p * SELU_LIMIT**2)) ** -0.5
+    return a, -a * SELU_LIMIT * p, a * SELU_LIMIT * (1 - p)
+
+
+@both
+@each_variant
+def test_variants_apply_their_mask(name, dtype):
+    f, twin = getattr(fastnn, name), getattr(fastnn, name + "_backward")
+    for shape, leading in VARIANTS[name][0]:
+        x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+        mask = fastnn.dropout_mask(shape[:leading], 0.3, rng=9)
+        mask = np.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - leading)), shape)
+        assert 0 < mask.sum() < mask.size
+        scale, shift, dropped = affine(0.3) if "alpha" in name else (1 / 0.7, 0.0, 0.0)
+        y = f(x, 0.3, training=True, rng=9)
+        assert y.dtype == dtype
+        np.testing.assert_allclose(y, np.where(mask, x * scale + shift, dropped), rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(f(np.asfortranarray(x), 0.3, training=True, rng=9), y)
+        dx = twin(x, 0.3, training=True, rng=9)
+        np.testing.assert_allclose(dx, np.where(mask, x * scale, 0), rtol=1e-5)
+        t = fastnn.tensor(x, requires_grad=True)
+        f(t, 0.3, training=True, rng=9).backward(x)
+        np.testing.assert_array_equal(t.grad, dx)
+        np.testing.assert_array_equal(f(x, 0.3, training=False), x)
+        z = x.copy()
+        assert f(z, 0.3, True, True, rng=9) is z
+        np.testing.assert_array_equal(z, y)
+        layer = VARIANTS[name][2](0.3, rng=4)
+        assert layer.eval()(x) is x
+        assert not np.array_equal(layer.train()(x), x)
+        assert repr(layer) == f"{type(layer).__name__}(p=0.3, inplace=False)"
+
+
+@each_variant
+def test_variants_at_the_ends(name):
+    f = getattr(fastnn, name)
+    x = np.array([[[1, -2, np.inf, np.nan]]] * 2)
+    x = x.reshape(2, 1, 1, 1, 4) if name == "dropout3d" else x
+    assert not f(x, 1.0, training=True).any()
+    np.testing.assert_array_equal(f(x, 0.0, training=True), x)
+    assert f(x[:0], 0.5, training=True).shape == x[:0].shape
+    with pytest.raises(ValueError, match=rf"{name}: expected p in \[0, 1\]"):
+        f(x, 1.5)
+    with pytest.raises(ValueError, match=rf"{VARIANTS[name][2].__name__}: expected p in \[0, 1\]"):
+        VARIANTS[name][2](-1)
+    with pytest.raises(TypeError, match=f"{name}_backward: expected rng to be the key"):
+        getattr(fastnn, name + "_backward")(x, 0.5, training=True)
+    if VARIANTS[name][1]:
+        with pytest.raises(ValueError, match=f"{name}: expected an input of .*{VARIANTS[name][1]}.*, got 1 dimensions"):
+            f(np.ones(5), training=True)
+
+
+def test_alpha_dropout_keeps_mean_and_deviation():
+    x = np.random.default_rng(0).normal(size=1_000_000)
+    for p in (0.1, 0.5):
+        y = fastnn.alpha_dropout(x, p, training=True, rng=1)
+        assert abs(y.mean()) < 0.005
+        assert y.std() == pytest.approx(1, abs=0.005)
+    assert abs(fastnn.alpha_dropout(np.zeros(100), 0.5, training=True)).max() == pytest.approx(0.7791939, rel=1e-6)
+
+
+def test_recorded_draws_of_every_variant():
+    """Without rng the tape keeps the key it drew."""
+    for name in VARIANTS:
+        x = np.ones((40, 30, 2) + ((1, 2) if name == "dropout3d" else ()))
+        t = fastnn.tensor(x, requires_grad=True)
+        y = getattr(fastnn, name)(t, 0.5, training=True)
+        y.sum().backward()
+        np.testing.assert_array_equal(t.grad != 0, y.numpy() > 0.5)

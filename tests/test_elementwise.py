@@ -16,12 +16,16 @@ every_case = pytest.mark.parametrize(("op", "case"), CASES, ids=CASE_IDS)
 every_op = pytest.mark.parametrize("op", OPS, ids=[op.name for op in OPS])
 
 
+def with_required(op, f):
+    return lambda *args, **options: f(*args, **(op.required | options))
+
+
 def function(op):
-    return getattr(fastnn, op.name)
+    return with_required(op, getattr(fastnn, op.name))
 
 
 def twin(op):
-    return getattr(fastnn, op.name + "_backward")
+    return with_required(op, getattr(fastnn, op.name + "_backward"))
 
 
 def saves_y(op):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special as sp
 
 import fastnn
 from fastnn import nn
@@ -93,3 +94,80 @@ def test_refusals():
     with pytest.raises(TypeError, match="normal_: expected rng"):
         init.normal_(np.empty(2), generator="x")
     init.kaiming_uniform_(np.empty((3, 0)))
+
+
+def test_generator_has_two_names():
+    a, b = init.normal_(np.empty(5), generator=3), init.normal_(np.empty(5), rng=3)
+    np.testing.assert_array_equal(a, b)
+    for f in (init.uniform_, init.normal_, init.trunc_normal_):
+        with pytest.raises(TypeError, match=f"{f.__name__}: expected generator or rng, got both"):
+            f(np.empty(5), generator=1, rng=1)
+    for f in (init.xavier_uniform_, init.xavier_normal_, init.kaiming_uniform_, init.kaiming_normal_, init.orthogonal_):
+        np.testing.assert_array_equal(f(np.empty((4, 3)), rng=1), f(np.empty((4, 3)), generator=1))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "a", "b"), [(0, 1, -2, 2), (0, 5, -2, 2), (1, 0.5, 0, 3), (0, 1, 3, 4), (0, 1, -9, -8)]
+)
+def test_trunc_normal(mean, std, a, b):
+    t = init.trunc_normal_(np.empty(20_000), mean, std, a, b, rng=0)
+    assert t.min() >= a
+    assert t.max() <= b
+    low, high = (sp.ndtr((v - mean) / std) for v in (a, b))
+    if a > mean:  # the right tail's probabilities round to 1
+        low, high = sp.ndtr((mean - b) / std), sp.ndtr((mean - a) / std)
+        t = 2 * mean - t
+    uniform = np.sort((sp.ndtr((t - mean) / std) - low) / (high - low))
+    assert abs(uniform - (np.arange(20_000) + 0.5) / 20_000).max() < 0.014  # Kolmogorov and Smirnov: p < 1e-3
+
+
+def test_trunc_normal_edges():
+    assert (init.trunc_normal_(np.empty(3), 5, 0, -2, 2) == 2).all()
+    with pytest.raises(ValueError, match="trunc_normal_: expected a of at most b"):
+        init.trunc_normal_(np.empty(3), a=1, b=0)
+    p = nn.Parameter(np.empty((30, 20), np.float32))
+    assert init.trunc_normal_(p) is p
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 5), (4, 2, 3), (1, 7)], ids=str)
+def test_orthogonal(shape):
+    w = init.orthogonal_(np.empty(shape), gain=2, rng=0).reshape(shape[0], -1)
+    small = min(w.shape)
+    gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
+    np.testing.assert_allclose(gram, 4 * np.eye(small), atol=1e-12)
+
+
+def test_orthogonal_is_uniform():
+    """The sign of a diagonal entry is as often positive as negative."""
+    signs = [init.orthogonal_(np.empty((2, 2)), rng=i)[0, 0] > 0 for i in range(400)]
+    assert 150 < sum(signs) < 250
+    with pytest.raises(ValueError, match="orthogonal_: expected a tensor of 2 or more dimensions"):
+        init.orthogonal_(np.empty(3))
+    assert init.orthogonal_(np.empty((0, 3))).shape == (0, 3)
+
+
+def test_eye_and_dirac():
+    np.testing.assert_array_equal(init.eye_(np.empty((3, 2))), np.eye(3, 2))
+    w = init.dirac_(np.empty((4, 2, 3, 3)))
+    assert w.sum() == 2
+    assert w[0, 0, 1, 1] == w[1, 1, 1, 1] == 1
+    w = init.dirac_(np.empty((4, 2, 3)), groups=2)
+    assert w[0, 0, 1] == w[1, 1, 1] == w[2, 0, 1] == w[3, 1, 1] == 1
+    for call, text in (
+        (lambda: init.eye_(np.empty(3)), "eye_: expected a tensor of 2 dimensions"),
+        (lambda: init.dirac_(np.empty((3, 3))), "dirac_: expected a tensor of 3, 4 or 5 dimensions"),
+        (
+            lambda: init.dirac_(np.empty((3, 3, 3)), groups=2),
+            "dirac_: expected a first dimension divisible by groups 2",
+        ),
+    ):
+        with pytest.raises(ValueError, match=text):
+            call()
+
+
+def test_sparse():
+    w = init.sparse_(np.empty((100, 30)), 0.33, std=2.0, rng=0)
+    assert ((w == 0).sum(0) == 33).all()
+    assert w[w != 0].std() == pytest.approx(2, rel=0.1)
+    with pytest.raises(ValueError, match="sparse_: expected sparsity in"):
+        init.sparse_(np.empty((3, 3)), 1.5)

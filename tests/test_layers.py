@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ops import BY_NAME, OPS, ROWS_BY_OPTION
+from ops import BY_NAME, LEARNED, OPS, ROWS_BY_OPTION
 
 import fastnn
 from fastnn import _core, functional, nn
@@ -23,7 +23,8 @@ ALLOWED = {
     "_info": BASE,
     "functional": BASE | {"functional"},
     "autograd": BASE,
-    "_derivatives": BASE | {"functional", "autograd"},
+    "_derivatives": BASE | {"autograd"},
+    "_recorded": BASE | {"functional", "autograd"},
     "io": BASE | {"autograd"},
     "nn": BASE | {"functional", "autograd"},
     "optim": BASE | {"autograd"},
@@ -91,7 +92,7 @@ def test_no_double_literal_in_shared_kernels():
 def test_core_has_no_names_of_functions():
     text = re.sub(r'""".*?"""|#[^\n]*', "", (ROOT / "fastnn/_core.pyx").read_text(), flags=re.S)
     for op in OPS:
-        if op.name not in ("softplus",):
+        if op.name not in ("softplus", "threshold"):
             assert not re.search(rf"\b{op.name}\b", text), op.name
 
 
@@ -99,7 +100,11 @@ def test_nothing_is_forgotten():
     """The table, the functions, the layers and the records name the same element-wise functions."""
     rows = {ROWS_BY_OPTION.get(row, (row,))[0] for row in _core.ACTS}
     records = set(BY_NAME)
-    assert rows == records
+    assert rows == records | {learned.row for learned in LEARNED}
+    assert {row for row, learns in zip(_core.ACTS, _core.LEARNS, strict=True) if learns} == {x.row for x in LEARNED}
+    for learned in LEARNED:
+        assert getattr(nn, learned.layer.__name__) is learned.layer
+        assert list(learned.layer().state_dict()) == list(learned.parameters)
     assert {name for name in records if callable(getattr(functional, name, None))} == records
     assert {name for name in records if callable(getattr(functional, name + "_backward", None))} == records
     for op in OPS:
@@ -116,7 +121,7 @@ def test_every_function_has_its_twin_and_its_documentation():
         assert getattr(fastnn, name) is function
         assert getattr(nn.functional, name) is function
         assert ">>>" in function.__doc__, f"{name} has no example"
-        if not name.endswith(("_backward", "_mask", "_stats")):
+        if not name.endswith(("_backward", "_mask", "_stats", "one_hot")):
             assert hasattr(functional, name + "_backward"), name
 
 

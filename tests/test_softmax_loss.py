@@ -6,21 +6,12 @@ import mpmath as mp
 import numpy as np
 import pytest
 import scipy.special as sp
+from numeric import slope
 
 import fastnn
 from fastnn import nn
 
 both = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
-
-
-def slope(f, x, dy, h=1e-4):
-    """Gradient of sum(dy f(x)) by a fourth-order difference."""
-    g = np.zeros_like(x)
-    for i in np.ndindex(x.shape):
-        step = np.zeros_like(x)
-        step[i] = h
-        g[i] = (dy * (8 * (f(x + step) - f(x - step)) - (f(x + 2 * step) - f(x - 2 * step)))).sum() / (12 * h)
-    return g
 
 
 @both
@@ -170,30 +161,6 @@ def test_cross_entropy_edges():
     assert not fastnn.cross_entropy_backward(1.0, x, [-100, 0])[0].any()
 
 
-@both
-@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-@pytest.mark.parametrize("shape", [(), (7,), (30, 1000)], ids=str)
-def test_mse_loss(dtype, reduction, shape):
-    rng = np.random.default_rng(0)
-    x, t = rng.normal(size=(2, *shape)).astype(dtype)
-    errors = (x.astype(float) - t) ** 2
-    expected = {"none": errors, "mean": errors.mean(), "sum": errors.sum()}[reduction]
-    got = fastnn.mse_loss(x, t, reduction=reduction)
-    np.testing.assert_allclose(got, expected, rtol=1e-5 if dtype == np.float32 else 1e-13)
-    dy = np.asarray(rng.normal(size=np.shape(got)))
-    share = x.size if reduction == "mean" else 1
-    dx = fastnn.mse_loss_backward(dy, x, t, reduction=reduction)
-    np.testing.assert_allclose(dx, dy * 2 * (x.astype(float) - t) / share, rtol=1e-5, atol=1e-12)
-    np.testing.assert_array_equal(fastnn.mse_loss(x.copy(order="F"), t, reduction=reduction), got)
-
-
-def test_mse_loss_refuses_to_broadcast():
-    with pytest.raises(ValueError, match=r"mse_loss: expected target of input's shape \(3, 1\), got \(3,\)"):
-        fastnn.mse_loss(np.zeros((3, 1)), np.zeros(3))
-    assert np.isnan(fastnn.mse_loss([], []))
-    assert fastnn.mse_loss([], [], reduction="sum") == 0
-
-
 def test_loss_layers():
     x, t = np.random.default_rng(0).normal(size=(4, 3)), [0, 1, 2, 0]
     layer = nn.CrossEntropyLoss(weight=np.array([1.0, 2.0, 3.0]), label_smoothing=0.1)
@@ -201,3 +168,112 @@ def test_loss_layers():
     assert nn.MSELoss(reduction="sum")(x, x + 1) == pytest.approx(12)
     with pytest.raises(ValueError, match="MSELoss: expected reduction"):
         nn.MSELoss(reduction="x")
+
+
+def probabilities(shape, dtype, seed=3):
+    t = np.random.default_rng(seed).uniform(size=shape)
+    return (t / t.sum(1 if t.ndim > 1 else 0, keepdims=True)).astype(dtype)
+
+
+@both
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(5,), (6, 5), (4, 5, 3), (3, 2000)], ids=str)
+def test_cross_entropy_with_probabilities(dtype, reduction, smoothing, weighted, shape):
+    rng = np.random.default_rng(0)
+    dim = 1 if len(shape) > 1 else 0
+    classes = shape[dim]
+    x, t = rng.normal(0, 3, shape).astype(dtype), probabilities(shape, dtype)
+    w = rng.uniform(0.5, 2, classes).astype(dtype) if weighted else None
+    options = {"weight": w, "reduction": reduction, "label_smoothing": smoothing}
+    wide = np.moveaxis(x, dim, -1).reshape(-1, classes).astype(np.longdouble)
+    log_p = wide - np.log(np.exp(wide).sum(1, keepdims=True))
+    smooth = (1 - smoothing) * np.moveaxis(t, dim, -1).reshape(-1, classes) + smoothing / classes
+    losses = -((1 if w is None else w) * smooth * log_p).sum(1)
+    rows = shape[:dim] + shape[dim + 1 :]
+    expected = {"none": losses.reshape(rows), "sum": losses.sum(), "mean": losses.mean()}[reduction]
+    got = fastnn.cross_entropy(x, t, **options)
+    np.testing.assert_allclose(got, np.float64(expected), rtol=5e-6 if dtype == np.float32 else 1e-12)
+    if dtype == np.float64 and classes < 10:
+        dy = np.asarray(rng.normal(size=np.shape(got)))
+        numeric = slope(lambda v: fastnn.cross_entropy(v, t, **options), x, dy)
+        np.testing.assert_allclose(fastnn.cross_entropy_backward(dy, x, t, **options), numeric, rtol=1e-7, atol=1e-9)
+        a, b = fastnn.tensor(x, requires_grad=True), fastnn.tensor(t, requires_grad=True)
+        fastnn.cross_entropy(a, b, **options).backward(dy)
+        np.testing.assert_allclose(a.grad, numeric, rtol=1e-7, atol=1e-9)
+        numeric = slope(lambda v: fastnn.cross_entropy(x, v, **options), t, dy)
+        np.testing.assert_allclose(b.grad, numeric, rtol=1e-7, atol=1e-9)
+
+
+def test_one_hot_probabilities_are_classes():
+    x, t = np.random.default_rng(0).normal(size=(6, 4)), np.array([0, 3, 2, 1, 1, 0])
+    hot = fastnn.one_hot(t, 4).astype(float)
+    for smoothing in (0.0, 0.2):
+        options = {"label_smoothing": smoothing, "reduction": "none"}
+        np.testing.assert_allclose(fastnn.cross_entropy(x, hot, **options), fastnn.cross_entropy(x, t, **options))
+    infinite = np.array([[0.0, -math.inf]])
+    assert fastnn.cross_entropy(infinite, [[1.0, 0.0]]) == 0
+    assert fastnn.cross_entropy(infinite, [[0.5, 0.5]]) == math.inf
+    with pytest.raises(ValueError, match="cross_entropy: expected no ignore_index with probabilities, got 1"):
+        fastnn.cross_entropy(x, hot, ignore_index=1)
+    with pytest.raises(TypeError, match="class indices"):
+        fastnn.cross_entropy(x, hot[:, :3])
+    assert np.isnan(fastnn.cross_entropy(np.zeros((0, 3)), np.zeros((0, 3))))
+
+
+@both
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(5,), (6, 5), (4, 5, 3), (2, 5, 3, 2)], ids=str)
+def test_nll_loss_of_log_softmax_is_cross_entropy(dtype, reduction, weighted, shape):
+    rng = np.random.default_rng(0)
+    dim = 1 if len(shape) > 1 else 0
+    x, t = rng.normal(0, 3, shape).astype(dtype), rng.integers(0, 5, shape[:dim] + shape[dim + 1 :])
+    options = {"weight": rng.uniform(0.5, 2, 5).astype(dtype) if weighted else None, "reduction": reduction}
+    options |= {"ignore_index": 2} if t.ndim else {}
+    log_p = fastnn.log_softmax(x, dim)
+    expected = fastnn.cross_entropy(x, t, **options)
+    np.testing.assert_allclose(fastnn.nll_loss(log_p, t, **options), expected, rtol=1e-5)
+    dy = np.asarray(rng.normal(size=expected.shape), dtype)
+    dx = fastnn.log_softmax_backward(fastnn.nll_loss_backward(dy, log_p, t, **options), log_p, dim)
+    np.testing.assert_allclose(dx, fastnn.cross_entropy_backward(dy, x, t, **options), rtol=1e-4, atol=1e-6)
+    a = fastnn.tensor(log_p, requires_grad=True)
+    fastnn.nll_loss(a, t, **options).backward(dy)
+    np.testing.assert_array_equal(a.grad, fastnn.nll_loss_backward(dy, log_p, t, **options))
+
+
+def test_nll_loss_edges():
+    with pytest.raises(IndexError, match=r"nll_loss: expected targets in \[0, 2\], got 3 at index 1"):
+        fastnn.nll_loss(np.zeros((2, 3)), [0, 3])
+    assert np.isnan(fastnn.nll_loss(np.zeros((0, 3)), np.zeros(0, int)))
+    assert fastnn.nll_loss(np.zeros((0, 3)), np.zeros(0, int), reduction="none").shape == (0,)
+    assert np.isnan(fastnn.nll_loss(np.zeros((2, 3)), [-100, -100]))
+
+
+def test_one_hot():
+    np.testing.assert_array_equal(fastnn.one_hot([[0, 2], [1, 0]]), np.eye(3, dtype=int)[[[0, 2], [1, 0]]])
+    assert fastnn.one_hot(2).tolist() == [0, 0, 1]
+    assert fastnn.one_hot(np.uint8([1]), 4).dtype == np.int64
+    assert fastnn.one_hot(np.zeros((0, 2), int), 3).shape == (0, 2, 3)
+    for wrong, classes, error, text in (
+        ([1, 2], 2, ValueError, r"expected classes in \[0, 1\], got 2"),
+        ([1, -2], -1, ValueError, r"got -2"),
+        ([], -1, ValueError, "expected num_classes above 0 for an empty array"),
+        ([1.0], -1, TypeError, "expected classes to be integers"),
+    ):
+        with pytest.raises(error, match="one_hot: .*" + text):
+            fastnn.one_hot(wrong, classes)
+
+
+def test_softmin():
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    np.testing.assert_array_equal(fastnn.softmin(x, 0), fastnn.softmax(-x, 0))
+    dy = np.random.default_rng(1).normal(size=(3, 4))
+    numeric = slope(lambda v: fastnn.softmin(v, 1), x, dy)
+    np.testing.assert_allclose(fastnn.softmin_backward(dy, fastnn.softmin(x, 1), 1), numeric, rtol=1e-7, atol=1e-10)
+    images = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    np.testing.assert_allclose(nn.Softmax2d()(images).sum(1), 1)
+    np.testing.assert_array_equal(nn.Softmax2d()(images[0]), nn.Softmax2d()(images)[0])
+    with pytest.raises(ValueError, match="Softmax2d: expected a 3-D or 4-D input"):
+        nn.Softmax2d()(x)

@@ -14,8 +14,10 @@ from . import (
     _exponential,
     _glu,
     _group_norm,
+    _layer_norm,
     _linear,
     _norm,
+    _normalize,
     _pair_loss,
     _parametric,
     _piecewise,
@@ -30,8 +32,10 @@ from ._embedding import *
 from ._exponential import *
 from ._glu import *
 from ._group_norm import *
+from ._layer_norm import *
 from ._linear import *
 from ._norm import *
+from ._normalize import *
 from ._pair_loss import *
 from ._parametric import *
 from ._piecewise import *
@@ -47,8 +51,10 @@ __all__ = [
     *_exponential.__all__,
     *_glu.__all__,
     *_group_norm.__all__,
+    *_layer_norm.__all__,
     *_linear.__all__,
     *_norm.__all__,
+    *_normalize.__all__,
     *_pair_loss.__all__,
     *_parametric.__all__,
     *_piecewise.__all__,

@@ -231,7 +231,7 @@ def forward_with_stats(
     elif running_mean is None or running_var is None:
         raise ValueError("batch_norm: expected running_mean and running_var when not training, got None")
     else:
-        eps = _check.real("batch_norm", "eps", eps)
+        eps = _check.in_range("batch_norm", "eps", eps, 0)
     x, memory = memory_of(x)
     if training:
         mean, var = _statistics(x, memory)

@@ -239,6 +239,7 @@ class RReLU(_Activation):
     """
 
     _function = functional.rrelu
+    rng: Any = 0  # while the options are checked: no draw
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False, *, rng: Any = None):
         super().__init__(lower=lower, upper=upper, inplace=inplace)
@@ -266,6 +267,10 @@ class Hardshrink(_Activation):
     def __init__(self, lambd: float = 0.5):
         super().__init__(lambd=lambd)
 
+    def extra_repr(self) -> str:
+        """Return the option."""
+        return str(self.lambd)
+
 
 class Softshrink(_Activation):
     """x brought nearer to 0 by lambd; see `fastnn.softshrink`."""
@@ -274,6 +279,10 @@ class Softshrink(_Activation):
 
     def __init__(self, lambd: float = 0.5):
         super().__init__(lambd=lambd)
+
+    def extra_repr(self) -> str:
+        """Return the option."""
+        return str(self.lambd)
 
 
 class Tanhshrink(_Activation):

@@ -189,10 +189,8 @@ class ChainedScheduler(LRScheduler):
     """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
-        if not schedulers:
-            raise ValueError("ChainedScheduler: expected at least one scheduler, got none")
-        self.optimizer = schedulers[0].optimizer if optimizer is None else optimizer
-        self._schedulers = _checked_schedulers("ChainedScheduler", schedulers, self.optimizer)
+        self._schedulers = _checked_schedulers("ChainedScheduler", schedulers, optimizer)
+        self.optimizer = self._schedulers[0].optimizer
         self._last_lr = self._lrs
 
     def step(self) -> None:
@@ -210,14 +208,15 @@ class ChainedScheduler(LRScheduler):
         super().load_state_dict(_taken_apart(self._name, state_dict, self._schedulers))
 
 
-def _checked_schedulers(name: str, schedulers: Any, optimizer: Optimizer) -> list[LRScheduler]:
+def _checked_schedulers(name: str, schedulers: Any, optimizer: Optimizer | None) -> list[LRScheduler]:
+    """Schedules of one optimizer, the one that is given or the first one's."""
     found = list(schedulers)
     if not found:
         raise ValueError(f"{name}: expected at least one scheduler, got none")
     for each in found:
         if not isinstance(each, LRScheduler):
             raise TypeError(f"{name}: expected schedulers, got a {type(each).__name__}")
-        if each.optimizer is not optimizer:
+        if each.optimizer is not (optimizer or found[0].optimizer):
             raise ValueError(f"{name}: expected schedulers of one optimizer")
     return found
 

@@ -73,10 +73,13 @@ class MultiplicativeLR(LRScheduler):
         self.lr_lambdas = _functions(self._name, self._for_groups("lr_lambda", lr_lambda))
         super().__init__(optimizer, last_epoch)
 
+    def initial_step(self) -> None:
+        """Enter the first epoch at the rate there is."""
+        self.last_epoch += 1
+        self._set(self._lrs)
+
     def get_lr(self) -> list[float]:
         """Return the rates of epoch `last_epoch`."""
-        if self.last_epoch == 0:
-            return self._lrs
         return [lr * function(self.last_epoch) for lr, function in zip(self._lrs, self.lr_lambdas, strict=True)]
 
 

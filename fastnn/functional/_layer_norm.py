@@ -1,0 +1,220 @@
+"""Layer norm and RMS norm, over the last dimensions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._check import Array
+from .._dispatch import differentiable
+from ._rows import Rows, backward, forward
+
+__all__ = [
+    "layer_norm",
+    "layer_norm_backward",
+    "layer_norm_stats",
+    "rms_norm",
+    "rms_norm_backward",
+    "rms_norm_stats",
+]
+
+
+def _normalized(name: str, value: Any) -> tuple[int, ...]:
+    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not sizes:
+        raise ValueError(f"{name}: expected normalized_shape of at least one dimension, got ()")
+    return tuple(_check.count(name, "each size of normalized_shape", size) for size in sizes)
+
+
+def _layer_rows(x: Array, dimensions: int, centre: bool = True) -> Rows:
+    leading = x.shape[: x.ndim - dimensions]
+    return Rows(leading, 1, math.prod(x.shape[x.ndim - dimensions :]), 1, centre)
+
+
+def _layer_input(name: str, input: Any, normalized_shape: Any) -> tuple[Array, np.dtype[Any], tuple[int, ...]]:
+    x, dtype = _check.as_compute(name, input)
+    shape = _normalized(name, normalized_shape)
+    if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
+        raise ValueError(f"{name}: expected an input whose last dimensions are {shape}, got shape {x.shape}")
+    return np.ascontiguousarray(x).reshape(x.shape), dtype, shape
+
+
+def _shaped(name: str, argument: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array | None:
+    """A parameter of this shape, flat."""
+    if value is None:
+        return None
+    array = _check.as_float(name, value, argument)
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected {argument} of shape {shape}, got {array.shape}")
+    return np.ascontiguousarray(array, dtype).reshape(-1)
+
+
+def layer_forward(
+    name: str, input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float, out: Array | None, centre: bool
+) -> tuple[Array, Array, Array]:
+    """The result, mean and rstd of layer norm, or, without `centre`, of RMS norm."""
+    x, dtype, shape = _layer_input(name, input, normalized_shape)
+    weight = _shaped(name, "weight", weight, shape, x.dtype)
+    bias = _shaped(name, "bias", bias, shape, x.dtype)
+    _check.check_out(name, out, x.shape, dtype)
+    y, mean, rstd = forward(x, _layer_rows(x, len(shape), centre), weight, bias, eps)
+    return _check.finish(y, dtype, out), mean, rstd
+
+
+def layer_norm_stats(input: Any, normalized_shape: Any, eps: float = 1e-5) -> tuple[Array, Array]:
+    """Mean and 1 / sqrt(var + eps) over the last dimensions; var is biased.
+
+    Parameters
+    ----------
+    input : array_like, (*, *normalized_shape)
+    normalized_shape : int or tuple of int
+    eps : float
+
+    Returns
+    -------
+    mean, rstd : ndarray of float64, (*)
+
+    Examples
+    --------
+    >>> mean, rstd = layer_norm_stats([[1.0, 3.0]], 2)
+    >>> mean, rstd.round(3)
+    (array([2.]), array([1.]))
+    """
+    eps = _check.real("layer_norm_stats", "eps", eps)
+    return layer_forward("layer_norm_stats", input, normalized_shape, None, None, eps, None, True)[1:]
+
+
+@differentiable
+def layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5, *, out: Any = None
+) -> Array:
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions (Ba, Kiros, Hinton 2016).
+
+    Parameters
+    ----------
+    input : array_like, (*, *normalized_shape)
+    normalized_shape : int or tuple of int
+        The last dimensions; each row over them has its own mean and biased variance.
+    weight, bias : array_like, normalized_shape, or None
+    eps : float
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If the input's last dimensions are others.
+
+    Examples
+    --------
+    >>> layer_norm([[1.0, 3.0], [5.0, 5.0]], 2).round(3)
+    array([[-1.,  1.],
+           [ 0.,  0.]])
+    """
+    eps = _check.real("layer_norm", "eps", eps)
+    return layer_forward("layer_norm", input, normalized_shape, weight, bias, eps, out, True)[0]
+
+
+def layer_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array, Array]:
+    """Gradients of `layer_norm`: of the input, the weight and the bias.
+
+    Parameters
+    ----------
+    dy, input : array_like
+    mean, rstd : array_like
+        From `layer_norm_stats`; their number of dimensions tells which dimensions are normalized.
+    weight : array_like or None
+
+    Returns
+    -------
+    dx : ndarray
+        rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * weight, xhat = (input - mean) * rstd.
+    dweight, dbias : ndarray
+        The sums of dy * xhat and of dy over the rows.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 3.0]])
+    >>> dx, dweight, dbias = layer_norm_backward([[1.0, 0.0]], x, *layer_norm_stats(x, 2))
+    >>> dweight.round(3), dbias
+    (array([-1.,  0.]), array([1., 0.]))
+    """
+    name = "layer_norm_backward"
+    x, dtype = _check.as_compute(name, input)
+    shape = x.shape[np.ndim(mean) :]
+    weight = _shaped(name, "weight", weight, shape, x.dtype)
+    dx, dweight, dbias = backward(name, dy, x, dtype, _layer_rows(x, len(shape)), mean, rstd, weight)
+    return dx, dweight.reshape(shape), dbias.reshape(shape)
+
+
+def rms_eps(name: str, input: Any, eps: float | None) -> float:
+    """Eps, or the machine epsilon of the input's dtype."""
+    if eps is not None:
+        return _check.real(name, "eps", eps)
+    return float(np.finfo(_check.as_float(name, input).dtype).eps)
+
+
+def rms_norm_stats(input: Any, normalized_shape: Any, eps: float | None = None) -> Array:
+    """1 / sqrt(mean(x^2) + eps) over the last dimensions, float64.
+
+    Examples
+    --------
+    >>> rms_norm_stats([[3.0, 3.0]], 2).round(4)
+    array([0.3333])
+    """
+    eps = rms_eps("rms_norm_stats", input, eps)
+    return layer_forward("rms_norm_stats", input, normalized_shape, None, None, eps, None, False)[2]
+
+
+@differentiable
+def rms_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None, *, out: Array | None = None
+) -> Array:
+    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions (Zhang, Sennrich 2019).
+
+    Parameters
+    ----------
+    input : array_like, (*, *normalized_shape)
+    normalized_shape : int or tuple of int
+    weight : array_like, normalized_shape, or None
+    eps : float, optional
+        None: the machine epsilon of the input's dtype.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> rms_norm([[3.0, -3.0]], 2).round(3)
+    array([[ 1., -1.]])
+    """
+    eps = rms_eps("rms_norm", input, eps)
+    return layer_forward("rms_norm", input, normalized_shape, weight, None, eps, out, False)[0]
+
+
+def rms_norm_backward(dy: Any, input: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array]:
+    """Gradients of `rms_norm`: of the input and the weight.
+
+    Examples
+    --------
+    >>> dx, dweight = rms_norm_backward([[1.0, 0.0]], [[3.0, 3.0]], [1 / 3])
+    >>> dx.round(4), dweight
+    (array([[ 0.1667, -0.1667]]), array([1., 0.]))
+    """
+    name = "rms_norm_backward"
+    x, dtype = _check.as_compute(name, input)
+    shape = x.shape[np.ndim(rstd) :]
+    weight = _shaped(name, "weight", weight, shape, x.dtype)
+    rows = _layer_rows(x, len(shape), centre=False)
+    dx, dweight, _ = backward(name, dy, x, dtype, rows, np.zeros(rows.shape), rstd, weight)
+    return dx, dweight.reshape(shape)

@@ -1,0 +1,112 @@
+"""Rows of unit length."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from .._dispatch import differentiable
+from ._softmax import from_rows, kernel_type, to_rows
+
+__all__ = [
+    "normalize",
+    "normalize_backward",
+]
+
+
+def _unit_input(name: str, input: Any, p: Any, dim: Any, eps: Any) -> tuple[Array, np.dtype[Any], float, Any, float]:
+    x, dtype = _check.as_compute(name, input)
+    p, eps = _check.real(name, "p", p), _check.real(name, "eps", eps)
+    dims = tuple(_check.axis(name, each, x.ndim) for each in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    return x, dtype, p, dims if x.ndim else (), eps
+
+
+def _lengths(x: Array, p: float, dims: tuple[int, ...]) -> Array:
+    """The p-norms along dims, which stay as dimensions of size 1."""
+    size = np.abs(x)
+    if p == math.inf:
+        return size.max(axis=dims, keepdims=True, initial=0)
+    if p == -math.inf:
+        return size.min(axis=dims, keepdims=True)
+    if p == 0:
+        return (size != 0).sum(axis=dims, keepdims=True).astype(x.dtype)
+    return (size**p).sum(axis=dims, keepdims=True) ** (1 / p)
+
+
+@differentiable
+def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Array | None = None) -> Array:
+    """x / max(norm(x), eps), the p-norm taken along a dimension.
+
+    Parameters
+    ----------
+    input : array_like
+    p : float
+        The norm's exponent; inf is the largest absolute value.
+    dim : int or tuple of int
+    eps : float
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> normalize([[3.0, 4.0]])
+    array([[0.6, 0.8]])
+    """
+    x, dtype, p, dims, eps = _unit_input("normalize", input, p, dim, eps)
+    _check.check_out("normalize", out, x.shape, dtype)
+    if p == 2 and len(dims) == 1:
+        rows = to_rows(x, dims[0])
+        y = np.empty_like(rows)
+        if y.size:
+            _core.unit_rows[kernel_type(y)](y, rows, eps)
+        y = from_rows(y, x.shape, dims[0])
+    else:
+        with np.errstate(all="ignore"):
+            y = np.asarray(x / np.maximum(_lengths(x, p, dims), x.dtype.type(eps)))
+    return _check.finish(y, dtype, out)
+
+
+def normalize_backward(dy: Any, input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Array:
+    """Gradient of `normalize`: dy / length - x * (dy . x) / length^3 for p = 2.
+
+    Examples
+    --------
+    >>> normalize_backward([[1.0, 0.0]], [[3.0, 4.0]]).round(4)
+    array([[ 0.128, -0.096]])
+    """
+    name = "normalize_backward"
+    x, dtype, p, dims, eps = _unit_input(name, input, p, dim, eps)
+    gradient = _check.as_float(name, dy, "dy").astype(x.dtype, copy=False)
+    _check.same_shape(name, "input", x, "dy", gradient)
+    if p == 2 and len(dims) == 1:
+        rows, dy_rows = to_rows(x, dims[0]), to_rows(gradient, dims[0])
+        dx = np.empty_like(rows)
+        if dx.size:
+            _core.unit_rows_backward[kernel_type(dx)](dx, dy_rows, rows, eps)
+        return _check.finish(from_rows(dx, x.shape, dims[0]), dtype, None)
+    length = _lengths(x, p, dims)
+    with np.errstate(all="ignore"):
+        divisor = np.maximum(length, x.dtype.type(eps))
+        along = np.where(length >= eps, (gradient * x).sum(axis=dims, keepdims=True) / divisor**2, 0)
+        dx = gradient / divisor - along * _length_gradient(x, length, p, dims)
+    return _check.finish(np.asarray(dx, x.dtype), dtype, None)
+
+
+def _length_gradient(x: Array, length: Array, p: float, dims: tuple[int, ...]) -> Array:
+    """d length / dx; equal maxima share it, and it is 0 at 0."""
+    size, sign = np.abs(x), np.sign(x)
+    if math.isinf(p):
+        hit = size == length
+        return sign * hit / hit.sum(axis=dims, keepdims=True)
+    if p == 0:
+        return np.zeros_like(x)
+    slope = sign * (size / length) ** (p - 1)
+    return np.where((length == 0) | (x == 0), 0, slope) if p != 1 else sign

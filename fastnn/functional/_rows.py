@@ -1,0 +1,59 @@
+"""Normalization of rows: what layer, group, instance and RMS norm have in common.
+
+A row of k channels with s values each is normalized as one, every channel with its own weight and bias.  Statistics are
+float64 and taken as in batch normalization, so that a large mean costs no digits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from ._softmax import kernel_type
+
+
+class Rows(NamedTuple):
+    """How an input falls into rows: g rows a sample with parameters of their own, k channels a row, s values each."""
+
+    shape: tuple[int, ...]  # of the statistics
+    g: int
+    k: int
+    s: int
+    centre: bool = True
+
+
+def forward(x: Array, rows: Rows, weight: Array | None, bias: Array | None, eps: float) -> tuple[Array, Array, Array]:
+    """The result, mean and rstd of contiguous x."""
+    y = np.empty(x.shape, x.dtype)
+    mean, rstd = np.zeros(rows.shape), np.zeros(rows.shape)
+    if y.size:
+        kernel = _core.group_norm[kernel_type(x)]
+        sizes = (rows.g, rows.k, rows.s, eps, rows.centre)
+        kernel(y.reshape(-1), mean.reshape(-1), rstd.reshape(-1), x.reshape(-1), weight, bias, *sizes)
+    return y, mean, rstd
+
+
+def backward(
+    name: str, dy: Any, x: Array, dtype: Any, rows: Rows, mean: Any, rstd: Any, weight: Array | None
+) -> tuple[Array, Array, Array]:
+    """dx, dweight, dbias; the last two as vectors of g k values."""
+    gradient = _check.as_float(name, dy, "dy")
+    _check.same_shape(name, "input", x, "dy", gradient)
+    gradient, flat_x = (np.ascontiguousarray(each, x.dtype).reshape(-1) for each in (gradient, x))
+    statistics = []
+    for argument, value in (("mean", mean), ("rstd", rstd)):
+        array = _check.as_float(name, value, argument)
+        if array.shape != rows.shape:
+            raise ValueError(f"{name}: expected {argument} of shape {rows.shape}, got {array.shape}")
+        statistics.append(np.ascontiguousarray(array, np.float64).reshape(-1))
+    dx = np.empty(x.shape, x.dtype)
+    dweight, dbias = np.zeros((2, rows.g * rows.k), x.dtype)
+    if x.size:
+        sizes = (rows.g, rows.k, rows.s)
+        work = np.empty(_core.group_norm_work(len(statistics[0]), *sizes))
+        kernel = _core.group_norm_backward[kernel_type(x)]
+        kernel(dx.reshape(-1), dweight, dbias, work, gradient, flat_x, *statistics, weight, *sizes, rows.centre)
+    return _check.finish(dx, dtype, None), _check.finish(dweight, dtype, None), _check.finish(dbias, dtype, None)

@@ -1,0 +1,241 @@
+"""Every deliberate difference from PyTorch that docs/differences.md lists; where PyTorch is installed, what it does too."""
+
+import math
+import re
+from pathlib import Path
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import nn, optim
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+INF, NAN = math.inf, math.nan
+
+
+def theirs(f):
+    """What PyTorch gives, for comparison; None where it is not installed."""
+    if torch is None:
+        return None
+    result = f(torch.nn.functional)
+    return result.detach().numpy() if isinstance(result, torch.Tensor) else result
+
+
+def t32(*values):
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def differs(ours, expected, other, others_value):
+    """Ours is as expected; PyTorch's, if it is here, is the other value."""
+    np.testing.assert_allclose(ours, np.asarray(expected, np.asarray(ours).dtype), rtol=1e-6)
+    assert (np.signbit(ours) == np.signbit(expected)).all()
+    got = theirs(other)
+    if got is not None:
+        np.testing.assert_allclose(got, others_value, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu", "mish", "hardswish"])
+def test_limits_at_minus_infinity(name):
+    differs(getattr(fastnn, name)(np.float32([-INF])), [-0.0], lambda F: getattr(F, name)(t32(-INF)), [NAN])
+
+
+def test_limits_elsewhere():
+    assert fastnn.gelu(INF) == INF
+    differs(fastnn.softsign(np.float32([INF, -INF])), [1, -1], lambda F: F.softsign(t32(INF, -INF)), [NAN, NAN])
+    for name in ("gelu", "silu", "mish"):
+        backward = getattr(fastnn, name + "_backward")
+        np.testing.assert_array_equal(backward([1.0, 1.0], [INF, -INF]), [1, 0])
+
+
+def test_tails_and_cancellation():
+    with mp.workdps(40):
+        gelu = float(mp.mpf(-5.5) * mp.erfc(mp.mpf(5.5) / mp.sqrt(2)) / 2)
+        shrink = float(mp.mpf(float(np.float32(1e-3))) - mp.tanh(mp.mpf(float(np.float32(1e-3)))))
+    assert fastnn.gelu(np.float32(-5.5)) == pytest.approx(gelu, rel=2e-7)
+    assert fastnn.tanhshrink(np.float32(1e-3)) == pytest.approx(shrink, rel=2e-7)
+    if torch is not None:
+        assert abs(float(theirs(lambda F: F.gelu(t32(-5.5)))[0]) / gelu - 1) > 0.4
+        assert abs(float(theirs(lambda F: F.tanhshrink(t32(1e-3)))[0]) / shrink - 1) > 0.02
+
+
+def test_hard_functions():
+    differs(fastnn.hardswish(np.float32([3e38])), [3e38], lambda F: F.hardswish(t32(3e38)), [INF])
+    assert fastnn.hardsigmoid_backward(1.0, 0.0) == 1 / 6
+    if torch is not None:
+        x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+        torch.nn.functional.hardsigmoid(x).backward()
+        assert x.grad[0] == float(np.float32(1 / 6))
+
+
+def test_constant_channels():
+    x = np.full((64, 1, 30, 30), 1e6, np.float32) + np.float32(0.3)
+    assert not fastnn.batch_norm(x, None, None, training=True).any()
+    if torch is not None:
+        assert abs(theirs(lambda F: F.batch_norm(torch.tensor(x), None, None, training=True))).max() > 1
+    row = np.full((1, 1000), np.float32(1e6) + np.float32(0.3))
+    assert not fastnn.layer_norm(row, 1000).any()
+    assert not fastnn.group_norm(row[..., np.newaxis], 10).any()
+    assert not fastnn.instance_norm(row[np.newaxis]).any()
+
+
+def test_dropped_values():
+    x = np.float32([INF, NAN, -1])
+    np.testing.assert_array_equal(fastnn.dropout(x, 1.0), [0, 0, 0])
+    if torch is not None:
+        assert np.isnan(theirs(lambda F: F.dropout(t32(INF, NAN, -1), 1.0))[:2]).all()
+
+
+def test_losses_at_infinity():
+    x, t = np.float32([INF, -INF]), np.float32([1, 0])
+    differs(
+        fastnn.binary_cross_entropy_with_logits(x, t, reduction="none"),
+        [0, 0],
+        lambda F: F.binary_cross_entropy_with_logits(t32(INF, -INF), t32(1, 0), reduction="none"),
+        [NAN, NAN],
+    )
+    logits, p = np.float32([[0, -INF]]), np.float32([[1, 0]])
+    assert fastnn.cross_entropy(logits, p) == 0
+    assert np.isfinite(fastnn.cross_entropy(logits, [0], [1.0, 0.0], label_smoothing=0.1))
+    if torch is not None:
+        assert np.isnan(theirs(lambda F: F.cross_entropy(torch.tensor(logits), torch.tensor(p))))
+
+
+def test_centered_rmsprop():
+    p = nn.Parameter(np.ones(1))
+    optimizer = optim.RMSprop([p], centered=True)
+    p.grad = [0.1]
+    optimizer.step()
+    optimizer.state[p]["square_avg"][...] = 0  # as if rounding had brought it below the mean's square
+    optimizer.step()
+    assert np.isfinite(p.data).all()
+
+
+def test_numbers_beside_parameters_are_float64():
+    p = nn.Parameter(np.ones(1, np.float32))
+    optimizer = optim.NAdam([p])
+    p.grad = [0.5]
+    optimizer.step()
+    product = optimizer.state[p]["mu_product"]
+    assert product == 0.9 * (1 - 0.5 * 0.96**4e-3)
+    assert product != float(np.float32(product))
+    if torch is not None:
+        q = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+        other = torch.optim.NAdam([q])
+        q.grad = torch.ones_like(q)
+        other.step()
+        assert other.state[q]["mu_product"].dtype == torch.float32
+
+
+def test_dropout_probability():
+    kept = fastnn.dropout_mask(1 << 20, 2.0**-18, rng=0)
+    assert kept.all()  # round(65536 p) is 0
+    assert fastnn.dropout(np.ones(8), 2.0**-18, rng=0)[0] == 1 / (1 - 2.0**-18)
+
+
+def test_integer_targets():
+    x = np.zeros((2, 3))
+    for kind in (np.int8, np.int32, np.uint64):
+        assert fastnn.cross_entropy(x, np.array([0, 2], kind)) == pytest.approx(math.log(3))
+    if torch is not None:
+        with pytest.raises(RuntimeError):
+            torch.nn.functional.cross_entropy(torch.zeros(2, 3), torch.tensor([0, 2], dtype=torch.int32))
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"])
+def test_shapes_are_not_broadcast(name):
+    with pytest.raises(ValueError, match=rf"{name}: expected target of input's shape \(3, 1\), got \(3,\)"):
+        getattr(fastnn, name)(np.zeros((3, 1)), np.zeros(3))
+    if torch is not None:
+        other = getattr(torch.nn.functional, name)(torch.zeros(3, 1), torch.ones(3), reduction="none")
+        assert other.shape == (3, 3)
+
+
+def test_kinds_of_input():
+    for f in (fastnn.relu, fastnn.sigmoid, fastnn.gelu):
+        assert f(np.arange(3)).dtype == np.float64
+    assert nn.Linear(3, 2)(np.ones((2, 3))).dtype == np.float32
+    assert nn.Linear(3, 2)(np.ones((2, 3), int)).dtype == np.float32
+
+
+def test_reductions_by_name():
+    with pytest.raises(TypeError):
+        fastnn.mse_loss([1.0], [1.0], None, None, "sum")
+    with pytest.raises(TypeError):
+        nn.MSELoss(None, None, "sum")
+
+
+def test_dropout_without_effect():
+    x = np.ones(3)
+    for y in (fastnn.dropout(x, 0.0), fastnn.dropout(x, 0.5, training=False)):
+        assert not np.shares_memory(x, y)
+    assert nn.Dropout(0.5).eval()(x) is x
+
+
+def test_dropout_of_odd_shapes():
+    assert fastnn.dropout2d(np.ones((2, 3, 4)), rng=0).shape == (2, 3, 4)
+    with pytest.raises(ValueError, match="dropout3d: expected an input of 4-D or 5-D"):
+        fastnn.dropout3d(np.ones((2, 3)))
+
+
+def test_buffers():
+    module = nn.Module()
+    module.register_buffer("count", [1, 2])
+    assert module.count.tolist() == [1, 2]
+
+
+def test_embedding_without_side_effects():
+    for options in ({"max_norm": 1.0}, {"sparse": True}):
+        with pytest.raises(NotImplementedError):
+            nn.Embedding(3, 2, **options)
+
+
+def test_batch_norm_that_raises_changes_nothing():
+    layer = nn.BatchNorm1d(3)
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        layer(np.ones((1, 3)))
+    assert layer.num_batches_tracked == 0
+    if torch is not None:
+        other = torch.nn.BatchNorm1d(3)
+        with pytest.raises(ValueError, match="more than 1 value"):
+            other(torch.ones(1, 3))
+        assert other.num_batches_tracked == 1
+
+
+def test_state_dicts_load_as_a_whole():
+    layer = nn.Linear(2, 2)
+    before = layer.weight.data.copy()
+    with pytest.raises(nn.StateDictError):
+        layer.load_state_dict({"weight": np.ones((2, 2)), "bias": np.ones(3)})
+    np.testing.assert_array_equal(layer.weight.data, before)
+    assert issubclass(nn.StateDictError, ValueError)
+    assert issubclass(nn.StateDictError, RuntimeError)
+
+
+def test_looking_at_tensors():
+    x = fastnn.tensor([1.0], requires_grad=True)
+    assert type(x.numpy()) is np.ndarray
+    with fastnn.no_grad():
+        assert type(fastnn.relu(x)) is np.ndarray
+    fastnn.relu(x).sum().backward()
+    assert type(x.grad) is np.ndarray
+
+
+def test_random_numbers():
+    assert fastnn.dropout_mask(8, 0.5, rng=1).tolist() == fastnn.dropout_mask(8, 0.5, rng=1).tolist()
+    np.testing.assert_array_equal(nn.init.normal_(np.empty(3), rng=5), np.random.default_rng(5).normal(size=3))
+
+
+def test_the_page_is_whole():
+    """Each of its rows is accounted for: more rows need more tests."""
+    page = Path(__file__).parent.parent / "docs" / "differences.md"
+    if not page.is_file():
+        pytest.skip("needs the source tree")
+    rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
+    assert len(rows) == 33

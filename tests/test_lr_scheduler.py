@@ -1,0 +1,180 @@
+"""Learning-rate schedules: PyTorch's values, momentum, combinations, state, refusals."""
+
+import math
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import nn, optim
+from fastnn.optim import lr_scheduler as lrs
+
+
+def optimizer(lr=1.0, rule=optim.SGD, **options):
+    return rule([nn.Parameter([0.0])], lr=lr, **options)
+
+
+def rates(scheduler, count):
+    found = []
+    for _ in range(count):
+        found.append(scheduler.optimizer.param_groups[0]["lr"])
+        assert scheduler.get_last_lr()[0] == found[-1]
+        scheduler.step()
+    return found
+
+
+# Schedules from 1.0, as PyTorch 2.13 gives them.
+GOLDEN = [
+    (lrs.StepLR, {"step_size": 3}, [1, 1, 1, 0.1, 0.1, 0.1, 0.01]),
+    (lrs.MultiStepLR, {"milestones": [2, 5]}, [1, 1, 0.1, 0.1, 0.1, 0.01]),
+    (lrs.MultiStepLR, {"milestones": [3, 3], "gamma": 0.5}, [1, 1, 1, 0.25]),
+    (lrs.ExponentialLR, {"gamma": 0.5}, [1, 0.5, 0.25, 0.125]),
+    (lrs.CosineAnnealingLR, {"T_max": 4}, [1, 0.853553, 0.5, 0.146447, 0, 0.146447, 0.5]),
+    (lrs.CosineAnnealingWarmRestarts, {"T_0": 3}, [1, 0.75, 0.25, 1]),
+    (lrs.CosineAnnealingWarmRestarts, {"T_0": 1, "T_mult": 2}, [1, 1, 0.5, 1, 0.853553, 0.5, 0.146447, 1]),
+    (lrs.LinearLR, {}, [0.333333, 0.466667, 0.6, 0.733333, 0.866667, 1, 1]),
+    (lrs.ConstantLR, {"factor": 0.5, "total_iters": 2}, [0.5, 0.5, 1, 1]),
+    (lrs.PolynomialLR, {"total_iters": 4, "power": 2.0}, [1, 0.5625, 0.25, 0.0625, 0, 0]),
+    (lrs.LambdaLR, {"lr_lambda": lambda epoch: 1 / (1 + epoch)}, [1, 1 / 2, 1 / 3, 1 / 4]),
+    (lrs.MultiplicativeLR, {"lr_lambda": lambda epoch: 1 - epoch / 10}, [1, 0.9, 0.72, 0.504]),
+    (lrs.OneCycleLR, {"max_lr": 1.0, "total_steps": 9, "cycle_momentum": False},
+     [0.04, 0.651358, 0.994415, 0.898567, 0.705645, 0.462637, 0.22873, 0.060893]),
+    (lrs.CyclicLR, {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 2, "cycle_momentum": False}, [0.1, 0.3, 0.5, 0.3, 0.1, 0.3]),
+    (lrs.CyclicLR, {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 2, "mode": "triangular2", "cycle_momentum": False},
+     [0.1, 0.3, 0.5, 0.3, 0.1, 0.2, 0.3, 0.2, 0.1]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schedule", "options", "expected"), GOLDEN, ids=lambda v: getattr(v, "__name__", None))
+def test_golden_values(schedule, options, expected):
+    np.testing.assert_allclose(rates(schedule(optimizer(), **options), len(expected)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("schedule", "options", "expected"), GOLDEN, ids=lambda v: getattr(v, "__name__", None))
+def test_going_on_from_a_saved_state(schedule, options, expected, tmp_path):
+    first = schedule(optimizer(), **options)
+    rates(first, 2)
+    fastnn.save({"optimizer": first.optimizer.state_dict(), "scheduler": first.state_dict()}, tmp_path / "checkpoint")
+    loaded = fastnn.load(tmp_path / "checkpoint")
+    second = schedule(optimizer(), **options)
+    second.optimizer.load_state_dict(loaded["optimizer"])
+    second.load_state_dict(loaded["scheduler"])
+    np.testing.assert_array_equal(rates(second, len(expected) - 2), rates(first, len(expected) - 2))
+
+
+def test_groups_keep_their_own_rates():
+    groups = [{"params": [nn.Parameter([0.0])], "lr": 1.0}, {"params": [nn.Parameter([0.0])], "lr": 0.1}]
+    scheduler = lrs.LambdaLR(optim.SGD(groups), [lambda epoch: 0.5**epoch, lambda epoch: 1.0])
+    scheduler.step()
+    assert scheduler.get_last_lr() == [0.5, 0.1]
+    with pytest.raises(ValueError, match="LambdaLR: expected 2 values of lr_lambda, got 1"):
+        lrs.LambdaLR(optim.SGD([*groups[:1], {"params": [nn.Parameter([0.0])]}]), [lambda epoch: 1.0])
+
+
+def test_momentum_moves_against_the_rate():
+    for rule, read in ((optim.SGD, lambda g: g["momentum"]), (optim.Adam, lambda g: g["betas"][0])):
+        options = {"momentum": 0.9} if rule is optim.SGD else {}
+        scheduler = lrs.OneCycleLR(optimizer(rule=rule, **options), 1.0, total_steps=11)
+        group, momenta = scheduler.optimizer.param_groups[0], []
+        for _ in range(10):
+            momenta.append(read(group))
+            scheduler.step()
+        assert momenta[0] == pytest.approx(0.95)
+        assert min(momenta) == pytest.approx(0.85, abs=0.005)
+        scheduler = lrs.CyclicLR(optimizer(rule=rule, **options), 0.1, 1.0, step_size_up=2)
+        group = scheduler.optimizer.param_groups[0]
+        assert read(group) == pytest.approx(0.9)
+        scheduler.step(), scheduler.step()
+        assert read(group) == pytest.approx(0.8)
+
+
+def test_plateau():
+    scheduler = lrs.ReduceLROnPlateau(optimizer(), patience=2, cooldown=1)
+    seen = []
+    for loss in (3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0):
+        scheduler.step(loss)
+        seen.append(scheduler.get_last_lr()[0])
+    np.testing.assert_allclose(seen, [1, 1, 1, 1, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01])
+    best = lrs.ReduceLROnPlateau(optimizer(), mode="max", threshold=0.1, threshold_mode="abs")
+    best.step(1.0)
+    assert not best.is_better(1.05)
+    assert best.is_better(1.2)
+    low = lrs.ReduceLROnPlateau(optimizer(), patience=0, min_lr=0.5)
+    for _ in range(5):
+        low.step(np.float32(1.0))
+    assert low.get_last_lr() == [0.5]
+    nan = lrs.ReduceLROnPlateau(optimizer(), patience=0)
+    nan.step(math.nan)
+    assert nan.get_last_lr() == [0.1]
+
+
+def test_sequence_and_chain():
+    o = optimizer()
+    scheduler = lrs.SequentialLR(o, [lrs.ConstantLR(o, 0.1, total_iters=10), lrs.ExponentialLR(o, 0.5)], milestones=[2])
+    np.testing.assert_allclose(rates(scheduler, 5), [0.1, 0.1, 1, 0.5, 0.25])
+    o = optimizer()
+    chain = lrs.ChainedScheduler([lrs.ConstantLR(o, 0.1, total_iters=2), lrs.ExponentialLR(o, 0.5)])
+    np.testing.assert_allclose(rates(chain, 4), [0.1, 0.05, 0.25, 0.125])
+    o = optimizer()
+    again = lrs.SequentialLR(o, [lrs.ConstantLR(o, 0.1, total_iters=10), lrs.ExponentialLR(o, 0.5)], milestones=[2])
+    again.load_state_dict(scheduler.state_dict())
+    assert again.last_epoch == 5
+
+
+def test_fractions_of_epochs():
+    scheduler = lrs.CosineAnnealingWarmRestarts(optimizer(), T_0=2, T_mult=2)
+    scheduler.step(1.5)
+    assert scheduler.get_last_lr()[0] == pytest.approx((1 + math.cos(0.75 * math.pi)) / 2)
+    scheduler.step(4.0)
+    assert (scheduler.T_cur, scheduler.T_i) == (2.0, 4)
+
+
+def test_last_epoch():
+    o = optimizer()
+    first = lrs.CosineAnnealingLR(o, 10)
+    for _ in range(4):
+        first.step()
+    resumed = lrs.CosineAnnealingLR(o, 10, last_epoch=3)
+    assert resumed.get_last_lr()[0] == pytest.approx(first.get_last_lr()[0])
+    with pytest.raises(KeyError, match="StepLR: expected 'initial_lr' in parameter group 0"):
+        lrs.StepLR(optimizer(), 3, last_epoch=2)
+
+
+def test_a_rate_changed_by_hand_stays():
+    scheduler = lrs.ExponentialLR(optimizer(), 0.5)
+    scheduler.optimizer.param_groups[0]["lr"] = 8.0
+    scheduler.step()
+    assert scheduler.get_last_lr() == [4.0]
+
+
+def test_refusals():
+    o = optimizer()
+    for make, error, text in (
+        (lambda: lrs.StepLR(1.0, 3), TypeError, "StepLR: expected an Optimizer, got float"),
+        (lambda: lrs.StepLR(o, 0), ValueError, "StepLR: expected step_size of at least 1"),
+        (lambda: lrs.LambdaLR(o, 0.5), TypeError, "LambdaLR: expected lr_lambda to be a function, got float"),
+        (lambda: lrs.ConstantLR(o, 1.5), ValueError, "ConstantLR: expected factor in"),
+        (lambda: lrs.LinearLR(o, 0.0), ValueError, "LinearLR: expected start_factor above 0"),
+        (lambda: lrs.LinearLR(o, 0.5, 2.0), ValueError, "LinearLR: expected end_factor in"),
+        (lambda: lrs.CosineAnnealingWarmRestarts(o, 0), ValueError, "expected T_0 of at least 1"),
+        (lambda: lrs.CosineAnnealingWarmRestarts(o, 2).step(-1), ValueError, "expected epoch in"),
+        (lambda: lrs.OneCycleLR(optimizer(momentum=0.9), 1.0), ValueError, "OneCycleLR: expected total_steps, or epochs"),
+        (lambda: lrs.OneCycleLR(optimizer(rule=optim.Adagrad), 1.0, 9), ValueError, "expected an optimizer with momentum or betas"),
+        (lambda: lrs.OneCycleLR(optimizer(momentum=0.9), 1.0, 9, anneal_strategy="x"), ValueError, "expected anneal_strategy"),
+        (lambda: lrs.CyclicLR(optimizer(momentum=0.9), 0.1, 1.0, mode="x"), ValueError, "CyclicLR: expected mode"),
+        (lambda: lrs.ReduceLROnPlateau(o, factor=1.0), ValueError, "ReduceLROnPlateau: expected factor in"),
+        (lambda: lrs.SequentialLR(o, [], []), ValueError, "SequentialLR: expected at least one scheduler"),
+        (lambda: lrs.SequentialLR(o, [lrs.StepLR(o, 1)], [3]), ValueError, "expected one milestone less than schedulers"),
+        (lambda: lrs.SequentialLR(o, [lrs.StepLR(optimizer(), 1)], []), ValueError, "expected schedulers of one optimizer"),
+        (lambda: lrs.ChainedScheduler([3]), TypeError, "ChainedScheduler: expected schedulers, got a int"),
+        (lambda: lrs.StepLR(o, 1).load_state_dict({"x": 1}), ValueError, "StepLR.load_state_dict: unexpected keys"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=text):
+            make()
+    scheduler = lrs.OneCycleLR(optimizer(momentum=0.9), 1.0, total_steps=3)
+    for _ in range(3):
+        scheduler.step()
+    before = scheduler.get_last_lr()
+    with pytest.raises(ValueError, match="OneCycleLR: expected at most 3 steps"):
+        scheduler.step()
+    assert scheduler.get_last_lr() == before

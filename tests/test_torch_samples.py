@@ -1,0 +1,184 @@
+"""PyTorch's own sample inputs: every one that its test suite has for a function, layer or optimizer of ours.
+
+Values, gradients of inputs and parameters and the state after the call are compared in float32 and float64; what its suite
+expects to raise must raise here.  The samples come with PyTorch; nothing of them is stored here.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import functional, nn, optim
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("expecttest")  # PyTorch's samples need it
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from torch.testing._internal.common_methods_invocations import op_db
+    from torch.testing._internal.common_modules import module_db
+    from torch.testing._internal.common_optimizers import optim_db
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+TYPES = {torch.float32: np.float32, torch.float64: np.float64}
+TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-9}
+RANDOM = ("dropout", "rrelu")  # in training their values are draws of each library's own
+ELSEWHERE = {"foreach", "fused", "capturable", "differentiable", "device", "dtype"}  # options that are not ours
+MODULES = [info for info in module_db if hasattr(nn, info.name.removeprefix("nn."))]
+FUNCTIONS = [
+    op
+    for op in op_db
+    if hasattr(functional, op.name.split(".")[-1])
+    and (op.name.startswith("nn.functional.") or op.name in ("sigmoid", "tanh", "softmax", "log_softmax"))
+]
+OPTIMIZERS = [info for info in optim_db if hasattr(optim, info.optim_cls.__name__)]
+
+
+def ours(value):
+    """A sample's value as a user of NumPy has it; what requires gradients is tracked."""
+    if isinstance(value, torch.Tensor):
+        array = value.detach().numpy().copy()
+        return fastnn.tensor(array, requires_grad=True) if value.requires_grad else array
+    if isinstance(value, torch.dtype):
+        return TYPES.get(value, value)
+    if isinstance(value, (list, tuple)):
+        return tuple(value) if isinstance(value, torch.Size) else type(value)(map(ours, value))
+    if isinstance(value, dict):
+        return {key: ours(each) for key, each in value.items() if key not in ELSEWHERE}
+    return value
+
+
+def fresh(value):
+    """A sample's value, tensors as new leaves."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone().requires_grad_(value.requires_grad)
+    return value
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def close(a, b, dtype, what, scale=1.0):
+    """PyTorch's own rounding is the larger: in float32 a row of one value keeps 3e-5 of its mean."""
+    a, b = (np.asarray(each.detach() if isinstance(each, torch.Tensor) else each) for each in (a, b))
+    assert a.shape == b.shape, what
+    tolerance = scale * TOLERANCE[dtype]
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=what)
+
+
+def compare(f, theirs, args, kwargs, dtype, parameters=()):
+    """Both functions on one sample: values and gradients."""
+    args, kwargs = tuple(map(fresh, args)), {key: fresh(value) for key, value in kwargs.items()}
+    own_args, own_kwargs = ours(args), ours(kwargs)
+    expected, got = theirs(*args, **kwargs), f(*own_args, **own_kwargs)
+    close(got, expected, dtype, "value")
+    if not expected.requires_grad:
+        return
+    dy = torch.randn_like(expected)
+    expected.backward(dy)
+    got.backward(dy.numpy())
+    pairs = [*zip(own_args, args, strict=True), *((own_kwargs[key], kwargs[key]) for key in own_kwargs), *parameters]
+    for i, (a, b) in enumerate(pairs):
+        if isinstance(b, torch.Tensor) and b.grad is not None:
+            close(a.grad, b.grad, dtype, f"gradient {i}", 50)
+
+
+def is_draw(name, training):
+    return training and any(word in name.lower() for word in RANDOM)
+
+
+both = pytest.mark.parametrize("dtype", list(TYPES), ids=["f32", "f64"])
+
+
+@both
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("info", MODULES, ids=[info.name for info in MODULES])
+def test_modules(info, dtype, training):
+    name = info.name.removeprefix("nn.")
+    for sample in info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=training):
+        if sample.forward_input is None:
+            continue
+        made = sample.constructor_input
+        theirs = info.module_cls(*made.args, **made.kwargs).to(dtype).train(training)
+        module = getattr(nn, name)(*ours(made.args), **ours(made.kwargs)).to(TYPES[dtype]).train(training)
+        state = theirs.state_dict()
+        assert list(module.state_dict()) == list(state)
+        module.load_state_dict({key: value.numpy() for key, value in state.items()})
+        if is_draw(name, training):
+            assert module(*ours(sample.forward_input.args)).shape == sample.forward_input.args[0].shape
+            continue
+        parameters = zip(module.parameters(), theirs.parameters(), strict=True)
+        compare(module, theirs, sample.forward_input.args, sample.forward_input.kwargs, dtype, parameters)
+        for key, value in theirs.state_dict().items():
+            close(module.state_dict()[key], value, dtype, key)
+
+
+def sample_call(op):
+    """The function with a sample's input first."""
+    name = op.name.split(".")[-1]
+    f = getattr(functional, name)
+    return (lambda weight, index, **options: f(index, weight, **options)) if name == "embedding" else f
+
+
+@both
+@pytest.mark.parametrize("op", FUNCTIONS, ids=[op.name for op in FUNCTIONS])
+def test_functions(op, dtype):
+    if dtype not in op.dtypes:
+        pytest.skip("PyTorch has no samples of this type")
+    for sample in op.sample_inputs("cpu", dtype, requires_grad=True):
+        default = "alpha" not in op.name and "rrelu" not in op.name
+        if is_draw(op.name, sample.kwargs.get("training", default)) and sample.kwargs.get("p") != 0.0:
+            continue
+        compare(sample_call(op), op, (sample.input, *sample.args), sample.kwargs, dtype)
+
+
+@pytest.mark.parametrize("op", [op for op in FUNCTIONS if op.error_inputs_func], ids=lambda op: op.name)
+def test_function_errors(op):
+    for wrong in op.error_inputs("cpu"):
+        sample = wrong.sample_input
+        with pytest.raises((ValueError, TypeError, IndexError)):
+            sample_call(op)(ours(sample.input), *ours(sample.args), **ours(sample.kwargs))
+
+
+@pytest.mark.parametrize(
+    "info", [info for info in MODULES if info.module_error_inputs_func], ids=lambda info: info.name
+)
+def test_module_errors(info):
+    wrongs = info.module_error_inputs_func(info, device="cpu", dtype=torch.float32, requires_grad=False, training=True)
+    for wrong in wrongs:
+        made, forward = wrong.module_error_input.constructor_input, wrong.module_error_input.forward_input
+        with pytest.raises((ValueError, TypeError, IndexError)):
+            getattr(nn, info.name.removeprefix("nn."))(*ours(made.args), **ours(made.kwargs))(*ours(forward.args))
+
+
+@both
+@pytest.mark.parametrize("info", OPTIMIZERS, ids=lambda info: info.optim_cls.__name__)
+def test_optimizers(info, dtype):
+    torch.set_default_dtype(dtype)  # the numbers that some rules keep beside the parameters
+    try:
+        for sample in info.optim_inputs_func(device="cpu"):
+            options = {key: number(value) for key, value in sample.kwargs.items() if key not in ELSEWHERE}
+            values = [torch.randn(shape, dtype=dtype) for shape in ((3, 4), (7,), (), (0, 2))]
+            theirs = [torch.nn.Parameter(value.clone()) for value in values]
+            mine = [nn.Parameter(value.numpy().copy()) for value in values]
+            a, b = getattr(optim, info.optim_cls.__name__)(mine, **options), info.optim_cls(theirs, **options)
+            for _ in range(15):
+                for p, q in zip(mine, theirs, strict=True):
+                    q.grad = torch.randn_like(q)
+                    p.grad = q.grad.numpy().copy()
+                a.step(), b.step()
+            for p, q in zip(mine, theirs, strict=True):
+                close(p.data, q, dtype, str(options))
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def number(value):
+    """Options that are tensors in a sample as numbers."""
+    if isinstance(value, torch.Tensor):
+        return value.item()
+    return tuple(map(number, value)) if isinstance(value, tuple) else value
