@@ -70,7 +70,8 @@ def mills(k: float) -> Function:
 exp_rest = continued(lambda r: (mp.expm1(r) - r) / r**2, 0.5)
 log1p_rest = continued(lambda m: (mp.log1p(m) - m) / m**2, -0.5)
 atanh_rest = continued(lambda z: (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z * 2, mp.mpf(2) / 3)
-tanh_rest = continued(lambda s: (mp.tanh(mp.sqrt(s)) / mp.sqrt(s) - 1) / s, -mp.mpf(1) / 3)
+tanh_bracket = continued(lambda s: (1 - mp.tanh(mp.sqrt(s)) / mp.sqrt(s)) / s, mp.mpf(1) / 3)
+tanh_rest = continued(lambda s: (mp.mpf(1) / 3 - tanh_bracket(s)) / s, mp.mpf(2) / 15)
 
 
 def fit_mills(k: float, largest: float, degree: int) -> tuple[list[mp.mpf], mp.mpf]:
@@ -84,8 +85,8 @@ FITS = {
     "exp_poly_f64": lambda: remez(exp_rest, -HALF_LN2, HALF_LN2, 10, lambda r: r * r),
     "log1p_poly_f32": lambda: remez(log1p_rest, -0.25, 0.5, 8, lambda m: m),
     "log1p_poly_f64": lambda: remez(atanh_rest, 0, 0.0401, 8, lambda z: z),
-    "tanh_poly_f32": lambda: remez(tanh_rest, 0, 0.36, 5, lambda s: s),
-    "tanh_poly_f64": lambda: remez(tanh_rest, 0, 0.36, 12, lambda s: s),
+    "tanh_poly_f32": lambda: remez(tanh_rest, 0, 0.36, 4, lambda s: s / tanh_bracket(s)),
+    "tanh_poly_f64": lambda: remez(tanh_rest, 0, 0.36, 11, lambda s: s / tanh_bracket(s)),
     "mills_poly_f32": lambda: fit_mills(3, 15, 10),
     "mills_poly_f64": lambda: fit_mills(5, 40, 23),
 }

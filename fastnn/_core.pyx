@@ -412,9 +412,9 @@ def group_norm(floating[::1] y, double[::1] mean, double[::1] rstd, const floati
                const floating[::1] beta, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, double eps, bint centre):
     with nogil:
         if floating is float:
-            fnn_group_norm_f32(&y[0], &mean[0], &rstd[0], &x[0], pointer(gamma), pointer(beta), mean.shape[0], g, k, s, eps, centre)
+            fnn_group_norm_f32(<float *>pointer(y), &mean[0], &rstd[0], &x[0], pointer(gamma), pointer(beta), mean.shape[0], g, k, s, eps, centre)
         else:
-            fnn_group_norm_f64(&y[0], &mean[0], &rstd[0], &x[0], pointer(gamma), pointer(beta), mean.shape[0], g, k, s, eps, centre)
+            fnn_group_norm_f64(<double *>pointer(y), &mean[0], &rstd[0], &x[0], pointer(gamma), pointer(beta), mean.shape[0], g, k, s, eps, centre)
 
 
 def group_norm_backward(floating[::1] dx, floating[::1] dgamma, floating[::1] dbeta, double[::1] work, const floating[::1] dy,
@@ -422,10 +422,10 @@ def group_norm_backward(floating[::1] dx, floating[::1] dgamma, floating[::1] db
                         ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, bint centre):
     with nogil:
         if floating is float:
-            fnn_dgroup_norm_f32(<float *>pointer(dx), &dgamma[0], &dbeta[0], &work[0], &dy[0], &x[0], &mean[0], &rstd[0],
+            fnn_dgroup_norm_f32(&dx[0], &dgamma[0], &dbeta[0], &work[0], &dy[0], &x[0], &mean[0], &rstd[0],
                                 pointer(gamma), mean.shape[0], g, k, s, centre)
         else:
-            fnn_dgroup_norm_f64(<double *>pointer(dx), &dgamma[0], &dbeta[0], &work[0], &dy[0], &x[0], &mean[0], &rstd[0],
+            fnn_dgroup_norm_f64(&dx[0], &dgamma[0], &dbeta[0], &work[0], &dy[0], &x[0], &mean[0], &rstd[0],
                                 pointer(gamma), mean.shape[0], g, k, s, centre)
 
 

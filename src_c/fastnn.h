@@ -123,8 +123,8 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
     /* dx = scale dy + slope (x - mean) + shift over (c, s), mean in double */                                         \
     void fnn_norm_mix_##SFX(REAL *dx, double *work, const REAL *dy, const REAL *x, const double *mean,                 \
                             const REAL *scale, const REAL *slope, const REAL *shift, ptrdiff_t c, ptrdiff_t s);        \
-    /* the rows of (rows, k, s), row r with gamma and beta (g, k) from (r mod g) k on; mean and rstd (rows); see            \
-     * kernels/group_norm.inc */                                                                                       \
+    /* the rows of (rows, k, s), row r with gamma and beta (g, k) from (r mod g) k on; mean and rstd (rows); y may be x, or  \
+     * NULL for the statistics alone; see kernels/group_norm.inc */                                                    \
     void fnn_group_norm_##SFX(REAL *y, double *mean, double *rstd, const REAL *x, const REAL *gamma, const REAL *beta, \
                               ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, double eps, int centre);          \
     void fnn_dgroup_norm_##SFX(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, const REAL *dy, const REAL *x,       \

@@ -23,7 +23,7 @@
         void (*dact_each[FNN_ACTS])(REAL *dx, const REAL *dy, const REAL *x, ptrdiff_t n, const REAL *a,               \
                                     const REAL *b);                                                                    \
         fnn_sums_first_##SFX *param_first[FNN_ACTS], *grad_sums_first;                                                 \
-        fnn_sums_last_##SFX *param_last[FNN_ACTS], *grad_sums_last, *row_sums_last;                                    \
+        fnn_sums_last_##SFX *param_last[FNN_ACTS], *grad_sums_last;                                                    \
         void (*moments_first)(double *mean, double *m2, const REAL *x, ptrdiff_t s, ptrdiff_t gap, ptrdiff_t from,     \
                               ptrdiff_t count);                                                                        \
         void (*moments_last)(double *mean, double *m2, const REAL *x, ptrdiff_t c, ptrdiff_t gap, ptrdiff_t count);    \
@@ -81,13 +81,11 @@ struct fnn_tier
     void (*dropout_mask)(uint8_t *mask, ptrdiff_t n, uint64_t first, uint64_t key, uint32_t threshold);
 };
 
-/* Two sums over the values of each channel, in fixed blocks joined in order (norm.c).  u, v (c); the constants a, b, r belong
- * to channels, or to rows in the `last` order if by_row. */
+/* Two sums over the values of each channel, in fixed blocks joined in order (norm.c); u, v, a, b, r (c) */
 #define FNN_SUMS(REAL, SFX)                                                                                            \
     void fnn_channel_sums_##SFX(double *u, double *v, double *work, fnn_sums_first_##SFX *first,                       \
                                 fnn_sums_last_##SFX *last_kernel, const REAL *dy, const REAL *x, const REAL *a,        \
-                                const REAL *b, const REAL *r, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last,         \
-                                int by_row);
+                                const REAL *b, const REAL *r, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last);
 FNN_SUMS(float, f32)
 FNN_SUMS(double, f64)
 #undef FNN_SUMS

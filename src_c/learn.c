@@ -67,6 +67,6 @@ void FN(fnn_dact_channels)(int act, REAL *dx, const REAL *dy, const REAL *x, con
 void FN(fnn_act_params)(int act, double *da, double *db, double *work, const REAL *dy, const REAL *x, const REAL *a, const REAL *b,
                         ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last)
 {
-    FN(fnn_channel_sums)(da, db, work, TIER->param_first[act], TIER->param_last[act], dy, x, a, b, b, n, c, s, last, 0);
+    FN(fnn_channel_sums)(da, db, work, TIER->param_first[act], TIER->param_last[act], dy, x, a, b, b, n, c, s, last);
 }
 #endif

@@ -33,7 +33,6 @@ struct FN(norm)
     double *first, *second;
     FN(fnn_sums_first) *sums_first;
     FN(fnn_sums_last) *sums_last;
-    int by_row;
 };
 
 /* One cell: channels from c0, values from .. from + count of each; `at` is its place among the partial sums */
@@ -149,8 +148,8 @@ static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     {
         const struct FN(cell) k = FN(cell)(d, i);
         double *u = d->first + k.at, *v = d->second + k.at;
-        const ptrdiff_t at = d->last ? k.from * c + k.c0 : k.c0 * s, own = d->by_row ? k.from : k.c0;
-        const REAL *a = d->mean + own, *b = d->mean_lo + own, *r = d->scale + own;
+        const ptrdiff_t at = d->last ? k.from * c + k.c0 : k.c0 * s;
+        const REAL *a = d->mean + k.c0, *b = d->mean_lo + k.c0, *r = d->scale + k.c0;
         if (d->last)
             d->sums_last(u, v, d->dy + at, d->x + at, min(STRIP, c - k.c0), c, k.count, a, b, r);
         else
@@ -160,11 +159,11 @@ static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 
 void FN(fnn_channel_sums)(double *u, double *v, double *work, FN(fnn_sums_first) *first, FN(fnn_sums_last) *last_kernel,
                           const REAL *dy, const REAL *x, const REAL *a, const REAL *b, const REAL *r, ptrdiff_t n, ptrdiff_t c,
-                          ptrdiff_t s, int last, int by_row)
+                          ptrdiff_t s, int last)
 {
     const ptrdiff_t blocks = blocks_of(n * s);
     const struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .x = x, .dy = dy, .mean = a, .mean_lo = b, .scale = r,
-                               .first = work, .second = work + blocks * c, .sums_first = first, .sums_last = last_kernel, .by_row = by_row};
+                               .first = work, .second = work + blocks * c, .sums_first = first, .sums_last = last_kernel};
     FN(over_cells)(&d, FN(sums_body));
     for (ptrdiff_t j = 0; j < c; j++)
         u[j] = v[j] = 0;
@@ -203,7 +202,7 @@ void FN(fnn_norm_backward)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, co
     FN(split_mean)(high, low, mean, c);
     for (ptrdiff_t j = 0; j < c; j++)
         scale[j] = (REAL)rstd[j];
-    FN(fnn_channel_sums)(sum, dot, work, TIER->grad_sums_first, TIER->grad_sums_last, dy, x, high, low, scale, n, c, s, last, 0);
+    FN(fnn_channel_sums)(sum, dot, work, TIER->grad_sums_first, TIER->grad_sums_last, dy, x, high, low, scale, n, c, s, last);
     for (ptrdiff_t j = 0; j < c; j++)
     {
         dbeta[j] = (REAL)sum[j];

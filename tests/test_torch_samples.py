@@ -124,11 +124,11 @@ def sample_call(op):
     return (lambda weight, index, **options: f(index, weight, **options)) if name == "embedding" else f
 
 
-@both
-@pytest.mark.parametrize("op", FUNCTIONS, ids=[op.name for op in FUNCTIONS])
+PAIRS = [(op, dtype) for op in FUNCTIONS for dtype in TYPES if dtype in op.dtypes]
+
+
+@pytest.mark.parametrize(("op", "dtype"), PAIRS, ids=[f"{op.name}-{dtype}" for op, dtype in PAIRS])
 def test_functions(op, dtype):
-    if dtype not in op.dtypes:
-        pytest.skip("PyTorch has no samples of this type")
     for sample in op.sample_inputs("cpu", dtype, requires_grad=True):
         default = "alpha" not in op.name and "rrelu" not in op.name
         if is_draw(op.name, sample.kwargs.get("training", default)) and sample.kwargs.get("p") != 0.0:

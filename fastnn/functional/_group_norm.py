@@ -11,7 +11,7 @@ from .. import _check
 from .._check import Array
 from .._dispatch import differentiable
 from ._norm import batch_norm, check_eps, check_running
-from ._rows import Rows, backward, forward
+from ._rows import Rows, backward, forward, statistics
 
 __all__ = [
     "group_norm",
@@ -45,7 +45,7 @@ def group_forward(
     weight = _check.as_vector(name, weight, "weight", x.shape[1], x.dtype)
     bias = _check.as_vector(name, bias, "bias", x.shape[1], x.dtype)
     _check.check_out(name, out, x.shape, dtype)
-    y, mean, rstd = forward(x, rows, weight, bias, _check.real(name, "eps", eps))
+    y, mean, rstd = forward(x, rows, weight, bias, _check.real(name, "eps", eps), out)
     return _check.finish(y, dtype, out), mean, rstd
 
 
@@ -58,7 +58,8 @@ def group_norm_stats(input: Any, num_groups: int, eps: float = 1e-5) -> tuple[Ar
     >>> mean
     array([[2., 5.]])
     """
-    return group_forward("group_norm_stats", input, num_groups, None, None, eps, None)[1:]
+    x, _, rows = _group_input("group_norm_stats", input, num_groups)
+    return statistics(x, rows, _check.real("group_norm_stats", "eps", eps))
 
 
 @differentiable
@@ -139,9 +140,9 @@ def instance_forward(
     eps: float,
     *,
     out: Array | None = None,
-    name: str = "instance_norm",
 ) -> tuple[Array, Array, Array]:
     """`instance_norm` with the input's statistics, and its mean and rstd."""
+    name = "instance_norm"
     x, dtype, rows = _instance_input(name, input)
     c = x.shape[1]
     weight = _check.as_vector(name, weight, "weight", c, x.dtype)
@@ -154,7 +155,7 @@ def instance_forward(
     ]
     momentum, eps = _check.real(name, "momentum", momentum), check_eps(name, eps)
     _check.check_out(name, out, x.shape, dtype)
-    y, mean, rstd = forward(x, rows, weight, bias, eps)
+    y, mean, rstd = forward(x, rows, weight, bias, eps, out)
     if x.size:
         batch = (mean.mean(0), ((1 / rstd**2 - eps) * (rows.s / (rows.s - 1))).mean(0))
         for array, value in zip(running, batch, strict=True):
@@ -172,7 +173,8 @@ def instance_norm_stats(input: Any, eps: float = 1e-5) -> tuple[Array, Array]:
     >>> mean
     array([[2., 5.]])
     """
-    return instance_forward(input, None, None, None, None, 0.1, eps, name="instance_norm_stats")[1:]
+    x, _, rows = _instance_input("instance_norm_stats", input)
+    return statistics(x, rows, check_eps("instance_norm_stats", eps))
 
 
 @differentiable

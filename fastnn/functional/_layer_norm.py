@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._dispatch import differentiable
-from ._rows import Rows, backward, forward
+from ._rows import Rows, backward, forward, statistics
 
 __all__ = [
     "layer_norm",
@@ -39,7 +39,7 @@ def _layer_input(name: str, input: Any, normalized_shape: Any) -> tuple[Array, n
     shape = _normalized(name, normalized_shape)
     if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
         raise ValueError(f"{name}: expected an input whose last dimensions are {shape}, got shape {x.shape}")
-    return np.ascontiguousarray(x).reshape(x.shape), dtype, shape
+    return x if x.flags.c_contiguous else x.copy(), dtype, shape
 
 
 def _shaped(name: str, argument: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array | None:
@@ -60,7 +60,7 @@ def layer_forward(
     weight = _shaped(name, "weight", weight, shape, x.dtype)
     bias = _shaped(name, "bias", bias, shape, x.dtype)
     _check.check_out(name, out, x.shape, dtype)
-    y, mean, rstd = forward(x, _layer_rows(x, len(shape), centre), weight, bias, eps)
+    y, mean, rstd = forward(x, _layer_rows(x, len(shape), centre), weight, bias, eps, out)
     return _check.finish(y, dtype, out), mean, rstd
 
 
@@ -84,7 +84,8 @@ def layer_norm_stats(input: Any, normalized_shape: Any, eps: float = 1e-5) -> tu
     (array([2.]), array([1.]))
     """
     eps = _check.real("layer_norm_stats", "eps", eps)
-    return layer_forward("layer_norm_stats", input, normalized_shape, None, None, eps, None, True)[1:]
+    x, _, shape = _layer_input("layer_norm_stats", input, normalized_shape)
+    return statistics(x, _layer_rows(x, len(shape)), eps)
 
 
 @differentiable
@@ -170,7 +171,8 @@ def rms_norm_stats(input: Any, normalized_shape: Any, eps: float | None = None) 
     array([0.3333])
     """
     eps = rms_eps("rms_norm_stats", input, eps)
-    return layer_forward("rms_norm_stats", input, normalized_shape, None, None, eps, None, False)[2]
+    x, _, shape = _layer_input("rms_norm_stats", input, normalized_shape)
+    return statistics(x, _layer_rows(x, len(shape), centre=False), eps)[1]
 
 
 @differentiable

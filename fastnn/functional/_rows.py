@@ -25,15 +25,29 @@ class Rows(NamedTuple):
     centre: bool = True
 
 
-def forward(x: Array, rows: Rows, weight: Array | None, bias: Array | None, eps: float) -> tuple[Array, Array, Array]:
-    """The result, mean and rstd of contiguous x."""
-    y = np.empty(x.shape, x.dtype)
+def statistics(x: Array, rows: Rows, eps: float) -> tuple[Array, Array]:
+    """Mean and rstd of contiguous x."""
+    return _run(None, x, rows, None, None, eps)
+
+
+def forward(
+    x: Array, rows: Rows, weight: Array | None, bias: Array | None, eps: float, out: Array | None
+) -> tuple[Array, Array, Array]:
+    """The result of contiguous x, in `out` where that will do, and mean and rstd."""
+    in_place = out is not None and out is x
+    y = x if in_place else _check.target_for(out, x.shape, x.dtype, x, weight, bias)
+    return y, *_run(y, x, rows, weight, bias, eps)
+
+
+def _run(
+    y: Array | None, x: Array, rows: Rows, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array]:
     mean, rstd = np.zeros(rows.shape), np.zeros(rows.shape)
-    if y.size:
-        kernel = _core.group_norm[kernel_type(x)]
-        sizes = (rows.g, rows.k, rows.s, eps, rows.centre)
-        kernel(y.reshape(-1), mean.reshape(-1), rstd.reshape(-1), x.reshape(-1), weight, bias, *sizes)
-    return y, mean, rstd
+    if x.size:
+        flat_y = None if y is None else y.reshape(-1)
+        kernel, sizes = _core.group_norm[kernel_type(x)], (rows.g, rows.k, rows.s, eps, rows.centre)
+        kernel(flat_y, mean.reshape(-1), rstd.reshape(-1), x.reshape(-1), weight, bias, *sizes)
+    return mean, rstd
 
 
 def backward(
