@@ -10,7 +10,7 @@ _threads.start()
 from . import _derivatives, _recorded, autograd, functional, io, nn, optim  # noqa: E402
 from ._core import isa  # noqa: E402
 from ._info import show_config  # noqa: E402
-from ._random import manual_seed  # noqa: E402
+from ._random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
 from ._threads import get_num_threads, set_num_threads, threads  # noqa: E402
 from ._version import __version__  # noqa: E402
 from .autograd import Tensor, enable_grad, is_grad_enabled, no_grad, tensor  # noqa: E402
@@ -24,6 +24,7 @@ __all__ = [
     "enable_grad",
     "functional",
     "get_num_threads",
+    "get_rng_state",
     "io",
     "is_grad_enabled",
     "isa",
@@ -34,6 +35,7 @@ __all__ = [
     "optim",
     "save",
     "set_num_threads",
+    "set_rng_state",
     "show_config",
     "tensor",
     "threads",

@@ -97,6 +97,20 @@ def count(name: str, argument: str, value: Any, low: int = 0) -> int:
     return int(value)
 
 
+def sizes(name: str, argument: str, value: Any) -> tuple[int, ...]:
+    """A shape: an integer, or a tuple or list of them, none negative."""
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    return tuple(count(name, f"each size of {argument}", each) for each in values)
+
+
+def normalized_shape(name: str, value: Any) -> tuple[int, ...]:
+    """The last dimensions, over which a norm goes: at least one."""
+    shape = sizes(name, "normalized_shape", value)
+    if not shape:
+        raise ValueError(f"{name}: expected normalized_shape of at least one dimension, got ()")
+    return shape
+
+
 def choice(name: str, argument: str, value: Any, options: Sequence[str]) -> str:
     """One of the options."""
     if not isinstance(value, str) or value not in options:

@@ -212,7 +212,7 @@ def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 @recorded(np.where, x=1, y=2)
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    mask, a, b = condition, value_of(x), value_of(y)
+    mask, a, b = np.array(condition), value_of(x), value_of(y)  # a copy: it may change before the backward pass
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         zero = dy.dtype.type(0)

@@ -34,6 +34,29 @@ def manual_seed(seed: int) -> None:
     _default = np.random.default_rng(_check.count("manual_seed", "seed", seed))
 
 
+def get_rng_state() -> dict[str, Any]:
+    """Return the state of the package's own generator, to be saved in a checkpoint.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> state = fastnn.get_rng_state()
+    >>> first = fastnn.dropout([1.0] * 8)
+    >>> fastnn.set_rng_state(state)
+    >>> bool((fastnn.dropout([1.0] * 8) == first).all())
+    True
+    """
+    return dict(_own().bit_generator.state)
+
+
+def set_rng_state(new_state: dict[str, Any]) -> None:
+    """Go on from a state that `get_rng_state` returned."""
+    try:
+        _own().bit_generator.state = new_state
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"set_rng_state: expected what get_rng_state returned, got {new_state!r}") from error
+
+
 def _own() -> np.random.Generator:
     global _default
     if _default is None:
@@ -54,6 +77,13 @@ def generator(name: str, rng: RNG) -> np.random.Generator:
     if isinstance(rng, (int, np.integer)):
         return np.random.default_rng(_check.count(name, "rng", rng))
     return np.random.default_rng(rng)
+
+
+def forward_key(name: str, rng: Any) -> int:
+    """The key that a forward call was given, for its backward twin: nothing that would draw another."""
+    if rng is None or isinstance(rng, (bool, np.bool_)) or not isinstance(rng, (int, np.integer)):
+        raise TypeError(f"{name}: expected rng to be the key of the forward call, an integer, got {type(rng).__name__}")
+    return key(name, rng)
 
 
 def key(name: str, rng: Any) -> int:

@@ -22,6 +22,7 @@ from .functional._linear import gradients as linear_gradients
 from .functional._norm import forward_with_stats
 from .functional._pair import Pair, forward, gradient
 from .functional._pair_loss import PAIRS
+from .functional._parametric import rrelu_bounds
 
 
 def _values(*arguments: Any) -> tuple[Any, ...]:
@@ -109,7 +110,9 @@ def _rrelu(
     *,
     rng: Any = None,
 ) -> Any:
-    x, key = input.data, _random.key("rrelu", rng) if training else 0
+    x = input.data
+    rrelu_bounds("rrelu", lower, upper)  # nothing is drawn for a call that is refused
+    key = _random.key("rrelu", rng) if training else 0
     y = functional.rrelu(x, lower, upper, training, rng=key)
     return make(y, (input,), lambda dy: (functional.rrelu_backward(dy, x, lower, upper, training, rng=key),))
 
@@ -122,7 +125,8 @@ def _dropout_like(function: Callable[..., Any], training_default: bool) -> None:
     def version(
         input: Any, p: float = 0.5, training: bool = training_default, inplace: bool = False, *, rng: Any = None
     ) -> Any:
-        forward_rule = rule(name, _check.in_range(name, "p", p, 0, 1))
+        forward_rule = rule(name, p)
+        span(name, input.ndim, training)  # nothing is drawn for a call that is refused
         key = _random.key(name, rng) if training else 0
         apply = _dropout.apply
         y = apply(name, "input", input.data, forward_rule, span, training, key, None)
@@ -239,7 +243,7 @@ def _switchable_norm(
 
 @recorded(functional.cross_entropy, input=0, target=1)
 def _cross_entropy(input: Any, target: Any, weight: Any = None, **options: Any) -> Any:
-    x, t = _values(input, target)
+    x, t = value_of(input), np.array(value_of(target))  # a copy: it may change before the backward pass
     y = functional.cross_entropy(x, t, weight, **options)
 
     def backward(dy: Array) -> Gradients:
@@ -251,9 +255,9 @@ def _cross_entropy(input: Any, target: Any, weight: Any = None, **options: Any) 
 
 @recorded(functional.nll_loss, input=0)
 def _nll_loss(input: Any, target: Any, weight: Any = None, **options: Any) -> Any:
-    x = input.data
-    y = functional.nll_loss(x, target, weight, **options)
-    return make(y, (input,), lambda dy: (functional.nll_loss_backward(dy, x, target, weight, **options),))
+    x, t = input.data, np.array(target)
+    y = functional.nll_loss(x, t, weight, **options)
+    return make(y, (input,), lambda dy: (functional.nll_loss_backward(dy, x, t, weight, **options),))
 
 
 def _pair(function: Callable[..., Any], checked: Callable[..., Pair]) -> None:

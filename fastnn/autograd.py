@@ -8,10 +8,11 @@ result's gradient to theirs.  Nothing is recorded for plain arrays, for Tensors 
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
@@ -87,7 +88,8 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     Attributes
     ----------
     data : ndarray
-        The array itself, not a copy: changed between forward and backward, it changes the gradient.
+        The array itself, not a copy: changed between forward and backward, it changes the gradient.  So does any array
+        that a recorded call was given, but for indices, classes and masks, of which it keeps a copy.
     grad : ndarray or None
         Sum of the gradients of the `backward` calls so far; may be assigned.
     requires_grad : bool
@@ -469,10 +471,12 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
 
 class Recorded(NamedTuple):
-    """The recorded version of a function: itself, and the positions of the arguments that have a derivative."""
+    """The recorded version of a function."""
 
     version: Callable[..., Any]
-    differentiable: dict[str, int]
+    differentiable: dict[str, int]  # the arguments that have a derivative and their positions
+    names: frozenset[str]  # the keywords that the version takes
+    known: frozenset[str]  # and those of the function itself, such as out
 
 
 def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
@@ -485,11 +489,11 @@ def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
             raise TypeError(f"{name}: no derivative with respect to argument {i + 1}; use .numpy() or no_grad()")
         else:
             arguments.append(value_of(value))
-    code = rule.version.__code__
-    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if not code.co_flags & 8 else tuple(kwargs)
     options = {}
     for key, value in kwargs.items():
-        if key not in known:
+        if key not in rule.known:
+            raise TypeError(f"{name}: got an unexpected argument {key!r}")
+        if key not in rule.names:
             raise TypeError(
                 f"{name} with {key}= has no derivative here; use .numpy() or no_grad() to compute without one"
             )
@@ -510,10 +514,20 @@ def recorded(function: Callable[..., Any], **differentiable: int) -> Callable[[C
     """Name the function that the decorated one is the recorded version of, and the arguments with a derivative."""
 
     def register(version: Callable[..., Any]) -> Callable[..., Any]:
-        FUNCTIONS[function] = Recorded(version, differentiable)
+        known, takes = _parameters(function), _parameters(version)
+        open_ended = any(each.kind is each.VAR_KEYWORD for each in takes.values())
+        names = frozenset(known) - {"out"} if open_ended else frozenset(takes)
+        FUNCTIONS[function] = Recorded(version, differentiable, names, names | frozenset(known))
         return version
 
     return register
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters
+    except ValueError:  # some of NumPy's functions do not say
+        return {}
 
 
 def wants(value: Any) -> bool:

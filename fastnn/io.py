@@ -60,8 +60,9 @@ _TREE = "fastnn.tree"  # where the metadata keep what is not arrays
 
 def _flatten(value: Any, path: str, arrays: dict[str, Array]) -> Any:
     """What JSON can say of a value: an array is its name, everything else a dict that names its kind."""
-    value = value_of(value)
+    value = value.item() if isinstance(value, (np.number, np.bool_)) else value_of(value)
     if isinstance(value, Mapping):
+        value = {int(key) if isinstance(key, np.integer) else key: each for key, each in value.items()}
         for key in value:
             if not isinstance(key, (str, int)) or isinstance(key, bool):
                 raise TypeError(f"save: expected names that are strings or integers, got {key!r}")

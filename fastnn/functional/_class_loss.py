@@ -87,7 +87,8 @@ class _ClassLoss(NamedTuple):
         """The rows' losses as the reduction has it."""
         if self.reduction == "none":
             return _check.finish(losses.reshape(self.shape[: self.dim] + self.shape[self.dim + 1 :]), self.dtype, None)
-        total = float(losses.sum(dtype=np.float64))
+        with np.errstate(invalid="ignore"):
+            total = float(losses.sum(dtype=np.float64))
         if self.reduction == "mean":
             total = total / self.divisor if self.divisor else np.nan
         return np.array(total, self.dtype)
@@ -296,8 +297,8 @@ def nll_loss(
     rows = given.rows
     at, ignored = given.picked
     losses = np.where(ignored, 0, -rows[np.arange(len(rows)), at]).astype(rows.dtype)
-    if given.weight is not None:
-        losses *= given.weight[at]
+    if given.weight is not None:  # a class of weight 0 costs nothing, even at -inf
+        losses = np.multiply(losses, given.weight[at], where=given.weight[at] != 0, out=np.zeros_like(losses))
     return given.reduced(losses)
 
 

@@ -25,11 +25,6 @@ def _threshold(name: str, p: float) -> int:
     return round(65536 * _check.in_range(name, "p", p, 0, 1))
 
 
-def _shape(name: str, shape: Any) -> tuple[int, ...]:
-    sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
-    return tuple(_check.count(name, "each size of shape", size) for size in sizes)
-
-
 def dropout_mask(shape: Any, p: float = 0.5, rng: Any = None) -> Array:
     """Return the mask that `dropout` applies to an array of this shape with the same `p` and `rng`: True is kept.
 
@@ -57,7 +52,7 @@ def dropout_mask(shape: Any, p: float = 0.5, rng: Any = None) -> Array:
     >>> dropout_mask(4, 0.5, rng=1).dtype
     dtype('bool')
     """
-    shape, threshold = _shape("dropout_mask", shape), _threshold("dropout_mask", p)
+    shape, threshold = _check.sizes("dropout_mask", "shape", shape), _threshold("dropout_mask", p)
     key = _random.key("dropout_mask", rng)
     mask = np.empty(shape, np.bool_)
     if mask.size:
@@ -81,13 +76,13 @@ class Rule(NamedTuple):
 
 def zeroing(name: str, p: float) -> Rule:
     """Dropout's rule: zeros, the rest scaled so that the mean stays."""
-    threshold = _threshold(name, p)
+    p, threshold = float(p), _threshold(name, p)
     return Rule(threshold, 1 / (1 - p) if p < 1 else 0.0, -0.0, 0.0)
 
 
 def alpha(name: str, p: float) -> Rule:
     """Alpha dropout's rule: selu's lower limit, then an affine map that restores mean and variance."""
-    threshold = _threshold(name, p)
+    p, threshold = float(p), _threshold(name, p)
     if p == 1:
         return Rule(threshold, 0.0, -0.0, 0.0)
     a = 1 / math.sqrt((1 - p) * (1 + p * SELU_LIMIT**2))
@@ -98,27 +93,35 @@ SELU_LIMIT = 1.7580993408473768599402175208123
 
 # How many leading dimensions number the parts that are kept or dropped together, for an array of ndim dimensions: all,
 # or (batch, channel), or the channel alone where the batch is missing.
-Span = Callable[[str, int], int]
+Span = Callable[[str, int, bool], int]
 
 
-def elements(name: str, ndim: int) -> int:
+def elements(name: str, ndim: int, training: bool) -> int:
     """Every element for itself."""
     return ndim
 
 
-def _channels(batched: int, *unbatched: int) -> Span:
-    def span(name: str, ndim: int) -> int:
-        if ndim in unbatched:
-            return 1
-        if ndim == batched or (ndim > 1 and not unbatched):
-            return 2
-        expected = " or ".join(f"{n}-D" for n in sorted((batched, *unbatched))) if unbatched else "2 or more dimensions"
-        raise ValueError(f"{name}: expected an input of {expected}, got {ndim} dimensions")
-
-    return span
+def channels1d(name: str, ndim: int, training: bool) -> int:
+    """(N, C) of (N, C, L), or C of (C, L)."""
+    return _checked(name, ndim, (2, 3)) - 1
 
 
-channels1d, channels2d, channels3d = _channels(3, 2), _channels(4), _channels(5, 4)
+def channels2d(name: str, ndim: int, training: bool) -> int:
+    """(N, C) of (N, C, *)."""
+    if ndim < 2 and training:
+        raise ValueError(f"{name}: expected an input of 2 or more dimensions, got {ndim} dimensions")
+    return min(ndim, 2)
+
+
+def channels3d(name: str, ndim: int, training: bool) -> int:
+    """(N, C) of (N, C, D, H, W), or C of (C, D, H, W)."""
+    return _checked(name, ndim, (4, 5)) - 3
+
+
+def _checked(name: str, ndim: int, allowed: tuple[int, int]) -> int:
+    if ndim not in allowed:
+        raise ValueError(f"{name}: expected an input of {allowed[0]}-D or {allowed[1]}-D, got {ndim} dimensions")
+    return ndim
 
 
 def apply(
@@ -127,9 +130,9 @@ def apply(
     """Drop and keep, or, if not training, copy."""
     x, dtype = _check.as_compute(name, x, argument)
     _check.check_out(name, out, x.shape, dtype)
+    parts = math.prod(x.shape[: span(name, x.ndim, training)])
     if not training:
         return _check.finish(x if out is not None else x.copy(order="K"), dtype, out)
-    parts = math.prod(x.shape[: span(name, x.ndim)])
     key = _random.key(name, rng)
     source = np.ascontiguousarray(x).reshape(x.shape)
     in_place = out is not None and out is x and out.flags.c_contiguous
@@ -184,8 +187,7 @@ def dropout(
     >>> bool(((y == 0) | (y == 2)).all())
     True
     """
-    rule = zeroing("dropout", _check.in_range("dropout", "p", p, 0, 1))
-    return apply("dropout", "input", input, rule, elements, training, rng, input if inplace else out)
+    return apply("dropout", "input", input, zeroing("dropout", p), elements, training, rng, input if inplace else out)
 
 
 def dropout_backward(
@@ -220,7 +222,5 @@ def gradient(
     name: str, rule: Callable[[str, float], Rule], span: Span, dy: Any, p: float, training: bool, rng: Any, out: Any
 ) -> Array:
     """What a `_backward` twin returns."""
-    if training and rng is None:
-        raise TypeError(f"{name}: expected rng to be the key of the forward call, got None")
-    backward = rule(name, _check.in_range(name, "p", p, 0, 1)).backward
-    return apply(name, "dy", dy, backward, span, training, rng, out)
+    key = _random.forward_key(name, rng) if training else None
+    return apply(name, "dy", dy, rule(name, p).backward, span, training, key, out)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import _check
 from .._check import Array
 from .._dispatch import differentiable
 from ._dropout import Rule, Span, alpha, apply, channels1d, channels2d, channels3d, dropout, elements, gradient, zeroing
@@ -52,8 +51,9 @@ def dropout1d(
     >>> bool((y.min(2) == y.max(2)).all())
     True
     """
-    rule = zeroing("dropout1d", _check.in_range("dropout1d", "p", p, 0, 1))
-    return apply("dropout1d", "input", input, rule, channels1d, training, rng, input if inplace else out)
+    return apply(
+        "dropout1d", "input", input, zeroing("dropout1d", p), channels1d, training, rng, input if inplace else out
+    )
 
 
 def dropout1d_backward(
@@ -63,7 +63,7 @@ def dropout1d_backward(
 
     Examples
     --------
-    >>> dropout1d_backward(np.ones((1, 2, 2, 1)), training=False).ravel()
+    >>> dropout1d_backward(np.ones((1, 2, 2)), training=False).ravel()
     array([1., 1., 1., 1.])
     """
     return gradient("dropout1d_backward", zeroing, channels1d, dy, p, training, rng, out)
@@ -97,8 +97,9 @@ def dropout2d(
     >>> bool((y.min((2, 3)) == y.max((2, 3))).all())
     True
     """
-    rule = zeroing("dropout2d", _check.in_range("dropout2d", "p", p, 0, 1))
-    return apply("dropout2d", "input", input, rule, channels2d, training, rng, input if inplace else out)
+    return apply(
+        "dropout2d", "input", input, zeroing("dropout2d", p), channels2d, training, rng, input if inplace else out
+    )
 
 
 def dropout2d_backward(
@@ -142,8 +143,9 @@ def dropout3d(
     >>> bool((y.min((2, 3, 4)) == y.max((2, 3, 4))).all())
     True
     """
-    rule = zeroing("dropout3d", _check.in_range("dropout3d", "p", p, 0, 1))
-    return apply("dropout3d", "input", input, rule, channels3d, training, rng, input if inplace else out)
+    return apply(
+        "dropout3d", "input", input, zeroing("dropout3d", p), channels3d, training, rng, input if inplace else out
+    )
 
 
 def dropout3d_backward(
@@ -153,7 +155,7 @@ def dropout3d_backward(
 
     Examples
     --------
-    >>> dropout3d_backward(np.ones((1, 2, 2, 1)), training=False).ravel()
+    >>> dropout3d_backward(np.ones((1, 2, 1, 2, 1)), training=False).ravel()
     array([1., 1., 1., 1.])
     """
     return gradient("dropout3d_backward", zeroing, channels3d, dy, p, training, rng, out)
@@ -186,8 +188,9 @@ def alpha_dropout(
     >>> alpha_dropout(np.zeros(1000), 0.5, training=True, rng=0).round(4).max()
     np.float64(0.7792)
     """
-    rule = alpha("alpha_dropout", _check.in_range("alpha_dropout", "p", p, 0, 1))
-    return apply("alpha_dropout", "input", input, rule, elements, training, rng, input if inplace else out)
+    return apply(
+        "alpha_dropout", "input", input, alpha("alpha_dropout", p), elements, training, rng, input if inplace else out
+    )
 
 
 def alpha_dropout_backward(
@@ -231,8 +234,16 @@ def feature_alpha_dropout(
     >>> bool((y.min(2) == y.max(2)).all())
     True
     """
-    rule = alpha("feature_alpha_dropout", _check.in_range("feature_alpha_dropout", "p", p, 0, 1))
-    return apply("feature_alpha_dropout", "input", input, rule, channels2d, training, rng, input if inplace else out)
+    return apply(
+        "feature_alpha_dropout",
+        "input",
+        input,
+        alpha("feature_alpha_dropout", p),
+        channels2d,
+        training,
+        rng,
+        input if inplace else out,
+    )
 
 
 def feature_alpha_dropout_backward(

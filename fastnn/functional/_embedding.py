@@ -116,6 +116,8 @@ def embedding_backward(
     gradient = _check.as_float(name, dy, "dy")
     if gradient.ndim != index.ndim + 1 or gradient.shape[:-1] != index.shape:
         raise ValueError(f"{name}: expected dy of shape {(*index.shape, 'embedding_dim')}, got {gradient.shape}")
+    dtype = gradient.dtype.newbyteorder("=")
+    gradient = _check.compute_array(gradient)
     flat, parts = index.reshape(-1), gradient.reshape(-1, gradient.shape[-1])
     if scale_grad_by_freq:
         parts = parts / np.bincount(flat, minlength=rows)[flat, np.newaxis].astype(gradient.dtype)
@@ -124,13 +126,15 @@ def embedding_backward(
     padding = padding_row(name, padding_idx, rows)
     if padding is not None:
         dweight[padding] = 0
-    return dweight
+    return _check.finish(dweight, dtype, None)
 
 
-def _outer(name: str, input1: Any, input2: Any, weight: Any) -> tuple[Array, Array, Array, Array]:
-    """The inputs and the weight, checked, and the products of all pairs of the inputs' features, (*, in1 in2)."""
+def _outer(name: str, input1: Any, input2: Any, weight: Any) -> tuple[Array, Array, Array, Array, np.dtype[Any]]:
+    """The inputs and the weight to compute with, the products of all pairs of features (*, in1 in2), and the dtype."""
     arrays = {"input1": input1, "input2": input2, "weight": weight}
-    x1, x2, w = (_check.as_float(name, value, argument) for argument, value in arrays.items())
+    given = [_check.as_float(name, value, argument) for argument, value in arrays.items()]
+    compute = np.result_type(*given, np.float32)
+    x1, x2, w = (each.astype(compute, copy=False) for each in given)
     if w.ndim != 3:
         raise ValueError(f"{name}: expected a weight (out, in1, in2), got shape {w.shape}")
     expected = (*x1.shape[:-1], w.shape[2])
@@ -140,7 +144,7 @@ def _outer(name: str, input1: Any, input2: Any, weight: Any) -> tuple[Array, Arr
             f"got {x1.shape} and {x2.shape}"
         )
     pairs = x1[..., :, np.newaxis] * x2[..., np.newaxis, :]
-    return x1, x2, w, pairs.reshape(*x1.shape[:-1], math.prod(w.shape[1:]))
+    return x1, x2, w, pairs.reshape(*x1.shape[:-1], math.prod(w.shape[1:])), np.result_type(*given)
 
 
 @differentiable
@@ -172,8 +176,9 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Array:
     >>> bilinear([[1.0, 2.0]], [[3.0]], [[[1.0], [10.0]]])
     array([[63.]])
     """
-    _, _, w, pairs = _outer("bilinear", input1, input2, weight)
-    return linear(pairs, w.reshape(len(w), -1), bias)
+    _, _, w, pairs, dtype = _outer("bilinear", input1, input2, weight)
+    y = linear(pairs, w.reshape(len(w), math.prod(w.shape[1:])), bias)
+    return _check.finish(y, dtype, None)
 
 
 def bilinear_backward(dy: Any, input1: Any, input2: Any, weight: Any) -> tuple[Array, Array, Array, Array]:
@@ -185,10 +190,12 @@ def bilinear_backward(dy: Any, input1: Any, input2: Any, weight: Any) -> tuple[A
     >>> dx1, dx2, dweight.ravel(), dbias
     (array([[ 3., 30.]]), array([[21.]]), array([3., 6.]), array([1.]))
     """
-    x1, x2, w, pairs = _outer("bilinear_backward", input1, input2, weight)
+    x1, x2, w, pairs, dtype = _outer("bilinear_backward", input1, input2, weight)
     found = linear_gradients(dy, pairs, w.reshape(len(w), math.prod(w.shape[1:])), (True, True, True))
     dpairs, dweight, dbias = (np.asarray(each) for each in found)
     dpairs = dpairs.reshape(*x1.shape[:-1], *w.shape[1:])
     dx1 = np.matmul(dpairs, x2[..., np.newaxis])[..., 0]
     dx2 = np.matmul(x1[..., np.newaxis, :], dpairs)[..., 0, :]
-    return dx1, dx2, np.ascontiguousarray(dweight).reshape(w.shape), dbias
+    dweight = np.ascontiguousarray(dweight).reshape(w.shape)
+    dx1, dx2, dweight, dbias = (_check.finish(each, dtype, None) for each in (dx1, dx2, dweight, dbias))
+    return dx1, dx2, dweight, dbias

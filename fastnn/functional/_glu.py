@@ -30,7 +30,7 @@ def _halves(name: str, input: Any, dim: Any) -> tuple[Array, Array, Array, int]:
 
 @differentiable
 def glu(input: Any, dim: int = -1, *, out: Array | None = None) -> Array:
-    """A * sigmoid(b), a and b the two halves of the input along a dimension (Dauphin et al. 2017).
+    """a * sigmoid(b), a and b the two halves of the input along a dimension (Dauphin et al. 2017).
 
     Parameters
     ----------
@@ -58,8 +58,9 @@ def glu(input: Any, dim: int = -1, *, out: Array | None = None) -> Array:
     x, value, gate, _ = _halves("glu", input, dim)
     dtype = x.dtype.newbyteorder("=")
     _check.check_out("glu", out, value.shape, dtype)
-    wide = _check.compute_array(value)
-    return _check.finish(wide * sigmoid(_check.compute_array(gate)), dtype, out)
+    with np.errstate(all="ignore"):
+        y = _check.compute_array(value) * sigmoid(_check.compute_array(gate))
+        return _check.finish(y, dtype, out)
 
 
 def glu_backward(dy: Any, x: Any, dim: int = -1, *, out: Array | None = None) -> Array:
@@ -76,6 +77,7 @@ def glu_backward(dy: Any, x: Any, dim: int = -1, *, out: Array | None = None) ->
     gradient = _check.as_float("glu_backward", dy, "dy")
     _check.same_shape("glu_backward", "the half input", value, "dy", gradient)
     s = sigmoid(_check.compute_array(gate))
-    first = _check.compute_array(gradient).astype(s.dtype, copy=False) * s
-    dx = np.concatenate([first, first * (1 - s) * _check.compute_array(value)], axis)
-    return _check.finish(dx, dtype, out)
+    with np.errstate(all="ignore"):
+        first = _check.compute_array(gradient).astype(s.dtype, copy=False) * s
+        dx = np.concatenate([first, first * (1 - s) * _check.compute_array(value)], axis)
+        return _check.finish(dx, dtype, out)

@@ -122,7 +122,7 @@ def group_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any =
 def _instance_input(name: str, input: Any) -> tuple[Array, np.dtype[Any], Rows]:
     x, dtype = _check.as_compute(name, input)
     if x.ndim < 2:
-        raise ValueError(f"{name}: expected an input of 3 or more dimensions (N, C, *), got shape {x.shape}")
+        raise ValueError(f"{name}: expected an input of 2 or more dimensions (N, C, *), got shape {x.shape}")
     n, c = x.shape[:2]
     s = math.prod(x.shape[2:])
     if s == 1:
@@ -157,7 +157,8 @@ def instance_forward(
     _check.check_out(name, out, x.shape, dtype)
     y, mean, rstd = forward(x, rows, weight, bias, eps, out)
     if x.size:
-        batch = (mean.mean(0), ((1 / rstd**2 - eps) * (rows.s / (rows.s - 1))).mean(0))
+        with np.errstate(all="ignore"):
+            batch = (mean.mean(0), ((1 / rstd**2 - eps) * (rows.s / (rows.s - 1))).mean(0))
         for array, value in zip(running, batch, strict=True):
             if array is not None:
                 array[...] = (1 - momentum) * array.astype(np.float64) + momentum * value

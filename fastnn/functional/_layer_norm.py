@@ -22,13 +22,6 @@ __all__ = [
 ]
 
 
-def _normalized(name: str, value: Any) -> tuple[int, ...]:
-    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    if not sizes:
-        raise ValueError(f"{name}: expected normalized_shape of at least one dimension, got ()")
-    return tuple(_check.count(name, "each size of normalized_shape", size) for size in sizes)
-
-
 def _layer_rows(x: Array, dimensions: int, centre: bool = True) -> Rows:
     leading = x.shape[: x.ndim - dimensions]
     return Rows(leading, 1, math.prod(x.shape[x.ndim - dimensions :]), 1, centre)
@@ -36,7 +29,7 @@ def _layer_rows(x: Array, dimensions: int, centre: bool = True) -> Rows:
 
 def _layer_input(name: str, input: Any, normalized_shape: Any) -> tuple[Array, np.dtype[Any], tuple[int, ...]]:
     x, dtype = _check.as_compute(name, input)
-    shape = _normalized(name, normalized_shape)
+    shape = _check.normalized_shape(name, normalized_shape)
     if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
         raise ValueError(f"{name}: expected an input whose last dimensions are {shape}, got shape {x.shape}")
     return x if x.flags.c_contiguous else x.copy(), dtype, shape

@@ -22,6 +22,8 @@ def _unit_input(name: str, input: Any, p: Any, dim: Any, eps: Any) -> tuple[Arra
     x, dtype = _check.as_compute(name, input)
     p, eps = _check.real(name, "p", p), _check.real(name, "eps", eps)
     dims = tuple(_check.axis(name, each, x.ndim) for each in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    if len(set(dims)) != len(dims):
+        raise ValueError(f"{name}: expected different dims, got {dim}")
     return x, dtype, p, dims if x.ndim else (), eps
 
 
@@ -31,7 +33,7 @@ def _lengths(x: Array, p: float, dims: tuple[int, ...]) -> Array:
     if p == math.inf:
         return size.max(axis=dims, keepdims=True, initial=0)
     if p == -math.inf:
-        return size.min(axis=dims, keepdims=True)
+        return size.min(axis=dims, keepdims=True, initial=math.inf)
     if p == 0:
         return (size != 0).sum(axis=dims, keepdims=True).astype(x.dtype)
     return (size**p).sum(axis=dims, keepdims=True) ** (1 / p)
@@ -92,8 +94,8 @@ def normalize_backward(dy: Any, input: Any, p: float = 2.0, dim: Any = 1, eps: f
         if dx.size:
             _core.unit_rows_backward[kernel_type(dx)](dx, dy_rows, rows, eps)
         return _check.finish(from_rows(dx, x.shape, dims[0]), dtype, None)
-    length = _lengths(x, p, dims)
     with np.errstate(all="ignore"):
+        length = _lengths(x, p, dims)
         divisor = np.maximum(length, x.dtype.type(eps))
         along = np.where(length >= eps, (gradient * x).sum(axis=dims, keepdims=True) / divisor**2, 0)
         dx = gradient / divisor - along * _length_gradient(x, length, p, dims)

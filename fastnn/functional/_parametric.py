@@ -76,10 +76,12 @@ def _forward(name: str, row: str, input: Any, params: dict[str, Any], out: Array
     call = _checked(name, row, input, params, fixed)
     _check.check_out(name, out, call.x.shape, call.dtype)
     if call.single:
-        y = _core.unary(call.row, call.x, None, float(call.a[0]), float(call.b[0]))
+        direct = out if out is not None and out.dtype == call.x.dtype else None
+        y = _core.unary(call.row, call.x, direct, float(call.a[0]), float(call.b[0]))
     else:
         x, memory = memory_of(call.x)
-        y = np.empty_like(x)
+        same = out is not None and out.strides == x.strides
+        y = _check.target_for(out if same else None, x.shape, x.dtype, x) if same else np.empty_like(x)
         if y.size:
             _core.channels[kernel_type(x)](call.row, memory.flat(y), memory.flat(x), call.a, call.b, *memory.sizes)
     return _check.finish(y, call.dtype, out)
@@ -154,7 +156,7 @@ def prelu_backward(dy: Any, x: Any, weight: Any) -> tuple[Array, ...]:
 
 @differentiable
 def swish(input: Any, beta: Any = 1.0, *, out: Array | None = None) -> Array:
-    """X * sigmoid(beta * x) (Ramachandran, Zoph, Le 2017); with beta = 1 it is `silu`.
+    """x * sigmoid(beta * x) (Ramachandran, Zoph, Le 2017); with beta = 1 it is `silu`.
 
     Parameters
     ----------
@@ -261,7 +263,7 @@ def parametric_softplus_backward(dy: Any, x: Any, beta: Any, threshold: float = 
 
 @differentiable
 def parametric_sigmoid(input: Any, a: Any, b: Any, *, out: Array | None = None) -> Array:
-    """A * sigmoid(b * x) with learned height and slope.
+    """a * sigmoid(b * x) with learned height and slope.
 
     Parameters
     ----------
@@ -295,7 +297,7 @@ def parametric_sigmoid_backward(dy: Any, x: Any, a: Any, b: Any) -> tuple[Array,
 
 @differentiable
 def scaled_relu(input: Any, alpha: Any, *, out: Array | None = None) -> Array:
-    """Alpha * relu(x) with a learned alpha.
+    """alpha * relu(x) with a learned alpha.
 
     Parameters
     ----------
@@ -327,7 +329,8 @@ def scaled_relu_backward(dy: Any, x: Any, alpha: Any) -> tuple[Array, ...]:
     return _backward("scaled_relu_backward", "scaled_relu", dy, x, {"alpha": alpha})
 
 
-def _bounds(name: str, lower: Any, upper: Any) -> tuple[float, float]:
+def rrelu_bounds(name: str, lower: Any, upper: Any) -> tuple[float, float]:
+    """Check the ends of the slopes."""
     low, high = _check.real(name, "lower", lower), _check.real(name, "upper", upper)
     if not (low <= high and math.isfinite(high - low)):
         raise ValueError(f"{name}: expected a finite lower of at most upper, got {low:g} and {high:g}")
@@ -389,8 +392,7 @@ def rrelu_backward(
     >>> rrelu_backward([24.0, 1.0], [-1.0, 1.0])
     array([5.5, 1. ])
     """
-    if training and rng is None:
-        raise TypeError("rrelu_backward: expected rng to be the key of the forward call, got None")
+    rng = _random.forward_key("rrelu_backward", rng) if training else None
     return _rrelu("rrelu_backward", dy, x, lower, upper, training, rng, out)
 
 
@@ -399,7 +401,7 @@ def _rrelu(
 ) -> Array:
     x, dtype = _check.as_compute(name, input, "x" if dy is not None else "input")
     _check.check_out(name, out, x.shape, dtype)
-    low, high = _bounds(name, lower, upper)
+    low, high = rrelu_bounds(name, lower, upper)
     if not training:
         slope = (low + high) / 2
         return leaky_relu(input, slope, out=out) if dy is None else leaky_relu_backward(dy, input, slope, out=out)

@@ -100,7 +100,7 @@ def leaky_relu_backward(dy: Any, x: Any, negative_slope: float = 0.01, *, out: A
 
 
 def hardswish(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
-    """X * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019); the factor is at most 1, so that large x do not overflow.
+    """x * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019); the factor is at most 1, so that large x do not overflow.
 
     Parameters
     ----------

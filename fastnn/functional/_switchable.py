@@ -122,8 +122,9 @@ def mixture(
     flat = given.ndim == 2
     counted = [("spatial", s)] if not flat else [("channel", c)] + ([("batch", n)] if using_bn and training else [])
     for what, size in counted:
-        if size <= lost:
-            raise ValueError(f"{name}: expected more than {lost} {what} value, got input size {given.shape}")
+        least = 1 if what == "spatial" else lost  # one value has no variance to mix
+        if size <= least:
+            raise ValueError(f"{name}: expected more than {least} {what} value, got input size {given.shape}")
     x = np.ascontiguousarray(given).reshape(n, c, s)
     kinds = 2 - flat + bool(using_bn)
     vectors: list[Array] = []
@@ -147,7 +148,7 @@ def mixture(
         ):
             if np.size(value) != c or value is None:
                 raise ValueError(f"{name}: expected {argument} of {c} values when not training, got {np.shape(value)}")
-            parts.append(np.asarray(value, np.float64).reshape(1, c))
+            parts.append(np.array(value, np.float64).reshape(1, c))
     return Mixture(
         x=x,
         dtype=dtype,
@@ -165,13 +166,14 @@ def mixture(
 
 def forward(m: Mixture, shape: tuple[int, ...], out: Array | None) -> Array:
     """The result, of the input's shape."""
-    y = np.empty_like(m.x)
+    y = _check.target_for(out, shape, m.x.dtype, m.x, m.weight, m.bias).reshape(m.x.shape)
     if y.size:
         n, c, s = m.x.shape
         work, sizes = np.empty(_core.norm_work(1, n * c, s)), (1, n * c, s, s == 1)
         statistics, affine = (m.mean.ravel(), m.rstd.ravel()), (m.tiled(m.weight), m.tiled(m.bias))
         _core.norm_forward[kernel_type(y)](y.reshape(-1), work, m.x.reshape(-1), *statistics, *affine, *sizes)
-    return _check.finish(y.reshape(shape), m.dtype, out)
+    y = y.reshape(shape)
+    return out if out is not None and np.shares_memory(y, out) else _check.finish(y, m.dtype, out)
 
 
 def update(m: Mixture, running_mean: Array, running_var: Array, momentum: float, moving_average: bool) -> None:
@@ -338,7 +340,8 @@ def finished(
     updates = m.training and using_bn and running_mean is not None and running_var is not None
     for argument, value in (("running_mean", running_mean), ("running_var", running_var)) if updates else ():
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.size != m.x.shape[1]:
-            raise ValueError(f"{name}: expected {argument} to be a float array of {m.x.shape[1]} values")
+            got = getattr(value, "shape", type(value).__name__)
+            raise ValueError(f"{name}: expected {argument} to be a float array of {m.x.shape[1]} values, got {got}")
         if not value.flags.writeable:
             raise ValueError(f"{name}: {argument} is read-only")
     y = forward(m, shape, out)

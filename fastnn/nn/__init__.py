@@ -15,7 +15,8 @@ from . import (
     switchable,
     utils,
 )
-from ._module import Module, Parameter, StateDictError
+from ._module import Module, Parameter
+from ._state import StateDictError
 from .activation import *
 from .container import *
 from .dropout import *

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from .. import _check
 from .._check import Array
 from ..autograd import Tensor, value_of, zero_gradients
 from ._hooks import Hook, Hooks, RemovableHandle
+from ._state import IncompatibleKeys, fitting
 
 M = TypeVar("M", bound="Module")
 
@@ -37,17 +38,6 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
-
-
-class StateDictError(ValueError, RuntimeError):
-    """A state dict does not fit the module; RuntimeError too, because PyTorch raises that."""
-
-
-class IncompatibleKeys(NamedTuple):
-    """What `Module.load_state_dict` found missing and left over."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
 
 
 class Module:
@@ -144,25 +134,25 @@ class Module:
             table.pop(name, None)
         self._transient.discard(name)
 
-    def _check_name(self, method: str, name: Any) -> None:
+    def _check_name(self, method: str, name: Any, table: dict[str, Any]) -> None:
         if not isinstance(name, str):
             raise TypeError(f"{method}: expected a name that is a string, got {type(name).__name__}")
-        if not name or "." in name or hasattr(type(self), name):
+        if not name or "." in name or (hasattr(self, name) and name not in table):
             raise ValueError(f"{method}: expected a new name without dots, got {name!r}")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter, or None for one that a subclass of layers leaves out."""
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(f"register_parameter: expected a Parameter or None for {name}, got {type(param).__name__}")
-        self._check_name("register_parameter", name)
+        self._check_name("register_parameter", name, self._parameters)
         self._forget(name)
         self._parameters[name] = param
 
-    def register_buffer(self, name: str, value: Any, persistent: bool = True) -> None:
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Add an array of the module's state that is not trained; `state_dict` skips it if not persistent."""
-        self._check_name("register_buffer", name)
+        self._check_name("register_buffer", name, self._buffers)
         self._forget(name)
-        self._buffers[name] = None if value is None else np.asarray(value_of(value))
+        self._buffers[name] = None if tensor is None else np.asarray(value_of(tensor))
         if not persistent:
             self._transient.add(name)
 
@@ -170,7 +160,7 @@ class Module:
         """Add a child module under a name."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"add_module: expected a Module or None for {name}, got {type(module).__name__}")
-        self._check_name("add_module", name)
+        self._check_name("add_module", name, self._modules)
         self._forget(name)
         self._modules[name] = module
 
@@ -316,11 +306,11 @@ class Module:
         """Forget the parameters' gradients, or fill them with 0."""
         zero_gradients(self.parameters(), set_to_none)
 
-    def apply(self: M, function: Callable[[Module], Any]) -> M:
+    def apply(self: M, fn: Callable[[Module], Any]) -> M:
         """Call a function on every module, children first."""
         for child in self.children():
-            child.apply(function)
-        function(self)
+            child.apply(fn)
+        fn(self)
         return self
 
     def to(self: M, dtype: Any) -> M:
@@ -391,29 +381,14 @@ class Module:
         StateDictError
             For keys, if strict, and for shapes or dtypes that do not fit; a ValueError and a RuntimeError.
         """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"load_state_dict: expected a mapping of names to arrays, got {type(state_dict).__name__}")
         own = self.state_dict()
-        missing = [key for key in own if key not in state_dict and key not in self._optional_keys()]
-        unexpected = [key for key in state_dict if key not in own]
-        problems = [f"missing key {key!r}" for key in missing] + [f"unexpected key {key!r}" for key in unexpected]
-        problems = problems if strict else []
-        values = {key: np.asarray(value_of(state_dict[key])) for key in own if key in state_dict}
-        for key, value in values.items():
-            if value.shape != own[key].shape:
-                problems.append(f"expected {key!r} of shape {own[key].shape}, got {value.shape}")
-            elif not np.can_cast(value.dtype, own[key].dtype, "same_kind"):
-                problems.append(f"expected {key!r} of a type like {own[key].dtype}, got {value.dtype}")
-            elif not assign and not own[key].flags.writeable:
-                problems.append(f"{key!r} is read-only in the module")
-        if problems:
-            raise StateDictError(f"load_state_dict for {type(self).__name__}: " + "; ".join(problems))
+        values, keys = fitting(type(self).__name__, own, self._optional_keys(), state_dict, strict, assign)
         for key, value in values.items():
             if assign:
                 self._take(key, value)
             else:
                 own[key][...] = value
-        return IncompatibleKeys(missing, unexpected)
+        return keys
 
     def _take(self, key: str, value: Array) -> None:
         path, _, name = key.rpartition(".")

@@ -304,7 +304,7 @@ class Threshold(_Activation):
 
 
 class GLU(_Activation):
-    """A * sigmoid(b) of the two halves along `dim`; see `fastnn.glu`."""
+    """a * sigmoid(b) of the two halves along `dim`; see `fastnn.glu`."""
 
     _function = functional.glu
 

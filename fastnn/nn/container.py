@@ -76,7 +76,7 @@ class _Listed(Module):
 
     def extend(self: L, modules: Iterable[Module]) -> L:
         """Add modules at the end."""
-        for module in list(modules):
+        for module in [self._checked(module, str(len(self) + i)) for i, module in enumerate(modules)]:
             self.append(module)
         return self
 
@@ -221,6 +221,7 @@ class ModuleDict(Module):
         for key, module in pairs:
             if not isinstance(module, Module):
                 raise TypeError(f"ModuleDict: expected Modules, got {type(module).__name__} for {key!r}")
+            self._check_name("ModuleDict", key, self._modules)
         for key, module in pairs:
             self.add_module(key, module)
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import _check, functional
-from ._module import Module, Parameter, cast
+from ._module import Parameter, cast
+from .norm import Typed
 
 __all__ = [
     "GroupNorm",
@@ -16,32 +17,23 @@ __all__ = [
 ]
 
 
-class _SampleNorm(Module):
-    """A weight and a bias of some shape, if any."""
+class _SampleNorm(Typed):
+    """A weight and, but for RMS norm, a bias of some shape, if any."""
+
+    _has_bias = True
 
     def __init__(self, shape: tuple[int, ...], eps: float | None, weight: bool, bias: bool, dtype: Any):
-        super().__init__()
-        name = type(self).__name__
-        self.eps: Any = None if eps is None else _check.real(name, "eps", eps)
-        self.dtype = dtype = _check.float_dtype(name, dtype)
-        self.register_parameter("weight", Parameter(np.ones(shape, dtype)) if weight else None)
-        if not isinstance(self, RMSNorm):
-            self.register_parameter("bias", Parameter(np.zeros(shape, dtype)) if weight and bias else None)
+        super().__init__(dtype)
+        self.eps: Any = None if eps is None else _check.real(type(self).__name__, "eps", eps)
+        self.register_parameter("weight", Parameter(np.ones(shape, self.dtype)) if weight else None)
+        if self._has_bias:
+            self.register_parameter("bias", Parameter(np.zeros(shape, self.dtype)) if weight and bias else None)
 
     def reset_parameters(self) -> None:
         """Set the weight to 1 and the bias to 0."""
         for name, value in (("weight", 1), ("bias", 0)):
             if self._parameters.get(name) is not None:
                 getattr(self, name).data[...] = value
-
-    def _cast(self, dtype: Any) -> None:
-        super()._cast(dtype)
-        self.dtype = np.dtype(dtype)
-
-
-def _shape(name: str, value: Any) -> tuple[int, ...]:
-    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    return tuple(_check.count(name, "each size of normalized_shape", size) for size in sizes)
 
 
 class LayerNorm(_SampleNorm):
@@ -78,7 +70,7 @@ class LayerNorm(_SampleNorm):
         *,
         dtype: Any = np.float32,
     ):
-        self_shape = _shape("LayerNorm", normalized_shape)
+        self_shape = _check.normalized_shape("LayerNorm", normalized_shape)
         super().__init__(self_shape, eps, elementwise_affine, bias, dtype)
         self.normalized_shape, self.elementwise_affine = self_shape, elementwise_affine
 
@@ -177,6 +169,8 @@ class RMSNorm(_SampleNorm):
     (2, 3, 4)
     """
 
+    _has_bias = False
+
     def __init__(
         self,
         normalized_shape: Any,
@@ -185,7 +179,7 @@ class RMSNorm(_SampleNorm):
         *,
         dtype: Any = np.float32,
     ):
-        self_shape = _shape("RMSNorm", normalized_shape)
+        self_shape = _check.normalized_shape("RMSNorm", normalized_shape)
         super().__init__(self_shape, eps, elementwise_affine, False, dtype)
         self.normalized_shape, self.elementwise_affine = self_shape, elementwise_affine
 

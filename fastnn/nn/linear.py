@@ -176,9 +176,17 @@ class Embedding(Module):
 
     @classmethod
     def from_pretrained(
-        cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None, scale_grad_by_freq: bool = False
+        cls,
+        embeddings: Any,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
     ) -> Embedding:
         """Make a layer of a given table, which is not trained if `freeze`."""
+        refuse_renormalizing("Embedding.from_pretrained", max_norm, sparse)
         table = _check.as_float("Embedding.from_pretrained", embeddings, "embeddings")
         if table.ndim != 2:
             raise ValueError(f"Embedding.from_pretrained: expected embeddings of 2 dimensions, got {table.shape}")

@@ -19,7 +19,19 @@ __all__ = [
 ]
 
 
-class _ChannelNorm(Module):
+class Typed(Module):
+    """A layer that knows the dtype to which what enters is converted, even without parameters."""
+
+    def __init__(self, dtype: Any):
+        super().__init__()
+        self.dtype = _check.float_dtype(type(self).__name__, dtype)
+
+    def _cast(self, dtype: Any) -> None:
+        super()._cast(dtype)
+        self.dtype = np.dtype(dtype)
+
+
+class _ChannelNorm(Typed):
     """What both have in common.
 
     Parameters
@@ -59,13 +71,12 @@ class _ChannelNorm(Module):
         bias: bool,
         dtype: Any,
     ):
-        super().__init__()
-        name = type(self).__name__
+        super().__init__(dtype)
+        name, dtype = type(self).__name__, self.dtype
         self.num_features = _check.count(name, "num_features", num_features)
         self.eps = _check.real(name, "eps", eps)
         self.momentum = None if momentum is None else _check.real(name, "momentum", momentum)
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.dtype = dtype = _check.float_dtype(name, dtype)
         self.register_parameter("weight", Parameter(np.ones(num_features, dtype)) if affine else None)
         self.register_parameter("bias", Parameter(np.zeros(num_features, dtype)) if affine and bias else None)
         self.register_buffer("running_mean", np.zeros(num_features, dtype) if track_running_stats else None)
@@ -78,10 +89,6 @@ class _ChannelNorm(Module):
             self.running_mean[...] = 0
             self.running_var[...] = 1
             self.num_batches_tracked[...] = 0
-
-    def _cast(self, dtype: Any) -> None:
-        super()._cast(dtype)
-        self.dtype = np.dtype(dtype)
 
     def reset_parameters(self) -> None:
         """Start anew: running statistics, weight 1, bias 0."""

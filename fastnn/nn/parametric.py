@@ -161,9 +161,13 @@ class ParametricSoftplus(_Parametric):
         """Return `fastnn.parametric_softplus(input, beta, threshold)`."""
         return self._apply(functional.parametric_softplus, input, self.threshold)
 
+    def extra_repr(self) -> str:
+        """Return the options."""
+        return f"{super().extra_repr()}, threshold={self.threshold}"
+
 
 class ParametricSigmoid(_Parametric):
-    """A * sigmoid(b * x) with learned height and slope; see `fastnn.parametric_sigmoid`.
+    """a * sigmoid(b * x) with learned height and slope; see `fastnn.parametric_sigmoid`.
 
     Parameters
     ----------
@@ -192,7 +196,7 @@ class ParametricSigmoid(_Parametric):
 
 
 class ScaledReLU(_Parametric):
-    """Alpha * relu(x) with a learned alpha; see `fastnn.scaled_relu`.
+    """alpha * relu(x) with a learned alpha; see `fastnn.scaled_relu`.
 
     Parameters
     ----------

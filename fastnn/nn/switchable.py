@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import _check, functional
-from ._module import Module, Parameter, cast
+from ._module import Parameter, cast
+from .norm import Typed
 
 __all__ = [
     "SwitchableNorm1d",
@@ -16,7 +17,7 @@ __all__ = [
 ]
 
 
-class _SwitchableNorm(Module):
+class _SwitchableNorm(Typed):
     """Learned mixture of instance, layer and batch normalization; see `fastnn.switchable_norm` for the formula.
 
     Parameters
@@ -60,14 +61,13 @@ class _SwitchableNorm(Module):
         unbiased: bool,
         dtype: Any,
     ):
-        super().__init__()
-        name = type(self).__name__
+        super().__init__(dtype)
+        name, dtype = type(self).__name__, self.dtype
         self.num_features = _check.count(name, "num_features", num_features, low=1)
         self.eps = _check.real(name, "eps", eps)
         self.momentum = _check.in_range(name, "momentum", momentum, 0, 1)
         self.using_moving_average, self.using_bn, self.last_gamma = using_moving_average, using_bn, last_gamma
         self.unbiased = unbiased
-        self.dtype = dtype = _check.float_dtype(name, dtype)
         shape = tuple(num_features if i == 1 else 1 for i in range(len(self._shape)))
         kinds = len(self._kinds) - (not using_bn)
         self.weight = Parameter(np.zeros(shape, dtype) if last_gamma else np.ones(shape, dtype))
@@ -97,10 +97,6 @@ class _SwitchableNorm(Module):
         mean = self.running_mean.astype(np.float64) / count
         self.running_var[...] = np.maximum(self.running_var.astype(np.float64) / count - mean**2, 0)
         self.running_mean[...] = mean
-
-    def _cast(self, dtype: Any) -> None:
-        super()._cast(dtype)
-        self.dtype = np.dtype(dtype)
 
     def forward(self, input: Any) -> Any:
         """Normalize; in training mode also update the running statistics."""

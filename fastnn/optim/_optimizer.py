@@ -27,11 +27,7 @@ class Optimizer:
     """Base class of all optimizers.
 
     A subclass names its options, the arrays and the numbers that it keeps beside each parameter, and says in `_step`
-    which rule to apply.  Every optimizer takes two options more:
-
-    - maximize: ascend.
-    - l1_decay: after the step bring each value nearer to 0 by lr * l1_decay, and no further: the proximal step of an
-      L1 penalty, which makes small values exactly 0 (Parikh, Boyd 2014).
+    which rule to apply.
 
     Parameters
     ----------
@@ -39,14 +35,19 @@ class Optimizer:
         A dict is a parameter group: its "params" and the options that differ from `defaults`.
     defaults : dict
         The options, by name.
+    maximize : bool
+        Ascend.
+    l1_decay : float
+        After the step bring each value nearer to 0 by lr * l1_decay, and no further: the proximal step of an L1
+        penalty, which makes small values exactly 0 (Parikh, Boyd 2014).
     """
 
     _states: ClassVar[tuple[str, ...]] = ()  # names of the arrays kept beside each parameter
     _numbers: ClassVar[tuple[str, ...]] = ("step",)  # and of the numbers
     _least: ClassVar[dict[str, float]] = {}  # options with a lower bound, beside lr, weight_decay and l1_decay
 
-    def __init__(self, params: Any, defaults: dict[str, Any]):
-        self.defaults = defaults
+    def __init__(self, params: Any, defaults: dict[str, Any], maximize: bool = False, l1_decay: float = 0.0):
+        self.defaults = defaults | {"maximize": maximize, "l1_decay": l1_decay}
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
         if isinstance(params, (Tensor, np.ndarray)):
@@ -64,8 +65,12 @@ class Optimizer:
         return type(self).__name__
 
     def _check_group(self, group: Group) -> None:
-        """Refuse options out of range."""
-        for option, low in {"lr": 0.0, "weight_decay": 0.0, "l1_decay": 0.0, **self._least}.items():
+        """Refuse options out of range; a schedule's rate may end below 0, by rounding or as it was asked to."""
+        if "initial_lr" in group:
+            _check.real(self._name, "lr", group["lr"])
+        else:
+            _check.in_range(self._name, "lr", group["lr"], 0)
+        for option, low in {"weight_decay": 0.0, "l1_decay": 0.0, **self._least}.items():
             _check.in_range(self._name, option, group.get(option, 0.0), low)
 
     def _check_pair(self, group: Group, option: str) -> tuple[float, float]:
@@ -120,17 +125,17 @@ class Optimizer:
             -1.0 if group["maximize"] else 1.0,
             0.0 if step.decoupled else decay,
             1 - lr * decay if step.decoupled else 1.0,
-            lr * float(group["l1_decay"]),
+            max(lr, 0.0) * float(group["l1_decay"]),
         )
 
-    def add_param_group(self, group: Group) -> None:
+    def add_param_group(self, param_group: Group) -> None:
         """Add parameters with options of their own."""
-        if not isinstance(group, dict) or "params" not in group:
-            raise ValueError(f"{self._name}: expected a parameter group with 'params', got {group!r}")
-        params = group["params"]
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise ValueError(f"{self._name}: expected a parameter group with 'params', got {param_group!r}")
+        params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         params = [each[1] if isinstance(each, tuple) and len(each) == 2 else each for each in params]  # (name, param)
-        group = {**self.defaults, **group, "params": params}
+        group = {**self.defaults, **param_group, "params": params}
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for param in group["params"]:
             if not isinstance(param, Tensor):
@@ -219,7 +224,7 @@ class Optimizer:
         return columns
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state by parameter number, and the groups' options: PyTorch's keys."""
+        """Return the state by parameter number, and the groups' options: PyTorch's keys; the arrays are live."""
         numbers = {id(param): i for i, param in enumerate(self._params())}
         return {
             "state": {numbers[id(param)]: dict(state) for param, state in self.state.items()},

@@ -81,7 +81,7 @@ class Adam(_Moments):
             "amsgrad": amsgrad,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _kept(self, group: Group) -> tuple[str, ...]:
         return self._states if group["amsgrad"] else self._states[:2]
@@ -174,7 +174,6 @@ class NAdam(_Moments):
     array([0.894355])
     """
 
-    _states = ("exp_avg", "exp_avg_sq")
     _numbers = ("step", "mu_product")
     _least = {"eps": 0.0, "momentum_decay": 0.0}  # noqa: RUF012
 
@@ -199,7 +198,7 @@ class NAdam(_Moments):
             "momentum_decay": momentum_decay,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _initial(self, name: str, group: Group) -> float:
         return 1.0 if name == "mu_product" else 0.0
@@ -245,8 +244,6 @@ class RAdam(_Moments):
     array([0.95])
     """
 
-    _states = ("exp_avg", "exp_avg_sq")
-
     def __init__(
         self,
         params: Any,
@@ -266,7 +263,7 @@ class RAdam(_Moments):
             "weight_decay": weight_decay,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
         t = numbers["step"] = numbers["step"] + 1
@@ -326,7 +323,7 @@ class Adamax(_Moments):
         l1_decay: float = 0.0,
     ):
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
         t = numbers["step"] = numbers["step"] + 1

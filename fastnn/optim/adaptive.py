@@ -60,7 +60,7 @@ class Adagrad(Optimizer):
             "initial_accumulator_value": initial_accumulator_value,
             "eps": eps,
         }
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _initial(self, name: str, group: Group) -> float:
         return float(group["initial_accumulator_value"]) if name == "sum" else 0.0
@@ -114,7 +114,7 @@ class Adadelta(Optimizer):
         l1_decay: float = 0.0,
     ):
         options = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
@@ -182,7 +182,7 @@ class RMSprop(Optimizer):
             "momentum": momentum,
             "centered": centered,
         }
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _kept(self, group: Group) -> tuple[str, ...]:
         wanted = (True, group["centered"], group["momentum"] > 0)
@@ -239,7 +239,7 @@ class Rprop(Optimizer):
         l1_decay: float = 0.0,
     ):
         options = {"lr": lr, "etas": etas, "step_sizes": step_sizes}
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)

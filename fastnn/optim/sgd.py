@@ -60,7 +60,7 @@ class SGD(Optimizer):
             "weight_decay": weight_decay,
             "nesterov": nesterov,
         }
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
@@ -131,7 +131,7 @@ class ASGD(Optimizer):
         l1_decay: float = 0.0,
     ):
         options = {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay}
-        super().__init__(params, options | {"maximize": maximize, "l1_decay": l1_decay})
+        super().__init__(params, options, maximize, l1_decay)
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)

@@ -92,11 +92,15 @@ class LRScheduler:
         """Return everything but the optimizer and functions."""
         return {key: value for key, value in vars(self).items() if key != "optimizer" and not _holds_functions(value)}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state."""
+    def check_state(self, state_dict: dict[str, Any]) -> None:
+        """Refuse a state of another kind of schedule."""
         unknown = [key for key in state_dict if key not in vars(self) or key == "optimizer"]
         if unknown:
             raise ValueError(f"{self._name}.load_state_dict: unexpected keys {unknown}")
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state."""
+        self.check_state(state_dict)
         vars(self).update(state_dict)
 
 

@@ -130,6 +130,9 @@ class SequentialLR(LRScheduler):
         self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
     ):
         self._schedulers = _checked_schedulers("SequentialLR", schedulers, optimizer)
+        for each in self._schedulers:
+            if isinstance(each, (ReduceLROnPlateau, SequentialLR, ChainedScheduler)):
+                raise ValueError(f"SequentialLR: expected schedulers of epochs alone, got a {type(each).__name__}")
         self._milestones = [_check.count("SequentialLR", "each milestone", each) for each in milestones]
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
@@ -165,7 +168,7 @@ class SequentialLR(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a state."""
-        super().load_state_dict(_taken_apart(self._name, state_dict, self._schedulers))
+        super().load_state_dict(_taken_apart(self, state_dict))
 
 
 class ChainedScheduler(LRScheduler):
@@ -205,7 +208,7 @@ class ChainedScheduler(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a state."""
-        super().load_state_dict(_taken_apart(self._name, state_dict, self._schedulers))
+        super().load_state_dict(_taken_apart(self, state_dict))
 
 
 def _checked_schedulers(name: str, schedulers: Any, optimizer: Optimizer | None) -> list[LRScheduler]:
@@ -225,11 +228,15 @@ def _combined_state(own: dict[str, Any], schedulers: list[LRScheduler]) -> dict[
     return own | {"_schedulers": [scheduler.state_dict() for scheduler in schedulers]}
 
 
-def _taken_apart(name: str, state: dict[str, Any], schedulers: list[LRScheduler]) -> dict[str, Any]:
-    """The part that is not the schedules', whose own states are loaded."""
-    parts = state.get("_schedulers", [])
+def _taken_apart(scheduler: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """The part that is not the schedules', whose own states are loaded; checked before any of it is."""
+    parts, own = state.get("_schedulers", []), {key: value for key, value in state.items() if key != "_schedulers"}
+    schedulers = scheduler._schedulers
+    name = type(scheduler).__name__
     if len(parts) != len(schedulers):
         raise ValueError(f"{name}.load_state_dict: expected states of {len(schedulers)} schedulers, got {len(parts)}")
-    for scheduler, part in zip(schedulers, parts, strict=True):
-        scheduler.load_state_dict(part)
-    return {key: value for key, value in state.items() if key != "_schedulers"}
+    for each, part in [(scheduler, own), *zip(schedulers, parts, strict=True)]:
+        each.check_state(part)
+    for each, part in zip(schedulers, parts, strict=True):
+        each.load_state_dict(part)
+    return own

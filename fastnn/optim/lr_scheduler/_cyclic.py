@@ -304,6 +304,11 @@ class OneCycleLR(_WithMomentum):
         self.anneal_strategy = _check.choice(self._name, "anneal_strategy", anneal_strategy, ("cos", "linear"))
         self.cycle_momentum, self.three_phase = cycle_momentum, three_phase
         self._check_momentum()
+        if self.pct_start * self.total_steps == 1:
+            raise ValueError(f"OneCycleLR: expected more than one step of rise, got {pct_start} of {total_steps}")
+        for argument, value in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
+            if not _check.real(self._name, argument, value) > 0:
+                raise ValueError(f"OneCycleLR: expected {argument} above 0, got {value}")
         self.max_lrs = self._for_groups("max_lr", max_lr)
         first = [high / div_factor for high in self.max_lrs]
         self.min_lrs = [low / final_div_factor for low in first]
@@ -328,8 +333,6 @@ class OneCycleLR(_WithMomentum):
 
     def get_lr(self) -> list[float]:
         """Return the rates of step `last_epoch`, and set the momentum."""
-        if self.last_epoch > self.total_steps:
-            raise ValueError(f"OneCycleLR: expected at most {self.total_steps} steps, got {self.last_epoch + 1}")
         phases = self._phases()
         number = next((i for i, (end, _, _) in enumerate(phases[:-1]) if self.last_epoch <= end), len(phases) - 1)
         end, start_level, end_level = phases[number]
@@ -347,5 +350,5 @@ class OneCycleLR(_WithMomentum):
     def step(self) -> None:
         """Enter the next step; after total_steps of them nothing changes but an error is raised."""
         if self.last_epoch >= self.total_steps:
-            raise ValueError(f"OneCycleLR: expected at most {self.total_steps} steps, got {self.last_epoch + 2}")
+            raise ValueError(f"OneCycleLR: expected at most {self.total_steps} steps, got one more")
         super().step()
