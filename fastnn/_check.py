@@ -194,8 +194,12 @@ def target_for(out: Array | None, shape: tuple[int, ...], dtype: Any, *inputs: A
 
 def finish(result: Array, dtype: Any, out: Array | None) -> Array:
     """The result in its dtype, rounded once, in `out` if that was asked for."""
-    if out is None:
-        return result if result.dtype == dtype else result.astype(dtype)
-    if out is not result:
+    if result.dtype == dtype:
+        if out is not None and out is not result:
+            out[...] = result
+        return result if out is None else out
+    with np.errstate(all="ignore"):  # what is too large for float16 becomes inf in silence
+        if out is None:
+            return result.astype(dtype)
         out[...] = result
     return out

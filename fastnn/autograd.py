@@ -444,7 +444,9 @@ def gate(tensors: Sequence[Tensor], function: Callable[[list[Array | None]], Gra
     received: list[Array | None] = [None] * len(tensors)
 
     def meet(_: Array) -> Gradients:
-        together, received[:] = list(received), [None] * len(tensors)
+        pairs = zip(tensors, received, strict=True)
+        together: list[Array | None] = [np.zeros_like(t.data) if dy is None else dy for t, dy in pairs]
+        received[:] = [None] * len(tensors)
         return function(together)
 
     joint = make(np.zeros(()), tensors, meet)
@@ -477,10 +479,13 @@ class Recorded(NamedTuple):
     differentiable: dict[str, int]  # the arguments that have a derivative and their positions
     names: frozenset[str]  # the keywords that the version takes
     known: frozenset[str]  # and those of the function itself, such as out
+    positions: int  # how many arguments need no keyword
 
 
 def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
     """Run a recorded version; tracked arguments without a derivative are refused, untracked ones unwrapped."""
+    if len(args) > rule.positions:
+        raise TypeError(f"{name}: expected at most {rule.positions} positional arguments, got {len(args)}")
     arguments = []
     for i, value in enumerate(args):
         if i in rule.differentiable.values():
@@ -517,7 +522,10 @@ def recorded(function: Callable[..., Any], **differentiable: int) -> Callable[[C
         known, takes = _parameters(function), _parameters(version)
         open_ended = any(each.kind is each.VAR_KEYWORD for each in takes.values())
         names = frozenset(known) - {"out"} if open_ended else frozenset(takes)
-        FUNCTIONS[function] = Recorded(version, differentiable, names, names | frozenset(known))
+        loose = any(each.kind is each.VAR_POSITIONAL for each in takes.values())
+        fixed = (known if known else takes) if loose else takes
+        positions = sum(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in fixed.values())
+        FUNCTIONS[function] = Recorded(version, differentiable, names, names | frozenset(known), positions)
         return version
 
     return register

@@ -6,6 +6,8 @@
 #define REDUCE_BLOCK 1024 /* values of one block of a reduction: 4 or 8 KB, well inside the first-level cache */
 #define GEMM_DEPTH   256  /* k values summed by one accumulator before they are added to C */
 
+static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
 /* One member per kernel; the kernel's comment is in its .inc file. */
 #define FNN_KERNELS(REAL, SFX)                                                                                         \
     typedef void fnn_sums_first_##SFX(double *u, double *v, const REAL *dy, const REAL *x, ptrdiff_t s, ptrdiff_t gap, \

@@ -9,8 +9,6 @@
 #define NS_EACH        0.2   /* one element of a column sum */
 #define STRIP          64    /* columns of one item of a column sum */
 
-static ptrdiff_t min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-
 #define FNN_SELF "linear.c"
 #include "each_real.h"
 #else
@@ -31,8 +29,8 @@ static void FN(gemm_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     {
         const ptrdiff_t i = item / panels * ROW_CHUNK, j = item % panels * width;
         TIER->gemm_panel(d->c + i * d->n + j, d->n, d->a + i * d->a_row, d->a_row, d->a_column, d->b + j * d->b_column,
-                         d->b_row, d->b_column, d->bias ? d->bias + j : NULL, min(ROW_CHUNK, d->m - i),
-                         min(width, d->n - j), d->k);
+                         d->b_row, d->b_column, d->bias ? d->bias + j : NULL, fnn_min(ROW_CHUNK, d->m - i),
+                         fnn_min(width, d->n - j), d->k);
     }
 }
 
@@ -41,7 +39,7 @@ void FN(fnn_gemm)(REAL *c, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, c
 {
     const struct FN(gemm) d = {c, a, b, bias, a_row, a_column, b_row, b_column, m, n, k};
     const ptrdiff_t width = TIER->tile_columns, items = (m + ROW_CHUNK - 1) / ROW_CHUNK * ((n + width - 1) / width);
-    fnn_parallel(items, NS_PER_PRODUCT * (double)(min(m, ROW_CHUNK) + 8) * (double)width * (double)k, FN(gemm_body), &d);
+    fnn_parallel(items, NS_PER_PRODUCT * (double)(fnn_min(m, ROW_CHUNK) + 8) * (double)width * (double)k, FN(gemm_body), &d);
 }
 
 struct FN(sums)
@@ -55,7 +53,7 @@ static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(sums) *d = job;
     const ptrdiff_t from = begin * STRIP;
-    TIER->column_sums(d->sums + from, d->x + from, d->rows, min(end * STRIP, d->c) - from, d->c);
+    TIER->column_sums(d->sums + from, d->x + from, d->rows, fnn_min(end * STRIP, d->c) - from, d->c);
 }
 
 void FN(fnn_column_sums)(REAL *sums, const REAL *x, ptrdiff_t rows, ptrdiff_t c)

@@ -8,8 +8,6 @@
 
 ptrdiff_t fnn_loss_work(ptrdiff_t n) { return (n + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
 
-static ptrdiff_t min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-
 static const char *const names[] = {
 #define LOSS(name, value, dx, dt) #name,
 #include "losses.def"
@@ -60,8 +58,8 @@ static void FN(each_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     struct FN(ready) ready;
     FN(fill)(ready.a, d->a);
     FN(fill)(ready.dy, d->scale);
-    for (ptrdiff_t at = begin * REDUCE_BLOCK; at < min(end * REDUCE_BLOCK, d->n); at += REDUCE_BLOCK)
-        FN(run_block)(d, &ready, d->out + at, at, min(REDUCE_BLOCK, d->n - at));
+    for (ptrdiff_t at = begin * REDUCE_BLOCK; at < fnn_min(end * REDUCE_BLOCK, d->n); at += REDUCE_BLOCK)
+        FN(run_block)(d, &ready, d->out + at, at, fnn_min(REDUCE_BLOCK, d->n - at));
 }
 
 void FN(fnn_loss)(int loss, REAL *out, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n, double a)
@@ -79,7 +77,7 @@ static void FN(sum_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     FN(fill)(ready.dy, d->scale);
     for (ptrdiff_t b = begin; b < end; b++)
     {
-        const ptrdiff_t at = b * REDUCE_BLOCK, n = min(REDUCE_BLOCK, d->n - at);
+        const ptrdiff_t at = b * REDUCE_BLOCK, n = fnn_min(REDUCE_BLOCK, d->n - at);
         FN(run_block)(d, &ready, losses, at, n);
         d->sums[b] = TIER->row_dot(losses, NULL, n);
     }

@@ -15,8 +15,6 @@
 
 static ptrdiff_t blocks_of(ptrdiff_t m) { return (m + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
 static ptrdiff_t strips_of(ptrdiff_t c) { return (c + STRIP - 1) / STRIP; }
-static ptrdiff_t min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-
 ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s) { return (2 * blocks_of(n * s) + COEFFICIENTS) * c; }
 
 #define FNN_SELF "norm.c"
@@ -45,7 +43,7 @@ static struct FN(cell) FN(cell)(const struct FN(norm) *d, ptrdiff_t number)
 {
     const ptrdiff_t width = d->last ? strips_of(d->c) : d->c, block = number / width, from = block * REDUCE_BLOCK;
     const ptrdiff_t c0 = number % width * (d->last ? STRIP : 1);
-    const struct FN(cell) cell = {c0, from, min(d->n * d->s - from, REDUCE_BLOCK), block * d->c + c0};
+    const struct FN(cell) cell = {c0, from, fnn_min(d->n * d->s - from, REDUCE_BLOCK), block * d->c + c0};
     return cell;
 }
 
@@ -53,7 +51,7 @@ static struct FN(cell) FN(cell)(const struct FN(norm) *d, ptrdiff_t number)
 static void FN(over_cells)(const struct FN(norm) *d, fnn_body body)
 {
     const ptrdiff_t m = d->n * d->s, width = d->last ? strips_of(d->c) : d->c;
-    fnn_parallel(blocks_of(m) * width, NS_EACH * 2 * (double)min(m, REDUCE_BLOCK) * (d->last ? min(STRIP, d->c) : 1), body, d);
+    fnn_parallel(blocks_of(m) * width, NS_EACH * 2 * (double)fnn_min(m, REDUCE_BLOCK) * (d->last ? fnn_min(STRIP, d->c) : 1), body, d);
 }
 
 /* Runs a pass that writes every value: over (sample, channel) rows, or over rows of all channels */
@@ -74,7 +72,7 @@ static void FN(moments_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         const struct FN(cell) k = FN(cell)(d, i);
         double *mean = d->first + k.at, *m2 = d->second + k.at;
         if (d->last)
-            TIER->moments_last(mean, m2, d->x + k.from * c + k.c0, min(STRIP, c - k.c0), c, k.count);
+            TIER->moments_last(mean, m2, d->x + k.from * c + k.c0, fnn_min(STRIP, c - k.c0), c, k.count);
         else
             TIER->moments_first(mean, m2, d->x + k.c0 * s, s, c * s, k.from, k.count);
     }
@@ -89,7 +87,7 @@ void FN(fnn_norm_stats)(double *mean, double *var, double *work, const REAL *x, 
     memcpy(var, d.second, (size_t)c * sizeof *var);
     for (ptrdiff_t b = 1; b < blocks; b++)
     {
-        const double before = (double)(b * REDUCE_BLOCK), count = (double)min(m - b * REDUCE_BLOCK, REDUCE_BLOCK);
+        const double before = (double)(b * REDUCE_BLOCK), count = (double)fnn_min(m - b * REDUCE_BLOCK, REDUCE_BLOCK);
         for (ptrdiff_t j = 0; j < c; j++)
         {
             const double delta = d.first[b * c + j] - mean[j];
@@ -151,7 +149,7 @@ static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         const ptrdiff_t at = d->last ? k.from * c + k.c0 : k.c0 * s;
         const REAL *a = d->mean + k.c0, *b = d->mean_lo + k.c0, *r = d->scale + k.c0;
         if (d->last)
-            d->sums_last(u, v, d->dy + at, d->x + at, min(STRIP, c - k.c0), c, k.count, a, b, r);
+            d->sums_last(u, v, d->dy + at, d->x + at, fnn_min(STRIP, c - k.c0), c, k.count, a, b, r);
         else
             d->sums_first(u, v, d->dy + at, d->x + at, s, c * s, k.from, k.count, *a, *b, *r);
     }

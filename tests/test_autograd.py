@@ -379,3 +379,36 @@ def test_user_written_activation():
     swish(x).sum().backward()
     s = 1 / (1 + np.exp(-x))
     np.testing.assert_allclose(swish.beta.grad, [(x * x * s * (1 - s)).sum()])
+
+
+def test_classes_and_masks_may_change_after_they_were_used():
+    x = fastnn.tensor(np.zeros((2, 3)), requires_grad=True)
+    for call in (fastnn.cross_entropy, fastnn.nll_loss):
+        target = np.array([0, 1])
+        loss = call(x, target)
+        expected = {fastnn.cross_entropy: -1 / 3, fastnn.nll_loss: -0.5}[call]
+        target[...] = 2
+        x.grad = None
+        loss.backward()
+        assert x.grad[0, 0] == pytest.approx(expected)
+    mask = np.ones((2, 3), bool)
+    y = np.where(mask, x, 0.0)
+    mask[...] = False
+    x.grad = None
+    y.sum().backward()
+    assert (x.grad == 1).all()
+
+
+def test_unknown_arguments_are_called_so():
+    x = fastnn.tensor(np.ones((2, 3)), requires_grad=True)
+    for call, text in (
+        (lambda: fastnn.layer_norm(x, 3, bogus=1), "layer_norm: got an unexpected argument 'bogus'"),
+        (lambda: fastnn.mse_loss(x, x, bogus=1), "mse_loss: got an unexpected argument 'bogus'"),
+        (lambda: fastnn.cross_entropy(x, [0, 1], bogus=1), "cross_entropy: got an unexpected argument 'bogus'"),
+        (lambda: fastnn.layer_norm(x, 3, out=np.ones((2, 3))), "layer_norm: a recorded call writes no out="),
+        (lambda: fastnn.cross_entropy(x, [0, 1], None, None, "sum"), "cross_entropy: expected at most 3 positional"),
+        (lambda: fastnn.mse_loss(x, x, None, None, "sum"), "mse_loss: expected at most 2 positional arguments, got 5"),
+        (lambda: np.sum(x, where=True), r"np.sum with where= has no derivative|unexpected argument"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            call()

@@ -126,6 +126,61 @@ def test_looking_up():
     assert len(list(shared.named_parameters(remove_duplicate=False))) == 4
 
 
+@pytest.mark.parametrize("name", ["training", "_modules", "_hooks", "in_features", "weight"])
+def test_names_that_are_taken(name):
+    layer = nn.Linear(2, 2)
+    for call in (lambda: layer.register_buffer(name, [1.0]), lambda: layer.add_module(name, nn.ReLU())):
+        with pytest.raises(ValueError, match=f"expected a new name without dots, got {name!r}"):
+            call()
+    assert layer(np.ones((1, 2))).shape == (1, 2)
+    box = nn.ModuleDict()
+    if name not in ("in_features", "weight"):
+        with pytest.raises(ValueError, match="expected a new name"):
+            box[name] = nn.ReLU()
+    layer.register_buffer("fresh", [1.0])
+    layer.register_buffer("fresh", [2.0])
+    assert layer.fresh == [2]
+
+
+def test_assigning_is_all_or_nothing():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.BatchNorm1d(2))
+    before = {key: value.copy() for key, value in net.state_dict().items()}
+    for key, kind in (("1.weight", int), ("1.weight", ">f4"), ("1.bias", np.float16), ("2.running_mean", int)):
+        state = {k: v + 1 for k, v in before.items()}
+        state[key] = state[key].astype(kind)
+        with pytest.raises(nn.StateDictError, match=f"expected {key!r} of a type like"):
+            net.load_state_dict(state, assign=True)
+        for k, v in net.state_dict().items():
+            np.testing.assert_array_equal(v, before[k])
+
+
+def test_lists_change_as_a_whole():
+    box = nn.ModuleList([nn.ReLU()])
+    with pytest.raises(TypeError, match="ModuleList: expected Modules"):
+        box.extend([nn.Tanh(), 3])
+    assert len(box) == 1
+    named = nn.ModuleDict()
+    with pytest.raises(ValueError, match="expected a new name"):
+        named.update({"a": nn.ReLU(), "b.c": nn.ReLU()})
+    assert not len(named)
+    with pytest.raises(IndexError, match="expected an index of at most 1, got 5"):
+        box.insert(5, nn.ReLU())
+    net = nn.Sequential(nn.ReLU())
+    net += nn.Sequential(nn.Tanh())
+    assert names(net * 2) == ["0:ReLU", "1:Tanh", "2:ReLU", "3:Tanh"]
+
+
+def test_order_of_parameter_dicts():
+    """PyTorch sorts a plain mapping: optimizer states are matched by position."""
+    assert list(nn.ParameterDict({"w": np.ones(1), "b": np.ones(1)})) == ["b", "w"]
+    box = nn.ParameterDict([("w", np.ones(1)), ("b", np.ones(1))])
+    assert list(box) == ["w", "b"]
+    assert box.get("x") is None
+    assert box.setdefault("x", np.zeros(2)).shape == (2,)
+    box.clear()
+    assert not len(box)
+
+
 def test_assigning_a_state_dict():
     net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     state = {key: value.astype(np.float64) if value.ndim else value for key, value in net.state_dict().items()}
@@ -173,6 +228,10 @@ def test_embedding():
     assert frozen.weight.dtype == np.float64
     assert nn.Embedding(5, 3)(np.uint8(1)).shape == (3,)
     assert nn.Embedding(5, 3)([]).shape == (0, 3)
+    assert fastnn.embedding_backward(np.ones((2, 0)), [0, 1], 3).shape == (3, 0)
+    many = fastnn.embedding_backward(np.ones((4096, 1), np.float16), np.zeros(4096, int), 1)
+    assert many.dtype == np.float16
+    assert many == 4096
     moving = np.array([0, 1])
     y = layer(moving)
     moving[...] = 3
@@ -208,6 +267,13 @@ def test_bilinear(batch):
         np.testing.assert_allclose(each.grad, numeric, rtol=1e-8, atol=1e-10)
 
 
+def test_bilinear_in_half_precision():
+    x = np.full((1, 2), 300, np.float16)
+    y = fastnn.bilinear(x, x, np.full((1, 2, 2), 1e-3, np.float16), np.zeros(1, np.float16))
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y, 360, rtol=1e-3)  # the products alone are above float16
+
+
 def test_bilinear_layer():
     fastnn.manual_seed(0)
     layer = nn.Bilinear(3, 4, 5)
@@ -227,7 +293,7 @@ def test_bilinear_layer():
 def parameters(*grads):
     found = [nn.Parameter(np.zeros(np.shape(g))) for g in grads]
     for p, g in zip(found, grads, strict=True):
-        p.grad = g
+        p.grad = g.copy()
     return [*found, nn.Parameter([1.0])]
 
 

@@ -231,3 +231,37 @@ def test_recorded_draws_of_every_variant():
         y = getattr(fastnn, name)(t, 0.5, training=True)
         y.sum().backward()
         np.testing.assert_array_equal(t.grad != 0, y.numpy() > 0.5)
+
+
+def test_refused_calls_draw_nothing():
+    t = fastnn.tensor(np.ones(2), requires_grad=True)
+    state = fastnn.get_rng_state()
+    for call in (lambda: fastnn.dropout1d(t), lambda: fastnn.dropout(t, 2.0), lambda: fastnn.rrelu(t, 2.0, 1.0, True)):
+        with pytest.raises(ValueError, match="expected"):
+            call()
+    assert fastnn.get_rng_state() == state
+    with pytest.raises(ValueError, match="dropout1d: expected an input of 2-D or 3-D"):
+        fastnn.dropout1d(np.ones(2), training=False)
+
+
+def test_backward_needs_the_key_itself():
+    for rng in (np.random.default_rng(0), None, True, np.random.SeedSequence(1)):
+        for call in (
+            lambda rng=rng: fastnn.dropout_backward([1.0], 0.5, rng=rng),
+            lambda rng=rng: fastnn.rrelu_backward([1.0], [1.0], training=True, rng=rng),
+        ):
+            with pytest.raises(TypeError, match="expected rng to be the key of the forward call, an integer, got"):
+                call()
+
+
+def test_the_generator_s_state_goes_into_checkpoints(tmp_path):
+    x = np.ones(100)
+    fastnn.manual_seed(3)
+    fastnn.dropout(x)
+    fastnn.save({"rng": fastnn.get_rng_state()}, tmp_path / "checkpoint")
+    after = [fastnn.dropout(x) for _ in range(2)]
+    fastnn.set_rng_state(fastnn.load(tmp_path / "checkpoint")["rng"])
+    for y in after:
+        np.testing.assert_array_equal(fastnn.dropout(x), y)
+    with pytest.raises(ValueError, match="set_rng_state: expected what get_rng_state returned"):
+        fastnn.set_rng_state({"x": 1})

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_several_inputs_and_outputs():
     assert a.grad == [3]
     assert b.grad == [7]
     module(a, b, 1)[1].sum().backward()
-    assert seen[1][1][0] is None
+    assert seen[1][1][0] == [0]  # nothing came back through the other output
 
 
 def test_inputs_without_gradients_and_no_grad():
@@ -147,3 +148,59 @@ def test_copies_keep_hooks():
     x = np.ones((2, 3))
     for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         np.testing.assert_array_equal(other(x).numpy(), net(x).numpy())
+
+
+class Pair(NamedTuple):
+    a: object
+    b: object
+
+
+def test_named_tuples_come_through():
+    class Split(nn.Module):
+        def forward(self, input):
+            return Pair(input * 2, input * 3)
+
+    module, seen = Split(), []
+    module.register_full_backward_hook(lambda m, grad_input, grad_output: seen.append(grad_output))
+    x = fastnn.tensor([1.0], requires_grad=True)
+    y = module(x)
+    assert isinstance(y, Pair)
+    (y.a + y.b).sum().backward()
+    assert x.grad == [5]
+    assert seen == [(1, 1)]
+
+
+def test_always_call_hooks_do_not_hide_the_error():
+    class Fails(nn.Module):
+        def forward(self, input):
+            raise KeyError("forward")
+
+    def bad(*_):
+        raise ValueError("hook")
+
+    module, seen = Fails(), []
+    module.register_forward_hook(bad, always_call=True)
+    module.register_forward_hook(lambda m, args, output: seen.append(output), always_call=True)
+    with pytest.raises(KeyError, match="forward"), pytest.warns(UserWarning, match="hook"):
+        module(1)
+    assert seen == [None]
+    done = nn.Identity()
+    done.register_forward_hook(bad)
+    done.register_forward_hook(lambda m, args, output: seen.append(output), always_call=True)
+    with pytest.raises(ValueError, match="hook"):
+        done(7)
+    assert seen == [None, 7]
+
+
+def test_handles_of_other_hooks():
+    module, seen = nn.Identity(), []
+    first = module.register_forward_hook(lambda *_: seen.append("first"))
+    first.remove()
+    module.register_forward_hook(lambda *_: seen.append("second"))
+    first.remove()
+    copy.deepcopy(module)(1)
+    module(1)
+    assert seen == ["second", "second"]
+    with pytest.raises(TypeError, match=r"Identity: expected a pre-hook to return \(args, kwargs\), got 3"):
+        module.register_forward_pre_hook(lambda *_: 3, with_kwargs=True)
+        module(1)

@@ -123,3 +123,8 @@ def test_checkpoints(path):
 def test_a_file_of_arrays_alone_has_no_metadata(path):
     fastnn.save({"a": np.ones(1)}, path)
     assert b"__metadata__" not in path.read_bytes()
+
+
+def test_numpy_s_numbers_are_numbers(path):
+    fastnn.save({"epoch": np.int64(3), np.int64(4): np.bool_(True), "loss": np.float64(0.25)}, path)
+    same(fastnn.load(path), {"epoch": 3, 4: True, "loss": 0.25})

@@ -178,3 +178,49 @@ def test_refusals():
     with pytest.raises(ValueError, match="OneCycleLR: expected at most 3 steps"):
         scheduler.step()
     assert scheduler.get_last_lr() == before
+
+
+def test_rates_may_end_a_rounding_below_0(tmp_path):
+    """1/3 to 0 in 5 steps ends at -1.5e-18, in PyTorch too; training and its checkpoint go on."""
+    p = nn.Parameter([1.0])
+    o = optim.SGD([p], lr=0.1)
+    scheduler = lrs.LinearLR(o, end_factor=0.0)
+    for _ in range(7):
+        p.grad = [1.0]
+        o.step()
+        scheduler.step()
+    assert -1e-16 < o.param_groups[0]["lr"] < 0
+    fastnn.save(o.state_dict(), tmp_path / "checkpoint")
+    other = optim.SGD([nn.Parameter([1.0])], lr=0.1)
+    other.load_state_dict(fastnn.load(tmp_path / "checkpoint"))
+    assert other.param_groups[0]["lr"] < 0
+
+
+def test_a_schedule_that_raises_stays_where_it_was():
+    def fails(epoch):
+        if epoch == 2:
+            raise RuntimeError("no")
+        return 1.0
+
+    scheduler = lrs.LambdaLR(optimizer(), fails)
+    scheduler.step()
+    with pytest.raises(RuntimeError, match="no"):
+        scheduler.step()
+    assert scheduler.last_epoch == 1
+
+
+def test_combined_states_are_checked_first():
+    o = optimizer()
+    chain = lrs.ChainedScheduler([lrs.StepLR(o, 1), lrs.ExponentialLR(o, 0.5)])
+    state = chain.state_dict()
+    changed = {**state, "_schedulers": [{**state["_schedulers"][0], "gamma": 9.0}, {"x": 1}]}
+    for wrong in (changed, {**state, "other": 1}, {**state, "_schedulers": []}):
+        with pytest.raises(ValueError, match=r"load_state_dict: (unexpected keys|expected states)"):
+            chain.load_state_dict(wrong)
+    assert chain._schedulers[0].gamma == 0.1
+    with pytest.raises(ValueError, match="SequentialLR: expected schedulers of epochs alone, got a ReduceLROnPlateau"):
+        lrs.SequentialLR(o, [lrs.StepLR(o, 1), lrs.ReduceLROnPlateau(o)], [2])
+    with pytest.raises(ValueError, match="OneCycleLR: expected more than one step of rise"):
+        lrs.OneCycleLR(optimizer(momentum=0.9), 1.0, total_steps=10, pct_start=0.1)
+    with pytest.raises(ValueError, match="OneCycleLR: expected div_factor above 0"):
+        lrs.OneCycleLR(optimizer(momentum=0.9), 1.0, total_steps=10, div_factor=0)

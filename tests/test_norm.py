@@ -230,3 +230,14 @@ def test_nonfinite_values_stay_in_their_channel():
         y = fastnn.batch_norm(x, None, None, training=True)
         assert np.isnan(y[:, 1]).all()
         assert np.isfinite(y[:, [0, 2]]).all()
+
+
+def test_the_counter_does_not_stop_training():
+    layer = nn.BatchNorm1d(3)
+    layer.num_batches_tracked.flags.writeable = False
+    layer(np.arange(6.0).reshape(2, 3))
+    assert layer.num_batches_tracked == 1
+    layer.num_batches_tracked = None
+    before = layer.running_mean.copy()
+    layer(np.arange(6.0).reshape(2, 3))
+    assert (layer.running_mean != before).any()

@@ -272,3 +272,11 @@ def test_normalize():
 def test_refusals(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+def test_all_dimensions_at_once():
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    np.testing.assert_allclose(fastnn.normalize(x, dim=()), x / np.linalg.norm(x), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"normalize: expected different dims, got \(0, 0\)"):
+        fastnn.normalize(x, dim=(0, 0))
+    assert fastnn.normalize(np.zeros((0, 3)), -np.inf, 0).shape == (0, 3)

@@ -277,3 +277,20 @@ def test_softmin():
     np.testing.assert_array_equal(nn.Softmax2d()(images[0]), nn.Softmax2d()(images)[0])
     with pytest.raises(ValueError, match="Softmax2d: expected a 3-D or 4-D input"):
         nn.Softmax2d()(x)
+
+
+def test_weight_0_costs_nothing():
+    x = np.array([[0.0, -math.inf], [-1.0, -2.0]])
+    np.testing.assert_array_equal(fastnn.nll_loss(x, [1, 0], [1.0, 0.0], reduction="none"), [0, 1])
+    assert np.isnan(fastnn.cross_entropy(np.zeros((0, 3)), []))
+    with pytest.raises(ValueError, match="one_hot: expected classes of at least 0, got -1"):
+        fastnn.one_hot([-1])
+
+
+def test_no_warnings():
+    with np.errstate(all="raise"):
+        fastnn.glu([np.inf, -np.inf])
+        fastnn.glu_backward([1.0], [np.inf, -np.inf])
+        fastnn.nll_loss(np.array([[np.inf], [-np.inf]]), [0, 0], reduction="sum")
+        fastnn.normalize_backward(np.ones((1, 2)), np.full((1, 2), 1e200), 3.0)
+        fastnn.bilinear(np.full(2, 6e4, np.float16), np.full(2, 6e4, np.float16), np.ones((1, 2, 2), np.float16))

@@ -200,3 +200,34 @@ def test_wrong_parameters_and_empty_batches():
     y.sum().backward()
     assert not layer.weight.grad.any()
     assert not layer.running_var.any()
+
+
+def test_evaluation_keeps_the_statistics_it_used():
+    layer = nn.SwitchableNorm1d(3, dtype=np.float64)
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    layer(x)
+    layer.eval()
+    t = fastnn.tensor(x, requires_grad=True)
+    layer(t).sum().backward()
+    expected, t.grad = t.grad, None
+    y = layer(t)
+    layer.running_mean[...] = 9
+    y.sum().backward()
+    np.testing.assert_array_equal(t.grad, expected)
+
+
+def test_one_spatial_value_is_refused():
+    for shape in ((4, 3, 1), (4, 3, 1, 1)):
+        with pytest.raises(ValueError, match="expected more than 1 spatial value"):
+            fastnn.switchable_norm(np.ones(shape), None, None, None, None, np.ones(3), np.ones(3), True, unbiased=False)
+
+
+def test_out():
+    x = np.random.default_rng(0).normal(size=(4, 3, 6))
+    out = np.empty_like(x)
+    args = (None, None, None, None, np.ones(3), np.ones(3), True)
+    assert fastnn.switchable_norm(x, *args, out=out) is out
+    np.testing.assert_array_equal(out, fastnn.switchable_norm(x, *args))
+    z = x.copy()
+    fastnn.switchable_norm(z, *args, out=z)
+    np.testing.assert_array_equal(z, out)

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._dispatch import differentiable
-from ._softmax import from_rows, kernel_type, to_rows
+from ._layout import from_rows, kernel_type, to_rows
 
 __all__ = [
     "cross_entropy",
@@ -130,7 +130,7 @@ def _class_loss(
             raise ValueError(f"{name}: expected no ignore_index with probabilities, got {ignore_index}")
         p = to_rows(_check.as_float(name, target, "target").astype(rows.dtype), dim)
     else:
-        targets = _indices(name, t, x, dim, ignore_index)
+        targets = _indices(name, t if t.size else t.astype(np.int64), x, dim, ignore_index)
     return _ClassLoss(name, x.shape, rows, targets, p, weight, smoothing, dtype, dim, reduction)
 
 
@@ -369,5 +369,6 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Array:
     low, high = int(classes.min()), int(classes.max())
     number = high + 1 if number == -1 else number
     if low < 0 or high >= number:
-        raise ValueError(f"one_hot: expected classes in [0, {number - 1}], got {low if low < 0 else high}")
+        expected = f"in [0, {number - 1}]" if number > 0 else "of at least 0"
+        raise ValueError(f"one_hot: expected classes {expected}, got {low if low < 0 else high}")
     return (classes[..., np.newaxis] == np.arange(number)).astype(np.int64)

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _check, _core, _random
 from .._check import Array
 from .._dispatch import differentiable
-from ._softmax import kernel_type
+from ._layout import kernel_type
 
 __all__ = [
     "dropout",

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import _check, _core, _dispatch, functional
 from .._check import Array
+from ._layout import kernel_type
 
 # The public name behind each row of activations.def.
 NAMES = tuple({"gelu_tanh": "gelu"}.get(row, row) for row in _core.ACTS)
@@ -45,7 +46,7 @@ def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
         _core.unary(act, source.transpose(order), y.transpose(order), a, b)
     else:
         for y_rows, x_rows in _rows(y, source):
-            _core.unary_rows[_TYPE_NAMES[y.dtype]](act, y_rows, x_rows, a, b)
+            _core.unary_rows[kernel_type(y)](act, y_rows, x_rows, a, b)
     return _check.finish(y, dtype, out)
 
 
@@ -66,11 +67,8 @@ def backward(act: int, dy: Any, saved: Any, out: Any, a: Any, b: Any) -> Any:
         _core.unary_backward(act, gradient.transpose(order), saved.transpose(order), dx.transpose(order), a, b)
     else:
         for dx_rows, dy_rows, saved_rows in _rows(dx, gradient, saved):
-            _core.unary_backward_rows[_TYPE_NAMES[dx.dtype]](act, dx_rows, dy_rows, saved_rows, a, b)
+            _core.unary_backward_rows[kernel_type(dx)](act, dx_rows, dy_rows, saved_rows, a, b)
     return _check.finish(dx, dtype, out)
-
-
-_TYPE_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 
 def _destination(out: Array | None, like: Array, *inputs: Array) -> Array:

@@ -118,7 +118,7 @@ def embedding_backward(
         raise ValueError(f"{name}: expected dy of shape {(*index.shape, 'embedding_dim')}, got {gradient.shape}")
     dtype = gradient.dtype.newbyteorder("=")
     gradient = _check.compute_array(gradient)
-    flat, parts = index.reshape(-1), gradient.reshape(-1, gradient.shape[-1])
+    flat, parts = index.reshape(-1), gradient.reshape(index.size, gradient.shape[-1])
     if scale_grad_by_freq:
         parts = parts / np.bincount(flat, minlength=rows)[flat, np.newaxis].astype(gradient.dtype)
     dweight = np.zeros((rows, gradient.shape[-1]), gradient.dtype)

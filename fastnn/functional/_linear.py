@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._dispatch import differentiable
-from ._softmax import kernel_type
+from ._layout import kernel_type
 
 __all__ = [
     "linear",

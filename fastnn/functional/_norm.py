@@ -7,53 +7,20 @@ float32 mean of 1e3 has lost the digits that a deviation of 1e-2 needs.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .. import _check, _core
 from .._check import Array
 from .._dispatch import differentiable
-from ._softmax import kernel_type
+from ._layout import Memory, kernel_type, memory_of
 
 __all__ = [
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_stats",
 ]
-
-
-class _Memory(NamedTuple):
-    """How (N, C, *) lies in memory: sizes for the kernels and the permutation that makes it C-contiguous."""
-
-    n: int
-    c: int
-    s: int
-    last: bool
-    permutation: tuple[int, ...]
-
-    @property
-    def sizes(self) -> tuple[int, int, int, bool]:
-        """What the kernels take: n, c, s, last."""
-        return self[:4]
-
-    def flat(self, array: Array) -> Array:
-        """The values as they lie."""
-        return array.transpose(self.permutation).reshape(-1)
-
-
-def memory_of(x: Array) -> tuple[Array, _Memory]:
-    """x, copied only if neither order fits, and its memory."""
-    n, c = x.shape[:2]
-    s = math.prod(x.shape[2:])
-    spatial = tuple(range(2, x.ndim))
-    first = _Memory(n, c, s, x.ndim == 2, (0, 1, *spatial))
-    if x.flags.c_contiguous:
-        return x, first
-    for other in (_Memory(n, c, s, True, (0, *spatial, 1)), _Memory(1, c, n * s, False, (1, 0, *spatial))):
-        if x.transpose(other.permutation).flags.c_contiguous:
-            return x, other
-    return np.ascontiguousarray(x), first
 
 
 def _checked_input(name: str, input: Any) -> tuple[Array, np.dtype[Any]]:
@@ -70,7 +37,7 @@ def _several_values(name: str, x: Array) -> None:
         raise ValueError(f"{name}: expected more than 1 value per channel when training, got input size {x.shape}")
 
 
-def _statistics(x: Array, memory: _Memory) -> tuple[Array, Array]:
+def _statistics(x: Array, memory: Memory) -> tuple[Array, Array]:
     """Mean and biased variance of each channel; 0 where there are no values."""
     mean, var = np.zeros(memory.c), np.zeros(memory.c)
     if x.size:
@@ -79,7 +46,7 @@ def _statistics(x: Array, memory: _Memory) -> tuple[Array, Array]:
     return mean, var
 
 
-def _normalize(x: Array, memory: _Memory, mean: Array, rstd: Array, weight: Any, bias: Any) -> Array:
+def _normalize(x: Array, memory: Memory, mean: Array, rstd: Array, weight: Any, bias: Any) -> Array:
     y = np.empty_like(x)
     if y.size:
         work = np.empty(_core.norm_work(memory.n, memory.c, memory.s))

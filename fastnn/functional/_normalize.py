@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._dispatch import differentiable
-from ._softmax import from_rows, kernel_type, to_rows
+from ._layout import from_rows, kernel_type, to_rows
 
 __all__ = [
     "normalize",
@@ -24,7 +24,7 @@ def _unit_input(name: str, input: Any, p: Any, dim: Any, eps: Any) -> tuple[Arra
     dims = tuple(_check.axis(name, each, x.ndim) for each in (dim if isinstance(dim, (tuple, list)) else (dim,)))
     if len(set(dims)) != len(dims):
         raise ValueError(f"{name}: expected different dims, got {dim}")
-    return x, dtype, p, dims if x.ndim else (), eps
+    return x, dtype, p, (dims or tuple(range(x.ndim))) if x.ndim else (), eps
 
 
 def _lengths(x: Array, p: float, dims: tuple[int, ...]) -> Array:
@@ -49,6 +49,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     p : float
         The norm's exponent; inf is the largest absolute value.
     dim : int or tuple of int
+        () takes all dimensions.
     eps : float
     out : ndarray, optional
         Where to put the result.

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from ._class_loss import REDUCTIONS
-from ._softmax import kernel_type
+from ._layout import kernel_type
 
 
 class Pair(NamedTuple):

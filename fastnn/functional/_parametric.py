@@ -14,9 +14,8 @@ import numpy as np
 from .. import _check, _core, _random
 from .._check import Array
 from .._dispatch import differentiable
-from ._norm import memory_of
+from ._layout import kernel_type, memory_of
 from ._piecewise import leaky_relu, leaky_relu_backward
-from ._softmax import kernel_type
 
 __all__ = [
     "parametric_elu",

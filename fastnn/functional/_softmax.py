@@ -9,6 +9,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._dispatch import differentiable
+from ._layout import from_rows, kernel_type, to_rows
 
 __all__ = [
     "log_softmax",
@@ -53,27 +54,6 @@ def _backward(name: str, dy: Any, y: Any, dim: int | None, out: Array | None, lo
     if dx.size:
         _core.softmax_backward[kernel_type(dx)](dx, dy_rows, y_rows, log)
     return _check.finish(from_rows(dx, y.shape, dim), result, out)
-
-
-def to_rows(x: Array, dim: int) -> Array:
-    """(rows, n) with dimension `dim` last, contiguous; a copy unless it already lies so."""
-    if x.ndim == 0:
-        return np.ascontiguousarray(x).reshape(1, 1)
-    moved = np.moveaxis(x, dim, -1)
-    return np.ascontiguousarray(moved).reshape(moved.size // moved.shape[-1] if moved.size else 0, moved.shape[-1])
-
-
-def from_rows(rows: Array, shape: tuple[int, ...], dim: int) -> Array:
-    """The array of that shape whose rows along `dim` these are."""
-    if not shape:
-        return rows.reshape(())
-    moved = shape[:dim] + shape[dim + 1 :] + shape[dim : dim + 1]
-    return np.ascontiguousarray(np.moveaxis(rows.reshape(moved), -1, dim))
-
-
-def kernel_type(array: Array) -> str:
-    """The name by which a kernel of this array's type is found."""
-    return "float" if array.dtype == np.float32 else "double"
 
 
 @differentiable

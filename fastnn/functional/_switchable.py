@@ -21,8 +21,8 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._dispatch import differentiable
+from ._layout import kernel_type
 from ._norm import check_eps
-from ._softmax import kernel_type
 
 __all__ = [
     "switchable_norm",

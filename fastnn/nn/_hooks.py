@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,8 +11,6 @@ from ..autograd import Gradients, Tensor, gate, tracks
 
 if TYPE_CHECKING:
     from ._module import Module
-
-_numbers = itertools.count()
 
 
 class RemovableHandle:
@@ -24,6 +22,7 @@ class RemovableHandle:
     def remove(self) -> None:
         """Take the hook away; nothing happens if it is gone already."""
         self._hooks.pop(self.id, None)
+        self._hooks = {}  # the number may be another's later
 
     def __enter__(self) -> RemovableHandle:
         return self
@@ -39,6 +38,11 @@ class Hook(NamedTuple):
     with_kwargs: bool = False
     always_call: bool = False
 
+    def after(self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+        """Call it as a forward hook."""
+        extra = (kwargs,) if self.with_kwargs else ()
+        return self.function(module, args, *extra, result)
+
 
 class Hooks:
     """One module's hooks of each kind, in the order they are called."""
@@ -53,7 +57,8 @@ class Hooks:
         """Add a hook at the end, or at the front."""
         if not callable(hook.function):
             raise TypeError(f"register_{kind}_hook: expected a function, got {type(hook.function).__name__}")
-        hooks, number = getattr(self, kind), next(_numbers)
+        hooks: dict[int, Hook] = getattr(self, kind)
+        number = max(hooks, default=-1) + 1
         others = dict(hooks) if prepend else {}
         if prepend:
             hooks.clear()
@@ -64,6 +69,7 @@ class Hooks:
     def call(self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`module.forward` with all hooks."""
         finished: set[int] = set()
+        result = None
         try:
             args, kwargs = self._before(module, args, kwargs)
             passing = _Backward(self, module) if self.backward or self.backward_pre else None
@@ -71,15 +77,22 @@ class Hooks:
             result = module.forward(*inputs, **kwargs)
             for number, hook in list(self.forward.items()):
                 finished.add(number)
-                extra = (kwargs,) if hook.with_kwargs else ()
-                changed = hook.function(module, args, *extra, result)
+                changed = hook.after(module, args, kwargs, result)
                 result = result if changed is None else changed
             return passing.leaving(result) if passing else result
         except Exception:
             for number, hook in self.forward.items():
                 if hook.always_call and number not in finished:
-                    hook.function(module, args, *((kwargs,) if hook.with_kwargs else ()), None)
+                    self._after_error(hook, module, args, kwargs, result)
             raise
+
+    @staticmethod
+    def _after_error(hook: Hook, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """Call a hook although there is an error, which its own must not replace."""
+        try:
+            hook.after(module, args, kwargs, result)
+        except Exception as error:
+            warnings.warn(f"{type(module).__name__}: a forward hook raised {error!r} after another error", stacklevel=4)
 
     def _before(
         self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -88,6 +101,9 @@ class Hooks:
             if hook.with_kwargs:
                 changed = hook.function(module, args, kwargs)
                 if changed is not None:
+                    if not isinstance(changed, tuple) or len(changed) != 2:
+                        name = type(module).__name__
+                        raise TypeError(f"{name}: expected a pre-hook to return (args, kwargs), got {changed!r}")
                     args, kwargs = changed
             else:
                 changed = hook.function(module, args)
@@ -135,7 +151,9 @@ class _Backward:
 
         for i, value in zip(places, gate([outputs[i] for i in places], outputs_done), strict=True):
             outputs[i] = value
-        return type(result)(outputs) if isinstance(result, (tuple, list)) else outputs[0]
+        if not isinstance(result, (tuple, list)):
+            return outputs[0]
+        return type(result)(*outputs) if hasattr(result, "_fields") else type(result)(outputs)
 
     def _inputs_done(self, grads: list[Array | None]) -> Gradients:
         found: list[Array | None] = [None] * self.count

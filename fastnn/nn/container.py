@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, TypeVar
@@ -83,6 +84,8 @@ class _Listed(Module):
     def insert(self: L, index: int, module: Module) -> L:
         """Add a module before the one at this index."""
         modules = list(self)
+        if not -len(modules) <= index <= len(modules):
+            raise IndexError(f"{type(self).__name__}: expected an index of at most {len(modules)}, got {index}")
         modules.insert(index, self._checked(module, str(index)))
         self._renumbered(modules)
         return self
@@ -128,6 +131,16 @@ class Sequential(_Listed):
         if not isinstance(other, Sequential):
             return NotImplemented
         return Sequential(*self, *other)
+
+    def __iadd__(self, other: Any) -> Sequential:
+        if not isinstance(other, Sequential):
+            return NotImplemented
+        return self.extend(other)
+
+    def __mul__(self, times: int) -> Sequential:
+        return Sequential(*(module for _ in range(times) for module in self))
+
+    __rmul__ = __mul__
 
     def forward(self, input: Any) -> Any:
         """Return the last module's output."""
@@ -353,10 +366,25 @@ class ParameterDict(Module):
         return key in self._parameters
 
     def update(self, parameters: Any) -> None:
-        """Add parameters by name."""
+        """Add parameters by name, those of a plain mapping in the order of their names, as PyTorch does."""
+        ordered = not isinstance(parameters, Mapping) or isinstance(parameters, OrderedDict)
         pairs = list(parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters)
-        for key, parameter in [(key, _parameter(value)) for key, value in pairs]:
+        for key, parameter in [(key, _parameter(value)) for key, value in (pairs if ordered else sorted(pairs))]:
             self.register_parameter(key, parameter)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a parameter, or a default where there is none."""
+        return self._parameters.get(key, default)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return a parameter, which is put in first where there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def clear(self) -> None:
+        """Take all parameters out."""
+        self._parameters.clear()
 
     def keys(self) -> Any:
         """The names."""

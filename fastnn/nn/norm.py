@@ -142,9 +142,9 @@ class _BatchNorm(_ChannelNorm):
                 f"got {x.shape[1]} with shape {x.shape}"
             )
         update = self.training and self.running_mean is not None
-        momentum = self.momentum
+        momentum, batches = self.momentum, self._buffers["num_batches_tracked"]
         if momentum is None:
-            momentum = 1 / (int(self.num_batches_tracked) + 1) if update else 0.0
+            momentum = 1 / (int(batches) + 1) if update and batches is not None else 0.0
         y = functional.batch_norm(
             x,
             self.running_mean if update or not self.training else None,
@@ -155,8 +155,9 @@ class _BatchNorm(_ChannelNorm):
             momentum,
             self.eps,
         )
-        if update:
-            self.num_batches_tracked += 1
+        if update and batches is not None:
+            out = batches if batches.flags.writeable else None
+            self._buffers["num_batches_tracked"] = np.asarray(np.add(batches, 1, out=out))
         return y
 
 

@@ -103,7 +103,12 @@ def clip_grad_norm_(
 def _scale(parameters: list[Tensor], factor: float) -> None:
     for each in parameters:
         if each.grad is not None:
-            each.grad = each.grad * each.grad.dtype.type(factor)
+            each.grad = np.multiply(each.grad, each.grad.dtype.type(factor), out=_own(each.grad))
+
+
+def _own(grad: Array) -> Array | None:
+    """A gradient that can be changed in place, as PyTorch does."""
+    return grad if grad.flags.writeable else None
 
 
 def clip_grad_value_(parameters: Any, clip_value: float) -> None:
@@ -122,7 +127,7 @@ def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     limit = _check.real("clip_grad_value_", "clip_value", clip_value)
     for each in found:
         if each.grad is not None:
-            each.grad = np.clip(each.grad, -limit, limit)
+            each.grad = np.clip(each.grad, -limit, limit, out=_own(each.grad))
 
 
 def l1_penalty(parameters: Any, weight: float = 1.0) -> Any:

@@ -238,6 +238,8 @@ class Optimizer:
         name = f"{self._name}.load_state_dict"
         if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
             raise ValueError(f"{name}: expected a dict with 'state' and 'param_groups'")
+        if not isinstance(state_dict["state"], Mapping) or not isinstance(state_dict["param_groups"], (list, tuple)):
+            raise ValueError(f"{name}: expected 'state' to be a dict and 'param_groups' a list")
         groups = state_dict["param_groups"]
         sizes = [[len(group.get("params", ())) for group in each] for each in (self.param_groups, groups)]
         if sizes[0] != sizes[1]:

@@ -81,7 +81,12 @@ class LRScheduler:
     def step(self) -> None:
         """Enter the next epoch."""
         self.last_epoch += 1
-        self._set(self.get_lr())
+        try:
+            rates = self.get_lr()
+        except BaseException:
+            self.last_epoch -= 1
+            raise
+        self._set(rates)
 
     def _set(self, rates: list[float]) -> None:
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):

@@ -1,0 +1,64 @@
+"""How arrays lie in memory, as the kernels want to know it."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .._check import Array
+
+
+def kernel_type(array: Array) -> str:
+    """The name by which a kernel of this array's type is found."""
+    return "float" if array.dtype == np.float32 else "double"
+
+
+def to_rows(x: Array, dim: int) -> Array:
+    """(rows, n) with dimension `dim` last, contiguous; a copy unless it already lies so."""
+    if x.ndim == 0:
+        return np.ascontiguousarray(x).reshape(1, 1)
+    moved = np.moveaxis(x, dim, -1)
+    return np.ascontiguousarray(moved).reshape(moved.size // moved.shape[-1] if moved.size else 0, moved.shape[-1])
+
+
+def from_rows(rows: Array, shape: tuple[int, ...], dim: int) -> Array:
+    """The array of that shape whose rows along `dim` these are."""
+    if not shape:
+        return rows.reshape(())
+    moved = shape[:dim] + shape[dim + 1 :] + shape[dim : dim + 1]
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(moved), -1, dim))
+
+
+class Memory(NamedTuple):
+    """How (N, C, *) lies in memory: sizes for the kernels and the permutation that makes it C-contiguous."""
+
+    n: int
+    c: int
+    s: int
+    last: bool
+    permutation: tuple[int, ...]
+
+    @property
+    def sizes(self) -> tuple[int, int, int, bool]:
+        """What the kernels take: n, c, s, last."""
+        return self[:4]
+
+    def flat(self, array: Array) -> Array:
+        """The values as they lie."""
+        return array.transpose(self.permutation).reshape(-1)
+
+
+def memory_of(x: Array) -> tuple[Array, Memory]:
+    """x, copied only if neither order fits, and its memory."""
+    n, c = x.shape[:2]
+    s = math.prod(x.shape[2:])
+    spatial = tuple(range(2, x.ndim))
+    first = Memory(n, c, s, x.ndim == 2, (0, 1, *spatial))
+    if x.flags.c_contiguous:
+        return x, first
+    for other in (Memory(n, c, s, True, (0, *spatial, 1)), Memory(1, c, n * s, False, (1, 0, *spatial))):
+        if x.transpose(other.permutation).flags.c_contiguous:
+            return x, other
+    return np.ascontiguousarray(x), first
