@@ -73,6 +73,42 @@ def test_hard_functions():
         assert x.grad[0] == float(np.float32(1 / 6))
 
 
+def test_constants_in_float64():
+    with mp.workdps(40):
+        exact = float(mp.mpf(0.3) * mp.expm1(mp.mpf(-1) / mp.mpf(0.3)))
+    assert fastnn.celu(-1.0, 0.3) == pytest.approx(exact, rel=1e-15)
+    if torch is not None:
+        x = torch.tensor([-1.0], dtype=torch.float64)
+        assert abs(float(torch.nn.functional.celu(x, 0.3)[0]) / exact - 1) > 1e-10
+
+
+def test_gradients_at_nan():
+    for name, slope in (("elu", 1), ("celu", 1), ("hardtanh", 1), ("relu6", 1), ("hardshrink", 1), ("selu", 1.0507009873554805)):
+        backward = getattr(fastnn, name + "_backward")
+        for n in (1, 40):
+            np.testing.assert_array_equal(backward(np.ones(n), np.full(n, NAN)), np.full(n, slope))
+
+
+def test_kl_div_at_0():
+    x, t = fastnn.tensor([-1.0]), fastnn.tensor([0.0], requires_grad=True)
+    fastnn.kl_div(x, t, reduction="sum").backward()
+    assert t.grad == [-INF]
+
+
+def test_in_place_on_the_tape():
+    x = fastnn.tensor([-1.0, 2.0], requires_grad=True)
+    y = fastnn.relu(x, inplace=True)
+    np.testing.assert_array_equal(x.numpy(), [-1, 2])
+    np.testing.assert_array_equal(y.numpy(), [0, 2])
+
+
+def test_schedules_keep_their_own_state():
+    scheduler = optim.lr_scheduler.StepLR(optim.SGD([nn.Parameter([1.0])]), 3)
+    assert "_step_count" not in scheduler.state_dict()
+    with pytest.raises(ValueError, match="StepLR.load_state_dict: unexpected keys"):
+        scheduler.load_state_dict({"_step_count": 1})
+
+
 def test_constant_channels():
     x = np.full((64, 1, 30, 30), 1e6, np.float32) + np.float32(0.3)
     assert not fastnn.batch_norm(x, None, None, training=True).any()
@@ -238,4 +274,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 33
+    assert len(rows) == 37

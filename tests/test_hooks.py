@@ -201,6 +201,6 @@ def test_handles_of_other_hooks():
     copy.deepcopy(module)(1)
     module(1)
     assert seen == ["second", "second"]
+    module.register_forward_pre_hook(lambda *_: 3, with_kwargs=True)
     with pytest.raises(TypeError, match=r"Identity: expected a pre-hook to return \(args, kwargs\), got 3"):
-        module.register_forward_pre_hook(lambda *_: 3, with_kwargs=True)
         module(1)
