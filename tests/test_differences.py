@@ -83,7 +83,14 @@ def test_constants_in_float64():
 
 
 def test_gradients_at_nan():
-    for name, slope in (("elu", 1), ("celu", 1), ("hardtanh", 1), ("relu6", 1), ("hardshrink", 1), ("selu", 1.0507009873554805)):
+    for name, slope in (
+        ("elu", 1),
+        ("celu", 1),
+        ("hardtanh", 1),
+        ("relu6", 1),
+        ("hardshrink", 1),
+        ("selu", 1.0507009873554805),
+    ):
         backward = getattr(fastnn, name + "_backward")
         for n in (1, 40):
             np.testing.assert_array_equal(backward(np.ones(n), np.full(n, NAN)), np.full(n, slope))
@@ -105,7 +112,7 @@ def test_in_place_on_the_tape():
 def test_schedules_keep_their_own_state():
     scheduler = optim.lr_scheduler.StepLR(optim.SGD([nn.Parameter([1.0])]), 3)
     assert "_step_count" not in scheduler.state_dict()
-    with pytest.raises(ValueError, match="StepLR.load_state_dict: unexpected keys"):
+    with pytest.raises(ValueError, match=r"StepLR\.load_state_dict: unexpected keys"):
         scheduler.load_state_dict({"_step_count": 1})
 
 

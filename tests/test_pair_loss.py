@@ -29,6 +29,7 @@ LOSSES = [
     ("binary_cross_entropy_with_logits", lambda x, t: (1 - t) * softplus(x) + t * softplus(-x), {}, (False, True)),
     ("binary_cross_entropy_with_logits", lambda x, t: (1 - t) * softplus(x) + 3 * t * softplus(-x), {"pos_weight": 3.0}, (False, True)),
     ("kl_div", lambda x, t: t * (mp.log(t) - x), {}, (False, True)),
+    ("soft_margin_loss", lambda x, t: mp.log1p(mp.exp(-t * x)), {}, (False, False)),
     ("kl_div", lambda x, t: mp.exp(t) * (t - x), {"log_target": True}, (False, False)),
 ]  # fmt: skip
 every = pytest.mark.parametrize(("name", "exact", "options", "kinds"), LOSSES, ids=[f"{x[0]}-{x[2]}" for x in LOSSES])

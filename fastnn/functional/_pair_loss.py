@@ -29,6 +29,8 @@ __all__ = [
     "mse_loss_backward",
     "smooth_l1_loss",
     "smooth_l1_loss_backward",
+    "soft_margin_loss",
+    "soft_margin_loss_backward",
 ]
 
 
@@ -77,6 +79,10 @@ def _kl(name: str, input: Any, target: Any, *, reduction: str = "mean", log_targ
     row = "kl_div_log" if log_target else "kl_div"
     pair = checked_pair(name, row, input, target, reduction, options=(*REDUCTIONS, "batchmean"))
     return pair._replace(divisor=float(pair.shape[0])) if reduction == "batchmean" and pair.shape else pair
+
+
+def _soft_margin(name: str, input: Any, target: Any, *, reduction: str = "mean") -> Pair:
+    return checked_pair(name, "soft_margin", input, target, reduction)
 
 
 # -- the losses -------------------------------------------------------------------------------------------------------
@@ -391,6 +397,42 @@ def kl_div_backward(
     return gradient(_kl("kl_div_backward", input, target, reduction=reduction, log_target=log_target), dy, out=out)
 
 
+@differentiable
+def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Array:
+    """Logistic loss of targets 1 and -1, log(1 + exp(-t x)).
+
+    Parameters
+    ----------
+    input, target : array_like
+        Of one shape; other shapes are refused, not broadcast.
+    reduction : {"mean", "sum", "none"}
+
+    Returns
+    -------
+    ndarray
+        A scalar, or of `input`'s shape for "none".  The mean over nothing is NaN.
+
+    Examples
+    --------
+    >>> soft_margin_loss([0.0, 2.0], [1.0, -1.0]).round(4)
+    np.float64(1.41)
+    """
+    return forward(_soft_margin("soft_margin_loss", input, target, reduction=reduction))
+
+
+def soft_margin_loss_backward(
+    dy: Any, input: Any, target: Any, *, reduction: str = "mean", out: Array | None = None
+) -> Array:
+    """Gradient of `soft_margin_loss`: -t sigmoid(-t x) dy, divided as the reduction does.
+
+    Examples
+    --------
+    >>> soft_margin_loss_backward(1.0, [0.0], [1.0])
+    array([-0.5])
+    """
+    return gradient(_soft_margin("soft_margin_loss_backward", input, target, reduction=reduction), dy, out=out)
+
+
 # What the recorded versions are made of.
 PAIRS: dict[Callable[..., Any], Callable[..., Pair]] = {
     l1_loss: _l1,
@@ -400,4 +442,5 @@ PAIRS: dict[Callable[..., Any], Callable[..., Pair]] = {
     binary_cross_entropy: _bce,
     binary_cross_entropy_with_logits: _bce_logits,
     kl_div: _kl,
+    soft_margin_loss: _soft_margin,
 }

@@ -19,6 +19,7 @@ __all__ = [
     "MSELoss",
     "NLLLoss",
     "SmoothL1Loss",
+    "SoftMarginLoss",
 ]
 
 
@@ -235,3 +236,22 @@ class KLDivLoss(_Loss):
 
     def __init__(self, *, reduction: str = "mean", log_target: bool = False):
         super().__init__(reduction=reduction, log_target=log_target)
+
+
+class SoftMarginLoss(_Loss):
+    """log(1 + exp(-t x)); see `fastnn.soft_margin_loss`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+
+    Examples
+    --------
+    >>> SoftMarginLoss()([0.0, 2.0], [1.0, -1.0]).round(4)
+    np.float64(1.41)
+    """
+
+    _function = functional.soft_margin_loss
+
+    def __init__(self, *, reduction: str = "mean"):
+        super().__init__(reduction=reduction)
