@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from ops import BY_NAME, LEARNED, OPS, ROWS_BY_OPTION
+from rules import RULES
 
 import fastnn
 from fastnn import _core, functional, nn
@@ -113,6 +114,18 @@ def test_nothing_is_forgotten():
     for row, (name, option) in ROWS_BY_OPTION.items():
         assert row in _core.ACTS
         assert option in BY_NAME[name].variants
+
+
+def test_every_rule_and_every_loss_is_used():
+    optimizers = "".join(path.read_text() for path in (ROOT / "fastnn/optim").glob("*.py"))
+    named = {rule for rule in _core.RULES if f'"{rule}"' in optimizers}
+    assert set(_core.RULES) - named == {"rmsprop_momentum", "rmsprop_centered", "rmsprop_centered_momentum"}  # composed
+    assert max(len(states) for _, _, states in _core.RULES.values()) <= 4  # what optim.c has room for
+    assert {type(rule.make([nn.Parameter([1.0])])) for rule in RULES} == {
+        each for each in vars(fastnn.optim).values() if isinstance(each, type) and each is not fastnn.optim.Optimizer
+    }
+    losses = (ROOT / "fastnn/functional/_pair_loss.py").read_text()
+    assert all(f'"{loss}"' in losses for loss in _core.LOSSES)
 
 
 def test_every_function_has_its_twin_and_its_documentation():
