@@ -14,13 +14,15 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from . import _check, _core, _dispatch
 from ._check import Array
 
+Kind = inspect.Parameter
 Gradients: TypeAlias = "Sequence[Array | None]"
 
 
@@ -472,20 +474,38 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     return _recorded_call(function.__name__, FUNCTIONS[function], args, kwargs)
 
 
-class Recorded(NamedTuple):
-    """The recorded version of a function."""
+class Recorded:
+    """The recorded version of a function, and its arguments that have a derivative, by name and position."""
 
-    version: Callable[..., Any]
-    differentiable: dict[str, int]  # the arguments that have a derivative and their positions
-    names: frozenset[str]  # the keywords that the version takes
-    known: frozenset[str]  # and those of the function itself, such as out
-    positions: int  # how many arguments need no keyword
+    def __init__(self, function: Callable[..., Any], version: Callable[..., Any], differentiable: dict[str, int]):
+        self.function, self.version, self.differentiable = function, version, differentiable
+
+    @cached_property
+    def takes(self) -> tuple[frozenset[str], frozenset[str], int]:
+        """Keywords of the version, all keywords of the function (such as out), and how many arguments need none.
+
+        Found when first asked for: signatures take their time.
+        """
+        known, own = _parameters(self.function), _parameters(self.version)
+        kinds = {each.kind for each in own.values()}
+        names = frozenset(known) - {"out"} if Kind.VAR_KEYWORD in kinds else frozenset(own)
+        listed = known if Kind.VAR_POSITIONAL in kinds and known else own
+        positions = sum(each.kind in (Kind.POSITIONAL_ONLY, Kind.POSITIONAL_OR_KEYWORD) for each in listed.values())
+        return names, names | frozenset(known), positions
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters
+    except ValueError:  # some of NumPy's functions do not say
+        return {}
 
 
 def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
     """Run a recorded version; tracked arguments without a derivative are refused, untracked ones unwrapped."""
-    if len(args) > rule.positions:
-        raise TypeError(f"{name}: expected at most {rule.positions} positional arguments, got {len(args)}")
+    names, known, positions = rule.takes
+    if len(args) > positions:
+        raise TypeError(f"{name}: expected at most {positions} positional arguments, got {len(args)}")
     arguments = []
     for i, value in enumerate(args):
         if i in rule.differentiable.values():
@@ -496,9 +516,9 @@ def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
             arguments.append(value_of(value))
     options = {}
     for key, value in kwargs.items():
-        if key not in rule.known:
+        if key not in known:
             raise TypeError(f"{name}: got an unexpected argument {key!r}")
-        if key not in rule.names:
+        if key not in names:
             raise TypeError(
                 f"{name} with {key}= has no derivative here; use .numpy() or no_grad() to compute without one"
             )
@@ -519,23 +539,10 @@ def recorded(function: Callable[..., Any], **differentiable: int) -> Callable[[C
     """Name the function that the decorated one is the recorded version of, and the arguments with a derivative."""
 
     def register(version: Callable[..., Any]) -> Callable[..., Any]:
-        known, takes = _parameters(function), _parameters(version)
-        open_ended = any(each.kind is each.VAR_KEYWORD for each in takes.values())
-        names = frozenset(known) - {"out"} if open_ended else frozenset(takes)
-        loose = any(each.kind is each.VAR_POSITIONAL for each in takes.values())
-        fixed = (known if known else takes) if loose else takes
-        positions = sum(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in fixed.values())
-        FUNCTIONS[function] = Recorded(version, differentiable, names, names | frozenset(known), positions)
+        FUNCTIONS[function] = Recorded(function, version, differentiable)
         return version
 
     return register
-
-
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    try:
-        return inspect.signature(function).parameters
-    except ValueError:  # some of NumPy's functions do not say
-        return {}
 
 
 def wants(value: Any) -> bool:

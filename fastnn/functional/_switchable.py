@@ -100,6 +100,33 @@ def _softmax(name: str, argument: str, value: Any, count: int) -> Array:
     return e / e.sum()
 
 
+def _per_channel(name: str, argument: str, value: Any, default: float, like: Array) -> Array:
+    """C values, of any shape that holds as many, or a default."""
+    c = like.shape[1]
+    if value is None:
+        return np.full(c, default, like.dtype)
+    array = _check.as_float(name, value, argument)
+    if array.size != c:
+        raise ValueError(f"{name}: expected {argument} of {c} values, got shape {array.shape}")
+    return np.ascontiguousarray(array, like.dtype).ravel()
+
+
+def _checked(name: str, input: Any, batch: bool, lost: int) -> tuple[Array, np.dtype[Any]]:
+    """The input as contiguous (N, C, s), with values enough for its variances."""
+    x, dtype = _check.as_compute(name, input)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected an input of 2 or more dimensions (N, C, *), got shape {x.shape}")
+    n, c = x.shape[:2]
+    s = math.prod(x.shape[2:])
+    counted = [("spatial", s, 1)]  # one value alone has no variance to mix
+    if x.ndim == 2:
+        counted = [("channel", c, lost)] + ([("batch", n, lost)] if batch else [])
+    for what, size, least in counted:
+        if size <= least:
+            raise ValueError(f"{name}: expected more than {least} {what} value, got input size {x.shape}")
+    return np.ascontiguousarray(x).reshape(n, c, s), dtype
+
+
 def mixture(
     name: str,
     input: Any,
@@ -110,57 +137,35 @@ def mixture(
     using_bn: bool,
     unbiased: bool,
 ) -> Mixture:
-    """Check the arguments and take the statistics."""
-    running_mean, running_var = running
-    weight, bias, mean_weight, var_weight = learned
-    given, dtype = _check.as_compute(name, input)
-    if given.ndim < 2:
-        raise ValueError(f"{name}: expected an input of 2 or more dimensions (N, C, *), got shape {given.shape}")
-    n, c = given.shape[:2]
-    s, lost = math.prod(given.shape[2:]), int(bool(unbiased))
-    eps = check_eps(name, eps)
-    flat = given.ndim == 2
-    counted = [("spatial", s)] if not flat else [("channel", c)] + ([("batch", n)] if using_bn and training else [])
-    for what, size in counted:
-        least = 1 if what == "spatial" else lost  # one value has no variance to mix
-        if size <= least:
-            raise ValueError(f"{name}: expected more than {least} {what} value, got input size {given.shape}")
-    x = np.ascontiguousarray(given).reshape(n, c, s)
-    kinds = 2 - flat + bool(using_bn)
-    vectors: list[Array] = []
-    for argument, value, default in (("weight", weight, 1.0), ("bias", bias, 0.0)):
-        array = None if value is None else _check.as_float(name, value, argument)
-        if array is not None and array.size != c:
-            raise ValueError(f"{name}: expected {argument} of {c} values, got shape {array.shape}")
-        vectors.append(np.full(c, default, x.dtype) if array is None else np.ascontiguousarray(array, x.dtype).ravel())
-    mean_shares, var_shares = (
-        _softmax(name, argument, value, kinds)
-        for argument, value in (("mean_weight", mean_weight), ("var_weight", var_weight))
-    )
+    """Check the arguments (learned: weight, bias, mean_weight, var_weight) and take the statistics."""
+    lost, batch = int(bool(unbiased)), bool(using_bn and training)
+    x, dtype = _checked(name, input, batch, lost)
+    (n, c, s), weights = x.shape, ("mean_weight", "var_weight")
+    kinds = (1 if s == 1 else 2) + bool(using_bn)
+    shares = [_softmax(name, argument, value, kinds) for argument, value in zip(weights, learned[2:], strict=True)]
+    weight, bias = _per_channel(name, "weight", learned[0], 1.0, x), _per_channel(name, "bias", learned[1], 0.0, x)
     if x.size:
-        means, variances = _statistics(x, lost, bool(using_bn and training))
+        means, variances = _statistics(x, lost, batch)
     else:
         means, variances = ([np.zeros((n, c))] * (kinds - bool(using_bn and not training)) for _ in range(2))
     if using_bn and not training:
-        for argument, value, parts in (
-            ("running_mean", running_mean, means),
-            ("running_var", running_var, variances),
-        ):
-            if np.size(value) != c or value is None:
+        arguments = zip(("running_mean", "running_var"), running, (means, variances), strict=True)
+        for argument, value, parts in arguments:
+            if value is None or np.size(value) != c:
                 raise ValueError(f"{name}: expected {argument} of {c} values when not training, got {np.shape(value)}")
-            parts.append(np.array(value, np.float64).reshape(1, c))
+            parts.append(np.array(value, np.float64).reshape(1, c))  # a copy: it may change before the backward pass
     return Mixture(
         x=x,
         dtype=dtype,
-        weight=vectors[0],
-        bias=vectors[1],
+        weight=weight,
+        bias=bias,
         means=tuple(means),
         variances=tuple(variances),
-        mean_shares=mean_shares,
-        var_shares=var_shares,
+        mean_shares=shares[0],
+        var_shares=shares[1],
         training=bool(training),
         lost=lost,
-        eps=eps,
+        eps=check_eps(name, eps),
     )
 
 

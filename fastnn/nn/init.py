@@ -7,7 +7,6 @@ SeedSequence or a NumPy Generator.
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import Any, TypeVar
 
 import numpy as np
@@ -237,6 +236,8 @@ def trunc_normal_(
     >>> bool((abs(trunc_normal_(np.empty(100), std=5.0)) <= 2).all())
     True
     """
+    from statistics import NormalDist
+
     name = "trunc_normal_"
     array = _array(name, tensor)
     mean, std = _check.real(name, "mean", mean), _check.in_range(name, "std", std, 0)
