@@ -1,0 +1,211 @@
+"""Every element-wise function, forward and backward, at four sizes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from ops import LEARNED, OPS, Op
+
+import fastnn
+from fastnn import _core
+
+from .contest import Call, Contest, Unavailable, compiled, jitted, onnx_call, values
+
+SIZES = [100, 10_000, 1_000_000, 32_000_000]
+GOALS = {100: 1.0, 10_000: 1.2, 1_000_000: 1.0, 32_000_000: 1.5}
+BY_NAME = {op.name: op for op in OPS}
+# one case of each function, and what an option makes another function
+CASES = [(op.name, op.required) for op in OPS] + [("gelu", {"approximate": "tanh"})]
+
+JAX_NAMES = {
+    "leaky_relu": "leaky_relu", "elu": "elu", "celu": "celu", "selu": "selu", "relu": "relu", "relu6": "relu6",
+    "sigmoid": "sigmoid", "softplus": "softplus", "silu": "silu", "logsigmoid": "log_sigmoid", "mish": "mish",
+    "hardsigmoid": "hard_sigmoid", "hardswish": "hard_silu", "hardtanh": "hard_tanh", "softsign": "soft_sign",
+    "tanh": "tanh",
+}  # fmt: skip
+ONNX_NAMES: dict[str, tuple[str, dict[str, Any]]] = {
+    "relu": ("Relu", {}), "leaky_relu": ("LeakyRelu", {"alpha": 0.01}), "elu": ("Elu", {}), "celu": ("Celu", {}),
+    "selu": ("Selu", {}), "sigmoid": ("Sigmoid", {}), "tanh": ("Tanh", {}), "softplus": ("Softplus", {}),
+    "softsign": ("Softsign", {}), "mish": ("Mish", {}), "hardsigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hardswish": ("HardSwish", {}), "gelu": ("Gelu", {}),
+}  # fmt: skip
+# PyTorch's own backward kernels: aten's name, what they read, the constants after it
+TORCH_BACKWARD: dict[str, tuple[str, str, tuple[Any, ...]]] = {
+    "relu": ("threshold_backward", "x", (0,)), "threshold": ("threshold_backward", "x", (0.5,)),
+    "leaky_relu": ("leaky_relu_backward", "x", (0.01, False)), "elu": ("elu_backward", "x", (1, 1, 1, False)),
+    "celu": ("elu_backward", "x", (1, 1, 1, False)),
+    "selu": ("elu_backward", "x", (1.6732632423543772, 1.0507009873554805, 1, False)),
+    "relu6": ("hardtanh_backward", "x", (0, 6)), "hardtanh": ("hardtanh_backward", "x", (-1, 1)),
+    "sigmoid": ("sigmoid_backward", "y", ()), "tanh": ("tanh_backward", "y", ()), "silu": ("silu_backward", "x", ()),
+    "mish": ("mish_backward", "x", ()), "softplus": ("softplus_backward", "x", (1, 20)),
+    "hardsigmoid": ("hardsigmoid_backward", "x", ()), "hardswish": ("hardswish_backward", "x", ()),
+    "hardshrink": ("hardshrink_backward", "x", (0.5,)), "softshrink": ("softshrink_backward", "x", (0.5,)),
+    "gelu": ("gelu_backward", "x", ()),
+}  # fmt: skip
+
+
+def jax_function(name: str, case: dict[str, Any]) -> Any:
+    """Return JAX's function of this name."""
+    import jax
+
+    if name == "gelu":
+        return lambda x: jax.nn.gelu(x, approximate=case.get("approximate") == "tanh")
+    if name not in JAX_NAMES:
+        raise Unavailable(f"JAX has no {name}")
+    return getattr(jax.nn, JAX_NAMES[name])
+
+
+class _Elementwise(Contest):
+    def __init__(self, function: str, options: dict[str, Any], n: int):
+        self.op: Op = BY_NAME[function]
+        self.case, self.x = options, values(n)
+
+    @classmethod
+    def goal(cls, case: dict[str, Any]) -> float:
+        return GOALS[case["n"]]
+
+
+class Forward(_Elementwise):
+    name = "forward"
+    cases = [{"function": name, "options": case, "n": n} for name, case in CASES for n in SIZES]
+
+    def fastnn(self) -> Call:
+        function, x, case = getattr(fastnn, self.op.name), self.x, self.case
+        return (lambda: function(x, **case)) if case else (lambda: function(x))
+
+    def copy(self) -> Call:
+        """Two threads that copy half of the array each."""
+        if self.x.size < SIZES[-1]:
+            raise Unavailable("a copy says something of the memory alone")
+        x, y, half, pool = self.x, np.empty_like(self.x), self.x.size // 2, ThreadPoolExecutor(2)
+        parts = [(y[:half], x[:half]), (y[half:], x[half:])]
+        return lambda: list(pool.map(lambda part: np.copyto(*part), parts))
+
+    def numpy(self) -> Call:
+        function, x, case = self.op.numpy, self.x, self.case
+        return lambda: function(x, **case)
+
+    def _torch(self) -> tuple[Any, Any]:
+        import torch
+
+        case, function = self.case, getattr(torch.nn.functional, self.op.name)
+        return (lambda t: function(t, **case)) if case else function, torch.from_numpy(self.x)
+
+    def torch(self) -> Call:
+        function, x = self._torch()
+        return lambda: function(x)
+
+    def torch_compile(self) -> Call:
+        return compiled(*self._torch())
+
+    def jax(self) -> Call:
+        return jitted(jax_function(self.op.name, self.case), self.x)
+
+    def onnxruntime(self) -> Call:
+        if self.op.name not in ONNX_NAMES:
+            raise Unavailable(f"ONNX has no {self.op.name}")
+        operator, attributes = ONNX_NAMES[self.op.name]
+        return onnx_call(operator, self.x, **attributes, **self.case)
+
+
+class Backward(_Elementwise):
+    name = "backward"
+    cases = Forward.cases
+
+    def __init__(self, function: str, options: dict[str, Any], n: int):
+        super().__init__(function, options, n)
+        self.dy = values(n, seed=1)
+
+    def fastnn(self) -> Call:
+        dy, x, case = self.dy, self.x, self.case
+        if _core.SAVES_Y[_core.ACTS[self.op.name]]:
+            x = getattr(fastnn, self.op.name)(x, **case)
+        function = getattr(fastnn, self.op.name + "_backward")
+        return (lambda: function(dy, x, **case)) if case else (lambda: function(dy, x))
+
+    def _torch(self) -> tuple[Any, ...]:
+        import torch
+
+        x, dy = torch.from_numpy(self.x), torch.from_numpy(self.dy)
+        if self.op.name not in TORCH_BACKWARD:
+            x.requires_grad_()
+            y = getattr(torch.nn.functional, self.op.name)(x, **self.case)
+            return (lambda dy: torch.autograd.grad(y, x, dy, retain_graph=True)), dy
+        name, saved, constants = TORCH_BACKWARD[self.op.name]
+        function, case = getattr(torch.ops.aten, name).default, self.case if self.op.name == "gelu" else {}
+        x = getattr(torch.nn.functional, self.op.name)(x, **self.case) if saved == "y" else x
+        return (lambda dy, x: function(dy, x, *constants, **case)), dy, x
+
+    def torch(self) -> Call:
+        function, *tensors = self._torch()
+        return lambda: function(*tensors)
+
+    def torch_compile(self) -> Call:
+        if self.op.name not in TORCH_BACKWARD:
+            raise Unavailable("nothing to compile by itself")
+        function, *tensors = self._torch()
+        return compiled(function, *tensors)
+
+    def jax(self) -> Call:
+        import jax
+
+        function = jax_function(self.op.name, self.case)
+        return jitted(lambda dy, x: jax.vjp(function, x)[1](dy)[0], self.dy, self.x)
+
+
+class Into(Contest):
+    """The smallest call: 100 elements into an array that is there."""
+
+    name = "forward out="
+    cases = [{"function": name, "n": 100} for name in ("relu", "tanh", "gelu")]
+
+    def __init__(self, function: str, n: int):
+        self.function, self.x, self.y = function, values(n), values(n)
+
+    def fastnn(self) -> Call:
+        function, x, y = getattr(fastnn, self.function), self.x, self.y
+        return lambda: function(x, out=y)
+
+    def numpy(self) -> Call:
+        x, y = self.x, self.y
+        if self.function == "gelu":
+            raise Unavailable("NumPy has no gelu")
+        return (lambda: np.tanh(x, out=y)) if self.function == "tanh" else (lambda: np.maximum(x, 0, out=y))
+
+    def torch(self) -> Call:
+        import torch
+
+        if self.function == "gelu":
+            raise Unavailable("PyTorch's gelu takes no out=")
+        function, x, y = torch.ops.aten, torch.from_numpy(self.x), torch.from_numpy(self.y)
+        return (lambda: torch.tanh(x, out=y)) if self.function == "tanh" else (lambda: function.relu.out(x, out=y))
+
+
+class Learned(Contest):
+    """Learned activations, forward and backward at once, one parameter to each of 64 channels."""
+
+    name = "learned"
+    cases = [{"function": act.name, "shape": shape} for act in LEARNED for shape in [(128, 64), (32, 64, 32, 32)]]
+
+    def __init__(self, function: str, shape: tuple[int, ...]):
+        self.act = next(act for act in LEARNED if act.name == function)
+        self.x, self.dy = values(*shape), values(*shape, seed=1)
+        self.parameters = [values(shape[1], seed=2 + i) for i in range(len(self.act.parameters))]
+
+    def fastnn(self) -> Call:
+        function, dy = getattr(fastnn, self.act.name), self.dy
+        backward, inputs = getattr(fastnn, self.act.name + "_backward"), (self.x, *self.parameters)
+        return lambda: (function(*inputs), backward(dy, *inputs))
+
+    def torch(self) -> Call:
+        import torch
+
+        if self.act.name != "prelu":
+            raise Unavailable(f"PyTorch has no {self.act.name}")
+        dy, x, w = (torch.from_numpy(a) for a in (self.dy, self.x, *self.parameters))
+        shaped = w.reshape(1, -1, *[1] * (x.ndim - 2))
+        backward = torch.ops.aten._prelu_kernel_backward
+        return lambda: (torch.nn.functional.prelu(x, w), backward(dy, x, shaped))
+

@@ -1,0 +1,142 @@
+"""What a race says: a table, a JSON file and pictures."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+from pathlib import Path
+from typing import Any
+
+from .contest import LIBRARIES
+from .race import Result
+
+UNITS = [(1e-6, "ns", 1e9), (1e-3, "µs", 1e6), (1, "ms", 1e3), (float("inf"), "s", 1)]
+
+
+def duration(seconds: float) -> str:
+    """Three figures and a unit."""
+    for below, unit, factor in UNITS:
+        if seconds < below:
+            return f"{seconds * factor:.3g} {unit}"
+    raise AssertionError
+
+
+def spread(times: list[float]) -> str:
+    """Median (least, interquartile range)."""
+    low, _, high = statistics.quantiles(times, n=4) if len(times) > 1 else (times[0],) * 3
+    return f"{duration(statistics.median(times))} ({duration(min(times))}, {duration(high - low)})"
+
+
+def line(result: Result) -> str:
+    """One row of the table."""
+    cells = [result.row, *(spread(result.times["fastnn"]) if "fastnn" in result.times else "-",)]
+    others = sorted((name for name in result.times if name != "fastnn"), key=result.median)
+    cells.append("; ".join(f"{LIBRARIES[name][1]} {spread(result.times[name])}" for name in others))
+    cells.append("-" if result.ratio is None else f"{result.ratio:.2f}")
+    cells.append(f"{result.goal:g}" if result.goal else "")
+    return "| " + " | ".join(cells) + " |"
+
+
+HEAD = "| row | fastnn: median (min, IQR) | others, fastest first | ratio | goal |\n|---|---|---|---|---|"
+
+
+def machine() -> dict[str, Any]:
+    """Where the race was run, and with which versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    import fastnn
+
+    versions = {}
+    for name in ("numpy", "scipy", "torch", "jax", "onnxruntime", "scikit-learn"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    model = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        model = next((text.split(":")[1].strip() for text in info.read_text().splitlines() if "model name" in text), model)
+    return {"processor": model, "threads": fastnn.get_num_threads(), "isa": fastnn.isa(), "versions": versions}
+
+
+def save(results: list[Result], folder: Path) -> None:
+    """Write results.json, and results.md with the rows that fall short first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = machine()
+    records = {"machine": about, "rows": [result.record() for result in results]}
+    (folder / "results.json").write_text(json.dumps(records, indent=1) + "\n")
+    ranked = sorted(results, key=lambda r: float("inf") if r.ratio is None or not r.goal else r.ratio / r.goal)
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+    head = f"{about['processor']}, {about['threads']} threads, {about['isa']}; {versions}"
+    (folder / "results.md").write_text("\n".join([head, "", HEAD, *map(line, ranked)]) + "\n")
+
+
+def pictures(results: list[Result], folder: Path) -> list[Path]:
+    """Draw bars of the ratios, and speed over the size for a few functions."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    written = [_bars(results, folder / "ratios.png")]
+    curves = _curves(results, folder / "sizes.png")
+    return written + ([curves] if curves else [])
+
+
+def _bars(results: list[Result], path: Path) -> Path:
+    import matplotlib.pyplot as plt
+
+    raced = sorted((r for r in results if r.ratio is not None and r.goal), key=lambda r: -(r.ratio or 0))
+    figure, axes = plt.subplots(figsize=(8, 1 + 0.2 * len(raced)), layout="constrained")
+    ratios = [r.ratio or 0 for r in raced]
+    axes.barh(range(len(raced)), ratios, color=["#2a7f62" if r >= 1 else "#c44e52" for r in ratios])
+    axes.set_yticks(range(len(raced)), [r.row for r in raced], fontsize=6)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.scatter([r.goal for r in raced], range(len(raced)), marker="|", color="black", s=30, label="goal", zorder=3)
+    axes.set_xlabel("times as fast as the fastest other library")
+    axes.legend(loc="lower right")
+    axes.margins(y=0.005)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    return path
+
+
+def _curves(results: list[Result], path: Path) -> Path | None:
+    """Elements per second over n, each function's contestants in one panel, the copy's speed as a line."""
+    import matplotlib.pyplot as plt
+
+    points: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    copy = None
+    for result in results:
+        words = result.row.split()
+        if words[0] != "forward" or not words[-1].replace("_", "").isdigit() or "defaults" not in words:
+            continue
+        n, panel = int(words[-1]), points.setdefault(words[1], {})
+        for library in result.times:
+            if library == "copy":
+                copy = n / result.median(library)
+            else:
+                panel.setdefault(library, []).append((n, n / result.median(library)))
+    names = [name for name in ("relu", "sigmoid", "tanh", "gelu", "silu", "softplus") if name in points]
+    if not names:
+        return None
+    figure, grid = plt.subplots(2, 3, figsize=(11, 6), layout="constrained", sharex=True, squeeze=False)
+    colours = dict(zip(LIBRARIES, plt.get_cmap("tab10").colors, strict=False))
+    for axes, name in zip(grid.flat, names, strict=False):
+        for library, curve in points[name].items():
+            if library != "openmp":
+                axes.loglog(*zip(*curve, strict=True), marker="o", markersize=3, color=colours[library],
+                            linewidth=2.2 if library == "fastnn" else 1, label=LIBRARIES[library][1])  # fmt: skip
+        if copy:
+            axes.axhline(copy, color="grey", linestyle="--", linewidth=0.8, label="copy in memory")
+        axes.set_title(name)
+        axes.grid(alpha=0.2)
+    grid[0, 0].legend(fontsize=7)
+    for axes in grid[-1]:
+        axes.set_xlabel("elements")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("elements per second")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    return path
