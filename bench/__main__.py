@@ -16,7 +16,9 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="rows that contain all of these words, such as: gelu forward")
     parser.add_argument("--libraries", help="comma-separated, of: " + ", ".join(LIBRARIES))
     parser.add_argument("--bursts", type=int, default=7, help="how often each contestant is timed (7)")
-    parser.add_argument("--out", type=Path, default=Path("bench-results"), help="folder for the table, JSON and pictures")
+    parser.add_argument(
+        "--out", type=Path, default=Path("bench-results"), help="folder for the table, JSON and pictures"
+    )
     parser.add_argument("--no-pictures", action="store_true")
     options = parser.parse_args()
 

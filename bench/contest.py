@@ -150,7 +150,9 @@ def onnx_session(nodes: list[Any], initializers: list[Any], x: np.ndarray) -> Ca
 
     kind = TensorProto.FLOAT if x.dtype == np.float32 else TensorProto.DOUBLE
     inputs = [helper.make_tensor_value_info("x", kind, x.shape)]
-    graph = helper.make_graph(nodes, "row", inputs, [helper.make_tensor_value_info("y", kind, [None] * x.ndim)], initializers)
+    graph = helper.make_graph(
+        nodes, "row", inputs, [helper.make_tensor_value_info("y", kind, [None] * x.ndim)], initializers
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     checker.check_model(model)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])

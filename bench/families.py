@@ -160,9 +160,7 @@ class BatchNorm(Contest):
     def torch(self) -> Call:
         import torch
 
-        x, dy, w, b, mean, var = (
-            torch.from_numpy(a) for a in (self.x, self.dy, self.w, self.b, self.mean, self.var)
-        )
+        x, dy, w, b, mean, var = (torch.from_numpy(a) for a in (self.x, self.dy, self.w, self.b, self.mean, self.var))
         function = torch.nn.functional.batch_norm
         if self.direction == "training":
             return lambda: function(x, None, None, w, b, training=True)
@@ -408,7 +406,9 @@ PAIR_LOSSES = ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cr
 
 class PairLoss(Contest):
     name = "loss"
-    cases = [{"function": f, "direction": d, "shape": (256, 4096)} for f in PAIR_LOSSES for d in ("forward", "backward")]
+    cases = [
+        {"function": f, "direction": d, "shape": (256, 4096)} for f in PAIR_LOSSES for d in ("forward", "backward")
+    ]
 
     def __init__(self, function: str, direction: str, shape: tuple[int, int]):
         self.function, self.direction, self.x = function, direction, values(*shape)
@@ -434,7 +434,11 @@ class PairLoss(Contest):
 
 class Dropout(Contest):
     name = "dropout"
-    cases = [{"direction": d, "n": n} for d in ("forward", "backward") for n in (1_000, 10_000, 65_536, 1_000_000, 32_000_000)]
+    cases = [
+        {"direction": d, "n": n}
+        for d in ("forward", "backward")
+        for n in (1_000, 10_000, 65_536, 1_000_000, 32_000_000)
+    ]
 
     def __init__(self, direction: str, n: int):
         self.direction, self.x = direction, values(n)

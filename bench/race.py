@@ -43,7 +43,9 @@ class Result:
     @property
     def ratio(self) -> float | None:
         """The best peer's time / ours; above 1 we are ahead."""
-        return self.median(self.best_peer) / self.median("fastnn") if self.best_peer and "fastnn" in self.times else None
+        return (
+            self.median(self.best_peer) / self.median("fastnn") if self.best_peer and "fastnn" in self.times else None
+        )
 
     @property
     def met(self) -> bool | None:

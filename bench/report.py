@@ -56,7 +56,9 @@ def machine() -> dict[str, Any]:
     model = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        model = next((text.split(":")[1].strip() for text in info.read_text().splitlines() if "model name" in text), model)
+        model = next(
+            (text.split(":")[1].strip() for text in info.read_text().splitlines() if "model name" in text), model
+        )
     return {"processor": model, "threads": fastnn.get_num_threads(), "isa": fastnn.isa(), "versions": versions}
 
 

@@ -120,8 +120,14 @@ def choice(name: str, argument: str, value: Any, options: Sequence[str]) -> str:
 
 def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
     """A layer's dtype: float32 (also for None) or float64."""
-    if dtype is None or dtype in (np.float32, np.float64):
-        return np.dtype(np.float32 if dtype is None else dtype)
+    if dtype is None:
+        return np.dtype(np.float32)
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        known = None
+    if known is not None and known in FLOATS[1:]:
+        return known
     raise TypeError(f"{name}: expected dtype float32 or float64, got {dtype!r}")
 
 

@@ -24,7 +24,7 @@ def _shared(dy: Array, y: Array, chosen: Array, other: Array) -> Array:
 
 def _power_exponent(dy: Array, y: Array, a: Array, b: Array) -> Array:
     with np.errstate(all="ignore"):
-        return np.where(y == 0, 0, dy * y * np.log(a))
+        return np.where((a == 0) & (b >= 0), 0, dy * y * np.log(a))
 
 
 def _matmul_left(dy: Array, y: Array, a: Array, b: Array) -> Array:
@@ -141,6 +141,11 @@ def _var(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -
     count = x.size / max(np.size(y), 1) - ddof
     centred = x - x.mean(axis=axis, keepdims=True)
     return make(y, (a,), lambda dy: (_spread(dy, axis, x.shape) * centred * x.dtype.type(2 / count),))
+
+
+@recorded(np.std, a=0)
+def _std(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    return np.sqrt(np.var(a, axis=axis, ddof=ddof, keepdims=keepdims))
 
 
 def _rearrangement(function: Callable[..., Any]) -> None:

@@ -158,6 +158,11 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
             value = value.astype(self.data.dtype, copy=False)
         self._grad = value
 
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad`, and return the Tensor itself."""
+        self.requires_grad = requires_grad
+        return self
+
     @property
     def is_leaf(self) -> bool:
         """Whether it was made by the user, not computed."""
@@ -191,6 +196,12 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __float__(self) -> float:
         return float(self.data)
+
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self) -> str:
         text = np.array2string(self.data, prefix="tensor(", separator=", ")
@@ -411,6 +422,7 @@ def tensor(data: Any, requires_grad: bool = False) -> Tensor:
     >>> tensor([1.0, 2.0], requires_grad=True)
     tensor([1., 2.], requires_grad=True)
     """
+    _dispatch.refuse_tracked("tensor", "data", data if isinstance(data, (list, tuple)) else None)
     return Tensor(np.array(value_of(data), order="K"), requires_grad)
 
 
@@ -468,7 +480,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     out = kwargs.pop("out", None)
     if not tracks(*args, *kwargs.values(), out):
         options = {name: value_of(value) for name, value in kwargs.items()}
-        return function(*map(value_of, args), **options, **({} if out is None else {"out": out}))
+        return function(*map(value_of, args), **options, **({} if out is None else {"out": value_of(out)}))
     if out is not None:
         raise TypeError(f"{function.__name__}: a recorded call writes no out=; use no_grad()")
     return _recorded_call(function.__name__, FUNCTIONS[function], args, kwargs)

@@ -412,3 +412,41 @@ def test_unknown_arguments_are_called_so():
     ):
         with pytest.raises(TypeError, match=text):
             call()
+
+
+def test_out_may_be_an_untracked_tensor_and_no_other():
+    x = np.arange(6.0).reshape(2, 3)
+    for call in (
+        lambda out: fastnn.softmax(x, 1, out=out),
+        lambda out: fastnn.layer_norm(x, (3,), out=out),
+        lambda out: fastnn.linear(x, np.eye(3), out=out),
+    ):
+        out = fastnn.tensor(np.zeros((2, 3)))
+        call(out)
+        np.testing.assert_array_equal(out.numpy(), call(None))
+        tracked = fastnn.tensor(np.zeros((2, 3)), requires_grad=True)
+        with pytest.raises(TypeError, match="out="):
+            call(tracked)
+        assert not tracked.numpy().any()
+
+
+def test_a_tensor_reads_like_a_number():
+    loss = fastnn.tensor(2.5, requires_grad=True)
+    assert f"{loss:.2f}" == "2.50"
+    assert f"{loss}" == "tensor(2.5, requires_grad=True)"
+    assert int(loss) == 2
+    assert not loss.requires_grad_(False).requires_grad
+    with pytest.raises(TypeError, match="tensor: data would lose its gradient"):
+        fastnn.tensor([fastnn.tensor(1.0, requires_grad=True)])
+
+
+def test_powers_of_zero_and_deviations():
+    b = fastnn.tensor([2.0, 0.0, -1.0], requires_grad=True)
+    with np.errstate(divide="ignore"):
+        y = np.power(np.zeros(3), b)
+    y.backward(np.ones(3))
+    np.testing.assert_array_equal(b.grad, [0, 0, -np.inf])
+    x = fastnn.tensor([1.0, 2.0, 4.0], requires_grad=True)
+    np.std(x, ddof=1).backward()
+    centred = x.numpy() - x.numpy().mean()
+    np.testing.assert_allclose(x.grad, centred / 2 / x.numpy().std(ddof=1))

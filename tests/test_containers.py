@@ -14,7 +14,7 @@ from fastnn.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm, l
 
 
 def names(container):
-    return [f"{name}:{type(module).__name__}" for name, module in container.named_children()]
+    return [f"{name}:{type(module).__name__}" for name, module in container._modules.items()]
 
 
 @pytest.mark.parametrize("kind", [nn.Sequential, nn.ModuleList])
@@ -341,3 +341,47 @@ def test_l1_penalty():
     np.testing.assert_array_equal(a.grad, [0.5, -0.5, 0])
     np.testing.assert_array_equal(b.grad, [[0.5]])
     assert b.grad.dtype == np.float32
+
+
+def test_what_is_replaced_keeps_its_place():
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    for name, child in model.named_children():
+        if isinstance(child, nn.ReLU):
+            setattr(model, name, nn.GELU())
+    assert [type(layer) for layer in model] == [nn.Linear, nn.GELU, nn.Linear]
+    model.add_module("1", nn.Tanh())
+    assert list(model._modules) == ["0", "1", "2"]
+    layer = nn.Linear(2, 2)
+    layer.weight = nn.Parameter(np.zeros((2, 2)))
+    layer.register_parameter("weight", nn.Parameter(np.ones((2, 2))))
+    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
+    norm = nn.BatchNorm1d(2)
+    norm.register_buffer("running_mean", np.zeros(2))
+    assert next(name for name, _ in norm.named_buffers()) == "running_mean"
+    choice = nn.ModuleDict({"a": nn.ReLU(), "b": nn.ReLU()})
+    choice["a"] = nn.Tanh()
+    assert list(choice) == ["a", "b"]
+    layer.other = layer.weight  # from one table to another a name moves
+    del layer.other
+    layer.scale = np.ones(1)
+    layer.scale = nn.Parameter(np.ones(1))
+    assert "scale" not in vars(layer)
+    assert list(layer._parameters) == ["weight", "bias", "scale"]
+
+
+def test_a_shared_child_is_visited_once_and_saved_under_both_names():
+    layer = nn.Linear(2, 2)
+    model, visited = nn.Sequential(layer, layer), []
+    model.apply(visited.append)
+    assert visited == [layer, model]
+    assert list(model.children()) == [layer]
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    assert repr(model.load_state_dict(model.state_dict())) == "<All keys matched successfully>"
+
+
+def test_texts_of_parameter_containers():
+    assert repr(nn.ParameterList([np.zeros((10, 2), np.float32)])) == (
+        "ParameterList(\n    (0): Parameter containing: [float32 of size 10x2]\n)"
+    )
+    with pytest.raises(TypeError, match="ModuleList: expected modules in a list, got ReLU"):
+        nn.ModuleList(nn.ReLU())

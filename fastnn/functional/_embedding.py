@@ -112,6 +112,8 @@ def embedding_backward(
     """
     name = "embedding_backward"
     rows = _check.count(name, "num_embeddings", num_embeddings)
+    if rows > np.iinfo(np.intp).max:
+        raise ValueError(f"{name}: expected num_embeddings of at most {np.iinfo(np.intp).max}, got {rows}")
     index = _indices(name, input, rows)
     gradient = _check.as_float(name, dy, "dy")
     if gradient.ndim != index.ndim + 1 or gradient.shape[:-1] != index.shape:

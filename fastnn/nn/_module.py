@@ -87,11 +87,9 @@ class Module:
                 raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name}")
             object.__setattr__(self, name, value)
         elif isinstance(value, Parameter):
-            self._forget(name)
-            self._parameters[name] = value
+            self._put(self._parameters, name, value)
         elif isinstance(value, Module):
-            self._forget(name)
-            self._modules[name] = value
+            self._put(self._modules, name, value)
         elif self._parameters.get(name) is not None and value is not None:
             raise TypeError(
                 f"{type(self).__name__}: expected {name} to be a Parameter or None, got {type(value).__name__}"
@@ -129,10 +127,16 @@ class Module:
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: str, but: dict[str, Any] | None = None) -> None:
         for table in (self._parameters, self._buffers, self._modules, vars(self)):
-            table.pop(name, None)
+            if table is not but:
+                table.pop(name, None)
         self._transient.discard(name)
+
+    def _put(self, table: dict[str, Any], name: str, value: Any) -> None:
+        """Enter a name into one table, in the place it has there already."""
+        self._forget(name, but=table)
+        table[name] = value
 
     def _check_name(self, method: str, name: Any, table: dict[str, Any]) -> None:
         if not isinstance(name, str):
@@ -145,14 +149,12 @@ class Module:
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(f"register_parameter: expected a Parameter or None for {name}, got {type(param).__name__}")
         self._check_name("register_parameter", name, self._parameters)
-        self._forget(name)
-        self._parameters[name] = param
+        self._put(self._parameters, name, param)
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Add an array of the module's state that is not trained; `state_dict` skips it if not persistent."""
         self._check_name("register_buffer", name, self._buffers)
-        self._forget(name)
-        self._buffers[name] = None if tensor is None else np.asarray(value_of(tensor))
+        self._put(self._buffers, name, None if tensor is None else np.asarray(value_of(tensor)))
         if not persistent:
             self._transient.add(name)
 
@@ -161,8 +163,7 @@ class Module:
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"add_module: expected a Module or None for {name}, got {type(module).__name__}")
         self._check_name("add_module", name, self._modules)
-        self._forget(name)
-        self._modules[name] = module
+        self._put(self._modules, name, module)
 
     register_module = add_module
 
@@ -224,8 +225,12 @@ class Module:
         return (module for _, module in self.named_modules())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The direct children with their names."""
-        return ((name, child) for name, child in self._modules.items() if child is not None)
+        """The direct children with their names, each once."""
+        seen: set[int] = set()
+        for name, child in self._modules.items():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                yield name, child
 
     def children(self) -> Iterator[Module]:
         """The direct children."""
@@ -350,13 +355,15 @@ class Module:
         for name, value in self._buffers.items():
             if value is not None and name not in self._transient:
                 state[prefix + name] = value
-        for name, child in self.named_children():
-            state.update(child.state_dict(f"{prefix}{name}."))
+        for name, child in self._modules.items():  # a shared child under each of its names
+            if child is not None:
+                state.update(child.state_dict(f"{prefix}{name}."))
         return state
 
     def _optional_keys(self, prefix: str = "") -> set[str]:
         keys = {prefix + name for name in self._optional_state}
-        return keys.union(*(child._optional_keys(f"{prefix}{name}.") for name, child in self.named_children()))
+        children = [(name, child) for name, child in self._modules.items() if child is not None]
+        return keys.union(*(child._optional_keys(f"{prefix}{name}.") for name, child in children))
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False

@@ -48,7 +48,7 @@ class _Listed(Module):
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Module]:
-        return self.children()
+        return (module for module in self._modules.values() if module is not None)
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
@@ -77,6 +77,8 @@ class _Listed(Module):
 
     def extend(self: L, modules: Iterable[Module]) -> L:
         """Add modules at the end."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(f"{type(self).__name__}: expected modules in a list, got {type(modules).__name__}")
         for module in [self._checked(module, str(len(self) + i)) for i, module in enumerate(modules)]:
             self.append(module)
         return self
@@ -266,8 +268,13 @@ def _parameter(value: Any) -> Parameter:
     return Parameter(value.data if isinstance(value, Tensor) else np.asarray(value))
 
 
-def _described(parameter: Any) -> str:
-    return f"Parameter containing: [{type(parameter).__name__} of size {'x'.join(map(str, parameter.shape))}]"
+def _lines(parameters: Iterable[tuple[Any, Any]]) -> str:
+    """The parameters of a container, a line each, for its repr."""
+    lines = [
+        f"    ({key}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]\n"
+        for key, p in parameters
+    ]
+    return "".join(["\n", *lines]) if lines else ""
 
 
 class ParameterList(Module):
@@ -325,7 +332,7 @@ class ParameterList(Module):
 
     def extra_repr(self) -> str:
         """Return a line for each parameter."""
-        return "".join(f"\n    ({i}): {_described(p)}" for i, p in enumerate(self))
+        return _lines(enumerate(self))
 
 
 class ParameterDict(Module):
@@ -404,4 +411,4 @@ class ParameterDict(Module):
 
     def extra_repr(self) -> str:
         """Return a line for each parameter."""
-        return "".join(f"\n    ({key}): {_described(p)}" for key, p in self.items())
+        return _lines(self.items())
