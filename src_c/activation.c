@@ -5,7 +5,9 @@
 #include "parallel.h"
 
 #define TILE    2048 /* elements of one item of work: 64-byte boundaries stay between threads */
-#define NS_EACH 0.3  /* one element's cost, between relu in cache (0.1) and gelu (0.7) */
+#define NS_EACH 0.3  /* one element's cost where exponentials are computed, between elu (0.24) and gelu (0.6) */
+#define NS_PLAIN 0.05 /* and where none are: what memory takes */
+#define NS_GATHER 0.3 /* and what strides add */
 #define STREAM  1024 /* elements made in the first-level cache before they are stored past the others */
 #define GATHER  512  /* elements of a row with a step that are brought together at a time */
 
@@ -27,6 +29,15 @@ static const int learns[] = { /* a fixed parameter's column is 0 */
 #undef ACT
 #undef LEARN
 };
+
+/* Rows without an exponential, forward and backward; what backward reads from y needs none either */
+static const char plain[FNN_ACTS] = {
+    [FNN_ACT_relu] = 1, [FNN_ACT_relu6] = 1, [FNN_ACT_leaky_relu] = 1, [FNN_ACT_scaled_relu] = 1, [FNN_ACT_hardtanh] = 1,
+    [FNN_ACT_hardswish] = 1, [FNN_ACT_hardsigmoid] = 1, [FNN_ACT_hardshrink] = 1, [FNN_ACT_softshrink] = 1,
+    [FNN_ACT_threshold] = 1, [FNN_ACT_softsign] = 1,
+};
+
+static double ns_each(int act, int backward) { return plain[act] || (backward && saves_y[act]) ? NS_PLAIN : NS_EACH; }
 
 const char *fnn_act_name(int act) { return names[act]; }
 int fnn_act_saves_y(int act) { return saves_y[act]; }
@@ -79,7 +90,7 @@ static void FN(streamed_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 static void FN(run_dense)(const struct FN(dense) *d)
 {
     const int large = 2 * d->n * (ptrdiff_t)sizeof(REAL) > fnn_cache_bytes && d->out != d->x && d->out != d->dy;
-    fnn_parallel((d->n + TILE - 1) / TILE, NS_EACH * TILE, large ? FN(streamed_body) : FN(dense_body), d);
+    fnn_parallel((d->n + TILE - 1) / TILE, ns_each(d->act, d->dy != NULL) * TILE, large ? FN(streamed_body) : FN(dense_body), d);
 }
 
 void FN(fnn_act_forward)(int act, REAL *y, const REAL *x, ptrdiff_t n, double a, double b)
@@ -142,13 +153,13 @@ void FN(fnn_act_forward_rows)(int act, REAL *y, const ptrdiff_t ys[2], const REA
                               ptrdiff_t n, double a, double b)
 {
     const struct FN(rows) d = {act, y, NULL, x, ys, NULL, xs, n, a, b};
-    fnn_parallel(rows, 2 * NS_EACH * (double)n, FN(rows_body), &d);
+    fnn_parallel(rows, (NS_GATHER + ns_each(act, d.dy != NULL)) * (double)n, FN(rows_body), &d);
 }
 
 void FN(fnn_act_backward_rows)(int act, REAL *dx, const ptrdiff_t dxs[2], const REAL *dy, const ptrdiff_t dys[2],
                                const REAL *saved, const ptrdiff_t ss[2], ptrdiff_t rows, ptrdiff_t n, double a, double b)
 {
     const struct FN(rows) d = {act, dx, dy, saved, dxs, dys, ss, n, a, b};
-    fnn_parallel(rows, 2 * NS_EACH * (double)n, FN(rows_body), &d);
+    fnn_parallel(rows, (NS_GATHER + ns_each(act, d.dy != NULL)) * (double)n, FN(rows_body), &d);
 }
 #endif

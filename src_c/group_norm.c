@@ -7,12 +7,12 @@
 #include "kernels.h"
 #include "parallel.h"
 
-#define NS_EACH 0.6
+#define NS_EACH 0.16
 
-/* Samples of one item backward: about 16,384 values, few enough for many items and many enough to share a sum */
+/* Samples of one item backward: about 65,536 values, few enough for many items and many enough to share a sum */
 static ptrdiff_t samples_of_item(ptrdiff_t g, ptrdiff_t k, ptrdiff_t s)
 {
-    const ptrdiff_t count = 16384 / (g * k * s);
+    const ptrdiff_t count = 65536 / (g * k * s);
     return count < 1 ? 1 : count > 64 ? 64 : count;
 }
 
@@ -22,7 +22,7 @@ static ptrdiff_t blocks_of(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s
     return (rows / g + each - 1) / each;
 }
 
-ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s) { return 2 * blocks_of(rows, g, k, s) * g * k; }
+ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s) { return (2 * blocks_of(rows, g, k, s) + 1) * g * k; }
 
 #define FNN_SELF "group_norm.c"
 #include "each_real.h"
@@ -64,11 +64,17 @@ static void FN(backward_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     for (ptrdiff_t item = begin; item < end; item++)
     {
         const ptrdiff_t first = item / d->g * each, own = item % d->g, part = item * d->k;
-        for (ptrdiff_t sample = first; sample < first + each && sample < samples; sample++)
+        const ptrdiff_t last = fnn_min(first + each, samples), step = d->s > 1 || d->g > 1 ? 1 : 4;
+        for (ptrdiff_t sample = first; sample < last; sample += step)
         {
             const ptrdiff_t r = sample * d->g + own, at = r * d->k * d->s;
-            TIER->dgroup_norm(d->out + at, d->dgamma + part, d->dbeta + part, d->dy + at, d->x + at, d->k, d->s, d->mean[r],
-                              d->rstd[r], d->gamma ? d->gamma + own * d->k : NULL, d->centre);
+            const REAL *gamma = d->gamma + own * d->k;
+            if (d->s == 1)
+                TIER->dlayer_rows(d->out + at, d->dgamma + part, d->dbeta + part, d->dy + at, d->x + at, fnn_min(step, last - sample),
+                                  d->k, d->mean + r, d->rstd + r, gamma, d->centre);
+            else
+                TIER->dgroup_norm(d->out + at, d->dgamma + part, d->dbeta + part, d->dy + at, d->x + at, d->k, d->s, d->mean[r],
+                                  d->rstd[r], gamma, d->centre);
         }
     }
 }
@@ -77,9 +83,12 @@ void FN(fnn_dgroup_norm)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, cons
                          const double *rstd, const REAL *gamma, ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, int centre)
 {
     const ptrdiff_t blocks = blocks_of(rows, g, k, s), c = g * k;
+    REAL *ones = (REAL *)(work + 2 * blocks * c); /* a row's gradient reads weights, even where there are none */
     const struct FN(groups) d = {.out = dx, .mean = (double *)mean, .rstd = (double *)rstd, .dgamma = work, .dbeta = work + blocks * c,
-                                 .dy = dy, .x = x, .gamma = gamma, .rows = rows, .g = g, .k = k, .s = s, .centre = centre};
+                                 .dy = dy, .x = x, .gamma = gamma ? gamma : ones, .rows = rows, .g = g, .k = k, .s = s, .centre = centre};
     memset(work, 0, (size_t)(2 * blocks * c) * sizeof *work);
+    for (ptrdiff_t j = 0; !gamma && j < c; j++)
+        ones[j] = 1;
     fnn_parallel(blocks * g, NS_EACH * (double)(k * s) * (double)samples_of_item(g, k, s), FN(backward_body), &d);
     for (ptrdiff_t b = 1; b < blocks; b++)
         for (ptrdiff_t j = 0; j < c; j++)

@@ -4,6 +4,7 @@
 #include "fastnn.h"
 
 #define REDUCE_BLOCK 1024 /* values of one block of a reduction: 4 or 8 KB, well inside the first-level cache */
+#define STRIP        256  /* columns whose sums go side by side; the tree's levels stay in the first-level cache */
 #define GEMM_DEPTH   256  /* k values summed by one accumulator before they are added to C */
 
 static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
@@ -43,6 +44,8 @@ static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b
                            const REAL *gamma, const REAL *beta, double eps, int centre);                               \
         void (*dgroup_norm)(REAL *dx, double *dgamma, double *dbeta, const REAL *dy, const REAL *x, ptrdiff_t k,       \
                             ptrdiff_t s, double mean, double rstd, const REAL *gamma, int centre);                     \
+        void (*dlayer_rows)(REAL *dx, double *dgamma, double *dbeta, const REAL *dy, const REAL *x, ptrdiff_t rows,            \
+                            ptrdiff_t k, const double *mean, const double *rstd, const REAL *gamma, int centre);       \
         void (*unit_row)(REAL *y, const REAL *x, ptrdiff_t n, double eps);                                             \
         void (*dunit_row)(REAL *dx, const REAL *dy, const REAL *x, ptrdiff_t n, double eps);                           \
         void (*softmax)(REAL *y, const REAL *x, ptrdiff_t n);                                                          \

@@ -7,7 +7,6 @@
 #define ROW_CHUNK      240   /* rows of C in one item: a multiple of every tile's; A's part stays in the second cache */
 #define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
 #define NS_EACH        0.2   /* one element of a column sum */
-#define STRIP          64    /* columns of one item of a column sum */
 
 #define FNN_SELF "linear.c"
 #include "each_real.h"
@@ -52,8 +51,8 @@ struct FN(sums)
 static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(sums) *d = job;
-    const ptrdiff_t from = begin * STRIP;
-    TIER->column_sums(d->sums + from, d->x + from, d->rows, fnn_min(end * STRIP, d->c) - from, d->c);
+    for (ptrdiff_t from = begin * STRIP; from < fnn_min(end * STRIP, d->c); from += STRIP)
+        TIER->column_sums(d->sums + from, d->x + from, d->rows, fnn_min(STRIP, d->c - from), d->c);
 }
 
 void FN(fnn_column_sums)(REAL *sums, const REAL *x, ptrdiff_t rows, ptrdiff_t c)

@@ -9,8 +9,8 @@
 #include "kernels.h"
 #include "parallel.h"
 
-#define NS_EACH      0.25 /* one value's cost in one pass */
-#define STRIP        64   /* channels of one cell in the `last` order */
+#define NS_SUM       0.12 /* one value's cost in a pass that sums, and in one that writes */
+#define NS_WRITE     0.06
 #define COEFFICIENTS 7    /* vectors of c values: two sums, mean, mean_lo, scale, and two more */
 
 static ptrdiff_t blocks_of(ptrdiff_t m) { return (m + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
@@ -51,16 +51,16 @@ static struct FN(cell) FN(cell)(const struct FN(norm) *d, ptrdiff_t number)
 static void FN(over_cells)(const struct FN(norm) *d, fnn_body body)
 {
     const ptrdiff_t m = d->n * d->s, width = d->last ? strips_of(d->c) : d->c;
-    fnn_parallel(blocks_of(m) * width, NS_EACH * 2 * (double)fnn_min(m, REDUCE_BLOCK) * (d->last ? fnn_min(STRIP, d->c) : 1), body, d);
+    fnn_parallel(blocks_of(m) * width, NS_SUM * (double)fnn_min(m, REDUCE_BLOCK) * (d->last ? fnn_min(STRIP, d->c) : 1), body, d);
 }
 
 /* Runs a pass that writes every value: over (sample, channel) rows, or over rows of all channels */
 static void FN(over_values)(const struct FN(norm) *d, fnn_body body)
 {
     if (d->last)
-        fnn_parallel(d->n * d->s, NS_EACH * (double)d->c, body, d);
+        fnn_parallel(d->n * d->s, NS_WRITE * (double)d->c, body, d);
     else
-        fnn_parallel(d->n * d->c, NS_EACH * (double)d->s, body, d);
+        fnn_parallel(d->n * d->c, NS_WRITE * (double)d->s, body, d);
 }
 
 static void FN(moments_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)

@@ -5,7 +5,9 @@
 #include "kernels.h"
 #include "parallel.h"
 
-#define NS_EACH 1.0 /* one value's cost: max, exp, sum, division */
+#define NS_EXP  0.3  /* one value's cost where an exponential is computed, and where none is */
+#define NS_EACH 0.08
+#define NS_ROW  10.0 /* and each row's: joining lanes */
 
 #define FNN_SELF "softmax.c"
 #include "each_real.h"
@@ -22,9 +24,9 @@ struct FN(rows)
     double smoothing, eps;
 };
 
-static void FN(over_rows)(const struct FN(rows) *d, ptrdiff_t rows, fnn_body body)
+static void FN(over_rows)(const struct FN(rows) *d, ptrdiff_t rows, double ns_each, fnn_body body)
 {
-    fnn_parallel(rows, NS_EACH * (double)d->n, body, d);
+    fnn_parallel(rows, ns_each * (double)d->n + NS_ROW, body, d);
 }
 
 static void FN(softmax_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -37,7 +39,7 @@ static void FN(softmax_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 void FN(fnn_softmax)(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t n, int log)
 {
     const struct FN(rows) d = {.out = y, .a = x, .n = n, .log = log};
-    FN(over_rows)(&d, rows, FN(softmax_body));
+    FN(over_rows)(&d, rows, NS_EXP, FN(softmax_body));
 }
 
 static void FN(dsoftmax_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -50,7 +52,7 @@ static void FN(dsoftmax_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 void FN(fnn_dsoftmax)(REAL *dx, const REAL *dy, const REAL *y, ptrdiff_t rows, ptrdiff_t n, int log)
 {
     const struct FN(rows) d = {.out = dx, .a = dy, .b = y, .n = n, .log = log};
-    FN(over_rows)(&d, rows, FN(dsoftmax_body));
+    FN(over_rows)(&d, rows, log ? NS_EXP : NS_EACH, FN(dsoftmax_body));
 }
 
 static void FN(nll_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -64,7 +66,7 @@ void FN(fnn_nll)(REAL *loss, const REAL *x, const int64_t *target, const REAL *w
                  double smoothing)
 {
     const struct FN(rows) d = {.out = loss, .a = x, .weight = weight, .target = target, .n = n, .smoothing = smoothing};
-    FN(over_rows)(&d, rows, FN(nll_body));
+    FN(over_rows)(&d, rows, NS_EXP, FN(nll_body));
 }
 
 static void FN(dnll_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -81,7 +83,7 @@ void FN(fnn_dnll)(REAL *dx, const REAL *dloss, const REAL *x, const int64_t *tar
                   ptrdiff_t n, double smoothing)
 {
     const struct FN(rows) d = {.out = dx, .a = dloss, .b = x, .weight = weight, .target = target, .n = n, .smoothing = smoothing};
-    FN(over_rows)(&d, rows, FN(dnll_body));
+    FN(over_rows)(&d, rows, NS_EXP, FN(dnll_body));
 }
 
 static void FN(soft_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -94,7 +96,7 @@ static void FN(soft_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 void FN(fnn_soft_nll)(REAL *loss, const REAL *x, const REAL *t, const REAL *weight, ptrdiff_t rows, ptrdiff_t n, double smoothing)
 {
     const struct FN(rows) d = {.out = loss, .a = x, .t = t, .weight = weight, .n = n, .smoothing = smoothing};
-    FN(over_rows)(&d, rows, FN(soft_body));
+    FN(over_rows)(&d, rows, NS_EXP, FN(soft_body));
 }
 
 /* with respect to the logits, or, without t, to the probabilities */
@@ -115,13 +117,13 @@ void FN(fnn_dsoft_nll)(REAL *dx, const REAL *dloss, const REAL *x, const REAL *t
                        double smoothing)
 {
     const struct FN(rows) d = {.out = dx, .a = dloss, .b = x, .t = t, .weight = weight, .n = n, .smoothing = smoothing};
-    FN(over_rows)(&d, rows, FN(dsoft_body));
+    FN(over_rows)(&d, rows, NS_EXP, FN(dsoft_body));
 }
 
 void FN(fnn_tsoft_nll)(REAL *dt, const REAL *dloss, const REAL *x, const REAL *weight, ptrdiff_t rows, ptrdiff_t n, double smoothing)
 {
     const struct FN(rows) d = {.out = dt, .a = dloss, .b = x, .weight = weight, .n = n, .smoothing = smoothing};
-    FN(over_rows)(&d, rows, FN(dsoft_body));
+    FN(over_rows)(&d, rows, NS_EXP, FN(dsoft_body));
 }
 
 static void FN(unit_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -137,12 +139,12 @@ static void FN(unit_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 void FN(fnn_unit_rows)(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t n, double eps)
 {
     const struct FN(rows) d = {.out = y, .a = x, .n = n, .eps = eps};
-    FN(over_rows)(&d, rows, FN(unit_body));
+    FN(over_rows)(&d, rows, NS_EACH, FN(unit_body));
 }
 
 void FN(fnn_dunit_rows)(REAL *dx, const REAL *dy, const REAL *x, ptrdiff_t rows, ptrdiff_t n, double eps)
 {
     const struct FN(rows) d = {.out = dx, .a = x, .b = dy, .n = n, .eps = eps};
-    FN(over_rows)(&d, rows, FN(unit_body));
+    FN(over_rows)(&d, rows, NS_EACH, FN(unit_body));
 }
 #endif
