@@ -31,7 +31,7 @@ ONNX_NAMES: dict[str, tuple[str, dict[str, Any]]] = {
     "softsign": ("Softsign", {}), "mish": ("Mish", {}), "hardsigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
     "hardswish": ("HardSwish", {}), "gelu": ("Gelu", {}),
 }  # fmt: skip
-# PyTorch's own backward kernels: aten's name, what they read, the constants after it
+# PyTorch's own backward kernels: aten's name, what they read, the constants beside it
 TORCH_BACKWARD: dict[str, tuple[str, str, tuple[Any, ...]]] = {
     "relu": ("threshold_backward", "x", (0,)), "threshold": ("threshold_backward", "x", (0.5,)),
     "leaky_relu": ("leaky_relu_backward", "x", (0.01, False)), "elu": ("elu_backward", "x", (1, 1, 1, False)),
@@ -136,6 +136,8 @@ class Backward(_Elementwise):
         name, saved, constants = TORCH_BACKWARD[self.op.name]
         function, case = getattr(torch.ops.aten, name).default, self.case if self.op.name == "gelu" else {}
         x = getattr(torch.nn.functional, self.op.name)(x, **self.case) if saved == "y" else x
+        if name == "elu_backward":  # the only one that takes its constants first
+            return (lambda dy, x: function(dy, *constants, x)), dy, x
         return (lambda dy, x: function(dy, x, *constants, **case)), dy, x
 
     def torch(self) -> Call:

@@ -77,6 +77,8 @@ cdef extern from "fastnn.h" nogil:
     ptrdiff_t fnn_loss_work(ptrdiff_t n)
     void fnn_loss_f32(int, float *, const float *, const float *, const float *, const float *, ptrdiff_t, double)
     void fnn_loss_f64(int, double *, const double *, const double *, const double *, const double *, ptrdiff_t, double)
+    double fnn_sum_f32(const float *, ptrdiff_t)
+    double fnn_sum_f64(const double *, ptrdiff_t)
     double fnn_loss_sum_f32(int, double *, const float *, const float *, const float *, const float *, ptrdiff_t, double)
     double fnn_loss_sum_f64(int, double *, const double *, const double *, const double *, const double *, ptrdiff_t, double)
     void fnn_dloss_f32(int, float *, const float *, const float *, const float *, const float *, const float *, ptrdiff_t, double, double, int)

@@ -497,6 +497,19 @@ def column_sums(floating[::1] sums, const floating[:, ::1] x):
             fnn_column_sums_f64(&sums[0], &x[0, 0], x.shape[0], x.shape[1])
 
 
+def ordered_sum(const floating[::1] x):
+    """The sum in double, its order fixed."""
+    cdef double total
+    with nogil:
+        if floating is float:
+            total = fnn_sum_f32(pointer(x), x.shape[0])
+        else:
+            total = fnn_sum_f64(pointer(x), x.shape[0])
+    return total
+
+
+include "_plain.pxi"
+
 # -- optimizers -------------------------------------------------------------------------------------------------------
 
 cdef class Tensors:

@@ -40,9 +40,10 @@ def differentiable(function: Callable[P, R]) -> Callable[P, R]:
         for value in args:
             if isinstance(value, tensor_type):
                 return _record(call, args, kwargs)
-        for value in kwargs.values():
-            if isinstance(value, tensor_type):
-                return _record(call, args, kwargs)
+        if kwargs:
+            for value in kwargs.values():
+                if isinstance(value, tensor_type):
+                    return _record(call, args, kwargs)
         return function(*args, **kwargs)
 
     return call

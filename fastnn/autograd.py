@@ -437,19 +437,24 @@ def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
 
 def value_of(value: Any) -> Any:
     """The array of a Tensor; anything else as it is."""
-    return value.data if isinstance(value, Tensor) else value
+    return value._data if isinstance(value, Tensor) else value
 
 
 def tracks(*values: Any) -> bool:
     """Whether a call on these values is recorded."""
-    return _mode.enabled and any(isinstance(value, Tensor) and value._requires_grad for value in values)
+    for value in values:
+        if isinstance(value, Tensor) and value._requires_grad:
+            return _mode.enabled
+    return False
 
 
 def make(data: Any, parents: Sequence[Any], backward: Callable[[Array], Gradients]) -> Tensor:
     """Record a step: its result, what it was computed from, and the function from dy to the parents' gradients."""
-    result = Tensor(data)
+    result = Tensor.__new__(Tensor)
+    result._data = data if type(data) is np.ndarray else np.asarray(data)
+    result._grad = None
     result._requires_grad = True
-    result._node = _Node(tuple(p if isinstance(p, Tensor) and p._requires_grad else None for p in parents), backward)
+    result._node = _Node(tuple([p if isinstance(p, Tensor) and p._requires_grad else None for p in parents]), backward)
     return result
 
 
@@ -491,6 +496,7 @@ class Recorded:
 
     def __init__(self, function: Callable[..., Any], version: Callable[..., Any], differentiable: dict[str, int]):
         self.function, self.version, self.differentiable = function, version, differentiable
+        self.positions = frozenset(differentiable.values())
 
     @cached_property
     def takes(self) -> tuple[frozenset[str], frozenset[str], int]:
@@ -513,6 +519,9 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
         return {}
 
 
+_NO_TENSORS = frozenset({np.ndarray, float, int, bool, str, type(None)})  # types that neither are nor hold one
+
+
 def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
     """Run a recorded version; tracked arguments without a derivative are refused, untracked ones unwrapped."""
     names, known, positions = rule.takes
@@ -520,12 +529,14 @@ def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
         raise TypeError(f"{name}: expected at most {positions} positional arguments, got {len(args)}")
     arguments = []
     for i, value in enumerate(args):
-        if i in rule.differentiable.values():
+        if i in rule.positions or type(value) in _NO_TENSORS:
             arguments.append(value)
         elif tracks(*_flat((value,))):
             raise TypeError(f"{name}: no derivative with respect to argument {i + 1}; use .numpy() or no_grad()")
         else:
             arguments.append(value_of(value))
+    if not kwargs:
+        return rule.version(*arguments)
     options = {}
     for key, value in kwargs.items():
         if key not in known:
@@ -603,23 +614,24 @@ def _in_place(ufunc: np.ufunc, method: str, out: Any, inputs: Any, kwargs: Any) 
 
 def _run_backward(root: Tensor, grad: Array) -> None:
     """Walk the graph from the last step to the first; every node runs once, with its whole gradient."""
-    pending: dict[int, tuple[Tensor, Array]] = {id(root): (root, grad)}
-    order = _nodes_of(root)
+    pending: dict[int, Array] = {id(root): grad}
     leaves: list[tuple[Tensor, Array]] = []
-    for tensor_ in order:
-        dy = pending.pop(id(tensor_), (tensor_, None))[1]
+    for tensor_ in _nodes_of(root):
+        dy = pending.pop(id(tensor_), None)
         if dy is None:
             continue
-        if tensor_._node is None:
+        node = tensor_._node
+        if node is None:
             leaves.append((tensor_, dy))
             continue
-        for parent, d in zip(tensor_._node.parents, tensor_._node.backward(dy), strict=True):
+        for parent, d in zip(node.parents, node.backward(dy), strict=True):
             if parent is None or d is None:
                 continue
+            if type(d) is not np.ndarray or d.dtype is not parent._data.dtype:
+                d = np.asarray(d).astype(parent._data.dtype, copy=False)
             before = pending.get(id(parent))
-            d = np.asarray(d).astype(parent.data.dtype, copy=False)
-            pending[id(parent)] = (parent, d if before is None else np.asarray(before[1] + d))
-    uses = Counter(id(d) for _, d in leaves)
+            pending[id(parent)] = d if before is None else np.asarray(before + d)
+    uses = Counter([id(d) for _, d in leaves])
     for leaf, d in leaves:
         if leaf._grad is not None:
             leaf._grad = np.asarray(leaf._grad + d)

@@ -154,6 +154,7 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
      * that of x, or of t if `of_target`, times scale and dloss[i], unless that is NULL */                             \
     void fnn_loss_##SFX(int loss, REAL *out, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n, \
                         double a);                                                                                     \
+    double fnn_sum_##SFX(const REAL *x, ptrdiff_t n); /* in the order of reduce.inc */                                 \
     double fnn_loss_sum_##SFX(int loss, double *work, const REAL *x, const REAL *t, const REAL *as, const REAL *w,     \
                               ptrdiff_t n, double a);                                                                  \
     void fnn_dloss_##SFX(int loss, REAL *out, const REAL *dloss, const REAL *x, const REAL *t, const REAL *as,         \

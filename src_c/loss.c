@@ -100,4 +100,6 @@ void FN(fnn_dloss)(int loss, REAL *out, const REAL *dloss, const REAL *x, const 
                                .t = t, .as = as, .w = w, .n = n, .a = a, .scale = scale};
     fnn_parallel(fnn_loss_work(n), NS_EACH * REDUCE_BLOCK, FN(each_body), &d);
 }
+
+double FN(fnn_sum)(const REAL *x, ptrdiff_t n) { return TIER->row_dot(x, NULL, n); }
 #endif

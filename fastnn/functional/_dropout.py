@@ -128,6 +128,11 @@ def apply(
     name: str, argument: str, x: Any, rule: Rule, span: Span, training: bool, rng: Any, out: Array | None
 ) -> Array:
     """Drop and keep, or, if not training, copy."""
+    if training and out is None and span is elements and type(x) is np.ndarray and x.dtype in _check.FLOATS:
+        rng = _random.key(name, rng)
+        plain = _core.plain_dropout(x, rng, *rule)
+        if plain is not None:
+            return plain
     x, dtype = _check.as_compute(name, x, argument)
     _check.check_out(name, out, x.shape, dtype)
     parts = math.prod(x.shape[: span(name, x.ndim, training)])

@@ -68,6 +68,10 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Array | None = Non
     >>> linear([1.0, 2.0], [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [0.0, 0.0, 10.0])
     array([ 1.,  2., 13.])
     """
+    if out is None:
+        plain = _core.plain_linear(input, weight, bias)
+        if plain is not None:
+            return plain
     given = {"input": input, "weight": weight} | ({} if bias is None else {"bias": bias})
     (x, w, *rest), dtype = _operands("linear", given)
     _check_shapes("linear", x, w)
@@ -131,6 +135,9 @@ def linear_backward(dy: Any, input: Any, weight: Any) -> tuple[Array, Array, Arr
 
 def gradients(dy: Any, input: Any, weight: Any, wanted: tuple[bool, bool, bool]) -> tuple[Array | None, ...]:
     """`linear_backward`, only those gradients that are wanted."""
+    plain = _core.plain_linear_backward(dy, input, weight, wanted)
+    if plain is not None:
+        return plain
     name = "linear_backward"
     (gradient, x, w), dtype = _operands(name, {"dy": dy, "input": input, "weight": weight})
     _check_shapes(name, x, w)

@@ -184,6 +184,10 @@ def forward_with_stats(
     out: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """`batch_norm`, and the mean and rstd that its backward needs."""
+    if out is None and type(momentum) is float and type(eps) is float:
+        plain = _core.plain_batch_norm(input, weight, bias, running_mean, running_var, bool(training), momentum, eps)
+        if plain is not None:
+            return plain
     x, dtype = _checked_input("batch_norm", input)
     c = x.shape[1]
     running_mean = check_running("batch_norm", "running_mean", running_mean, c, update=training)
@@ -243,6 +247,9 @@ def batch_norm_backward(
     >>> dweight.round(3), dbias
     (array([-1.]), array([1.]))
     """
+    plain = _core.plain_batch_norm_backward(dy, input, mean, rstd, weight, bool(training))
+    if plain is not None:
+        return plain
     name = "batch_norm_backward"
     x, dtype = _checked_input(name, input)
     gradient = _check.compute_array(_check.as_float(name, dy, "dy").astype(x.dtype, copy=False))

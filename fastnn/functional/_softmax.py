@@ -27,6 +27,10 @@ def _implicit_dim(ndim: int) -> int:
 
 
 def _forward(name: str, input: Any, dim: int | None, dtype: Any, out: Array | None, log: bool) -> Array:
+    if dtype is None and out is None:
+        plain = _core.plain_softmax(input, dim, log)
+        if plain is not None:
+            return plain
     x = _check.as_float(name, input)
     if dtype is not None:
         if dtype not in _check.FLOATS:
@@ -43,6 +47,10 @@ def _forward(name: str, input: Any, dim: int | None, dtype: Any, out: Array | No
 
 
 def _backward(name: str, dy: Any, y: Any, dim: int | None, out: Array | None, log: bool) -> Array:
+    if out is None:
+        plain = _core.plain_softmax_backward(dy, y, dim, log)
+        if plain is not None:
+            return plain
     dy, y = _check.as_float(name, dy, "dy"), _check.as_float(name, y, "y")
     _check.same_shape(name, "y", y, "dy", dy)
     dim = _check.axis(name, _implicit_dim(y.ndim) if dim is None else dim, y.ndim)

@@ -1,0 +1,371 @@
+# Whole calls for the usual case, plain arrays: contiguous, native, float32 or float64, all of one type and fitting shapes.
+#
+# The general functions in Python check, convert, copy and explain; that costs several microseconds, more than a small
+# layer's arithmetic.  Each function here does the same work by pointers and returns None for whatever it does not take,
+# an empty array and anything illegal among them; the caller then goes the general way.
+
+cdef inline bint is_dense(object x, int type) noexcept:
+    """A C-contiguous array of this type that is not empty."""
+    return (is_plain(x) and cnp.PyArray_TYPE(<cnp.ndarray>x) == type and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray>x)
+            and cnp.PyArray_SIZE(<cnp.ndarray>x) > 0)
+
+
+cdef inline bint is_vector(object x, int type, ptrdiff_t n) noexcept:
+    return is_dense(x, type) and cnp.PyArray_NDIM(<cnp.ndarray>x) == 1 and cnp.PyArray_DIM(<cnp.ndarray>x, 0) == n
+
+
+cdef inline bint is_shaped_as(object x, cnp.ndarray like) noexcept:
+    """Dense, and of the type and shape of another."""
+    cdef int i
+    if not is_dense(x, cnp.PyArray_TYPE(like)) or cnp.PyArray_NDIM(<cnp.ndarray>x) != cnp.PyArray_NDIM(like):
+        return False
+    for i in range(cnp.PyArray_NDIM(like)):
+        if cnp.PyArray_DIM(<cnp.ndarray>x, i) != cnp.PyArray_DIM(like, i):
+            return False
+    return True
+
+
+cdef inline void *data(object x) noexcept:
+    return NULL if x is None else cnp.PyArray_DATA(<cnp.ndarray>x)
+
+
+cdef inline int type_of(object x) noexcept:
+    """The type number of a plain array, else -1."""
+    return cnp.PyArray_TYPE(<cnp.ndarray>x) if is_plain(x) else -1
+
+
+cdef inline cnp.ndarray new_vector(ptrdiff_t n, int type):
+    cdef cnp.npy_intp size = n
+    return cnp.PyArray_EMPTY(1, &size, type, 0)
+
+
+# -- linear -----------------------------------------------------------------------------------------------------------
+
+cdef void product(int type, void *c, const void *a, ptrdiff_t a_row, ptrdiff_t a_column, const void *b, ptrdiff_t b_row,
+                  ptrdiff_t b_column, const void *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) noexcept nogil:
+    if type == cnp.NPY_FLOAT:
+        fnn_gemm_f32(<float *>c, <const float *>a, a_row, a_column, <const float *>b, b_row, b_column, <const float *>bias, m, n, k)
+    else:
+        fnn_gemm_f64(<double *>c, <const double *>a, a_row, a_column, <const double *>b, b_row, b_column, <const double *>bias, m, n, k)
+
+
+cdef inline bint is_weight(object w, int type, ptrdiff_t k) noexcept:
+    """(out, in) of either order, not empty."""
+    return (is_plain(w) and cnp.PyArray_TYPE(<cnp.ndarray>w) == type and cnp.PyArray_NDIM(<cnp.ndarray>w) == 2
+            and cnp.PyArray_DIM(<cnp.ndarray>w, 1) == k and cnp.PyArray_SIZE(<cnp.ndarray>w) > 0)
+
+
+def plain_linear(x, w, bias):
+    """x W^T + bias for x (*, in)."""
+    cdef int type = type_of(x), ndim, i
+    cdef ptrdiff_t k, n, m, row, column
+    cdef cnp.npy_intp[32] shape
+    if type < 0 or not is_dense(x, type) or cnp.PyArray_NDIM(<cnp.ndarray>x) < 1:
+        return None
+    ndim = cnp.PyArray_NDIM(<cnp.ndarray>x)
+    k = cnp.PyArray_DIM(<cnp.ndarray>x, ndim - 1)
+    if ndim > 32 or not is_weight(w, type, k):
+        return None
+    n = cnp.PyArray_DIM(<cnp.ndarray>w, 0)
+    if bias is not None and not is_vector(bias, type, n):
+        return None
+    for i in range(ndim - 1):
+        shape[i] = cnp.PyArray_DIM(<cnp.ndarray>x, i)
+    shape[ndim - 1] = n
+    y = cnp.PyArray_EMPTY(ndim, shape, type, 0)
+    m = cnp.PyArray_SIZE(<cnp.ndarray>x) // k
+    row = cnp.PyArray_STRIDE(<cnp.ndarray>w, 0) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>w)
+    column = cnp.PyArray_STRIDE(<cnp.ndarray>w, 1) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>w)
+    cdef void *py = data(y)
+    cdef void *px = data(x)
+    cdef void *pw = data(w)
+    cdef void *pb = data(bias)
+    with nogil:
+        product(type, py, px, k, 1, pw, column, row, pb, m, n, k)
+    return y
+
+
+def plain_linear_backward(dy, x, w, wanted):
+    """The gradients of x, W and the bias that are wanted, None in place of the others."""
+    cdef int type = type_of(x), ndim, i
+    cdef ptrdiff_t k, n, m, row, column
+    cdef bint order
+    cdef cnp.npy_intp[2] shape
+    if type < 0 or not is_dense(x, type) or not is_dense(dy, type):
+        return None
+    ndim = cnp.PyArray_NDIM(<cnp.ndarray>x)
+    if ndim < 1 or cnp.PyArray_NDIM(<cnp.ndarray>dy) != ndim or not is_weight(w, type, cnp.PyArray_DIM(<cnp.ndarray>x, ndim - 1)):
+        return None
+    for i in range(ndim - 1):
+        if cnp.PyArray_DIM(<cnp.ndarray>dy, i) != cnp.PyArray_DIM(<cnp.ndarray>x, i):
+            return None
+    k = cnp.PyArray_DIM(<cnp.ndarray>x, ndim - 1)
+    n = cnp.PyArray_DIM(<cnp.ndarray>w, 0)
+    if cnp.PyArray_DIM(<cnp.ndarray>dy, ndim - 1) != n:
+        return None
+    m = cnp.PyArray_SIZE(<cnp.ndarray>x) // k
+    row = cnp.PyArray_STRIDE(<cnp.ndarray>w, 0) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>w)
+    column = cnp.PyArray_STRIDE(<cnp.ndarray>w, 1) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>w)
+    order = not cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray>w)
+    want_x, want_w, want_b = wanted
+    dx = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0) if want_x else None
+    shape[0], shape[1] = n, k
+    dw = cnp.PyArray_EMPTY(2, shape, type, order) if want_w else None
+    db = new_vector(n, type) if want_b else None
+    cdef void *px = data(x)
+    cdef void *pdy = data(dy)
+    cdef void *pw = data(w)
+    cdef void *pdx = data(dx)
+    cdef void *pdw = data(dw)
+    cdef void *pdb = data(db)
+    with nogil:
+        if pdx != NULL:
+            product(type, pdx, pdy, n, 1, pw, row, column, NULL, m, k, n)
+        if pdw != NULL and order:  # its transpose, as W's lies: x^T dy
+            product(type, pdw, px, 1, k, pdy, n, 1, NULL, k, n, m)
+        elif pdw != NULL:
+            product(type, pdw, pdy, 1, n, px, k, 1, NULL, n, k, m)
+        if pdb != NULL and type == cnp.NPY_FLOAT:
+            fnn_column_sums_f32(<float *>pdb, <float *>pdy, m, n)
+        elif pdb != NULL:
+            fnn_column_sums_f64(<double *>pdb, <double *>pdy, m, n)
+    return dx, dw, db
+
+
+# -- batch normalization ----------------------------------------------------------------------------------------------
+
+cdef void follow(int type, void *running, const double *batch, ptrdiff_t c, double momentum, double factor) noexcept nogil:
+    """running = (1 - momentum) running + momentum (factor batch), in double."""
+    cdef ptrdiff_t j
+    if running == NULL:
+        return
+    for j in range(c):
+        if type == cnp.NPY_FLOAT:
+            (<float *>running)[j] = <float>((1 - momentum) * <double>(<float *>running)[j] + momentum * (factor * batch[j]))
+        else:
+            (<double *>running)[j] = (1 - momentum) * (<double *>running)[j] + momentum * (factor * batch[j])
+
+
+cdef bint channels_of(object x, ptrdiff_t *n, ptrdiff_t *c, ptrdiff_t *s) noexcept:
+    """The sizes of dense x (N, C, *); more than one value a channel."""
+    cdef int i
+    if cnp.PyArray_NDIM(<cnp.ndarray>x) < 2:
+        return False
+    n[0], c[0], s[0] = cnp.PyArray_DIM(<cnp.ndarray>x, 0), cnp.PyArray_DIM(<cnp.ndarray>x, 1), 1
+    for i in range(2, cnp.PyArray_NDIM(<cnp.ndarray>x)):
+        s[0] *= cnp.PyArray_DIM(<cnp.ndarray>x, i)
+    return n[0] * s[0] > 1
+
+
+def plain_batch_norm(x, weight, bias, running_mean, running_var, bint training, double momentum, double eps):
+    """y, mean and rstd; in training the running statistics, where there are any, follow the batch's."""
+    cdef int type = type_of(x)
+    cdef ptrdiff_t n, c, s, j
+    cdef double factor
+    cdef bint last
+    if type < 0 or not is_dense(x, type) or not channels_of(x, &n, &c, &s) or not (eps > 0):
+        return None
+    for each in (weight, bias):
+        if each is not None and not is_vector(each, type, c):
+            return None
+    for each in (running_mean, running_var):
+        if each is None and training:
+            continue
+        if not is_vector(each, type, c) or (training and not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>each)):
+            return None
+    last = cnp.PyArray_NDIM(<cnp.ndarray>x) == 2
+    y = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    mean, rstd = new_vector(c, cnp.NPY_DOUBLE), new_vector(c, cnp.NPY_DOUBLE)
+    cdef double *work = <double *>PyMem_Malloc(fnn_norm_work(n, c, s) * sizeof(double))
+    if work == NULL:
+        raise MemoryError
+    cdef void *py = data(y)
+    cdef void *px = data(x)
+    cdef void *pw = data(weight)
+    cdef void *pb = data(bias)
+    cdef void *pm = data(running_mean)
+    cdef void *pv = data(running_var)
+    cdef double *mu = <double *>data(mean)
+    cdef double *r = <double *>data(rstd)
+    with nogil:
+        if training and type == cnp.NPY_FLOAT:
+            fnn_norm_stats_f32(mu, r, work, <float *>px, n, c, s, last)
+        elif training:
+            fnn_norm_stats_f64(mu, r, work, <double *>px, n, c, s, last)
+        else:
+            for j in range(c):
+                mu[j] = (<float *>pm)[j] if type == cnp.NPY_FLOAT else (<double *>pm)[j]
+                r[j] = (<float *>pv)[j] if type == cnp.NPY_FLOAT else (<double *>pv)[j]
+        if training:  # r still holds the variance
+            factor = <double>(n * s) / <double>(n * s - 1)
+            follow(type, pm, mu, c, momentum, 1)
+            follow(type, pv, r, c, momentum, factor)
+        for j in range(c):
+            r[j] = 1 / sqrt(r[j] + eps)
+        if type == cnp.NPY_FLOAT:
+            fnn_norm_forward_f32(<float *>py, work, <float *>px, mu, r, <float *>pw, <float *>pb, n, c, s, last)
+        else:
+            fnn_norm_forward_f64(<double *>py, work, <double *>px, mu, r, <double *>pw, <double *>pb, n, c, s, last)
+    PyMem_Free(work)
+    return y, mean, rstd
+
+
+def plain_batch_norm_backward(dy, x, mean, rstd, weight, bint training):
+    """dx, dweight, dbias."""
+    cdef int type = type_of(x)
+    cdef ptrdiff_t n, c, s
+    cdef bint last
+    if type < 0 or not is_dense(x, type) or not channels_of(x, &n, &c, &s) or not is_shaped_as(dy, <cnp.ndarray>x):
+        return None
+    if not is_vector(mean, cnp.NPY_DOUBLE, c) or not is_vector(rstd, cnp.NPY_DOUBLE, c):
+        return None
+    if weight is not None and not is_vector(weight, type, c):
+        return None
+    last = cnp.PyArray_NDIM(<cnp.ndarray>x) == 2
+    dx = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    dw, db = new_vector(c, type), new_vector(c, type)
+    cdef double *work = <double *>PyMem_Malloc(fnn_norm_work(n, c, s) * sizeof(double))
+    if work == NULL:
+        raise MemoryError
+    cdef void *pdx = data(dx)
+    cdef void *pdw = data(dw)
+    cdef void *pdb = data(db)
+    cdef void *pdy = data(dy)
+    cdef void *px = data(x)
+    cdef void *pw = data(weight)
+    cdef double *mu = <double *>data(mean)
+    cdef double *r = <double *>data(rstd)
+    with nogil:
+        if type == cnp.NPY_FLOAT:
+            fnn_norm_backward_f32(<float *>pdx, <float *>pdw, <float *>pdb, work, <float *>pdy, <float *>px, mu, r, <float *>pw,
+                                  n, c, s, last, training)
+        else:
+            fnn_norm_backward_f64(<double *>pdx, <double *>pdw, <double *>pdb, work, <double *>pdy, <double *>px, mu, r,
+                                  <double *>pw, n, c, s, last, training)
+    PyMem_Free(work)
+    return dx, dw, db
+
+
+# -- softmax and cross-entropy ----------------------------------------------------------------------------------------
+
+cdef bint last_rows(object x, object dim, ptrdiff_t *rows, ptrdiff_t *n) noexcept:
+    """The sizes of dense x as rows along `dim`, if that is its last dimension."""
+    cdef int ndim = cnp.PyArray_NDIM(<cnp.ndarray>x)
+    if not PyLong_CheckExact(dim) or ndim < 1 or not (dim == ndim - 1 or dim == -1):
+        return False
+    n[0] = cnp.PyArray_DIM(<cnp.ndarray>x, ndim - 1)
+    rows[0] = cnp.PyArray_SIZE(<cnp.ndarray>x) // n[0]
+    return True
+
+
+def plain_softmax(x, dim, bint log):
+    cdef int type = type_of(x)
+    cdef ptrdiff_t rows, n
+    if type < 0 or not is_dense(x, type) or not last_rows(x, dim, &rows, &n):
+        return None
+    y = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    cdef void *py = data(y)
+    cdef void *px = data(x)
+    with nogil:
+        if type == cnp.NPY_FLOAT:
+            fnn_softmax_f32(<float *>py, <float *>px, rows, n, log)
+        else:
+            fnn_softmax_f64(<double *>py, <double *>px, rows, n, log)
+    return y
+
+
+def plain_softmax_backward(dy, y, dim, bint log):
+    cdef int type = type_of(y)
+    cdef ptrdiff_t rows, n
+    if type < 0 or not is_dense(y, type) or not is_shaped_as(dy, <cnp.ndarray>y) or not last_rows(y, dim, &rows, &n):
+        return None
+    dx = PyArray_NewLikeArray(<cnp.ndarray>y, cnp.NPY_CORDER, NULL, 0)
+    cdef void *pdx = data(dx)
+    cdef void *pdy = data(dy)
+    cdef void *py = data(y)
+    with nogil:
+        if type == cnp.NPY_FLOAT:
+            fnn_dsoftmax_f32(<float *>pdx, <float *>pdy, <float *>py, rows, n, log)
+        else:
+            fnn_dsoftmax_f64(<double *>pdx, <double *>pdy, <double *>py, rows, n, log)
+    return dx
+
+
+cdef bint classes_of(object x, object target, ptrdiff_t *rows, ptrdiff_t *n) noexcept:
+    """Dense x (N, C) and a class of its C in each of the N int64 targets."""
+    cdef ptrdiff_t i
+    cdef int64_t *t
+    if not is_dense(x, type_of(x)) or cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or not cnp.PyArray_CheckExact(target):
+        return False
+    rows[0], n[0] = cnp.PyArray_DIM(<cnp.ndarray>x, 0), cnp.PyArray_DIM(<cnp.ndarray>x, 1)
+    if (cnp.PyArray_TYPE(<cnp.ndarray>target) != cnp.NPY_INT64 or cnp.PyArray_NDIM(<cnp.ndarray>target) != 1
+            or cnp.PyArray_DIM(<cnp.ndarray>target, 0) != rows[0] or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>target)):
+        return False
+    t = <int64_t *>data(target)
+    for i in range(rows[0]):
+        if t[i] < 0 or t[i] >= n[0]:  # illegal, or an ignore_index: not the usual case
+            return False
+    return True
+
+
+def plain_cross_entropy(x, target):
+    """The mean over all rows."""
+    cdef int type = type_of(x)
+    cdef ptrdiff_t rows, n
+    cdef double total
+    if type < 0 or not classes_of(x, target, &rows, &n):
+        return None
+    losses = new_vector(rows, type)
+    cdef void *pl = data(losses)
+    cdef void *px = data(x)
+    cdef int64_t *pt = <int64_t *>data(target)
+    with nogil:
+        if type == cnp.NPY_FLOAT:
+            fnn_nll_f32(<float *>pl, <float *>px, pt, NULL, rows, n, 0)
+        else:
+            fnn_nll_f64(<double *>pl, <double *>px, pt, NULL, rows, n, 0)
+    return ordered_sum(losses) / rows
+
+
+def plain_cross_entropy_backward(double dy, x, target):
+    cdef int type = type_of(x)
+    cdef ptrdiff_t rows, n, i
+    if type < 0 or not classes_of(x, target, &rows, &n):
+        return None
+    dx = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    dloss = new_vector(rows, type)
+    cdef void *pdx = data(dx)
+    cdef void *pd = data(dloss)
+    cdef void *px = data(x)
+    cdef int64_t *pt = <int64_t *>data(target)
+    with nogil:
+        if type == cnp.NPY_FLOAT:
+            for i in range(rows):
+                (<float *>pd)[i] = <float>(dy / rows)
+            fnn_dnll_f32(<float *>pdx, <float *>pd, <float *>px, pt, NULL, rows, n, 0)
+        else:
+            for i in range(rows):
+                (<double *>pd)[i] = dy / rows
+            fnn_dnll_f64(<double *>pdx, <double *>pd, <double *>px, pt, NULL, rows, n, 0)
+    return dx
+
+
+# -- dropout ----------------------------------------------------------------------------------------------------------
+
+def plain_dropout(x, uint64_t key, uint32_t threshold, double scale, double shift, double dropped):
+    """Each element for itself."""
+    cdef int type = type_of(x)
+    cdef fnn_dropout_t h = fnn_dropout_t(threshold, scale, shift, dropped)
+    cdef ptrdiff_t n
+    if type < 0 or not is_dense(x, type):
+        return None
+    y = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    n = cnp.PyArray_SIZE(<cnp.ndarray>x)
+    cdef void *py = data(y)
+    cdef void *px = data(x)
+    with nogil:
+        if type == cnp.NPY_FLOAT:
+            fnn_dropout_f32(<float *>py, <float *>px, n, 1, key, &h)
+        else:
+            fnn_dropout_f64(<double *>py, <double *>px, n, 1, key, &h)
+    return y
