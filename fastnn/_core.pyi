@@ -91,6 +91,8 @@ def plain_cross_entropy_backward(dy: float, x: Any, target: Any) -> Array | None
 def plain_dropout(
     x: Any, key: int, threshold: int, scale: float, shift: float, dropped: float
 ) -> Array | None: ...
+
+def are_alike(arrays: list[Any]) -> bool: ...
 def optimizer_step(
     rule: int,
     params: list[Array],

@@ -552,6 +552,17 @@ def _names(const char *text):
 RULES = {fnn_rule_name(i).decode(): (i, _names(fnn_rule_hypers(i)), _names(fnn_rule_states(i))) for i in range(FNN_RULES)}
 
 
+def are_alike(arrays):
+    """Whether all are plain arrays, writable, of one type, shape and order."""
+    cdef object first = arrays[0], each
+    if not is_plain(first):
+        return False
+    for each in arrays:
+        if not is_alike(<cnp.ndarray>first, each) or not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>each):
+            return False
+    return True
+
+
 def optimizer_step(int rule, list params, list grads, list states, const double[::1] hyper, bint single, double sign,
                    double weight_decay, double keep, double l1):
     """One step over dense arrays of one type (single: float) and, tensor by tensor, one layout."""

@@ -614,25 +614,24 @@ def _in_place(ufunc: np.ufunc, method: str, out: Any, inputs: Any, kwargs: Any) 
 
 def _run_backward(root: Tensor, grad: Array) -> None:
     """Walk the graph from the last step to the first; every node runs once, with its whole gradient."""
-    pending: dict[int, Array] = {id(root): grad}
-    leaves: list[tuple[Tensor, Array]] = []
-    for tensor_ in _nodes_of(root):
-        dy = pending.pop(id(tensor_), None)
+    pending: dict[Tensor, Array] = {root: grad}  # of the steps
+    leaves: dict[Tensor, Array] = {} if root._node is not None else pending
+    for tensor_ in _steps_of(root):
+        dy = pending.pop(tensor_, None)
         if dy is None:
             continue
         node = tensor_._node
-        if node is None:
-            leaves.append((tensor_, dy))
-            continue
+        assert node is not None
         for parent, d in zip(node.parents, node.backward(dy), strict=True):
             if parent is None or d is None:
                 continue
             if type(d) is not np.ndarray or d.dtype is not parent._data.dtype:
                 d = np.asarray(d).astype(parent._data.dtype, copy=False)
-            before = pending.get(id(parent))
-            pending[id(parent)] = d if before is None else np.asarray(before + d)
-    uses = Counter([id(d) for _, d in leaves])
-    for leaf, d in leaves:
+            received = leaves if parent._node is None else pending
+            before = received.get(parent)
+            received[parent] = d if before is None else np.asarray(before + d)
+    uses = Counter([id(d) for d in leaves.values()])
+    for leaf, d in leaves.items():
         if leaf._grad is not None:
             leaf._grad = np.asarray(leaf._grad + d)
         elif d is grad or d.base is not None or uses[id(d)] > 1:  # somebody else's memory too: the leaf gets its own
@@ -641,17 +640,20 @@ def _run_backward(root: Tensor, grad: Array) -> None:
             leaf._grad = d
 
 
-def _nodes_of(root: Tensor) -> list[Tensor]:
-    """The Tensors that the root was computed from, latest first, leaves last."""
-    seen, stack, found = {id(root)}, [root], []
+def _steps_of(root: Tensor) -> list[Tensor]:
+    """The computed Tensors that the root was computed from, itself among them, latest first."""
+    seen: set[Tensor] = set()
+    found: list[tuple[int, Tensor]] = []
+    stack: list[Tensor | None] = [root]
     while stack:
         tensor_ = stack.pop()
-        found.append(tensor_)
-        for parent in tensor_._node.parents if tensor_._node is not None else ():
-            if parent is not None and id(parent) not in seen:
-                seen.add(id(parent))
-                stack.append(parent)
-    return sorted(found, key=lambda t: -1 if t._node is None else t._node.number, reverse=True)
+        if tensor_ is None or tensor_._node is None or tensor_ in seen:
+            continue
+        seen.add(tensor_)
+        found.append((-tensor_._node.number, tensor_))
+        stack.extend(tensor_._node.parents)
+    found.sort()  # numbers are unique: Tensors are never compared
+    return [tensor_ for _, tensor_ in found]
 
 
 _dispatch.register(Tensor, record, tracks)

@@ -112,10 +112,11 @@ class Module:
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        for table in ("_parameters", "_buffers", "_modules"):
-            entries = vars(self).get(table, {})
-            if name in entries:
-                return entries[name]
+        own = vars(self)
+        if "_modules" in own:  # else __init__ was not called, or a copy is being made
+            for entries in (own["_parameters"], own["_buffers"], own["_modules"]):
+                if name in entries:
+                    return entries[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __delattr__(self, name: str) -> None:

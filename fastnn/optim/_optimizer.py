@@ -110,18 +110,19 @@ class Optimizer:
             step = self._step(group, numbers, fresh)
             for param, _ in part if numbers else ():
                 self.state.setdefault(param, {}).update(numbers)
-            self._run(group, step, self._arrays(group, part, names), names)
+            self._run(group, step, self._arrays(group, part, names))
 
-    def _run(self, group: Group, step: Step, arrays: dict[str, list[Array]], names: tuple[str, ...]) -> None:
+    def _run(self, group: Group, step: Step, arrays: list[list[Array]]) -> None:
         rule, hypers, _ = _core.RULES[step.rule]
+        params, grads, *states = arrays
         lr, decay = float(group["lr"]), float(group.get("weight_decay", 0.0))
         _core.optimizer_step(
             rule,
-            arrays["params"],
-            arrays["grads"],
-            [arrays[name] for name in names],
+            params,
+            grads,
+            states,
             np.array([step.hypers[name] for name in hypers]),
-            arrays["params"][0].dtype == np.float32,
+            params[0].dtype == np.float32,
             -1.0 if group["maximize"] else 1.0,
             0.0 if step.decoupled else decay,
             1 - lr * decay if step.decoupled else 1.0,
@@ -169,7 +170,7 @@ class Optimizer:
                 loss = closure()
         work = [(group, batch) for group in self.param_groups for batch in self._batches(group)]
         params = [param for _, batch in work for param, _ in batch]
-        gaps = [(param, param.data) for param in params if not _is_dense(param.data)]
+        gaps = [(p, p.data) for p in params if not (_core.are_alike([p._data]) or _is_dense(p.data))]
         for param, data in gaps:  # kernels want dense memory; the values return to their own afterwards
             param.data = data.copy()
         for group, batch in work:
@@ -184,44 +185,48 @@ class Optimizer:
         self._check_group(group)
         batches: dict[Any, Batch] = {}
         for param in group["params"]:
-            if param.grad is None:
-                continue
-            if param.dtype not in _check.FLOATS[1:]:
-                raise TypeError(f"{self._name}: expected float32 or float64 parameters, got {param.dtype}")
-            if not param.data.flags.writeable:
-                raise ValueError(f"{self._name}: a parameter of shape {param.shape} is read-only")
-            state = self.state.get(param, {})
-            for name, array in {
-                "grad": param.grad,
-                **{name: state[name] for name in self._states if name in state},
-            }.items():
-                if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.shape != param.shape:
-                    got = (
-                        f"{array.dtype} of shape {array.shape}"
-                        if isinstance(array, np.ndarray)
-                        else type(array).__name__
-                    )
-                    raise ValueError(
-                        f"{self._name}: expected {name} of floats of its parameter's shape {param.shape}, got {got}"
-                    )
-            batches.setdefault(param.dtype, []).append((param, param.grad))
+            if param._grad is not None:
+                state = self.state.get(param, {})
+                kept = {name: state[name] for name in self._states if name in state}
+                if not _core.are_alike([param._data, param._grad, *kept.values()]):
+                    self._check_arrays(param, {"grad": param._grad, **kept})
+                batches.setdefault(param._data.dtype, []).append((param, param._grad))
         return list(batches.values())
 
-    def _arrays(self, group: Group, batch: Batch, names: Iterable[str]) -> dict[str, list[Array]]:
-        """The batch's parameters, gradients and states as kernels need them: dense, each tensor's in one layout."""
-        columns: dict[str, list[Array]] = {name: [] for name in ("params", "grads", *names)}
+    def _check_arrays(self, param: Tensor, beside: dict[str, Any]) -> None:
+        """Refuse a parameter, or what is kept beside it, that a step cannot take in any layout."""
+        if param.dtype not in _check.FLOATS[1:]:
+            raise TypeError(f"{self._name}: expected float32 or float64 parameters, got {param.dtype}")
+        if not param.data.flags.writeable:
+            raise ValueError(f"{self._name}: a parameter of shape {param.shape} is read-only")
+        for name, array in beside.items():
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.shape != param.shape:
+                is_array = isinstance(array, np.ndarray)
+                got = f"{array.dtype} of shape {array.shape}" if is_array else type(array).__name__
+                raise ValueError(
+                    f"{self._name}: expected {name} of floats of its parameter's shape {param.shape}, got {got}"
+                )
+
+    def _arrays(self, group: Group, batch: Batch, names: tuple[str, ...]) -> list[list[Array]]:
+        """Parameters, gradients and states of the batch as kernels need them: dense, each tensor's in one layout."""
+        rows = []
         for param, grad in batch:
-            columns["params"].append(param.data)
-            columns["grads"].append(_check.laid_out_as(param.data, grad))
             state = self.state.setdefault(param, {}) if names else {}
-            for name in names:
-                if name in state:
-                    array = _check.laid_out_as(param.data, state[name])
-                else:
-                    array = np.full_like(param.data, self._initial(name, group))
-                state[name] = array if array.flags.writeable else array.copy(order="K")
-                columns[name].append(state[name])
-        return columns
+            row = [param._data, grad, *map(state.get, names)]
+            if not _core.are_alike(row):
+                row[1] = _check.laid_out_as(param.data, grad)
+                for i, name in enumerate(names, 2):
+                    row[i] = state[name] = self._state_array(param.data, state.get(name), self._initial(name, group))
+            rows.append(row)
+        return [list(column) for column in zip(*rows, strict=True)]
+
+    @staticmethod
+    def _state_array(like: Array, array: Array | None, initial: float) -> Array:
+        """A state in its parameter's layout, new ones with their initial value."""
+        if array is None:
+            return np.full_like(like, initial)
+        array = _check.laid_out_as(like, array)
+        return array if array.flags.writeable else array.copy(order="K")
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state by parameter number, and the groups' options: PyTorch's keys; the arrays are live."""
