@@ -167,6 +167,11 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
     /* c (m, n) = a (m, k) b (k, n) + bias (n, may be NULL); a and b with any strides */                               \
     void fnn_gemm_##SFX(REAL *c, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b, ptrdiff_t b_row,   \
                         ptrdiff_t b_column, const REAL *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k);                  \
+    /* b (k, n) once for many products: `packed` has room for fnn_packed_size values; a (m, k) is dense */             \
+    ptrdiff_t fnn_packed_size_##SFX(ptrdiff_t k, ptrdiff_t n);                                                         \
+    void fnn_pack_##SFX(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t k, ptrdiff_t n);   \
+    void fnn_gemm_packed_##SFX(REAL *c, const REAL *a, const REAL *packed, const REAL *bias, ptrdiff_t m, ptrdiff_t n, \
+                               ptrdiff_t k);                                                                           \
     void fnn_column_sums_##SFX(REAL *sums, const REAL *x, ptrdiff_t rows, ptrdiff_t c);                                \
                                                                                                                        \
     /* one step over `count` tensors of sizes[i] elements; state[k count + i] is the rule's state k of tensor i */        \

@@ -6,6 +6,7 @@
 #define REDUCE_BLOCK 1024 /* values of one block of a reduction: 4 or 8 KB, well inside the first-level cache */
 #define STRIP        256  /* columns whose sums go side by side; the tree's levels stay in the first-level cache */
 #define GEMM_DEPTH   256  /* k values summed by one accumulator before they are added to C */
+#define GEMM_WIDE    4    /* panels whose sums one row keeps in registers */
 
 static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
@@ -65,9 +66,13 @@ static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b
                         const struct fnn_dropout *h);                                                                  \
         void (*dropout_rows)(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t s, uint64_t first, uint64_t key,        \
                              const struct fnn_dropout *h);                                                             \
+        void (*gemm_pack)(REAL *panel, const REAL *b, ptrdiff_t row, ptrdiff_t column, ptrdiff_t k,                    \
+                          ptrdiff_t columns);                                                                          \
         void (*gemm_panel)(REAL *c, ptrdiff_t ldc, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,  \
                            ptrdiff_t b_row, ptrdiff_t b_column, const REAL *bias, ptrdiff_t m, ptrdiff_t columns,      \
-                           ptrdiff_t k);                                                                               \
+                           ptrdiff_t k, int packed);                                                                   \
+        void (*gemm_row)(REAL *c, const REAL *a, ptrdiff_t a_column, const REAL *b, ptrdiff_t b_row, const REAL *bias, \
+                         ptrdiff_t k);                                                                                 \
         void (*column_sums)(REAL *sums, const REAL *x, ptrdiff_t rows, ptrdiff_t c, ptrdiff_t gap);                    \
         void (*step[FNN_RULES])(REAL *p, const REAL *grad, REAL *const *state, ptrdiff_t n, const double *hyper,       \
                                 const struct fnn_step *h);                                                             \
