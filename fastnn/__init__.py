@@ -7,7 +7,7 @@ from . import _threads
 
 _threads.start()
 
-from . import _derivatives, _recorded, autograd, functional, io, nn, optim  # noqa: E402
+from . import _derivatives, _recorded, autograd, functional, inference, io, nn, optim  # noqa: E402
 from ._core import isa  # noqa: E402
 from ._info import show_config  # noqa: E402
 from ._random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
@@ -15,6 +15,7 @@ from ._threads import get_num_threads, set_num_threads, threads  # noqa: E402
 from ._version import __version__  # noqa: E402
 from .autograd import Tensor, enable_grad, is_grad_enabled, no_grad, tensor  # noqa: E402
 from .functional import *  # noqa: E402
+from .inference import freeze  # noqa: E402
 from .io import load, save  # noqa: E402
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "__version__",
     "autograd",
     "enable_grad",
+    "freeze",
     "functional",
     "get_num_threads",
     "get_rng_state",
+    "inference",
     "io",
     "is_grad_enabled",
     "isa",

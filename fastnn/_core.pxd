@@ -8,7 +8,17 @@ cdef extern from "fastnn.h" nogil:
     ctypedef struct fnn_dropout_t "struct fnn_dropout":
         uint32_t threshold
         double scale, shift, dropped
+    ctypedef struct fnn_plan_step_t "struct fnn_plan_step":
+        int kind, option, act
+        ptrdiff_t to "to", source "from", other
+        ptrdiff_t rows, n, k, s
+        const void *weight
+        const void *bias
+        const double *mean
+        const double *rstd
+        double a, b
     int FNN_ACTS
+    int FNN_PLAN_LINEAR, FNN_PLAN_BATCH_NORM, FNN_PLAN_ACT, FNN_PLAN_SOFTMAX, FNN_PLAN_LAYER_NORM, FNN_PLAN_COMBINE
     const char *FNN_COMPILER
     const char *FNN_FLAGS
     int FNN_OPENMP, FNN_SIMD
@@ -95,3 +105,11 @@ cdef extern from "fastnn.h" nogil:
     const char *fnn_rule_states(int rule)
     void fnn_optim_step_f32(int, float **, float **, float **, const ptrdiff_t *, ptrdiff_t, const double *, const fnn_step_t *)
     void fnn_optim_step_f64(int, double **, double **, double **, const ptrdiff_t *, ptrdiff_t, const double *, const fnn_step_t *)
+    ptrdiff_t fnn_packed_size_f32(ptrdiff_t, ptrdiff_t)
+    void fnn_pack_f32(float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t)
+    ptrdiff_t fnn_plan_work_f32(const fnn_plan_step_t *, ptrdiff_t, ptrdiff_t)
+    void fnn_plan_f32(const fnn_plan_step_t *, ptrdiff_t, float *const *, double *, ptrdiff_t)
+    ptrdiff_t fnn_packed_size_f64(ptrdiff_t, ptrdiff_t)
+    void fnn_pack_f64(double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t)
+    ptrdiff_t fnn_plan_work_f64(const fnn_plan_step_t *, ptrdiff_t, ptrdiff_t)
+    void fnn_plan_f64(const fnn_plan_step_t *, ptrdiff_t, double *const *, double *, ptrdiff_t)

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,23 @@ def plain_dropout(
     x: Any, key: int, threshold: int, scale: float, shift: float, dropped: float
 ) -> Array | None: ...
 
+
+PLAN_KINDS: dict[str, int]
+
+class Program:
+    inputs: tuple[tuple[int, ...], ...]
+    output: tuple[int, ...]
+    def __init__(
+        self,
+        dtype: Any,
+        inputs: Sequence[tuple[int, ...]],
+        sizes: Sequence[int],
+        output: tuple[int, ...],
+        steps: Sequence[tuple[str, dict[str, Any]]],
+    ) -> None: ...
+    def __call__(self, *xs: Any) -> Array | None: ...
+
+def pack(w: Array) -> Array: ...
 def are_alike(arrays: list[Any]) -> bool: ...
 def optimizer_step(
     rule: int,

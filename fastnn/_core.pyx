@@ -9,12 +9,16 @@ are used (`gemm["float"]`), which spares their dispatch at every call.
 cimport cython
 from cpython.float cimport PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from libc.math cimport sqrt
 from libc.stddef cimport ptrdiff_t
+from libc.stdlib cimport free, malloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cimport numpy as cnp
 
+import math
+
+import numpy as np
 from cython cimport floating
 
 cnp.import_array()
@@ -509,6 +513,7 @@ def ordered_sum(const floating[::1] x):
 
 
 include "_plain.pxi"
+include "_program.pxi"
 
 # -- optimizers -------------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ Gradients: TypeAlias = "Sequence[Array | None]"
 
 class _Mode(threading.local):
     enabled = True
+    tracer: Callable[..., Any] | None = None
 
 
 _mode = _Mode()
@@ -65,6 +66,21 @@ def no_grad() -> Any:
 def enable_grad() -> Any:
     """Record again inside a `with` block under `no_grad`."""
     return _grad_mode(True)
+
+
+@contextmanager
+def tracing(tracer: Callable[[Callable[..., Any], Any, Any], Any] | None) -> Iterator[None]:
+    """Hand this thread's calls on Tensors that nothing records to `tracer`, as (function, args, kwargs)."""
+    before, _mode.tracer = _mode.tracer, tracer
+    try:
+        yield
+    finally:
+        _mode.tracer = before
+
+
+def tracer_of_thread() -> Any:
+    """What `tracing` has set."""
+    return _mode.tracer
 
 
 class _Node:
@@ -171,25 +187,25 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def shape(self) -> tuple[int, ...]:
         """The array's shape."""
-        return self.data.shape
+        return self._data.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The array's dtype."""
-        return self.data.dtype
+        return self._data.dtype
 
     @property
     def ndim(self) -> int:
         """Number of dimensions."""
-        return self.data.ndim
+        return self._data.ndim
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self.data.size
+        return self._data.size
 
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self._data)
 
     def __bool__(self) -> bool:
         return bool(self.data)
@@ -288,7 +304,10 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         if not tracks(*inputs, *(out or ())):
             if out is not None:
                 kwargs["out"] = tuple(value_of(each) for each in out)
-            result = getattr(ufunc, method)(*map(value_of, inputs), **kwargs)
+            call = ufunc if method == "__call__" else getattr(ufunc, method)
+            if _mode.tracer is not None:
+                return _mode.tracer(call, inputs, kwargs)
+            result = call(*map(value_of, inputs), **kwargs)
             return result if out is None else out[0]
         if ufunc in UNDIFFERENTIATED:
             return getattr(ufunc, method)(*map(value_of, inputs), **kwargs)
@@ -314,6 +333,8 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in UNDIFFERENTIATED or not tracks(*_flat(args), *_flat(tuple(kwargs.values()))):
+            if _mode.tracer is not None:
+                return _mode.tracer(function, args, kwargs)
             return function(*_unwrapped(args), **{name: _unwrapped(value) for name, value in kwargs.items()})
         if function not in FUNCTIONS:
             raise TypeError(
@@ -484,6 +505,8 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     """Run a function of `fastnn.functional` on Tensors, and record it if one of them tracks gradients."""
     out = kwargs.pop("out", None)
     if not tracks(*args, *kwargs.values(), out):
+        if _mode.tracer is not None:
+            return _mode.tracer(function, args, kwargs if out is None else {**kwargs, "out": out})
         options = {name: value_of(value) for name, value in kwargs.items()}
         return function(*map(value_of, args), **options, **({} if out is None else {"out": value_of(out)}))
     if out is not None:

@@ -89,6 +89,27 @@ struct fnn_dropout
     double scale, shift, dropped; /* kept: x scale + shift */
 };
 
+/* a step of a plan for inference: which of the functions below, on which registers */
+enum
+{
+    FNN_PLAN_LINEAR,      /* n from k features: weight is packed */
+    FNN_PLAN_BATCH_NORM,  /* n channels of s values */
+    FNN_PLAN_ACT,         /* n values */
+    FNN_PLAN_SOFTMAX,     /* of n values; log if `option` */
+    FNN_PLAN_LAYER_NORM,  /* of n values, eps in a; without the mean, RMS norm, unless `option` */
+    FNN_PLAN_COMBINE,     /* n values of two registers; a product if `option` */
+    FNN_PLAN_KINDS
+};
+struct fnn_plan_step
+{
+    int kind, option, act; /* act: of FNN_PLAN_ACT, or of a linear step's result, or -1; a and b are its parameters */
+    ptrdiff_t to, from, other; /* registers */
+    ptrdiff_t rows, n, k, s;   /* sizes; rows for each sample */
+    const void *weight, *bias;
+    const double *mean, *rstd;
+    double a, b;
+};
+
 /* values of `work` that the functions below need */
 ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
 ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s);
@@ -170,13 +191,22 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
     /* b (k, n) once for many products: `packed` has room for fnn_packed_size values; a (m, k) is dense */             \
     ptrdiff_t fnn_packed_size_##SFX(ptrdiff_t k, ptrdiff_t n);                                                         \
     void fnn_pack_##SFX(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t k, ptrdiff_t n);   \
+    /* act: a function of activations.def with its parameters, applied to c, or -1 */                                  \
     void fnn_gemm_packed_##SFX(REAL *c, const REAL *a, const REAL *packed, const REAL *bias, ptrdiff_t m, ptrdiff_t n, \
-                               ptrdiff_t k);                                                                           \
+                               ptrdiff_t k, int act, double act_a, double act_b);                                      \
     void fnn_column_sums_##SFX(REAL *sums, const REAL *x, ptrdiff_t rows, ptrdiff_t c);                                \
                                                                                                                        \
     /* one step over `count` tensors of sizes[i] elements; state[k count + i] is the rule's state k of tensor i */        \
     void fnn_optim_step_##SFX(int rule, REAL **p, REAL **grad, REAL **state, const ptrdiff_t *sizes, ptrdiff_t count,  \
-                              const double *hyper, const struct fnn_step *h);
+                              const double *hyper, const struct fnn_step *h);                                          \
+                                                                                                                       \
+    /* y = x1 + x2, or x1 x2 */                                                                                        \
+    void fnn_combine_##SFX(REAL *y, const REAL *x1, const REAL *x2, ptrdiff_t n, int multiply);                        \
+                                                                                                                       \
+    /* a plan's steps over m samples; registers[i] holds its values, `work` fnn_plan_work doubles */                     \
+    ptrdiff_t fnn_plan_work_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, ptrdiff_t m);                    \
+    void fnn_plan_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, REAL *const *registers, double *work,      \
+                        ptrdiff_t m);
 FNN_API(float, f32)
 FNN_API(double, f64)
 #undef FNN_API

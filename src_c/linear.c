@@ -20,10 +20,11 @@ struct FN(gemm)
     REAL *c;
     const REAL *a, *b, *bias;
     ptrdiff_t a_row, a_column, b_row, b_column, m, n, k, width, chunk;
-    int packed;
+    int packed, act; /* act: applied to C, or -1 */
+    double act_a, act_b;
 };
 
-/* Items run through the panels of one chunk of rows, then the next chunk's */
+/* Items run through the columns of one chunk of rows, `width` at a time, then the next chunk's */
 static void FN(gemm_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(gemm) *d = job;
@@ -31,7 +32,7 @@ static void FN(gemm_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     for (ptrdiff_t item = begin; item < end; item++)
     {
         const ptrdiff_t i = item / panels * d->chunk, from = item % panels * d->width, to = fnn_min(from + d->width, d->n);
-        if (d->width > panel && to - from == d->width)
+        if (!d->packed && d->width > panel && to - from == d->width)
         {
             TIER->gemm_row(d->c + from, d->a, d->a_column, d->b + from, d->b_row, d->bias ? d->bias + from : NULL, d->k);
             continue;
@@ -40,6 +41,8 @@ static void FN(gemm_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
             TIER->gemm_panel(d->c + i * d->n + j, d->n, d->a + i * d->a_row, d->a_row, d->a_column,
                              d->b + j * (d->packed ? d->k : d->b_column), d->b_row, d->b_column, d->bias ? d->bias + j : NULL,
                              fnn_min(d->chunk, d->m - i), fnn_min(panel, d->n - j), d->k, d->packed);
+        for (ptrdiff_t r = i; d->act >= 0 && r < fnn_min(i + d->chunk, d->m); r++)
+            TIER->act[d->act](d->c + r * d->n + from, d->c + r * d->n + from, to - from, d->act_a, d->act_b);
     }
 }
 
@@ -55,7 +58,7 @@ void FN(fnn_gemm)(REAL *c, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, c
 {
     const ptrdiff_t width = TIER->tile_columns * (m == 1 && b_column == 1 ? GEMM_WIDE : 1);
     const ptrdiff_t chunk = k <= SHALLOW ? SHALLOW_CHUNK : ROW_CHUNK;
-    const struct FN(gemm) d = {c, a, b, bias, a_row, a_column, b_row, b_column, m, n, k, width, chunk, 0};
+    const struct FN(gemm) d = {c, a, b, bias, a_row, a_column, b_row, b_column, m, n, k, width, chunk, 0, -1, 0, 0};
     FN(run_gemm)(&d);
 }
 
@@ -72,10 +75,11 @@ void FN(fnn_pack)(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_colu
         TIER->gemm_pack(packed + j * k, b + j * b_column, b_row, b_column, k, fnn_min(width, n - j));
 }
 
-void FN(fnn_gemm_packed)(REAL *c, const REAL *a, const REAL *packed, const REAL *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k)
+void FN(fnn_gemm_packed)(REAL *c, const REAL *a, const REAL *packed, const REAL *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
+                         int act, double act_a, double act_b)
 {
-    const ptrdiff_t width = TIER->tile_columns;
-    const struct FN(gemm) d = {c, a, packed, bias, k, 1, width, 1, m, n, k, width, ROW_CHUNK, 1};
+    const ptrdiff_t panel = TIER->tile_columns, width = act < 0 ? panel : panel * GEMM_WIDE; /* long rows for the function */
+    const struct FN(gemm) d = {c, a, packed, bias, k, 1, panel, 1, m, n, k, width, ROW_CHUNK, 1, act, act_a, act_b};
     FN(run_gemm)(&d);
 }
 

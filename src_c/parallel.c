@@ -2,7 +2,8 @@
  *
  * Why not OpenMP's runtime: it spins between regions, and next to a BLAS that spins too the two fight for the cores
  * (26 times slower, measured); it is shared with whoever loaded it first; it hangs in forked children.  Here workers start
- * late and sleep on a condition variable after a few microseconds.  FASTNN_THREADING=openmp selects the runtime all the
+ * late, and sleep on a condition variable after a few microseconds, or, between calls that follow each other closely, a
+ * fifth of a millisecond, in which they yield to whoever wants the processor.  FASTNN_THREADING=openmp selects the runtime all the
  * same, for programs that own an OpenMP team.
  *
  * One region at a time: a call that finds the team busy does its work alone, so that many calling threads never
@@ -10,11 +11,11 @@
  * worker that wakes late, or never, costs nothing but its help. */
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getcpu, affinity */
-#include <sched.h>
 #endif
 #ifndef _WIN32
 #define FNN_HAVE_PTHREADS 1
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #endif
@@ -27,7 +28,8 @@
 #define NS_PER_THREAD   6e3 /* work that repays one more thread: waking a sleeper costs 3 to 10 us */
 #define CHUNKS_A_THREAD 16  /* chunks to even out cores of unequal speed and workers that wake late */
 #define NS_PER_CHUNK    2e3 /* the least work of a chunk, next to which the counter costs nothing */
-#define POLL_NS         4000 /* how long a waiting thread looks before it sleeps */
+#define POLL_NS         4000 /* how long a waiting thread looks before it lets others run, or sleeps */
+#define SOON_NS         200000 /* work that came after less than this is expected again so soon */
 
 static atomic_int process_threads = 1;
 static _Thread_local int thread_limit;
@@ -72,7 +74,7 @@ static struct region *current;
 static atomic_int places, active; /* workers that may still join the region, and those inside it */
 static atomic_int workers;
 static pthread_t worker_ids[MAX_WORKERS];
-static atomic_int worker_cpus[MAX_WORKERS]; /* where each was when it last lay down to sleep */
+static atomic_int worker_cpus[MAX_WORKERS]; /* where each was when it last lay down to sleep, or yielded */
 
 /* Linux likes to wake a sleeper where it slept.  If that is the caller's own processor the two then take turns on it (on
  * small machines it does not look for an idle one): a worker found there is sent elsewhere before it is woken.  Once
@@ -113,30 +115,45 @@ static void pause_briefly(void)
 #endif
 }
 
-/* Looks for up to POLL_NS until *value is (or is not) 0: the lock's holder usually needs less than a sleep and a wake */
-static void poll_for(atomic_int *value, int zero)
+static long nanoseconds(void)
 {
-    struct timespec start, now;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    do
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+
+/* Looks for up to `most` ns until *value is (or is not) 0, and soon lets other threads have the processor between looks.
+ * A sleeper's wake costs 15 to 40 us on a virtual machine, as much as many a region, but only looks that are likely to
+ * succeed may be long.  worker: who looks, or -1. */
+static void poll_for(atomic_int *value, int zero, long most, int worker)
+{
+    const long start = nanoseconds();
+    for (long waited = 0; waited < most; waited = nanoseconds() - start)
     {
         for (int i = 0; i < 32; i++, pause_briefly())
             if ((atomic_load_explicit(value, memory_order_acquire) == 0) == zero)
                 return;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - start.tv_sec) * 1000000000L + (now.tv_nsec - start.tv_nsec) < POLL_NS);
+        if (waited <= POLL_NS)
+            continue;
+        if (worker >= 0)
+            remember_cpu(worker);
+        sched_yield();
+    }
 }
 
 static void *work(void *number)
 {
     const int self = (int)(intptr_t)number;
+    long gap = 0; /* between the last two regions, as this worker saw it */
     for (;;)
     {
-        poll_for(&places, 0);
+        const long idle = nanoseconds();
+        poll_for(&places, 0, gap < SOON_NS ? SOON_NS : POLL_NS, self);
         remember_cpu(self);
         pthread_mutex_lock(&team_lock);
         while (atomic_load_explicit(&places, memory_order_relaxed) == 0)
             pthread_cond_wait(&work_came, &team_lock);
+        gap = nanoseconds() - idle;
         struct region *r = current;
         atomic_fetch_sub(&places, 1);
         atomic_fetch_add(&active, 1);
@@ -190,7 +207,7 @@ static void run_own(struct region *r, int threads)
     take_chunks(r);
 
     atomic_store(&places, 0); /* whoever has not come by now is not waited for */
-    poll_for(&active, 1);
+    poll_for(&active, 1, SOON_NS, -1);
     pthread_mutex_lock(&team_lock);
     atomic_store(&places, 0); /* again, under the lock: a worker may have been between its look and its step */
     while (atomic_load(&active) != 0)
