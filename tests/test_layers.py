@@ -29,6 +29,7 @@ ALLOWED = {
     "io": BASE | {"autograd"},
     "nn": BASE | {"functional", "autograd"},
     "optim": BASE | {"autograd"},
+    "inference": BASE | {"functional", "autograd", "nn"},
     "_demo": BASE | {"autograd", "io", "nn", "optim"},
     "__main__": BASE | {"_demo", "_info"},
 }

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-def _implicit_dim(ndim: int) -> int:
+def implicit_dim(ndim: int) -> int:
     """PyTorch's choice where no dim is given: 0 for 0, 1 and 3 dimensions, else 1."""
     return 0 if ndim in (0, 1, 3) else 1
 
@@ -36,7 +36,7 @@ def _forward(name: str, input: Any, dim: int | None, dtype: Any, out: Array | No
         if dtype not in _check.FLOATS:
             raise TypeError(f"{name}: expected dtype float16, float32 or float64, got {dtype!r}")
         x = x.astype(dtype)
-    dim = _check.axis(name, _implicit_dim(x.ndim) if dim is None else dim, x.ndim)
+    dim = _check.axis(name, implicit_dim(x.ndim) if dim is None else dim, x.ndim)
     result = x.dtype.newbyteorder("=")
     _check.check_out(name, out, x.shape, result)
     rows = to_rows(_check.compute_array(x), dim)
@@ -53,7 +53,7 @@ def _backward(name: str, dy: Any, y: Any, dim: int | None, out: Array | None, lo
             return plain
     dy, y = _check.as_float(name, dy, "dy"), _check.as_float(name, y, "y")
     _check.same_shape(name, "y", y, "dy", dy)
-    dim = _check.axis(name, _implicit_dim(y.ndim) if dim is None else dim, y.ndim)
+    dim = _check.axis(name, implicit_dim(y.ndim) if dim is None else dim, y.ndim)
     result = np.result_type(dy, y)
     _check.check_out(name, out, y.shape, result)
     compute = np.result_type(result, np.float32)

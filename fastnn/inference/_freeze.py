@@ -1,4 +1,4 @@
-"""Prediction without the interpreter: `freeze` turns a trained model into a plan of C calls."""
+"""`freeze` and what it returns: a model, and its plans by kind of input."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from . import _core
-from ._check import Array
+from .. import _core
+from .._check import Array
+from ..autograd import Tensor, no_grad
+from ..nn import Module
 from ._plan import Plan
 from ._trace import SIZES, Node, Own, Ref, trace
-from .autograd import Tensor, no_grad
-from .nn import Module
-
-__all__ = ["Frozen", "freeze"]
 
 
 class Frozen:
@@ -70,11 +68,12 @@ class Frozen:
 
     def _planned(self, x: Array) -> Plan:
         """A plan that gives the model's own output for such inputs; its one stage is the model where that fails."""
+        batch = np.resize(x, (SIZES[0], *x.shape[1:]))
+        expected = self._as_it_is(batch)  # raises what the model raises
         try:
             plan = Plan(*trace(self.model, x), x)
-            batch = np.resize(x, (SIZES[0], *x.shape[1:]))
-            agrees = _close(plan(batch), self._as_it_is(batch))
-        except Exception:  # a real fault shows when the model is called as it is
+            agrees = _close(plan(batch), expected)
+        except Exception:  # the plan's fault
             agrees = False
         if not agrees:
             call = Node(Own("", self.model), (Ref(0),), {}, 1, None, x.dtype)

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _core
-from ._check import Array
-from .autograd import Tensor, no_grad, tracer_of_thread, tracing, value_of
+from .. import _core
+from .._check import Array
+from ..autograd import Tensor, no_grad, tracer_of_thread, tracing, value_of
 
 SIZES = 5, 7  # of the two batches; what differs between them as they do is the batch size
 
