@@ -70,7 +70,7 @@ core = Extension(
     "fastnn._core",
     sources,
     include_dirs=["src_c", numpy.get_include()],
-    depends=[*headers, "fastnn/_plain.pxi", "fastnn/_program.pxi"],
+    depends=[*headers, *map(str, Path("fastnn").glob("*.pxi"))],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     extra_compile_args=FLAGS + os.environ.get("FASTNN_CFLAGS", "").split(),
     extra_link_args=os.environ.get("FASTNN_LDFLAGS", "").split(),

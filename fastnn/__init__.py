@@ -3,13 +3,15 @@
 Functions of arrays (`fastnn.gelu(x)`), layers (`fastnn.nn`), optimizers (`fastnn.optim`), and a tape between them.
 """
 
-from . import _threads
+from . import _memory, _threads
 
+_memory.start()
 _threads.start()
 
 from . import _derivatives, _recorded, autograd, functional, inference, io, nn, optim  # noqa: E402
 from ._core import isa  # noqa: E402
 from ._info import show_config  # noqa: E402
+from ._memory import empty_cache, memory_stats, set_cache_limit  # noqa: E402
 from ._random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
 from ._threads import get_num_threads, set_num_threads, threads  # noqa: E402
 from ._version import __version__  # noqa: E402
@@ -22,6 +24,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "autograd",
+    "empty_cache",
     "enable_grad",
     "freeze",
     "functional",
@@ -33,10 +36,12 @@ __all__ = [
     "isa",
     "load",
     "manual_seed",
+    "memory_stats",
     "nn",
     "no_grad",
     "optim",
     "save",
+    "set_cache_limit",
     "set_num_threads",
     "set_rng_state",
     "show_config",

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from . import _dispatch
+from . import _core, _dispatch
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -195,7 +195,7 @@ def target_for(out: Array | None, shape: tuple[int, ...], dtype: Any, *inputs: A
         and not any(each is not None and np.may_share_memory(out, each) for each in inputs)
     ):
         return out
-    return np.empty(shape, dtype)
+    return _core.empty(shape, dtype)
 
 
 def finish(result: Array, dtype: Any, out: Array | None) -> Array:

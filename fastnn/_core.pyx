@@ -9,10 +9,12 @@ are used (`gemm["float"]`), which spares their dispatch at every call.
 cimport cython
 from cpython.float cimport PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
+from cpython.pycapsule cimport PyCapsule_New
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from libc.math cimport sqrt
 from libc.stddef cimport ptrdiff_t
-from libc.stdlib cimport free, malloc
+from libc.string cimport memset, strcpy
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cimport numpy as cnp
 
@@ -25,6 +27,8 @@ cnp.import_array()
 
 cdef extern from "numpy/arrayobject.h":
     object PyArray_NewLikeArray(cnp.ndarray prototype, cnp.NPY_ORDER order, cnp.PyArray_Descr *dtype, int subok)
+
+include "_pool.pxi"
 
 # -- instruction sets and threads -------------------------------------------------------------------------------------
 
@@ -134,7 +138,7 @@ cdef inline bint is_alike(cnp.ndarray x, object y) noexcept:
 cdef inline object output_like(cnp.ndarray x, object out):
     """A new array of x's type, shape and order, or `out` if it will do, else None."""
     if out is None:
-        return PyArray_NewLikeArray(x, cnp.NPY_KEEPORDER, NULL, 0)
+        return new_like(x, cnp.NPY_KEEPORDER)
     if is_alike(x, out) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out):
         return out
     return None
@@ -267,7 +271,7 @@ def norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s):
 def reciprocal_std(const double[::1] var, double eps):
     """1 / sqrt(var + eps); a negative variance gives NaN, and no warning."""
     cdef ptrdiff_t i
-    result = PyArray_NewLikeArray(var.base, cnp.NPY_KEEPORDER, NULL, 0)
+    result = new_like(var.base, cnp.NPY_KEEPORDER)
     cdef double[::1] rstd = result
     for i in range(var.shape[0]):
         rstd[i] = 1 / sqrt(var[i] + eps)

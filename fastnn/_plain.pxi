@@ -36,7 +36,7 @@ cdef inline int type_of(object x) noexcept:
 
 cdef inline cnp.ndarray new_vector(ptrdiff_t n, int type):
     cdef cnp.npy_intp size = n
-    return cnp.PyArray_EMPTY(1, &size, type, 0)
+    return new_array(1, &size, type)
 
 
 # -- linear -----------------------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def plain_linear(x, w, bias):
     for i in range(ndim - 1):
         shape[i] = cnp.PyArray_DIM(<cnp.ndarray>x, i)
     shape[ndim - 1] = n
-    y = cnp.PyArray_EMPTY(ndim, shape, type, 0)
+    y = new_array(ndim, shape, type)
     m = cnp.PyArray_SIZE(<cnp.ndarray>x) // k
     row = cnp.PyArray_STRIDE(<cnp.ndarray>w, 0) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>w)
     column = cnp.PyArray_STRIDE(<cnp.ndarray>w, 1) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>w)
@@ -108,9 +108,9 @@ def plain_linear_backward(dy, x, w, wanted):
     column = cnp.PyArray_STRIDE(<cnp.ndarray>w, 1) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>w)
     order = not cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray>w)
     want_x, want_w, want_b = wanted
-    dx = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0) if want_x else None
+    dx = new_like(x, cnp.NPY_CORDER) if want_x else None
     shape[0], shape[1] = n, k
-    dw = cnp.PyArray_EMPTY(2, shape, type, order) if want_w else None
+    dw = new_array(2, shape, type, order) if want_w else None
     db = new_vector(n, type) if want_b else None
     cdef void *px = data(x)
     cdef void *pdy = data(dy)
@@ -174,7 +174,7 @@ def plain_batch_norm(x, weight, bias, running_mean, running_var, bint training, 
         if not is_vector(each, type, c) or (training and not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>each)):
             return None
     last = cnp.PyArray_NDIM(<cnp.ndarray>x) == 2
-    y = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    y = new_like(x, cnp.NPY_CORDER)
     mean, rstd = new_vector(c, cnp.NPY_DOUBLE), new_vector(c, cnp.NPY_DOUBLE)
     cdef double *work = <double *>PyMem_Malloc(fnn_norm_work(n, c, s) * sizeof(double))
     if work == NULL:
@@ -222,7 +222,7 @@ def plain_batch_norm_backward(dy, x, mean, rstd, weight, bint training):
     if weight is not None and not is_vector(weight, type, c):
         return None
     last = cnp.PyArray_NDIM(<cnp.ndarray>x) == 2
-    dx = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    dx = new_like(x, cnp.NPY_CORDER)
     dw, db = new_vector(c, type), new_vector(c, type)
     cdef double *work = <double *>PyMem_Malloc(fnn_norm_work(n, c, s) * sizeof(double))
     if work == NULL:
@@ -263,7 +263,7 @@ def plain_softmax(x, dim, bint log):
     cdef ptrdiff_t rows, n
     if type < 0 or not is_dense(x, type) or not last_rows(x, dim, &rows, &n):
         return None
-    y = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    y = new_like(x, cnp.NPY_CORDER)
     cdef void *py = data(y)
     cdef void *px = data(x)
     with nogil:
@@ -279,7 +279,7 @@ def plain_softmax_backward(dy, y, dim, bint log):
     cdef ptrdiff_t rows, n
     if type < 0 or not is_dense(y, type) or not is_shaped_as(dy, <cnp.ndarray>y) or not last_rows(y, dim, &rows, &n):
         return None
-    dx = PyArray_NewLikeArray(<cnp.ndarray>y, cnp.NPY_CORDER, NULL, 0)
+    dx = new_like(y, cnp.NPY_CORDER)
     cdef void *pdx = data(dx)
     cdef void *pdy = data(dy)
     cdef void *py = data(y)
@@ -332,7 +332,7 @@ def plain_cross_entropy_backward(double dy, x, target):
     cdef ptrdiff_t rows, n, i
     if type < 0 or not classes_of(x, target, &rows, &n):
         return None
-    dx = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    dx = new_like(x, cnp.NPY_CORDER)
     dloss = new_vector(rows, type)
     cdef void *pdx = data(dx)
     cdef void *pd = data(dloss)
@@ -359,7 +359,7 @@ def plain_dropout(x, uint64_t key, uint32_t threshold, double scale, double shif
     cdef ptrdiff_t n
     if type < 0 or not is_dense(x, type):
         return None
-    y = PyArray_NewLikeArray(<cnp.ndarray>x, cnp.NPY_CORDER, NULL, 0)
+    y = new_like(x, cnp.NPY_CORDER)
     n = cnp.PyArray_SIZE(<cnp.ndarray>x)
     cdef void *py = data(y)
     cdef void *px = data(x)

@@ -98,16 +98,16 @@ cdef class Program:
         m = shape[0] = cnp.PyArray_DIM(<cnp.ndarray>xs[0], 0)
         for i in range(len(self.output)):
             shape[i + 1] = self.output[i]
-        y = cnp.PyArray_EMPTY(len(self.output) + 1, shape, self.type, 0)
+        y = new_array(<int>len(self.output) + 1, shape, self.type)
         chunk = m if m < PLAN_ROWS else PLAN_ROWS
         for i in range(given, self.registers - 1):
             total += (self.sizes[i] * chunk * item + 63) // 64 * 64
         with nogil:
             work = (fnn_plan_work_f32(self.steps, self.count, chunk) if item == 4 else fnn_plan_work_f64(self.steps, self.count, chunk))
-            memory = <char *>malloc(total + work * sizeof(double) + 64)
+            memory = <char *>fnn_pool_alloc(total + work * sizeof(double))
         if memory == NULL:
             raise MemoryError
-        total = (64 - <size_t>memory % 64) % 64
+        total = 0
         for i in range(given, self.registers - 1):
             at[i] = memory + total
             total += (self.sizes[i] * chunk * item + 63) // 64 * 64
@@ -122,7 +122,7 @@ cdef class Program:
                 else:
                     fnn_plan_f64(self.steps, self.count, <double **>at, <double *>(memory + total), m - done if m - done < chunk else chunk)
                 done += chunk
-            free(memory)
+            fnn_pool_free(memory)
         return y
 
 

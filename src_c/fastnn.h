@@ -38,6 +38,19 @@ FNN_EXPORT int fnn_get_num_threads(void); /* of this thread's next call: its own
 int fnn_set_thread_limit(int n); /* of the calling thread, 0 for none; returns the one before */
 int fnn_team_size(void); /* workers alive */
 
+/* -- memory of large results ---------------------------------------------------------------------------------------- */
+struct fnn_pool_stats
+{
+    size_t live, cached, peak, limit; /* bytes: handed out, kept, the most of both together, the most that may be kept */
+    uint64_t requests, hits;          /* hits: served from what was kept */
+};
+void *fnn_pool_alloc(size_t size); /* aligned to a cache line; NULL if there is no memory */
+void fnn_pool_free(void *memory);
+void *fnn_pool_realloc(void *memory, size_t size);
+void fnn_pool_empty(void);
+void fnn_pool_limit(size_t bytes);
+void fnn_pool_read(struct fnn_pool_stats *out, int reset_peak);
+
 /* -- element-wise functions: activations.def ----------------------------------------------------------------------- */
 enum
 {

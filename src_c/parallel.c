@@ -68,6 +68,7 @@ static void take_chunks(struct region *r)
 /* -- our own team ---------------------------------------------------------------------------------------------------- */
 #ifdef FNN_HAVE_PTHREADS
 static pthread_mutex_t region_lock = PTHREAD_MUTEX_INITIALIZER; /* held by the caller for the whole region */
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;  /* for the other files */
 static pthread_mutex_t team_lock = PTHREAD_MUTEX_INITIALIZER;   /* guards what follows */
 static pthread_cond_t work_came = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;
 static struct region *current;
@@ -222,10 +223,12 @@ static void before_fork(void)
 {
     pthread_mutex_lock(&region_lock);
     pthread_mutex_lock(&team_lock);
+    pthread_mutex_lock(&shared_lock);
 }
 
 static void after_fork_in_parent(void)
 {
+    pthread_mutex_unlock(&shared_lock);
     pthread_mutex_unlock(&team_lock);
     pthread_mutex_unlock(&region_lock);
 }
@@ -234,11 +237,26 @@ static void after_fork_in_child(void)
 {
     pthread_mutex_init(&region_lock, NULL);
     pthread_mutex_init(&team_lock, NULL);
+    pthread_mutex_init(&shared_lock, NULL);
     pthread_cond_init(&work_came, NULL);
     pthread_cond_init(&work_done, NULL);
     workers = 0;
 }
 #endif
+
+void fnn_lock(void)
+{
+#ifdef FNN_HAVE_PTHREADS
+    pthread_mutex_lock(&shared_lock);
+#endif
+}
+
+void fnn_unlock(void)
+{
+#ifdef FNN_HAVE_PTHREADS
+    pthread_mutex_unlock(&shared_lock);
+#endif
+}
 
 /* -- OpenMP's team --------------------------------------------------------------------------------------------------- */
 #ifdef FNN_HAVE_OPENMP

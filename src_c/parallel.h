@@ -9,4 +9,8 @@ typedef void (*fnn_body)(const void *job, ptrdiff_t begin, ptrdiff_t end);
  * them, on others.  Each item must be independent of the rest; the ranges may differ from call to call. */
 void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *job);
 
+/* One lock for what calling threads share; a fork waits for it, so that a child never finds it held. */
+void fnn_lock(void);
+void fnn_unlock(void);
+
 #endif

@@ -16,11 +16,12 @@ pytestmark = pytest.mark.skipif(not (ROOT / "src_c").is_dir(), reason="needs the
 # What each part may import of the package, from the bottom up.
 BASE = {"_core", "_check", "_dispatch", "_random", "_threads", "_version"}
 ALLOWED = {
-    "_check": {"_dispatch"},
+    "_check": {"_core", "_dispatch"},
     "_dispatch": set(),
     "_version": set(),
     "_random": {"_check"},
     "_threads": {"_check", "_core", "_version"},
+    "_memory": {"_check", "_core"},
     "_info": BASE,
     "functional": BASE | {"functional"},
     "autograd": BASE,

@@ -250,7 +250,7 @@ def cross_entropy_backward(
     given = _class_loss(name, input, target, weight, ignore_index, reduction, label_smoothing, probabilities=True)
     rows = given.rows
     _check.check_out(name, out, given.shape, given.dtype)
-    losses, dx = given.row_gradients(dy), np.empty_like(rows)
+    losses, dx = given.row_gradients(dy), _core.empty_like(rows)
     if dx.size and given.targets is not None:
         _core.nll_backward[kernel_type(rows)](dx, losses, rows, given.targets, given.weight, given.smoothing)
     elif dx.size:
@@ -272,7 +272,7 @@ def target_gradient(
     """Gradient of `cross_entropy` with respect to target probabilities: -weight * log_softmax(x) * dy."""
     name = "cross_entropy_backward"
     given = _class_loss(name, input, target, weight, ignore_index, reduction, label_smoothing, probabilities=True)
-    dt = np.empty_like(given.rows)
+    dt = _core.empty_like(given.rows)
     if dt.size:
         losses = given.row_gradients(dy)
         _core.soft_nll_target[kernel_type(dt)](dt, losses, given.rows, given.weight, given.smoothing)

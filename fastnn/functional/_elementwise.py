@@ -74,11 +74,11 @@ def backward(act: int, dy: Any, saved: Any, out: Any, a: Any, b: Any) -> Any:
 def _destination(out: Array | None, like: Array, *inputs: Array) -> Array:
     """Where the kernel may write: `out` if it has the computing type and is an input or apart from all of them."""
     if out is None or out.dtype != like.dtype or not out.dtype.isnative or not out.flags.aligned:
-        return np.empty_like(like)
+        return _core.empty_like(like)
     for each in inputs:
         same = out.ctypes.data == each.ctypes.data and out.strides == each.strides
         if not same and np.may_share_memory(out, each):
-            return np.empty_like(like)
+            return _core.empty_like(like)
     return out
 
 

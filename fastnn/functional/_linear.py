@@ -28,7 +28,7 @@ def _operands(name: str, arrays: dict[str, Any]) -> tuple[list[Array], np.dtype[
 
 def _product(a: Array, b: Array, bias: Array | None = None, out: Array | None = None) -> Array:
     """A b + bias by the kernel; `out`, if given, is contiguous and apart from the operands."""
-    c = np.empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
+    c = _core.empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
     if c.size and a.shape[1]:
         _core.gemm[kernel_type(c)](c, a, b, bias)
     elif c.size:
@@ -152,7 +152,7 @@ def gradients(dy: Any, input: Any, weight: Any, wanted: tuple[bool, bool, bool])
         dx = _check.finish(_product(dy_rows, matrix).reshape(x.shape), dtype, None)
     if wanted[1]:
         if matrix.T.flags.c_contiguous:
-            dweight = np.empty(matrix.shape, x.dtype, order="F")
+            dweight = _core.empty(matrix.shape, x.dtype, "F")
             _product(rows.T, dy_rows, out=dweight.T)
         else:
             dweight = _product(dy_rows.T, rows)

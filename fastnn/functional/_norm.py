@@ -47,7 +47,7 @@ def _statistics(x: Array, memory: Memory) -> tuple[Array, Array]:
 
 
 def _normalize(x: Array, memory: Memory, mean: Array, rstd: Array, weight: Any, bias: Any) -> Array:
-    y = np.empty_like(x)
+    y = _core.empty_like(x)
     if y.size:
         work = np.empty(_core.norm_work(memory.n, memory.c, memory.s))
         n, c, s, last, _ = memory
@@ -262,7 +262,7 @@ def batch_norm_backward(
         raise TypeError(f"{name}: expected mean and rstd to be arrays, got None")
     weight = _check.as_vector(name, weight, "weight", c, x.dtype)
     x, memory = memory_of(x)
-    dx, dweight, dbias = np.empty_like(x), np.zeros(c, x.dtype), np.zeros(c, x.dtype)
+    dx, dweight, dbias = _core.empty_like(x), np.zeros(c, x.dtype), np.zeros(c, x.dtype)
     if x.size:
         gradient = _check.laid_out_as(x, gradient)
         n, c, s, last, _ = memory

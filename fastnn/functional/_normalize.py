@@ -67,7 +67,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     _check.check_out("normalize", out, x.shape, dtype)
     if p == 2 and len(dims) == 1:
         rows = to_rows(x, dims[0])
-        y = np.empty_like(rows)
+        y = _core.empty_like(rows)
         if y.size:
             _core.unit_rows[kernel_type(y)](y, rows, eps)
         y = from_rows(y, x.shape, dims[0])
@@ -91,7 +91,7 @@ def normalize_backward(dy: Any, input: Any, p: float = 2.0, dim: Any = 1, eps: f
     _check.same_shape(name, "input", x, "dy", gradient)
     if p == 2 and len(dims) == 1:
         rows, dy_rows = to_rows(x, dims[0]), to_rows(gradient, dims[0])
-        dx = np.empty_like(rows)
+        dx = _core.empty_like(rows)
         if dx.size:
             _core.unit_rows_backward[kernel_type(dx)](dx, dy_rows, rows, eps)
         return _check.finish(from_rows(dx, x.shape, dims[0]), dtype, None)

@@ -69,7 +69,7 @@ def weighted(pair: Pair, weight: Any, *, mean_of_weights: bool) -> Pair:
 def forward(pair: Pair) -> Array:
     x, row, kind = pair.x, _core.LOSSES[pair.row], kernel_type(pair.x)
     if pair.reduction == "none":
-        losses = np.empty_like(x)
+        losses = _core.empty_like(x)
         if x.size:
             _core.loss[kind](row, losses, x, pair.t, pair.each, pair.weight, pair.a)
         return _check.finish(losses.reshape(pair.shape), pair.dtype, None)
@@ -90,7 +90,7 @@ def gradient(pair: Pair, dy: Any, *, of_target: bool = False, out: Array | None 
         raise ValueError(
             f"{pair.name}: expected dy of shape {expected} for reduction {pair.reduction!r}, got {dloss.shape}"
         )
-    result = np.empty_like(pair.x)
+    result = _core.empty_like(pair.x)
     if result.size:
         scale, each = 1.0, None
         if pair.reduction == "none":

@@ -80,7 +80,7 @@ def _forward(name: str, row: str, input: Any, params: dict[str, Any], out: Array
     else:
         x, memory = memory_of(call.x)
         same = out is not None and out.strides == x.strides
-        y = _check.target_for(out if same else None, x.shape, x.dtype, x) if same else np.empty_like(x)
+        y = _check.target_for(out if same else None, x.shape, x.dtype, x) if same else _core.empty_like(x)
         if y.size:
             _core.channels[kernel_type(x)](call.row, memory.flat(y), memory.flat(x), call.a, call.b, *memory.sizes)
     return _check.finish(y, call.dtype, out)
@@ -99,7 +99,7 @@ def _backward(
         x = call.x
     x, memory = memory_of(x)
     gradient = _check.laid_out_as(x, _check.compute_array(gradient))
-    dx = np.empty_like(x)
+    dx = _core.empty_like(x)
     sums = np.zeros((2, call.a.size))
     if x.size:
         flat, sizes = memory.flat, memory.sizes
@@ -406,7 +406,7 @@ def _rrelu(
         return leaky_relu(input, slope, out=out) if dy is None else leaky_relu_backward(dy, input, slope, out=out)
     slopes = np.asarray(np.random.default_rng(_random.key(name, rng)).uniform(low, high, x.shape), x.dtype)
     x = np.ascontiguousarray(x).reshape(x.shape)
-    result = np.empty_like(x)
+    result = _core.empty_like(x)
     row, unused = _core.ACTS["leaky_relu"], slopes.reshape(-1)
     sizes = (1, x.size, 1, True)
     if x.size and dy is None:

@@ -63,7 +63,7 @@ def backward(
         if array.shape != rows.shape:
             raise ValueError(f"{name}: expected {argument} of shape {rows.shape}, got {array.shape}")
         statistics.append(np.ascontiguousarray(array, np.float64).reshape(-1))
-    dx = np.empty(x.shape, x.dtype)
+    dx = _core.empty(x.shape, x.dtype)
     dweight, dbias = np.zeros((2, rows.g * rows.k), x.dtype)
     if x.size:
         sizes = (rows.g, rows.k, rows.s)

@@ -40,7 +40,7 @@ def _forward(name: str, input: Any, dim: int | None, dtype: Any, out: Array | No
     result = x.dtype.newbyteorder("=")
     _check.check_out(name, out, x.shape, result)
     rows = to_rows(_check.compute_array(x), dim)
-    y = np.empty_like(rows)
+    y = _core.empty_like(rows)
     if y.size:
         _core.softmax[kernel_type(y)](y, rows, log)
     return _check.finish(from_rows(y, x.shape, dim), result, out)
@@ -58,7 +58,7 @@ def _backward(name: str, dy: Any, y: Any, dim: int | None, out: Array | None, lo
     _check.check_out(name, out, y.shape, result)
     compute = np.result_type(result, np.float32)
     dy_rows, y_rows = (to_rows(_check.compute_array(each.astype(compute, copy=False)), dim) for each in (dy, y))
-    dx = np.empty_like(y_rows)
+    dx = _core.empty_like(y_rows)
     if dx.size:
         _core.softmax_backward[kernel_type(dx)](dx, dy_rows, y_rows, log)
     return _check.finish(from_rows(dx, y.shape, dim), result, out)

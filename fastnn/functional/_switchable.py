@@ -219,7 +219,7 @@ def gradients(m: Mixture, dy: Array) -> Gradients:
         shares.append(share * (along - (share * along).sum()))
     slope, shift = _through_statistics(m, dmean, dvar)
     scale = gamma * rstd
-    dx = np.empty_like(m.x)
+    dx = _core.empty_like(m.x)
     if s == 1:
         dx[...] = (scale * sums + slope[0] * (m.x.reshape(n, c) - m.means[0]) + shift).reshape(dx.shape)
         if len(slope) > 1:
