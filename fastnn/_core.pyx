@@ -18,7 +18,10 @@ from libc.string cimport memset, strcpy
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cimport numpy as cnp
 
+import functools
+import itertools
 import math
+import threading
 
 import numpy as np
 from cython cimport floating
@@ -29,6 +32,7 @@ cdef extern from "numpy/arrayobject.h":
     object PyArray_NewLikeArray(cnp.ndarray prototype, cnp.NPY_ORDER order, cnp.PyArray_Descr *dtype, int subok)
 
 include "_pool.pxi"
+include "_tape.pxi"
 
 # -- instruction sets and threads -------------------------------------------------------------------------------------
 
@@ -570,6 +574,42 @@ def are_alike(arrays):
         if not is_alike(<cnp.ndarray>first, each) or not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>each):
             return False
     return True
+
+
+def gather(list params, dict states, tuple names, tuple numbers):
+    """Columns, numbers and states of the parameters with gradients, for the usual step; else None.
+
+    The usual: there are such, each has its plain arrays of these names already, all of one type, and all have the same
+    numbers.
+    """
+    cdef TensorBase param
+    cdef list row, values, columns = None, chosen = []
+    cdef dict state
+    cdef Py_ssize_t i
+    cdef int type = -1
+    values = None
+    for param in params:
+        if param._grad is None:
+            continue
+        state = states.get(param)
+        if state is None:
+            return None
+        row = [param._data, param._grad]
+        for name in names:
+            row.append(state.get(name))
+        if not are_alike(row) or (type >= 0 and type_of(param._data) != type):
+            return None
+        own = [state.get(name) for name in numbers]
+        if columns is None:
+            type, values, columns = type_of(param._data), own, [[] for _ in row]
+        elif own != values:
+            return None
+        for i in range(len(row)):
+            (<list>columns[i]).append(row[i])
+        chosen.append(state)
+    if columns is None or None in values:
+        return None
+    return columns, values, chosen
 
 
 def optimizer_step(int rule, list params, list grads, list states, const double[::1] hyper, bint single, double sign,

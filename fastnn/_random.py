@@ -88,6 +88,8 @@ def forward_key(name: str, rng: Any) -> int:
 
 def key(name: str, rng: Any) -> int:
     """The 64-bit key of a mask: an integer below 2^64 is the key itself, anything else gives one draw."""
+    if type(rng) is int and 0 <= rng < 2**64:
+        return rng
     if rng is None:
         return int(_own().bit_generator.random_raw())
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, (bool, np.bool_)):

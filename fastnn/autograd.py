@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import itertools
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -21,32 +18,24 @@ import numpy as np
 
 from . import _check, _core, _dispatch
 from ._check import Array
+from ._core import make as make, mode as mode, tracks as tracks, value_of as value_of, wants as wants
 
 Kind = inspect.Parameter
 Gradients: TypeAlias = "Sequence[Array | None]"
 
 
-class _Mode(threading.local):
-    enabled = True
-    tracer: Callable[..., Any] | None = None
-
-
-_mode = _Mode()
-_numbers = itertools.count()
-
-
 def is_grad_enabled() -> bool:
     """Whether calls in this thread are recorded."""
-    return _mode.enabled
+    return mode.enabled
 
 
 @contextmanager
 def _grad_mode(enabled: bool) -> Iterator[None]:
-    before, _mode.enabled = _mode.enabled, enabled
+    before, mode.enabled = mode.enabled, enabled
     try:
         yield
     finally:
-        _mode.enabled = before
+        mode.enabled = before
 
 
 def no_grad() -> Any:
@@ -71,30 +60,19 @@ def enable_grad() -> Any:
 @contextmanager
 def tracing(tracer: Callable[[Callable[..., Any], Any, Any], Any] | None) -> Iterator[None]:
     """Hand this thread's calls on Tensors that nothing records to `tracer`, as (function, args, kwargs)."""
-    before, _mode.tracer = _mode.tracer, tracer
+    before, mode.tracer = mode.tracer, tracer
     try:
         yield
     finally:
-        _mode.tracer = before
+        mode.tracer = before
 
 
 def tracer_of_thread() -> Any:
     """What `tracing` has set."""
-    return _mode.tracer
+    return mode.tracer
 
 
-class _Node:
-    """One recorded step.  Nodes are numbered as they come, so parents always have smaller numbers."""
-
-    __slots__ = ("backward", "number", "parents")
-
-    def __init__(self, parents: tuple[Tensor | None, ...], backward: Callable[[Array], Gradients]):
-        self.parents = parents
-        self.backward = backward
-        self.number = next(_numbers)
-
-
-class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
+class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     """An array that can remember how it was computed.
 
     Parameters
@@ -121,14 +99,11 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
     array([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_node", "_requires_grad")
+    __slots__ = ()
     __array_priority__ = 1000
 
     def __init__(self, data: Any, requires_grad: bool = False):
-        self._data: Array = data.data if isinstance(data, Tensor) else np.asarray(data)
-        self._grad: Array | None = None
-        self._node: _Node | None = None
-        self._requires_grad = False
+        self._data = data.data if isinstance(data, Tensor) else np.asarray(data)
         self.requires_grad = requires_grad
 
     # -- what it is ---------------------------------------------------------------------------------------------------
@@ -284,7 +259,7 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         grad = np.asarray(grad, dtype=self.data.dtype)
         if grad.shape != self.data.shape:
             raise ValueError(f"backward: expected grad of shape {self.data.shape}, got {grad.shape}")
-        _run_backward(self, grad)
+        _core.run_backward(self, grad)
 
     def _elementwise(self, act: int, out: Any, a: float, b: float) -> Any:
         """An activation of this Tensor: what `functional` hands over."""
@@ -305,8 +280,8 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
             if out is not None:
                 kwargs["out"] = tuple(value_of(each) for each in out)
             call = ufunc if method == "__call__" else getattr(ufunc, method)
-            if _mode.tracer is not None:
-                return _mode.tracer(call, inputs, kwargs)
+            if mode.tracer is not None:
+                return mode.tracer(call, inputs, kwargs)
             result = call(*map(value_of, inputs), **kwargs)
             return result if out is None else out[0]
         if ufunc in UNDIFFERENTIATED:
@@ -332,15 +307,15 @@ class Tensor(np.lib.mixins.NDArrayOperatorsMixin):
         return make(y, inputs, backward)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function in UNDIFFERENTIATED or not tracks(*_flat(args), *_flat(tuple(kwargs.values()))):
-            if _mode.tracer is not None:
-                return _mode.tracer(function, args, kwargs)
+        if function in UNDIFFERENTIATED or not tracks(*_core.flat(args), *_core.flat(tuple(kwargs.values()))):
+            if mode.tracer is not None:
+                return mode.tracer(function, args, kwargs)
             return function(*_unwrapped(args), **{name: _unwrapped(value) for name, value in kwargs.items()})
         if function not in FUNCTIONS:
             raise TypeError(
                 f"np.{function.__name__} has no derivative here; use .numpy() or no_grad() to compute without one"
             )
-        return _recorded_call(f"np.{function.__name__}", FUNCTIONS[function], args, kwargs)
+        return _core.recorded_call(f"np.{function.__name__}", FUNCTIONS[function], args, kwargs)
 
     def __getitem__(self, index: Any) -> Any:
         index = _unwrapped(index)
@@ -456,29 +431,6 @@ def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
             parameter.grad = np.zeros_like(parameter.grad)
 
 
-def value_of(value: Any) -> Any:
-    """The array of a Tensor; anything else as it is."""
-    return value._data if isinstance(value, Tensor) else value
-
-
-def tracks(*values: Any) -> bool:
-    """Whether a call on these values is recorded."""
-    for value in values:
-        if isinstance(value, Tensor) and value._requires_grad:
-            return _mode.enabled
-    return False
-
-
-def make(data: Any, parents: Sequence[Any], backward: Callable[[Array], Gradients]) -> Tensor:
-    """Record a step: its result, what it was computed from, and the function from dy to the parents' gradients."""
-    result = Tensor.__new__(Tensor)
-    result._data = data if type(data) is np.ndarray else np.asarray(data)
-    result._grad = None
-    result._requires_grad = True
-    result._node = _Node(tuple([p if isinstance(p, Tensor) and p._requires_grad else None for p in parents]), backward)
-    return result
-
-
 def gate(tensors: Sequence[Tensor], function: Callable[[list[Array | None]], Gradients]) -> list[Tensor]:
     """The same tensors, whose gradients meet in `function` on their way back; it may change them."""
     received: list[Array | None] = [None] * len(tensors)
@@ -499,19 +451,6 @@ def gate(tensors: Sequence[Tensor], function: Callable[[list[Array | None]], Gra
         return make(tensors[i].data, (joint,), backward)
 
     return [passing(i) for i in range(len(tensors))]
-
-
-def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run a function of `fastnn.functional` on Tensors, and record it if one of them tracks gradients."""
-    out = kwargs.pop("out", None)
-    if not tracks(*args, *kwargs.values(), out):
-        if _mode.tracer is not None:
-            return _mode.tracer(function, args, kwargs if out is None else {**kwargs, "out": out})
-        options = {name: value_of(value) for name, value in kwargs.items()}
-        return function(*map(value_of, args), **options, **({} if out is None else {"out": value_of(out)}))
-    if out is not None:
-        raise TypeError(f"{function.__name__}: a recorded call writes no out=; use no_grad()")
-    return _recorded_call(function.__name__, FUNCTIONS[function], args, kwargs)
 
 
 class Recorded:
@@ -542,38 +481,6 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
         return {}
 
 
-_NO_TENSORS = frozenset({np.ndarray, float, int, bool, str, type(None)})  # types that neither are nor hold one
-
-
-def _recorded_call(name: str, rule: Recorded, args: Any, kwargs: Any) -> Any:
-    """Run a recorded version; tracked arguments without a derivative are refused, untracked ones unwrapped."""
-    names, known, positions = rule.takes
-    if len(args) > positions:
-        raise TypeError(f"{name}: expected at most {positions} positional arguments, got {len(args)}")
-    arguments = []
-    for i, value in enumerate(args):
-        if i in rule.positions or type(value) in _NO_TENSORS:
-            arguments.append(value)
-        elif tracks(*_flat((value,))):
-            raise TypeError(f"{name}: no derivative with respect to argument {i + 1}; use .numpy() or no_grad()")
-        else:
-            arguments.append(value_of(value))
-    if not kwargs:
-        return rule.version(*arguments)
-    options = {}
-    for key, value in kwargs.items():
-        if key not in known:
-            raise TypeError(f"{name}: got an unexpected argument {key!r}")
-        if key not in names:
-            raise TypeError(
-                f"{name} with {key}= has no derivative here; use .numpy() or no_grad() to compute without one"
-            )
-        if key not in rule.differentiable and tracks(*_flat((value,))):
-            raise TypeError(f"{name}: no derivative with respect to {key}; use .numpy() or no_grad()")
-        options[key] = value if key in rule.differentiable else value_of(value)
-    return rule.version(*arguments, **options)
-
-
 # Derivatives, filled by the module of that name.  UFUNCS: for each argument a function (dy, y, *arguments) of its
 # gradient.  FUNCTIONS: the recorded version of a function.  UNDIFFERENTIATED: functions whose results have none.
 UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
@@ -589,20 +496,6 @@ def recorded(function: Callable[..., Any], **differentiable: int) -> Callable[[C
         return version
 
     return register
-
-
-def wants(value: Any) -> bool:
-    """Whether a gradient goes to this argument."""
-    return isinstance(value, Tensor) and value._requires_grad
-
-
-def _flat(values: Any) -> Iterator[Any]:
-    """The values, those in lists and tuples too."""
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            yield from _flat(value)
-        else:
-            yield value
 
 
 def _unwrapped(value: Any) -> Any:
@@ -635,48 +528,4 @@ def _in_place(ufunc: np.ufunc, method: str, out: Any, inputs: Any, kwargs: Any) 
     return result if result.dtype == target.dtype else result.astype(target.dtype)
 
 
-def _run_backward(root: Tensor, grad: Array) -> None:
-    """Walk the graph from the last step to the first; every node runs once, with its whole gradient."""
-    pending: dict[Tensor, Array] = {root: grad}  # of the steps
-    leaves: dict[Tensor, Array] = {} if root._node is not None else pending
-    for tensor_ in _steps_of(root):
-        dy = pending.pop(tensor_, None)
-        if dy is None:
-            continue
-        node = tensor_._node
-        assert node is not None
-        for parent, d in zip(node.parents, node.backward(dy), strict=True):
-            if parent is None or d is None:
-                continue
-            if type(d) is not np.ndarray or d.dtype is not parent._data.dtype:
-                d = np.asarray(d).astype(parent._data.dtype, copy=False)
-            received = leaves if parent._node is None else pending
-            before = received.get(parent)
-            received[parent] = d if before is None else np.asarray(before + d)
-    uses = Counter([id(d) for d in leaves.values()])
-    for leaf, d in leaves.items():
-        if leaf._grad is not None:
-            leaf._grad = np.asarray(leaf._grad + d)
-        elif d is grad or d.base is not None or uses[id(d)] > 1:  # somebody else's memory too: the leaf gets its own
-            leaf._grad = d.copy(order="K")
-        else:
-            leaf._grad = d
-
-
-def _steps_of(root: Tensor) -> list[Tensor]:
-    """The computed Tensors that the root was computed from, itself among them, latest first."""
-    seen: set[Tensor] = set()
-    found: list[tuple[int, Tensor]] = []
-    stack: list[Tensor | None] = [root]
-    while stack:
-        tensor_ = stack.pop()
-        if tensor_ is None or tensor_._node is None or tensor_ in seen:
-            continue
-        seen.add(tensor_)
-        found.append((-tensor_._node.number, tensor_))
-        stack.extend(tensor_._node.parents)
-    found.sort()  # numbers are unique: Tensors are never compared
-    return [tensor_ for _, tensor_ in found]
-
-
-_dispatch.register(Tensor, record, tracks)
+_core.set_tape(Tensor, FUNCTIONS)

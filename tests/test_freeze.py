@@ -9,8 +9,7 @@ import pytest
 
 import fastnn
 from fastnn import _core, nn
-from fastnn.nn import activation
-from fastnn.nn import functional as F
+from fastnn.nn import activation, functional as F
 
 
 def trained(model, seed=0):

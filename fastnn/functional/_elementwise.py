@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, _dispatch, functional
+from .. import _check, _core, functional
 from .._check import Array
 from ._layout import kernel_type
 
@@ -36,7 +36,7 @@ def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
     """Compute f(x; a, b) for any x."""
     name = NAMES[act]
     a, b = _parameters(name, a, b)
-    if isinstance(x, _dispatch.tensor_type):
+    if isinstance(x, _core.TensorBase):
         return x._elementwise(act, out, a, b)
     source, dtype = _check.as_compute(name, x)
     _check.check_out(name, out, source.shape, dtype)

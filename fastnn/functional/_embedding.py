@@ -10,8 +10,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._dispatch import differentiable
-from ._linear import gradients as linear_gradients
-from ._linear import linear
+from ._linear import gradients as linear_gradients, linear
 
 __all__ = [
     "bilinear",

@@ -61,7 +61,8 @@ class Linear(Module):
 
     def forward(self, input: Any) -> Any:
         """Return `fastnn.linear(input, weight, bias)`."""
-        return functional.linear(cast(self, input, self.weight.dtype), self.weight, self.bias)
+        weight = self.weight
+        return functional.linear(cast(self, input, weight.dtype), weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return the sizes."""

@@ -141,17 +141,18 @@ class _BatchNorm(_ChannelNorm):
                 f"{type(self).__name__}: expected an input of {self.num_features} channels, "
                 f"got {x.shape[1]} with shape {x.shape}"
             )
-        update = self.training and self.running_mean is not None
-        momentum, batches = self.momentum, self._buffers["num_batches_tracked"]
+        mean, var, batches = (self._buffers[name] for name in ("running_mean", "running_var", "num_batches_tracked"))
+        update = self.training and mean is not None
+        momentum = self.momentum
         if momentum is None:
             momentum = 1 / (int(batches) + 1) if update and batches is not None else 0.0
         y = functional.batch_norm(
             x,
-            self.running_mean if update or not self.training else None,
-            self.running_var if update or not self.training else None,
-            self.weight,
-            self.bias,
-            self.training or self.running_mean is None,
+            mean if update or not self.training else None,
+            var if update or not self.training else None,
+            self._parameters["weight"],
+            self._parameters["bias"],
+            self.training or mean is None,
             momentum,
             self.eps,
         )

@@ -112,6 +112,16 @@ class Optimizer:
                 self.state.setdefault(param, {}).update(numbers)
             self._run(group, step, self._arrays(group, part, names))
 
+    def _update_usual(
+        self, group: Group, columns: list[list[Array]], values: list[Any], states: list[dict[str, Any]]
+    ) -> None:
+        """One step for parameters that `_core.gather` found to be alike."""
+        numbers = dict(zip(self._numbers, map(float, values), strict=True))
+        step = self._step(group, numbers, False)
+        for state in states if numbers else ():
+            state.update(numbers)
+        self._run(group, step, columns)
+
     def _run(self, group: Group, step: Step, arrays: list[list[Array]]) -> None:
         rule, hypers, _ = _core.RULES[step.rule]
         params, grads, *states = arrays
@@ -168,7 +178,14 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        work = [(group, batch) for group in self.param_groups for batch in self._batches(group)]
+        for group in self.param_groups:
+            self._check_group(group)
+        usual = [_core.gather(g["params"], self.state, self._kept(g), self._numbers) for g in self.param_groups]
+        rest = [group for group, gathered in zip(self.param_groups, usual, strict=True) if gathered is None]
+        work = [(group, batch) for group in rest for batch in self._batches(group)]
+        for group, gathered in zip(self.param_groups, usual, strict=True):
+            if gathered is not None:
+                self._update_usual(group, *gathered)
         params = [param for _, batch in work for param, _ in batch]
         gaps = [(p, p.data) for p in params if not (_core.are_alike([p._data]) or _is_dense(p.data))]
         for param, data in gaps:  # kernels want dense memory; the values return to their own afterwards
@@ -182,7 +199,6 @@ class Optimizer:
 
     def _batches(self, group: Group) -> list[Batch]:
         """The group's parameters that have gradients, by dtype; everything is checked before anything changes."""
-        self._check_group(group)
         batches: dict[Any, Batch] = {}
         for param in group["params"]:
             if param._grad is not None:
