@@ -57,6 +57,11 @@ class Contest:
         """Return the goal of one case."""
         return 1.0
 
+    @classmethod
+    def kind(cls, case: dict[str, Any]) -> str:
+        """Return what the pictures put together with this case."""
+        return " ".join([cls.name, *(str(case[word]) for word in ("part", "direction", "mode") if word in case)])
+
     def openmp(self) -> Call:
         """Return our own call; its process was started with the other team."""
         return self.fastnn()
@@ -87,6 +92,11 @@ class Row:
     def goal(self) -> float:
         """The least ratio that counts as met."""
         return self.contest.goal(self.case)
+
+    @property
+    def kind(self) -> str:
+        """What the pictures put together with this row."""
+        return self.contest.kind(self.case)
 
     def call_of(self, library: str) -> Call:
         """Return the call to be timed."""

@@ -66,6 +66,10 @@ class _Elementwise(Contest):
     def goal(cls, case: dict[str, Any]) -> float:
         return GOALS[case["n"]]
 
+    @classmethod
+    def kind(cls, case: dict[str, Any]) -> str:
+        return f"activations {cls.name}, {case['n']:,} elements"
+
 
 class Forward(_Elementwise):
     name = "forward"

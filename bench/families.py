@@ -27,6 +27,10 @@ class _Product(Contest):
         self.dy, self.laid = values(m, n, dtype=dtype), np.asfortranarray(self.w)
 
     @classmethod
+    def kind(cls, case: dict[str, Any]) -> str:
+        return f"{super().kind(case)} {case['dtype']}"
+
+    @classmethod
     def goal(cls, case: dict[str, Any]) -> float:
         return 0.95
 

@@ -23,7 +23,13 @@ def network(layers: Any, sizes: tuple[int, ...]) -> Any:
     return layers.Sequential(*parts, layers.Linear(*sizes[-2:]))
 
 
-class Training(Contest):
+class _Network(Contest):
+    @classmethod
+    def kind(cls, case: dict[str, Any]) -> str:
+        return f"{cls.name} {'-'.join(map(str, case['sizes']))}, batch {case['batch']}"
+
+
+class Training(_Network):
     name = "training step"
     cases = [{"sizes": sizes, "batch": batch} for sizes, batch in NETWORKS]
 
@@ -108,7 +114,7 @@ class Training(Contest):
         return call
 
 
-class Inference(Contest):
+class Inference(_Network):
     name = "inference"
     cases = [{"sizes": sizes, "batch": batch} for sizes, _ in NETWORKS for batch in (1, 32)]
 

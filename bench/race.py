@@ -27,6 +27,7 @@ class Result:
     """Seconds per call of one row: {library: the bursts'}, and what each library said that took no part."""
 
     row: str
+    kind: str
     goal: float
     times: dict[str, list[float]] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
@@ -93,7 +94,7 @@ def race(numbered: list[tuple[int, Row]], libraries: list[str], bursts: int) -> 
     contestants = [Contestant(library) for library in libraries]
     try:
         for number, row in numbered:
-            result, taking_part = Result(str(row), row.goal), []
+            result, taking_part = Result(str(row), row.kind, row.goal), []
             for each in contestants:
                 answer = each.ask(str(number))
                 if isinstance(answer, str):
