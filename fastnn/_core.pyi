@@ -107,6 +107,7 @@ gemm: Kernel
 column_sums: Kernel
 
 ordered_sum: Kernel
+scatter_add: Kernel
 
 # None for whatever is not plain
 def plain_linear(x: Any, w: Any, bias: Any) -> Array | None: ...

@@ -509,6 +509,15 @@ def column_sums(floating[::1] sums, const floating[:, ::1] x):
             fnn_column_sums_f64(&sums[0], &x[0, 0], x.shape[0], x.shape[1])
 
 
+def scatter_add(floating[:, ::1] table, const int64_t[::1] index, const floating[:, ::1] x):
+    """table[index[i]] += x[i] for one i after the other."""
+    with nogil:
+        if floating is float:
+            fnn_scatter_add_f32(&table[0, 0], &index[0], &x[0, 0], x.shape[0], x.shape[1])
+        else:
+            fnn_scatter_add_f64(&table[0, 0], &index[0], &x[0, 0], x.shape[0], x.shape[1])
+
+
 def ordered_sum(const floating[::1] x):
     """The sum in double, its order fixed."""
     cdef double total

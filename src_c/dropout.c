@@ -60,6 +60,6 @@ void FN(fnn_dropout)(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t s, uint64
     if (s == 1)
         fnn_parallel((rows + TILE - 1) / TILE, NS_EACH * TILE, FN(dropout_body), &d);
     else
-        fnn_parallel(rows, 0.2 * (double)s + 50, FN(rows_body), &d); /* a row costs one call of the generator */
+        fnn_parallel(rows, 0.2 * (double)s + 5, FN(rows_body), &d);
 }
 #endif

@@ -216,6 +216,9 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
     /* y = x1 + x2, or x1 x2 */                                                                                        \
     void fnn_combine_##SFX(REAL *y, const REAL *x1, const REAL *x2, ptrdiff_t n, int multiply);                        \
                                                                                                                        \
+    /* table[index[i]] += x[i], rows of c values */                                                                    \
+    void fnn_scatter_add_##SFX(REAL *table, const int64_t *index, const REAL *x, ptrdiff_t n, ptrdiff_t c);            \
+                                                                                                                       \
     /* a plan's steps over m samples; registers[i] holds its values, `work` fnn_plan_work doubles */                     \
     ptrdiff_t fnn_plan_work_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, ptrdiff_t m);                    \
     void fnn_plan_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, REAL *const *registers, double *work,      \

@@ -1,35 +1,10 @@
 /* plan.c: the steps of a network's inference, one after another; each uses the team as its driver always does. */
 #ifndef REAL
 #include "kernels.h"
-#include "parallel.h"
-
-#define NS_EACH 0.15 /* one element of a sum of two arrays */
-#define GRAIN   4096
 
 #define FNN_SELF "plan.c"
 #include "each_real.h"
 #else
-
-struct FN(combine)
-{
-    REAL *y;
-    const REAL *x1, *x2;
-    ptrdiff_t n;
-    int multiply;
-};
-
-static void FN(combine_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
-{
-    const struct FN(combine) *d = job;
-    const ptrdiff_t from = begin * GRAIN, n = fnn_min(end * GRAIN, d->n) - from;
-    (d->multiply ? TIER->multiply : TIER->add)(d->y + from, d->x1 + from, d->x2 + from, n);
-}
-
-void FN(fnn_combine)(REAL *y, const REAL *x1, const REAL *x2, ptrdiff_t n, int multiply)
-{
-    const struct FN(combine) d = {y, x1, x2, n, multiply};
-    fnn_parallel((n + GRAIN - 1) / GRAIN, NS_EACH * GRAIN, FN(combine_body), &d);
-}
 
 ptrdiff_t FN(fnn_plan_work)(const struct fnn_plan_step *steps, ptrdiff_t count, ptrdiff_t m)
 {

@@ -339,7 +339,8 @@ def nll_loss_backward(
     given = _class_loss(name, input, target, weight, ignore_index, reduction)
     rows = given.rows
     _check.check_out(name, out, given.shape, given.dtype)
-    dx = np.zeros_like(rows)
+    dx = _core.empty_like(rows)
+    dx[...] = 0
     at, ignored = given.picked
     losses = -given.row_gradients(dy)
     if given.weight is not None:

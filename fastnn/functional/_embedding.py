@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _core
 from .._check import Array
 from .._dispatch import differentiable
+from ._layout import kernel_type
 from ._linear import gradients as linear_gradients, linear
 
 __all__ = [
@@ -113,7 +114,7 @@ def embedding_backward(
     rows = _check.count(name, "num_embeddings", num_embeddings)
     if rows > np.iinfo(np.intp).max:
         raise ValueError(f"{name}: expected num_embeddings of at most {np.iinfo(np.intp).max}, got {rows}")
-    index = _indices(name, input, rows)
+    index = _indices(name, np.array(input), rows)  # a copy: what was checked is what is written through
     gradient = _check.as_float(name, dy, "dy")
     if gradient.ndim != index.ndim + 1 or gradient.shape[:-1] != index.shape:
         raise ValueError(f"{name}: expected dy of shape {(*index.shape, 'embedding_dim')}, got {gradient.shape}")
@@ -122,8 +123,11 @@ def embedding_backward(
     flat, parts = index.reshape(-1), gradient.reshape(index.size, gradient.shape[-1])
     if scale_grad_by_freq:
         parts = parts / np.bincount(flat, minlength=rows)[flat, np.newaxis].astype(gradient.dtype)
-    dweight = np.zeros((rows, gradient.shape[-1]), gradient.dtype)
-    np.add.at(dweight, flat, parts)
+    dweight = _core.empty((rows, gradient.shape[-1]), gradient.dtype)
+    dweight[...] = 0
+    if parts.size:
+        flat, parts = np.ascontiguousarray(flat, np.int64), np.ascontiguousarray(parts)
+        _core.scatter_add[kernel_type(dweight)](dweight, flat, parts)
     padding = padding_row(name, padding_idx, rows)
     if padding is not None:
         dweight[padding] = 0
