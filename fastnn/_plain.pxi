@@ -246,6 +246,94 @@ def plain_batch_norm_backward(dy, x, mean, rstd, weight, bint training):
     return dx, dw, db
 
 
+# -- layer normalization ----------------------------------------------------------------------------------------------
+
+cdef bint rows_of(object x, ptrdiff_t *rows, ptrdiff_t *k) noexcept:
+    """The sizes of dense x as rows along its last dimension."""
+    cdef int ndim = cnp.PyArray_NDIM(<cnp.ndarray>x)
+    if ndim < 1:
+        return False
+    k[0] = cnp.PyArray_DIM(<cnp.ndarray>x, ndim - 1)
+    rows[0] = cnp.PyArray_SIZE(<cnp.ndarray>x) // k[0]
+    return True
+
+
+cdef bint are_statistics(object values, object x) noexcept:
+    """Dense doubles of x's shape without its last dimension."""
+    cdef int i, ndim = cnp.PyArray_NDIM(<cnp.ndarray>x) - 1
+    if not is_dense(values, cnp.NPY_DOUBLE) or cnp.PyArray_NDIM(<cnp.ndarray>values) != ndim:
+        return False
+    for i in range(ndim):
+        if cnp.PyArray_DIM(<cnp.ndarray>values, i) != cnp.PyArray_DIM(<cnp.ndarray>x, i):
+            return False
+    return True
+
+
+def plain_layer_norm(x, normalized_shape, weight, bias, double eps, bint centre):
+    """y, mean and rstd over the last dimension; without `centre` those of RMS norm."""
+    cdef int type = type_of(x)
+    cdef ptrdiff_t rows, k
+    if type < 0 or not is_dense(x, type) or not rows_of(x, &rows, &k) or not eps >= 0:
+        return None
+    if isinstance(normalized_shape, tuple) and len(<tuple>normalized_shape) == 1:
+        normalized_shape = (<tuple>normalized_shape)[0]
+    if not PyLong_CheckExact(normalized_shape) or normalized_shape != k:
+        return None
+    for each in (weight, bias):
+        if each is not None and not is_vector(each, type, k):
+            return None
+    y = new_like(x, cnp.NPY_CORDER)
+    mean = new_array(cnp.PyArray_NDIM(<cnp.ndarray>x) - 1, cnp.PyArray_DIMS(<cnp.ndarray>x), cnp.NPY_DOUBLE)
+    rstd = new_array(cnp.PyArray_NDIM(<cnp.ndarray>x) - 1, cnp.PyArray_DIMS(<cnp.ndarray>x), cnp.NPY_DOUBLE)
+    cdef void *py = data(y)
+    cdef void *px = data(x)
+    cdef void *pw = data(weight)
+    cdef void *pb = data(bias)
+    cdef double *mu = <double *>data(mean)
+    cdef double *r = <double *>data(rstd)
+    with nogil:
+        if type == cnp.NPY_FLOAT:
+            fnn_group_norm_f32(<float *>py, mu, r, <float *>px, <float *>pw, <float *>pb, rows, 1, k, 1, eps, centre)
+        else:
+            fnn_group_norm_f64(<double *>py, mu, r, <double *>px, <double *>pw, <double *>pb, rows, 1, k, 1, eps, centre)
+    return y, mean, rstd
+
+
+def plain_layer_norm_backward(dy, x, mean, rstd, weight, bint centre):
+    """dx, dweight, dbias; the mean is read with `centre` alone."""
+    cdef int type = type_of(x)
+    cdef ptrdiff_t rows, k
+    if type < 0 or not is_dense(x, type) or not rows_of(x, &rows, &k) or not is_shaped_as(dy, <cnp.ndarray>x):
+        return None
+    if not are_statistics(rstd, x) or (centre and not are_statistics(mean, x)):
+        return None
+    if weight is not None and not is_vector(weight, type, k):
+        return None
+    dx = new_like(x, cnp.NPY_CORDER)
+    dw, db = new_vector(k, type), new_vector(k, type)
+    cdef ptrdiff_t size = fnn_group_norm_work(rows, 1, k, 1)
+    cdef double *work = <double *>PyMem_Calloc(size + (0 if centre else rows), sizeof(double))
+    if work == NULL:
+        raise MemoryError
+    cdef void *pdx = data(dx)
+    cdef void *pdw = data(dw)
+    cdef void *pdb = data(db)
+    cdef void *pdy = data(dy)
+    cdef void *px = data(x)
+    cdef void *pw = data(weight)
+    cdef double *mu = <double *>data(mean) if centre else work + size
+    cdef double *r = <double *>data(rstd)
+    with nogil:
+        if type == cnp.NPY_FLOAT:
+            fnn_dgroup_norm_f32(<float *>pdx, <float *>pdw, <float *>pdb, work, <float *>pdy, <float *>px, mu, r, <float *>pw,
+                                rows, 1, k, 1, centre)
+        else:
+            fnn_dgroup_norm_f64(<double *>pdx, <double *>pdw, <double *>pdb, work, <double *>pdy, <double *>px, mu, r, <double *>pw,
+                                rows, 1, k, 1, centre)
+    PyMem_Free(work)
+    return dx, dw, db
+
+
 # -- softmax and cross-entropy ----------------------------------------------------------------------------------------
 
 cdef bint last_rows(object x, object dim, ptrdiff_t *rows, ptrdiff_t *n) noexcept:

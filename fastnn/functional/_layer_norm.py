@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _core
 from .._check import Array
 from .._dispatch import differentiable
 from ._rows import Rows, backward, forward, statistics
@@ -49,6 +49,9 @@ def layer_forward(
     name: str, input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float, out: Array | None, centre: bool
 ) -> tuple[Array, Array, Array]:
     """The result, mean and rstd of layer norm, or, without `centre`, of RMS norm."""
+    plain = _core.plain_layer_norm(input, normalized_shape, weight, bias, eps, centre) if out is None else None
+    if plain is not None:
+        return plain
     x, dtype, shape = _layer_input(name, input, normalized_shape)
     weight = _shaped(name, "weight", weight, shape, x.dtype)
     bias = _shaped(name, "bias", bias, shape, x.dtype)
@@ -140,6 +143,9 @@ def layer_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any =
     >>> dweight.round(3), dbias
     (array([-1.,  0.]), array([1., 0.]))
     """
+    plain = _core.plain_layer_norm_backward(dy, input, mean, rstd, weight, True)
+    if plain is not None:
+        return plain
     name = "layer_norm_backward"
     x, dtype = _check.as_compute(name, input)
     shape = x.shape[np.ndim(mean) :]
@@ -206,6 +212,9 @@ def rms_norm_backward(dy: Any, input: Any, rstd: Any, weight: Any = None) -> tup
     >>> dx.round(4), dweight
     (array([[ 0.1667, -0.1667]]), array([1., 0.]))
     """
+    plain = _core.plain_layer_norm_backward(dy, input, None, rstd, weight, False)
+    if plain is not None:
+        return plain[:2]
     name = "rms_norm_backward"
     x, dtype = _check.as_compute(name, input)
     shape = x.shape[np.ndim(rstd) :]
