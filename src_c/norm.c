@@ -10,7 +10,7 @@
 #include "parallel.h"
 
 #define NS_SUM       0.12 /* one value's cost in a pass that sums, and in one that writes */
-#define NS_WRITE     0.06
+#define NS_WRITE     0.1 
 #define COEFFICIENTS 7    /* vectors of c values: two sums, mean, mean_lo, scale, and two more */
 
 static ptrdiff_t blocks_of(ptrdiff_t m) { return (m + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }

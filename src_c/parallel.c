@@ -25,7 +25,8 @@
 #include "parallel.h"
 
 #define MAX_WORKERS     255
-#define NS_PER_THREAD   6e3 /* work that repays one more thread: waking a sleeper costs 3 to 10 us */
+#define NS_ASLEEP       6e3 /* work that repays one more thread that sleeps */
+#define NS_AWAKE        15e2 /* and one that looks for work just now */
 #define CHUNKS_A_THREAD 16  /* chunks to even out cores of unequal speed and workers that wake late */
 #define NS_PER_CHUNK    2e3 /* the least work of a chunk, next to which the counter costs nothing */
 #define POLL_NS         4000 /* how long a waiting thread looks before it lets others run, or sleeps */
@@ -73,7 +74,7 @@ static pthread_mutex_t team_lock = PTHREAD_MUTEX_INITIALIZER;   /* guards what f
 static pthread_cond_t work_came = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;
 static struct region *current;
 static atomic_int places, active; /* workers that may still join the region, and those inside it */
-static atomic_int workers;
+static atomic_int workers, looking; /* alive, and between regions but not asleep */
 static pthread_t worker_ids[MAX_WORKERS];
 static atomic_int worker_cpus[MAX_WORKERS]; /* where each was when it last lay down to sleep, or yielded */
 
@@ -149,7 +150,9 @@ static void *work(void *number)
     for (;;)
     {
         const long idle = nanoseconds();
+        atomic_fetch_add(&looking, 1);
         poll_for(&places, 0, gap < SOON_NS ? SOON_NS : POLL_NS, self);
+        atomic_fetch_sub(&looking, 1);
         remember_cpu(self);
         pthread_mutex_lock(&team_lock);
         while (atomic_load_explicit(&places, memory_order_relaxed) == 0)
@@ -240,7 +243,7 @@ static void after_fork_in_child(void)
     pthread_mutex_init(&shared_lock, NULL);
     pthread_cond_init(&work_came, NULL);
     pthread_cond_init(&work_done, NULL);
-    workers = 0;
+    workers = looking = 0;
 }
 #endif
 
@@ -336,10 +339,30 @@ int fnn_team_size(void)
 #endif
 }
 
+/* What one more thread must save: less while workers look for work, and where calls follow so closely that they soon will */
+static double threshold(double ns)
+{
+#ifdef FNN_HAVE_PTHREADS
+    static atomic_long last;
+    if (teams[team].run != run_own)
+        return NS_ASLEEP;
+    if (atomic_load_explicit(&looking, memory_order_relaxed) > 0)
+        return NS_AWAKE;
+    if (ns < 2 * NS_AWAKE || ns >= 2 * NS_ASLEEP)
+        return NS_ASLEEP;
+    const long now = nanoseconds();
+    if (now - atomic_exchange_explicit(&last, now, memory_order_relaxed) < SOON_NS)
+        return NS_AWAKE;
+#else
+    (void)ns;
+#endif
+    return NS_ASLEEP;
+}
+
 void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *job)
 {
     const int limit = fnn_get_num_threads();
-    double worth = (double)items * ns_each / NS_PER_THREAD;
+    const double ns = (double)items * ns_each, worth = limit > 1 ? ns / threshold(ns) : 1;
     int threads = worth < limit ? (int)worth : limit;
     threads = threads > items ? (int)items : threads;
     threads = threads > MAX_WORKERS + 1 ? MAX_WORKERS + 1 : threads;
