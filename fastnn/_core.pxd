@@ -124,3 +124,5 @@ cdef extern from "fastnn.h" nogil:
     void fnn_plan_f64(const fnn_plan_step_t *, ptrdiff_t, double *const *, double *, ptrdiff_t)
     void fnn_scatter_add_f32(float *, const int64_t *, const float *, ptrdiff_t, ptrdiff_t)
     void fnn_scatter_add_f64(double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t)
+    void fnn_norm_train_f32(float *, double *, double *, double *, double *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int, double)
+    void fnn_norm_train_f64(double *, double *, double *, double *, double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int, double)

@@ -176,7 +176,7 @@ def plain_batch_norm(x, weight, bias, running_mean, running_var, bint training, 
     last = cnp.PyArray_NDIM(<cnp.ndarray>x) == 2
     y = new_like(x, cnp.NPY_CORDER)
     mean, rstd = new_vector(c, cnp.NPY_DOUBLE), new_vector(c, cnp.NPY_DOUBLE)
-    cdef double *work = <double *>PyMem_Malloc(fnn_norm_work(n, c, s) * sizeof(double))
+    cdef double *work = <double *>PyMem_Malloc((fnn_norm_work(n, c, s) + c) * sizeof(double))
     if work == NULL:
         raise MemoryError
     cdef void *py = data(y)
@@ -187,25 +187,24 @@ def plain_batch_norm(x, weight, bias, running_mean, running_var, bint training, 
     cdef void *pv = data(running_var)
     cdef double *mu = <double *>data(mean)
     cdef double *r = <double *>data(rstd)
+    cdef double *var = work + fnn_norm_work(n, c, s)
     with nogil:
-        if training and type == cnp.NPY_FLOAT:
-            fnn_norm_stats_f32(mu, r, work, <float *>px, n, c, s, last)
-        elif training:
-            fnn_norm_stats_f64(mu, r, work, <double *>px, n, c, s, last)
+        if training:
+            if type == cnp.NPY_FLOAT:
+                fnn_norm_train_f32(<float *>py, mu, var, r, work, <float *>px, <float *>pw, <float *>pb, n, c, s, last, eps)
+            else:
+                fnn_norm_train_f64(<double *>py, mu, var, r, work, <double *>px, <double *>pw, <double *>pb, n, c, s, last, eps)
+            factor = <double>(n * s) / <double>(n * s - 1)
+            follow(type, pm, mu, c, momentum, 1)
+            follow(type, pv, var, c, momentum, factor)
         else:
             for j in range(c):
                 mu[j] = (<float *>pm)[j] if type == cnp.NPY_FLOAT else (<double *>pm)[j]
-                r[j] = (<float *>pv)[j] if type == cnp.NPY_FLOAT else (<double *>pv)[j]
-        if training:  # r still holds the variance
-            factor = <double>(n * s) / <double>(n * s - 1)
-            follow(type, pm, mu, c, momentum, 1)
-            follow(type, pv, r, c, momentum, factor)
-        for j in range(c):
-            r[j] = 1 / sqrt(r[j] + eps)
-        if type == cnp.NPY_FLOAT:
-            fnn_norm_forward_f32(<float *>py, work, <float *>px, mu, r, <float *>pw, <float *>pb, n, c, s, last)
-        else:
-            fnn_norm_forward_f64(<double *>py, work, <double *>px, mu, r, <double *>pw, <double *>pb, n, c, s, last)
+                r[j] = 1 / sqrt(((<float *>pv)[j] if type == cnp.NPY_FLOAT else (<double *>pv)[j]) + eps)
+            if type == cnp.NPY_FLOAT:
+                fnn_norm_forward_f32(<float *>py, work, <float *>px, mu, r, <float *>pw, <float *>pb, n, c, s, last)
+            else:
+                fnn_norm_forward_f64(<double *>py, work, <double *>px, mu, r, <double *>pw, <double *>pb, n, c, s, last)
     PyMem_Free(work)
     return y, mean, rstd
 

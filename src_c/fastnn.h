@@ -150,6 +150,9 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
                               ptrdiff_t s, int last);                                                                  \
     void fnn_norm_forward_##SFX(REAL *y, double *work, const REAL *x, const double *mean, const double *rstd,          \
                                 const REAL *gamma, const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last); \
+    void fnn_norm_train_##SFX(REAL *y, double *mean, double *var, double *rstd, double *work, const REAL *x,           \
+                              const REAL *gamma, const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last,    \
+                              double eps);                                                                             \
     void fnn_norm_backward_##SFX(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, const REAL *dy, const REAL *x,     \
                                  const double *mean, const double *rstd, const REAL *gamma, ptrdiff_t n, ptrdiff_t c,  \
                                  ptrdiff_t s, int last, int training);                                                 \

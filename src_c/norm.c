@@ -11,6 +11,7 @@
 
 #define NS_SUM       0.12 /* one value's cost in a pass that sums, and in one that writes */
 #define NS_WRITE     0.1 
+#define STRIP_BYTES  (512 << 10) /* of one array: with a second one it fills most second-level caches */
 #define COEFFICIENTS 7    /* vectors of c values: two sums, mean, mean_lo, scale, and two more */
 
 static ptrdiff_t blocks_of(ptrdiff_t m) { return (m + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
@@ -78,6 +79,13 @@ static void FN(moments_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
+/* The mean square of m values from its sum, never below 0; NaN stays */
+static void FN(finish_variance)(double *var, ptrdiff_t m, ptrdiff_t c)
+{
+    for (ptrdiff_t j = 0; j < c; j++)
+        var[j] = var[j] > 0 ? var[j] / (double)m : var[j] == var[j] ? 0 : var[j];
+}
+
 void FN(fnn_norm_stats)(double *mean, double *var, double *work, const REAL *x, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last)
 {
     const ptrdiff_t m = n * s, blocks = blocks_of(m);
@@ -95,8 +103,7 @@ void FN(fnn_norm_stats)(double *mean, double *var, double *work, const REAL *x, 
             var[j] += d.second[b * c + j] + delta * delta * (before * count / (before + count));
         }
     }
-    for (ptrdiff_t j = 0; j < c; j++)
-        var[j] = var[j] > 0 ? var[j] / (double)m : var[j] == var[j] ? 0 : var[j];
+    FN(finish_variance)(var, m, c);
 }
 
 /* mean as a sum of two REALs, so that x - mean keeps its digits where the mean is large */
@@ -124,16 +131,23 @@ static void FN(normalize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-void FN(fnn_norm_forward)(REAL *y, double *work, const REAL *x, const double *mean, const double *rstd, const REAL *gamma,
-                          const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last)
+/* What normalize needs of c channels */
+static void FN(coefficients)(REAL *high, REAL *low, REAL *scale, REAL *shift, const double *mean, const double *rstd,
+                             const REAL *gamma, const REAL *beta, ptrdiff_t c)
 {
-    REAL *high = (REAL *)work, *low = high + c, *scale = low + c, *shift = scale + c;
     FN(split_mean)(high, low, mean, c);
     for (ptrdiff_t j = 0; j < c; j++)
     {
         scale[j] = (REAL)(gamma ? (double)gamma[j] * rstd[j] : rstd[j]);
         shift[j] = beta ? beta[j] : 0;
     }
+}
+
+void FN(fnn_norm_forward)(REAL *y, double *work, const REAL *x, const double *mean, const double *rstd, const REAL *gamma,
+                          const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last)
+{
+    REAL *high = (REAL *)work, *low = high + c, *scale = low + c, *shift = scale + c;
+    FN(coefficients)(high, low, scale, shift, mean, rstd, gamma, beta, c);
     const struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .out = y, .x = x, .mean = high, .mean_lo = low, .scale = scale, .shift = shift};
     FN(over_values)(&d, FN(normalize_body));
 }
@@ -188,6 +202,86 @@ static void FN(dnormalize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
+/* dgamma, dbeta, and what dnormalize needs, of c channels of m values; scale holds rstd */
+static void FN(gradient_coefficients)(REAL *dgamma, REAL *dbeta, REAL *scale, REAL *shift, REAL *slope, const double *sum,
+                                      const double *dot, const double *rstd, const REAL *gamma, ptrdiff_t m, ptrdiff_t c,
+                                      int training)
+{
+    for (ptrdiff_t j = 0; j < c; j++)
+    {
+        dbeta[j] = (REAL)sum[j];
+        dgamma[j] = (REAL)dot[j];
+        scale[j] = (REAL)(gamma ? (double)gamma[j] * rstd[j] : rstd[j]);
+        shift[j] = training ? (REAL)(sum[j] / (double)m) : 0;
+        slope[j] = (REAL)(dot[j] / (double)m * rstd[j]);
+    }
+}
+
+/* -- strip by strip: the values of STRIP channels stay in the second-level cache between the pass that sums and the one that
+ * writes; the kernels, and so the bits, are those of the two passes over everything */
+struct FN(strips)
+{
+    ptrdiff_t m, c;
+    REAL *out, *high, *low, *scale, *shift, *slope, *dgamma, *dbeta;
+    const REAL *x, *dy, *gamma, *beta;
+    double *first, *second, *rstd; /* mean and variance, or the two sums */
+    double eps;
+};
+
+static int FN(fits_strips)(ptrdiff_t m, ptrdiff_t c, int last)
+{
+    return last && m <= REDUCE_BLOCK && m * STRIP * (ptrdiff_t)sizeof(REAL) <= STRIP_BYTES && c > STRIP;
+}
+
+static void FN(train_strip)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(strips) *d = job;
+    for (ptrdiff_t j = begin * STRIP, w; j < fnn_min(end * STRIP, d->c); j += STRIP)
+    {
+        w = fnn_min(STRIP, d->c - j);
+        TIER->moments_last(d->first + j, d->second + j, d->x + j, w, d->c, d->m);
+        FN(finish_variance)(d->second + j, d->m, w);
+        for (ptrdiff_t i = j; i < j + w; i++)
+            d->rstd[i] = 1 / sqrt(d->second[i] + d->eps);
+        FN(coefficients)(d->high + j, d->low + j, d->scale + j, d->shift + j, d->first + j, d->rstd + j,
+                         d->gamma ? d->gamma + j : NULL, d->beta ? d->beta + j : NULL, w);
+        for (ptrdiff_t r = j; r < d->m * d->c; r += d->c)
+            TIER->normalize_last(d->out + r, d->x + r, 1, w, d->high + j, d->low + j, d->scale + j, d->shift + j);
+    }
+}
+
+static void FN(backward_strip)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(strips) *d = job;
+    for (ptrdiff_t j = begin * STRIP, w; j < fnn_min(end * STRIP, d->c); j += STRIP)
+    {
+        w = fnn_min(STRIP, d->c - j);
+        TIER->grad_sums_last(d->first + j, d->second + j, d->dy + j, d->x + j, w, d->c, d->m, d->high + j, d->low + j, d->scale + j);
+        FN(gradient_coefficients)(d->dgamma + j, d->dbeta + j, d->scale + j, d->shift + j, d->slope + j, d->first + j, d->second + j,
+                                  d->rstd + j, d->gamma ? d->gamma + j : NULL, d->m, w, 1);
+        for (ptrdiff_t r = j; r < d->m * d->c; r += d->c)
+            TIER->dnormalize_last(d->out + r, d->dy + r, d->x + r, 1, w, d->high + j, d->low + j, d->scale + j, d->shift + j, d->slope + j);
+    }
+}
+
+/* The statistics, rstd of eps, and the result of both */
+void FN(fnn_norm_train)(REAL *y, double *mean, double *var, double *rstd, double *work, const REAL *x, const REAL *gamma,
+                        const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last, double eps)
+{
+    if (FN(fits_strips)(n * s, c, last))
+    {
+        REAL *high = (REAL *)work;
+        struct FN(strips) d = {.m = n * s, .c = c, .out = y, .x = x, .high = high, .low = high + c, .scale = high + 2 * c,
+                               .shift = high + 3 * c, .gamma = gamma, .beta = beta, .first = mean, .second = var, .rstd = rstd, .eps = eps};
+        fnn_parallel(strips_of(c), (NS_SUM + NS_WRITE) * (double)(n * s * STRIP), FN(train_strip), &d);
+        return;
+    }
+    FN(fnn_norm_stats)(mean, var, work, x, n, c, s, last);
+    for (ptrdiff_t j = 0; j < c; j++)
+        rstd[j] = 1 / sqrt(var[j] + eps);
+    FN(fnn_norm_forward)(y, work, x, mean, rstd, gamma, beta, n, c, s, last);
+}
+
 /* dgamma and dbeta are always made, dx only where it is not NULL; training: through the batch's own statistics */
 void FN(fnn_norm_backward)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, const REAL *dy, const REAL *x, const double *mean,
                            const double *rstd, const REAL *gamma, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last, int training)
@@ -200,15 +294,16 @@ void FN(fnn_norm_backward)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, co
     FN(split_mean)(high, low, mean, c);
     for (ptrdiff_t j = 0; j < c; j++)
         scale[j] = (REAL)rstd[j];
-    FN(fnn_channel_sums)(sum, dot, work, TIER->grad_sums_first, TIER->grad_sums_last, dy, x, high, low, scale, n, c, s, last);
-    for (ptrdiff_t j = 0; j < c; j++)
+    if (dx && training && FN(fits_strips)(m, c, last))
     {
-        dbeta[j] = (REAL)sum[j];
-        dgamma[j] = (REAL)dot[j];
-        scale[j] = (REAL)(gamma ? (double)gamma[j] * rstd[j] : rstd[j]);
-        shift[j] = training ? (REAL)(sum[j] / (double)m) : 0;
-        slope[j] = (REAL)(dot[j] / (double)m * rstd[j]);
+        struct FN(strips) strips = {.m = m, .c = c, .out = dx, .x = x, .dy = dy, .high = high, .low = low, .scale = scale, .shift = shift,
+                                    .slope = slope, .dgamma = dgamma, .dbeta = dbeta, .gamma = gamma, .first = sum, .second = dot,
+                                    .rstd = (double *)rstd};
+        fnn_parallel(strips_of(c), (NS_SUM + NS_WRITE) * (double)(m * STRIP), FN(backward_strip), &strips);
+        return;
     }
+    FN(fnn_channel_sums)(sum, dot, work, TIER->grad_sums_first, TIER->grad_sums_last, dy, x, high, low, scale, n, c, s, last);
+    FN(gradient_coefficients)(dgamma, dbeta, scale, shift, slope, sum, dot, rstd, gamma, m, c, training);
     if (dx && training)
         FN(over_values)(&d, FN(dnormalize_body));
     if (!dx || training)
