@@ -94,7 +94,10 @@ static void keep_apart(void)
             return; /* no processor to spare */
         CPU_CLR(cpu, &others);
         pthread_setaffinity_np(worker_ids[i], sizeof others, &others);
-        atomic_store_explicit(&worker_cpus[i], -1, memory_order_relaxed);
+        int there = -1; /* where it will be, if there is but one place: the caller may come there before it has woken */
+        for (int each = 0; CPU_COUNT(&others) == 1 && there < 0; each++)
+            there = CPU_ISSET(each, &others) ? each : -1;
+        atomic_store_explicit(&worker_cpus[i], there, memory_order_relaxed);
     }
 #endif
 }
