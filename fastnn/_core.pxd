@@ -126,3 +126,7 @@ cdef extern from "fastnn.h" nogil:
     void fnn_scatter_add_f64(double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t)
     void fnn_norm_train_f32(float *, double *, double *, double *, double *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int, double)
     void fnn_norm_train_f64(double *, double *, double *, double *, double *, const double *, const double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int, double)
+    void fnn_pick_f32(float *, const float *, const int64_t *, const float *, ptrdiff_t, ptrdiff_t)
+    void fnn_dpick_f32(float *, const float *, const int64_t *, const float *, ptrdiff_t, ptrdiff_t)
+    void fnn_pick_f64(double *, const double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t)
+    void fnn_dpick_f64(double *, const double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t)

@@ -108,6 +108,8 @@ column_sums: Kernel
 
 ordered_sum: Kernel
 scatter_add: Kernel
+pick: Kernel
+pick_backward: Kernel
 
 # None for whatever is not plain
 def plain_linear(x: Any, w: Any, bias: Any) -> Array | None: ...

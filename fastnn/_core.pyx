@@ -383,6 +383,22 @@ def softmax_backward(floating[:, ::1] dx, const floating[:, ::1] dy, const float
             fnn_dsoftmax_f64(&dx[0, 0], &dy[0, 0], &y[0, 0], y.shape[0], y.shape[1], log)
 
 
+def pick(floating[::1] loss, const floating[:, ::1] x, const int64_t[::1] target, const floating[::1] weight):
+    with nogil:
+        if floating is float:
+            fnn_pick_f32(&loss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1])
+        else:
+            fnn_pick_f64(&loss[0], &x[0, 0], &target[0], pointer(weight), x.shape[0], x.shape[1])
+
+
+def pick_backward(floating[:, ::1] dx, const floating[::1] dloss, const int64_t[::1] target, const floating[::1] weight):
+    with nogil:
+        if floating is float:
+            fnn_dpick_f32(&dx[0, 0], &dloss[0], &target[0], pointer(weight), dx.shape[0], dx.shape[1])
+        else:
+            fnn_dpick_f64(&dx[0, 0], &dloss[0], &target[0], pointer(weight), dx.shape[0], dx.shape[1])
+
+
 def nll(floating[::1] loss, const floating[:, ::1] x, const int64_t[::1] target, const floating[::1] weight, double smoothing):
     with nogil:
         if floating is float:

@@ -174,10 +174,23 @@ def run_backward(TensorBase root, grad):
     for leaf, d in leaves.items():
         if leaf._grad is not None:
             leaf._grad = np.asarray(leaf._grad + d)
-        elif d is grad or d.base is not None or uses[id(d)] > 1:  # somebody else's memory too: the leaf gets its own
+        elif d is grad or uses[id(d)] > 1 or not is_own(d):  # somebody else's memory too: the leaf gets its own
             leaf._grad = d.copy(order="K")
         else:
             leaf._grad = d
+
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *) noexcept
+
+
+cdef bint is_own(cnp.ndarray d) noexcept:
+    """Whether nobody else has this memory: no base, or one of the same size that nobody else refers to."""
+    cdef PyObject *base = cnp.PyArray_BASE(d)
+    if base == NULL:
+        return True
+    return (Py_REFCNT(base) == 1 and cnp.PyArray_ISWRITEABLE(d) and cnp.PyArray_CheckExact(<object>base)
+            and cnp.PyArray_NBYTES(<cnp.ndarray>base) == cnp.PyArray_NBYTES(d))
 
 
 cdef list steps_of(TensorBase root):

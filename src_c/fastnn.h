@@ -179,7 +179,13 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
     void fnn_dnll_##SFX(REAL *dx, const REAL *dloss, const REAL *x, const int64_t *target, const REAL *weight,         \
                         ptrdiff_t rows, ptrdiff_t n, double smoothing);                                                \
                                                                                                                        \
-    /* the same with probabilities t (rows, n); dt: the gradient with respect to them */                                \
+    /* -weight[target] x[target] of each row; the gradient is 0 elsewhere */                                            \
+    void fnn_pick_##SFX(REAL *loss, const REAL *x, const int64_t *target, const REAL *weight, ptrdiff_t rows,          \
+                        ptrdiff_t n);                                                                                  \
+    void fnn_dpick_##SFX(REAL *dx, const REAL *dloss, const int64_t *target, const REAL *weight, ptrdiff_t rows,       \
+                         ptrdiff_t n);                                                                                 \
+                                                                                                                       \
+    /* fnn_nll with probabilities t (rows, n); dt: the gradient with respect to them */                                \
     void fnn_soft_nll_##SFX(REAL *loss, const REAL *x, const REAL *t, const REAL *weight, ptrdiff_t rows, ptrdiff_t n, \
                             double smoothing);                                                                         \
     void fnn_dsoft_nll_##SFX(REAL *dx, const REAL *dloss, const REAL *x, const REAL *t, const REAL *weight,            \

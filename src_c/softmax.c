@@ -86,6 +86,38 @@ void FN(fnn_dnll)(REAL *dx, const REAL *dloss, const REAL *x, const int64_t *tar
     FN(over_rows)(&d, rows, NS_EXP, FN(dnll_body));
 }
 
+static void FN(pick_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(rows) *d = job;
+    for (ptrdiff_t r = begin; r < end; r++)
+    {
+        const ptrdiff_t t = (ptrdiff_t)d->target[r];
+        const REAL w = t < 0 ? 0 : d->weight ? d->weight[t] : 1;
+        d->out[r] = w == 0 ? 0 : -w * d->a[r * d->n + t]; /* a class of weight 0 costs nothing, even at -inf */
+    }
+}
+
+void FN(fnn_pick)(REAL *loss, const REAL *x, const int64_t *target, const REAL *weight, ptrdiff_t rows, ptrdiff_t n)
+{
+    const struct FN(rows) d = {.out = loss, .a = x, .weight = weight, .target = target, .n = n};
+    fnn_parallel(rows, NS_ROW, FN(pick_body), &d);
+}
+
+static void FN(dpick_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(rows) *d = job;
+    memset(d->out + begin * d->n, 0, (size_t)((end - begin) * d->n) * sizeof(REAL));
+    for (ptrdiff_t r = begin; r < end; r++)
+        if (d->target[r] >= 0)
+            d->out[r * d->n + d->target[r]] = -d->a[r] * (d->weight ? d->weight[d->target[r]] : 1);
+}
+
+void FN(fnn_dpick)(REAL *dx, const REAL *dloss, const int64_t *target, const REAL *weight, ptrdiff_t rows, ptrdiff_t n)
+{
+    const struct FN(rows) d = {.out = dx, .a = dloss, .weight = weight, .target = target, .n = n};
+    FN(over_rows)(&d, rows, NS_EACH, FN(dpick_body));
+}
+
 static void FN(soft_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(rows) *d = job;

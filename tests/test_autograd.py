@@ -450,3 +450,35 @@ def test_powers_of_zero_and_deviations():
     np.std(x, ddof=1).backward()
     centred = x.numpy() - x.numpy().mean()
     np.testing.assert_allclose(x.grad, centred / 2 / x.numpy().std(ddof=1))
+
+
+def test_a_leaf_owns_its_gradient():
+    """A view of memory that others hold, or one that repeats values, is copied; a step's own result is not."""
+    held = []
+
+    def gradient(make):
+        x = fastnn.tensor(np.ones((4, 6)), requires_grad=True)
+        fastnn.autograd.make(np.ones((4, 6)), (x,), lambda dy: (make(),)).backward(np.ones((4, 6)))
+        return x.grad
+
+    def shared():
+        held.append(np.ones(24))
+        return held[-1].reshape(4, 6)
+
+    def repeated():
+        return np.broadcast_to(np.ones(()), (4, 6))
+
+    def part():
+        return np.ones((8, 6))[::2]
+
+    def own():
+        result = np.ones(24)
+        held.append(result.ctypes.data)
+        return result.reshape(4, 6)
+
+    assert not np.shares_memory(gradient(shared), held[0])
+    for make in (repeated, part):
+        kept = gradient(make)
+        assert kept.flags.writeable
+        assert kept.flags.c_contiguous
+    assert gradient(own).ctypes.data == held[-1]

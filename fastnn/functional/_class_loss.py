@@ -77,12 +77,6 @@ class _ClassLoss(NamedTuple):
         kept = self.targets[self.targets >= 0]
         return float(len(kept)) if self.weight is None else float(self.weight.astype(np.float64)[kept].sum())
 
-    @property
-    def picked(self) -> tuple[Array, Array]:
-        """Each row's class, 0 where it is ignored, and whether it is."""
-        assert self.targets is not None
-        return np.maximum(self.targets, 0), self.targets < 0
-
     def reduced(self, losses: Array) -> Array:
         """The rows' losses as the reduction has it."""
         if self.reduction == "none":
@@ -310,10 +304,9 @@ def nll_loss(
     """
     given = _class_loss("nll_loss", input, target, weight, ignore_index, reduction)
     rows = given.rows
-    at, ignored = given.picked
-    losses = np.where(ignored, 0, -rows[np.arange(len(rows)), at]).astype(rows.dtype)
-    if given.weight is not None:  # a class of weight 0 costs nothing, even at -inf
-        losses = np.multiply(losses, given.weight[at], where=given.weight[at] != 0, out=np.zeros_like(losses))
+    losses = np.empty(len(rows), rows.dtype)
+    if losses.size:
+        _core.pick[kernel_type(rows)](losses, rows, given.targets, given.weight)
     return given.reduced(losses)
 
 
@@ -340,12 +333,8 @@ def nll_loss_backward(
     rows = given.rows
     _check.check_out(name, out, given.shape, given.dtype)
     dx = _core.empty_like(rows)
-    dx[...] = 0
-    at, ignored = given.picked
-    losses = -given.row_gradients(dy)
-    if given.weight is not None:
-        losses *= given.weight[at]
-    dx[np.arange(len(rows)), at] = np.where(ignored, 0, losses)
+    if dx.size:
+        _core.pick_backward[kernel_type(rows)](dx, given.row_gradients(dy), given.targets, given.weight)
     return _check.finish(from_rows(dx, given.shape, given.dim), given.dtype, out)
 
 

@@ -17,6 +17,8 @@ def kernel_type(array: Array) -> str:
 
 def to_rows(x: Array, dim: int) -> Array:
     """(rows, n) with dimension `dim` last, contiguous; a copy unless it already lies so."""
+    if x.ndim == 2 and dim == 1 and x.flags.c_contiguous:
+        return x
     if x.ndim == 0:
         return np.ascontiguousarray(x).reshape(1, 1)
     moved = np.moveaxis(x, dim, -1)
@@ -24,7 +26,11 @@ def to_rows(x: Array, dim: int) -> Array:
 
 
 def from_rows(rows: Array, shape: tuple[int, ...], dim: int) -> Array:
-    """The array of that shape whose rows along `dim` these are."""
+    """The array of that shape whose rows along `dim` these are; themselves if they have it, for a view would be copied
+    where a leaf must own its gradient.
+    """
+    if shape == rows.shape and dim == 1:
+        return rows
     if not shape:
         return rows.reshape(())
     moved = shape[:dim] + shape[dim + 1 :] + shape[dim : dim + 1]
