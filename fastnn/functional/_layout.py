@@ -26,9 +26,7 @@ def to_rows(x: Array, dim: int) -> Array:
 
 
 def from_rows(rows: Array, shape: tuple[int, ...], dim: int) -> Array:
-    """The array of that shape whose rows along `dim` these are; themselves if they have it, for a view would be copied
-    where a leaf must own its gradient.
-    """
+    """The array of that shape whose rows along `dim` these are."""
     if shape == rows.shape and dim == 1:
         return rows
     if not shape:
