@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from . import _check, _core
@@ -74,5 +75,5 @@ def set_cache_limit(limit: Any) -> int:
     0
     """
     before = _core.pool_stats()["limit"]
-    _core.pool_limit(_check.count("set_cache_limit", "limit", limit))
+    _core.pool_limit(min(_check.count("set_cache_limit", "limit", limit), sys.maxsize))
     return before

@@ -378,21 +378,22 @@ def plain_softmax_backward(dy, y, dim, bint log):
     return dx
 
 
-cdef bint classes_of(object x, object target, ptrdiff_t *rows, ptrdiff_t *n) noexcept:
-    """Dense x (N, C) and a class of its C in each of the N int64 targets."""
+cdef object classes_of(object x, object target, ptrdiff_t *rows, ptrdiff_t *n):
+    """A copy of the N int64 targets, each a class of dense x (N, C), or None; another thread may change the original."""
     cdef ptrdiff_t i
     cdef int64_t *t
     if not is_dense(x, type_of(x)) or cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or not cnp.PyArray_CheckExact(target):
-        return False
+        return None
     rows[0], n[0] = cnp.PyArray_DIM(<cnp.ndarray>x, 0), cnp.PyArray_DIM(<cnp.ndarray>x, 1)
     if (cnp.PyArray_TYPE(<cnp.ndarray>target) != cnp.NPY_INT64 or cnp.PyArray_NDIM(<cnp.ndarray>target) != 1
             or cnp.PyArray_DIM(<cnp.ndarray>target, 0) != rows[0] or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>target)):
-        return False
+        return None
+    target = target.copy()
     t = <int64_t *>data(target)
     for i in range(rows[0]):
         if t[i] < 0 or t[i] >= n[0]:  # illegal, or an ignore_index: not the usual case
-            return False
-    return True
+            return None
+    return target
 
 
 def plain_cross_entropy(x, target):
@@ -400,7 +401,8 @@ def plain_cross_entropy(x, target):
     cdef int type = type_of(x)
     cdef ptrdiff_t rows, n
     cdef double total
-    if type < 0 or not classes_of(x, target, &rows, &n):
+    target = classes_of(x, target, &rows, &n) if type >= 0 else None
+    if target is None:
         return None
     losses = new_vector(rows, type)
     cdef void *pl = data(losses)
@@ -417,7 +419,8 @@ def plain_cross_entropy(x, target):
 def plain_cross_entropy_backward(double dy, x, target):
     cdef int type = type_of(x)
     cdef ptrdiff_t rows, n, i
-    if type < 0 or not classes_of(x, target, &rows, &n):
+    target = classes_of(x, target, &rows, &n) if type >= 0 else None
+    if target is None:
         return None
     dx = new_like(x, cnp.NPY_CORDER)
     dloss = new_vector(rows, type)

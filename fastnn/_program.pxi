@@ -86,7 +86,7 @@ cdef class Program:
         cdef void *at[MAX_REGISTERS]
         cdef ptrdiff_t m, chunk, i, work, total = 0, done = 0, given = len(self.inputs)
         cdef ptrdiff_t item = sizeof(float) if self.type == cnp.NPY_FLOAT else sizeof(double)
-        cdef cnp.npy_intp[33] shape
+        cdef cnp.npy_intp[64] shape  # as many dimensions as NumPy has
         cdef char *memory
         assert len(xs) == given
         if self.isa != fnn_isa():

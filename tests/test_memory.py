@@ -217,3 +217,5 @@ def test_the_limit_is_a_count_of_bytes():
         fastnn.set_cache_limit(-1)
     with pytest.raises(TypeError, match="set_cache_limit: expected limit"):
         fastnn.set_cache_limit("1 GB")
+    fastnn.set_cache_limit(2**70)
+    assert fastnn.memory_stats()["limit"] > 2**40
