@@ -78,6 +78,22 @@ class Contest:
         return make()
 
 
+class CompiledToo(Contest):
+    """A contest whose `_torch` returns PyTorch's function and its tensors, to be called as it is and compiled."""
+
+    def _torch(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def torch(self) -> Call:
+        """Return the eager call."""
+        function, *tensors = self._torch()
+        return lambda: function(*tensors)
+
+    def torch_compile(self) -> Call:
+        """Return the compiled call."""
+        return compiled(*self._torch())
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of the tables."""

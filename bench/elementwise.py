@@ -11,7 +11,7 @@ from ops import LEARNED, OPS, Op
 import fastnn
 from fastnn import _core
 
-from .contest import Call, Contest, Unavailable, compiled, jitted, onnx_call, values
+from .contest import Call, CompiledToo, Contest, Unavailable, jitted, onnx_call, values
 
 SIZES = [100, 10_000, 1_000_000, 32_000_000]
 GOALS = {100: 1.0, 10_000: 1.2, 1_000_000: 1.0, 32_000_000: 1.5}
@@ -57,7 +57,7 @@ def jax_function(name: str, case: dict[str, Any]) -> Any:
     return getattr(jax.nn, JAX_NAMES[name])
 
 
-class _Elementwise(Contest):
+class _Elementwise(CompiledToo):
     def __init__(self, function: str, options: dict[str, Any], n: int):
         self.op: Op = BY_NAME[function]
         self.case, self.x = options, values(n)
@@ -96,13 +96,6 @@ class Forward(_Elementwise):
 
         case, function = self.case, getattr(torch.nn.functional, self.op.name)
         return (lambda t: function(t, **case)) if case else function, torch.from_numpy(self.x)
-
-    def torch(self) -> Call:
-        function, x = self._torch()
-        return lambda: function(x)
-
-    def torch_compile(self) -> Call:
-        return compiled(*self._torch())
 
     def jax(self) -> Call:
         return jitted(jax_function(self.op.name, self.case), self.x)
@@ -144,15 +137,10 @@ class Backward(_Elementwise):
             return (lambda dy, x: function(dy, *constants, x)), dy, x
         return (lambda dy, x: function(dy, x, *constants, **case)), dy, x
 
-    def torch(self) -> Call:
-        function, *tensors = self._torch()
-        return lambda: function(*tensors)
-
     def torch_compile(self) -> Call:
         if self.op.name not in TORCH_BACKWARD:
             raise Unavailable("nothing to compile by itself")
-        function, *tensors = self._torch()
-        return compiled(function, *tensors)
+        return super().torch_compile()
 
     def jax(self) -> Call:
         import jax

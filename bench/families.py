@@ -9,7 +9,7 @@ import scipy.special
 
 import fastnn
 
-from .contest import Call, Contest, Unavailable, compiled, jitted, onnx_call, values
+from .contest import Call, CompiledToo, Contest, Unavailable, compiled, jitted, onnx_call, values
 
 # -- linear -----------------------------------------------------------------------------------------------------------
 
@@ -294,7 +294,7 @@ class SampleNorm(Contest):
 ROWS_OF_CLASSES = [(128, 10), (128, 1000), (4096, 512)]
 
 
-class Softmax(Contest):
+class Softmax(CompiledToo):
     name = "softmax family"
     cases = [
         {"function": f, "direction": d, "shape": shape}
@@ -331,14 +331,6 @@ class Softmax(Contest):
         backward = getattr(torch.ops.aten, f"_{self.function}_backward_data").default
         return lambda dy, y: backward(dy, y, 1, torch.float32), dy, f(x, 1)
 
-    def torch(self) -> Call:
-        f, *tensors = self._torch()
-        return lambda: f(*tensors)
-
-    def torch_compile(self) -> Call:
-        f, *tensors = self._torch()
-        return compiled(f, *tensors)
-
     def jax(self) -> Call:
         import jax
 
@@ -353,7 +345,7 @@ class Softmax(Contest):
         return onnx_call({"softmax": "Softmax", "log_softmax": "LogSoftmax"}[self.function], self.x, axis=1)
 
 
-class CrossEntropy(Contest):
+class CrossEntropy(CompiledToo):
     name = "cross_entropy"
     cases = [{"direction": d, "shape": s} for d in ("forward", "backward") for s in ROWS_OF_CLASSES]
 
@@ -387,14 +379,6 @@ class CrossEntropy(Contest):
             return aten._log_softmax_backward_data(dy, y, 1, torch.float32)
 
         return backward, y
-
-    def torch(self) -> Call:
-        f, *tensors = self._torch()
-        return lambda: f(*tensors)
-
-    def torch_compile(self) -> Call:
-        f, *tensors = self._torch()
-        return compiled(f, *tensors)
 
     def jax(self) -> Call:
         import jax

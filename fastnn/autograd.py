@@ -30,12 +30,14 @@ def is_grad_enabled() -> bool:
 
 
 @contextmanager
-def _grad_mode(enabled: bool) -> Iterator[None]:
-    before, mode.enabled = mode.enabled, enabled
+def _with_mode(name: str, value: Any) -> Iterator[None]:
+    """Set an attribute of this thread's mode for a while."""
+    before = getattr(mode, name)
+    setattr(mode, name, value)
     try:
         yield
     finally:
-        mode.enabled = before
+        setattr(mode, name, before)
 
 
 def no_grad() -> Any:
@@ -49,22 +51,17 @@ def no_grad() -> Any:
     ...     fastnn.relu(x)
     array([1.])
     """
-    return _grad_mode(False)
+    return _with_mode("enabled", False)
 
 
 def enable_grad() -> Any:
     """Record again inside a `with` block under `no_grad`."""
-    return _grad_mode(True)
+    return _with_mode("enabled", True)
 
 
-@contextmanager
-def tracing(tracer: Callable[[Callable[..., Any], Any, Any], Any] | None) -> Iterator[None]:
+def tracing(tracer: Callable[[Callable[..., Any], Any, Any], Any] | None) -> Any:
     """Hand this thread's calls on Tensors that nothing records to `tracer`, as (function, args, kwargs)."""
-    before, mode.tracer = mode.tracer, tracer
-    try:
-        yield
-    finally:
-        mode.tracer = before
+    return _with_mode("tracer", tracer)
 
 
 def tracer_of_thread() -> Any:

@@ -239,9 +239,12 @@ def _program(steps: list[Step], values: dict[int, Value]) -> tuple[_core.Program
     free: list[int] = []
     for i, step in enumerate(steps[:-1]):
         size = math.prod(step.shape)
-        slot = free.pop() if free else len(sizes)
-        sizes[slot:] = [*sizes[slot:], 0] if slot == len(sizes) else sizes[slot:]
-        sizes[slot] = max(sizes[slot], size)
+        if free:
+            slot = free.pop()
+            sizes[slot] = max(sizes[slot], size)
+        else:
+            slot = len(sizes)
+            sizes.append(size)
         register[step.number] = len(inputs) + slot
         free += [register[n] - len(inputs) for n in set(step.sources) & own if last_use[n] == i]
     register[steps[-1].number] = len(inputs) + len(sizes)

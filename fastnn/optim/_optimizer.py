@@ -106,21 +106,16 @@ class Optimizer:
             key = (float(state.get(name, self._initial(name, group))) for name in self._numbers)
             parts.setdefault((any(name not in state for name in names), *key), []).append(pair)
         for (fresh, *values), part in parts.items():
-            numbers = dict(zip(self._numbers, values, strict=True))
-            step = self._step(group, numbers, fresh)
-            for param, _ in part if numbers else ():
-                self.state.setdefault(param, {}).update(numbers)
+            step = self._advance(group, values, fresh, (self.state.setdefault(param, {}) for param, _ in part))
             self._run(group, step, self._arrays(group, part, names))
 
-    def _update_usual(
-        self, group: Group, columns: list[list[Array]], values: list[Any], states: list[dict[str, Any]]
-    ) -> None:
-        """One step for parameters that `_core.gather` found to be alike."""
+    def _advance(self, group: Group, values: list[Any], fresh: bool, states: Iterable[dict[str, Any]]) -> Step:
+        """What to do with parameters whose numbers are these, which are brought up to date in their states."""
         numbers = dict(zip(self._numbers, map(float, values), strict=True))
-        step = self._step(group, numbers, False)
+        step = self._step(group, numbers, fresh)
         for state in states if numbers else ():
             state.update(numbers)
-        self._run(group, step, columns)
+        return step
 
     def _run(self, group: Group, step: Step, arrays: list[list[Array]]) -> None:
         rule, hypers, _ = _core.RULES[step.rule]
@@ -185,7 +180,8 @@ class Optimizer:
         work = [(group, batch) for group in rest for batch in self._batches(group)]
         for group, gathered in zip(self.param_groups, usual, strict=True):
             if gathered is not None:
-                self._update_usual(group, *gathered)
+                columns, values, states = gathered
+                self._run(group, self._advance(group, values, False, states), columns)
         params = [param for _, batch in work for param, _ in batch]
         gaps = [(p, p.data) for p in params if not (_core.are_alike([p._data]) or _is_dense(p.data))]
         for param, data in gaps:  # kernels want dense memory; the values return to their own afterwards
