@@ -87,8 +87,8 @@ FITS = {
     "log1p_poly_f64": lambda: remez(atanh_rest, 0, 0.0401, 8, lambda z: z),
     "tanh_poly_f32": lambda: remez(tanh_rest, 0, 0.36, 4, lambda s: s / tanh_bracket(s)),
     "tanh_poly_f64": lambda: remez(tanh_rest, 0, 0.36, 11, lambda s: s / tanh_bracket(s)),
-    "mills_poly_f32": lambda: fit_mills(3, 15, 10),
-    "mills_poly_f64": lambda: fit_mills(5, 40, 23),
+    "mills_poly_f32": lambda: fit_mills(3.51953125, 14.5, 9),
+    "mills_poly_f64": lambda: fit_mills(5.96875, 39, 23),
 }
 
 if __name__ == "__main__":
