@@ -459,3 +459,78 @@ def plain_dropout(x, uint64_t key, uint32_t threshold, double scale, double shif
         else:
             fnn_dropout_f64(<double *>py, <double *>px, n, 1, key, &h)
     return y
+
+
+# -- learned activations ----------------------------------------------------------------------------------------------
+
+cdef class Learned:
+    """A call with the parameters of one channel or of all, in the kernels' terms; `taken` if it is a plain one."""
+    cdef int act, type
+    cdef bint taken, last
+    cdef ptrdiff_t n, c, s
+    cdef void *x
+    cdef void *a
+    cdef void *b
+    cdef object fixed  # keeps b where it is not a caller's
+
+    def __cinit__(self, str row, x, tuple params, double fixed):
+        cdef ptrdiff_t channels
+        self.act, self.type, self.taken = ACTS[row], type_of(x), False
+        if self.type < 0 or not is_dense(x, self.type):
+            return
+        channels = cnp.PyArray_DIM(<cnp.ndarray>x, 1) if cnp.PyArray_NDIM(<cnp.ndarray>x) > 1 else 1
+        self.c = cnp.PyArray_SIZE(<cnp.ndarray>params[0]) if is_plain(params[0]) else 0
+        if self.c != 1 and self.c != channels:
+            return
+        for param in params:
+            if not is_vector(param, self.type, self.c):
+                return
+        self.n = cnp.PyArray_DIM(<cnp.ndarray>x, 0) if self.c > 1 else 1
+        self.s = cnp.PyArray_SIZE(<cnp.ndarray>x) // (self.n * self.c)
+        self.last = self.c > 1 and cnp.PyArray_NDIM(<cnp.ndarray>x) == 2
+        if len(params) < 2:
+            self.fixed = new_vector(self.c, self.type)
+            self.fixed.fill(fixed)
+        self.x, self.a, self.b = data(x), data(params[0]), data(self.fixed if len(params) < 2 else params[1])
+        self.taken = True
+
+
+def plain_learned(str row, x, tuple params, double fixed):
+    """The row's function of x and one or two parameters; `fixed` is the second one's value where there is one."""
+    cdef Learned d = Learned(row, x, params, fixed)
+    if not d.taken:
+        return None
+    y = new_like(x, cnp.NPY_CORDER)
+    cdef void *py = data(y)
+    with nogil:
+        if d.type == cnp.NPY_FLOAT:
+            fnn_act_channels_f32(d.act, <float *>py, <float *>d.x, <float *>d.a, <float *>d.b, d.n, d.c, d.s, d.last)
+        else:
+            fnn_act_channels_f64(d.act, <double *>py, <double *>d.x, <double *>d.a, <double *>d.b, d.n, d.c, d.s, d.last)
+    return y
+
+
+def plain_learned_backward(str row, dy, x, tuple params, double fixed):
+    """The gradients of x and of each parameter."""
+    cdef Learned d = Learned(row, x, params, fixed)
+    if not d.taken or not is_shaped_as(dy, x):
+        return None
+    dx = new_like(x, cnp.NPY_CORDER)
+    sums = new_vector(2 * d.c, cnp.NPY_DOUBLE)
+    work = new_vector(fnn_norm_work(d.n, d.c, d.s), cnp.NPY_DOUBLE)
+    cdef void *pdx = data(dx)
+    cdef void *pdy = data(dy)
+    cdef double *da = <double *>data(sums)
+    cdef double *pwork = <double *>data(work)
+    with nogil:
+        if d.type == cnp.NPY_FLOAT:
+            fnn_dact_channels_f32(d.act, <float *>pdx, <float *>pdy, <float *>d.x, <float *>d.a, <float *>d.b, d.n, d.c, d.s, d.last)
+            fnn_act_params_f32(d.act, da, da + d.c, pwork, <float *>pdy, <float *>d.x, <float *>d.a, <float *>d.b, d.n, d.c, d.s,
+                               d.last)
+        else:
+            fnn_dact_channels_f64(d.act, <double *>pdx, <double *>pdy, <double *>d.x, <double *>d.a, <double *>d.b, d.n, d.c, d.s,
+                                  d.last)
+            fnn_act_params_f64(d.act, da, da + d.c, pwork, <double *>pdy, <double *>d.x, <double *>d.a, <double *>d.b, d.n, d.c,
+                               d.s, d.last)
+    narrow = sums.astype(x.dtype)
+    return (dx, *[narrow[i * d.c : (i + 1) * d.c] for i in range(len(params))])

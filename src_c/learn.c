@@ -54,14 +54,20 @@ void FN(fnn_act_channels)(int act, REAL *y, const REAL *x, const REAL *a, const 
                           int last)
 {
     const struct FN(channels) d = {act, last, y, NULL, x, a, b, c, s};
-    FN(over_channels)(&d, n);
+    if (c == 1)
+        FN(fnn_act_forward)(act, y, x, n * s, (double)a[0], (double)b[0]);
+    else
+        FN(over_channels)(&d, n);
 }
 
 void FN(fnn_dact_channels)(int act, REAL *dx, const REAL *dy, const REAL *x, const REAL *a, const REAL *b, ptrdiff_t n, ptrdiff_t c,
                            ptrdiff_t s, int last)
 {
     const struct FN(channels) d = {act, last, dx, dy, x, a, b, c, s};
-    FN(over_channels)(&d, n);
+    if (c == 1)
+        FN(fnn_act_backward)(act, dx, dy, x, n * s, (double)a[0], (double)b[0]);
+    else
+        FN(over_channels)(&d, n);
 }
 
 void FN(fnn_act_params)(int act, double *da, double *db, double *work, const REAL *dy, const REAL *x, const REAL *a, const REAL *b,

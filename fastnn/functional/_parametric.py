@@ -72,6 +72,10 @@ def _checked(name: str, row: str, input: Any, params: dict[str, Any], fixed: flo
 
 
 def _forward(name: str, row: str, input: Any, params: dict[str, Any], out: Array | None, fixed: float = 0.0) -> Array:
+    if out is None:
+        plain = _core.plain_learned(row, input, tuple(params.values()), fixed)
+        if plain is not None:
+            return plain
     call = _checked(name, row, input, params, fixed)
     _check.check_out(name, out, call.x.shape, call.dtype)
     if call.single:
@@ -89,6 +93,9 @@ def _forward(name: str, row: str, input: Any, params: dict[str, Any], out: Array
 def _backward(
     name: str, row: str, dy: Any, input: Any, params: dict[str, Any], fixed: float = 0.0
 ) -> tuple[Array, ...]:
+    plain = _core.plain_learned_backward(row, dy, input, tuple(params.values()), fixed)
+    if plain is not None:
+        return plain
     call = _checked(name, row, input, params, fixed)
     gradient = _check.as_float(name, dy, "dy").astype(call.x.dtype, copy=False)
     _check.same_shape(name, "x", call.x, "dy", gradient)
