@@ -122,6 +122,8 @@ cdef extern from "fastnn.h" nogil:
     void fnn_pack_f64(double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t)
     ptrdiff_t fnn_plan_work_f64(const fnn_plan_step_t *, ptrdiff_t, ptrdiff_t)
     void fnn_plan_f64(const fnn_plan_step_t *, ptrdiff_t, double *const *, double *, ptrdiff_t)
+    void fnn_glu_f32(float *, const float *, const float *, ptrdiff_t, ptrdiff_t)
+    void fnn_glu_f64(double *, const double *, const double *, ptrdiff_t, ptrdiff_t)
     void fnn_scatter_add_f32(float *, const int64_t *, const float *, ptrdiff_t, ptrdiff_t)
     void fnn_scatter_add_f64(double *, const int64_t *, const double *, ptrdiff_t, ptrdiff_t)
     void fnn_norm_train_f32(float *, double *, double *, double *, double *, const float *, const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int, double)

@@ -106,6 +106,8 @@ def dropout_mask(mask: Array, key: int, threshold: int) -> None: ...
 gemm: Kernel
 column_sums: Kernel
 
+glu: Kernel
+glu_backward: Kernel
 ordered_sum: Kernel
 scatter_add: Kernel
 pick: Kernel

@@ -534,6 +534,23 @@ def scatter_add(floating[:, ::1] table, const int64_t[::1] index, const floating
             fnn_scatter_add_f64(&table[0, 0], &index[0], &x[0, 0], x.shape[0], x.shape[1])
 
 
+def glu(floating[:, ::1] y, const floating[:, ::1] x):
+    """y (rows, n) of x (rows, 2 n)."""
+    with nogil:
+        if floating is float:
+            fnn_glu_f32(&y[0, 0], NULL, &x[0, 0], y.shape[0], y.shape[1])
+        else:
+            fnn_glu_f64(&y[0, 0], NULL, &x[0, 0], y.shape[0], y.shape[1])
+
+
+def glu_backward(floating[:, ::1] dx, const floating[:, ::1] dy, const floating[:, ::1] x):
+    with nogil:
+        if floating is float:
+            fnn_glu_f32(&dx[0, 0], &dy[0, 0], &x[0, 0], dy.shape[0], dy.shape[1])
+        else:
+            fnn_glu_f64(&dx[0, 0], &dy[0, 0], &x[0, 0], dy.shape[0], dy.shape[1])
+
+
 def ordered_sum(const floating[::1] x):
     """The sum in double, its order fixed."""
     cdef double total

@@ -225,6 +225,9 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
     /* y = x1 + x2, or x1 x2 */                                                                                        \
     void fnn_combine_##SFX(REAL *y, const REAL *x1, const REAL *x2, ptrdiff_t n, int multiply);                        \
                                                                                                                        \
+    /* the gated linear unit: out (rows, n) of x (rows, 2 n) or, with dy (rows, n), dx (rows, 2 n) */                  \
+    void fnn_glu_##SFX(REAL *out, const REAL *dy, const REAL *x, ptrdiff_t rows, ptrdiff_t n);                         \
+                                                                                                                       \
     /* table[index[i]] += x[i], rows of c values */                                                                    \
     void fnn_scatter_add_##SFX(REAL *table, const int64_t *index, const REAL *x, ptrdiff_t n, ptrdiff_t c);            \
                                                                                                                        \

@@ -76,6 +76,8 @@ static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b
                          ptrdiff_t k);                                                                                 \
         void (*add)(REAL *y, const REAL *x1, const REAL *x2, ptrdiff_t n);                                             \
         void (*multiply)(REAL *y, const REAL *x1, const REAL *x2, ptrdiff_t n);                                        \
+        void (*glu)(REAL *y, const REAL *a, const REAL *b, ptrdiff_t n);                                               \
+        void (*dglu)(REAL *da, REAL *db, const REAL *dy, const REAL *a, const REAL *b, ptrdiff_t n);                   \
         void (*column_sums)(REAL *sums, const REAL *x, ptrdiff_t rows, ptrdiff_t c, ptrdiff_t gap);                    \
         void (*step[FNN_RULES])(REAL *p, const REAL *grad, REAL *const *state, ptrdiff_t n, const double *hyper,       \
                                 const struct fnn_step *h);                                                             \

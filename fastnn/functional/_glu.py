@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _core
 from .._check import Array
 from .._dispatch import differentiable
-from ._activation import sigmoid
+from ._layout import kernel_type
 
 __all__ = [
     "glu",
@@ -17,15 +18,16 @@ __all__ = [
 ]
 
 
-def _halves(name: str, input: Any, dim: Any) -> tuple[Array, Array, Array, int]:
-    x = _check.as_float(name, input)
+def _halved(name: str, input: Any, dim: Any) -> tuple[Array, np.dtype[Any], tuple[int, ...], int]:
+    """The input to compute with, the result's dtype, the shape of one half, and how many rows of two halves there are."""
+    x, dtype = _check.as_compute(name, input)
     if x.ndim == 0:
         raise ValueError(f"{name}: expected an input of 1 or more dimensions, got a scalar")
     axis = _check.axis(name, dim, x.ndim)
     if x.shape[axis] % 2:
         raise ValueError(f"{name}: expected dimension {axis} to be even, got shape {x.shape}")
-    value, gate = np.split(x, 2, axis)
-    return x, value, gate, axis
+    half = (*x.shape[:axis], x.shape[axis] // 2, *x.shape[axis + 1 :])
+    return np.ascontiguousarray(x), dtype, half, math.prod(x.shape[:axis])
 
 
 @differentiable
@@ -55,12 +57,12 @@ def glu(input: Any, dim: int = -1, *, out: Array | None = None) -> Array:
     >>> glu([4.0, 0.0])
     array([2.])
     """
-    x, value, gate, _ = _halves("glu", input, dim)
-    dtype = x.dtype.newbyteorder("=")
-    _check.check_out("glu", out, value.shape, dtype)
-    with np.errstate(all="ignore"):
-        y = _check.compute_array(value) * sigmoid(_check.compute_array(gate))
-        return _check.finish(y, dtype, out)
+    x, dtype, half, rows = _halved("glu", input, dim)
+    _check.check_out("glu", out, half, dtype)
+    y = _check.target_for(out, half, x.dtype, x)
+    if y.size:
+        _core.glu[kernel_type(x)](y.reshape(rows, -1), x.reshape(rows, -1))
+    return _check.finish(y, dtype, out)
 
 
 def glu_backward(dy: Any, x: Any, dim: int = -1, *, out: Array | None = None) -> Array:
@@ -71,13 +73,13 @@ def glu_backward(dy: Any, x: Any, dim: int = -1, *, out: Array | None = None) ->
     >>> glu_backward([1.0], [4.0, 0.0])
     array([0.5, 1. ])
     """
-    array, value, gate, axis = _halves("glu_backward", x, dim)
-    dtype = array.dtype.newbyteorder("=")
+    array, dtype, half, rows = _halved("glu_backward", x, dim)
     _check.check_out("glu_backward", out, array.shape, dtype)
-    gradient = _check.as_float("glu_backward", dy, "dy")
-    _check.same_shape("glu_backward", "the half input", value, "dy", gradient)
-    s = sigmoid(_check.compute_array(gate))
-    with np.errstate(all="ignore"):
-        first = _check.compute_array(gradient).astype(s.dtype, copy=False) * s
-        dx = np.concatenate([first, first * (1 - s) * _check.compute_array(value)], axis)
-        return _check.finish(dx, dtype, out)
+    gradient = _check.as_float("glu_backward", dy, "dy").astype(array.dtype, copy=False)
+    if gradient.shape != half:
+        raise ValueError(f"glu_backward: expected dy of the half input's shape {half}, got {gradient.shape}")
+    dx = _check.target_for(out, array.shape, array.dtype, array, gradient)
+    if dx.size:
+        flat = (each.reshape(rows, -1) for each in (dx, np.ascontiguousarray(gradient), array))
+        _core.glu_backward[kernel_type(array)](*flat)
+    return _check.finish(dx, dtype, out)
