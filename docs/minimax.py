@@ -58,11 +58,11 @@ def continued(f: Function, limit: float) -> Function:
 
 
 def mills(k: float) -> Function:
-    """Phi(-a) exp(a^2 / 2) (a + k) of t = (a - k) / (a + k)."""
+    """Phi(-a) exp(a^2 / 2) (a + k) / 2 k of t = (a - k) / (a + k)."""
 
     def g(t: mp.mpf) -> mp.mpf:
         a = k * (1 + t) / (1 - t)
-        return mp.erfc(a / mp.sqrt(2)) / 2 * mp.exp(a * a / 2) * (a + k)
+        return mp.erfc(a / mp.sqrt(2)) / 2 * mp.exp(a * a / 2) * (a + k) / (2 * k)
 
     return g
 
@@ -87,8 +87,8 @@ FITS = {
     "log1p_poly_f64": lambda: remez(atanh_rest, 0, 0.0401, 8, lambda z: z),
     "tanh_poly_f32": lambda: remez(tanh_rest, 0, 0.36, 4, lambda s: s / tanh_bracket(s)),
     "tanh_poly_f64": lambda: remez(tanh_rest, 0, 0.36, 11, lambda s: s / tanh_bracket(s)),
-    "mills_poly_f32": lambda: fit_mills(3.51953125, 14.5, 9),
-    "mills_poly_f64": lambda: fit_mills(5.96875, 39, 23),
+    "mills_poly_f32": lambda: fit_mills(3.322265625, 14.5, 9),
+    "mills_poly_f64": lambda: fit_mills(5.265625, 39, 23),
 }
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ __all__ = [
 
 
 def _halved(name: str, input: Any, dim: Any) -> tuple[Array, np.dtype[Any], tuple[int, ...], int]:
-    """The input to compute with, the result's dtype, the shape of one half, and how many rows of two halves there are."""
+    """The input to compute with, the result's dtype, the shape of one half, the number of rows of two halves."""
     x, dtype = _check.as_compute(name, input)
     if x.ndim == 0:
         raise ValueError(f"{name}: expected an input of 1 or more dimensions, got a scalar")
