@@ -80,6 +80,31 @@ def fit_mills(k: float, largest: float, degree: int) -> tuple[list[mp.mpf], mp.m
     return remez(f, -1, mp.mpf(largest - k) / (largest + k), degree, lambda t: 1 / f(t))
 
 
+def rounded(fit: tuple[list[mp.mpf], mp.mpf], f: Function, low: float, high: float) -> tuple[list[mp.mpf], mp.mpf]:
+    """The fit with coefficients that are floats, chosen together: each rounded by itself, their errors add up."""
+    points = np.cos(np.linspace(0, np.pi, 1500)) * (high - low) / 2 * (1 - 1e-7) + (high + low) / 2
+    exact = np.array([np.longdouble(mp.nstr(f(mp.mpf(point)), 25)) for point in points])
+    powers = np.vander(points.astype(np.longdouble), len(fit[0]), increasing=True)
+
+    def error(coefficients: np.ndarray) -> float:
+        return float(np.abs(powers @ coefficients.astype(np.longdouble) / exact - 1).max())
+
+    rng = np.random.default_rng(0)
+    best = np.array([np.float32(float(c)) for c in fit[0]])
+    least = error(best)
+    for _ in range(60_000):
+        trial = best.copy()
+        chosen = rng.choice(np.arange(1, len(best)), rng.integers(1, 5), replace=False)
+        for _ in range(rng.integers(1, 3)):
+            trial[chosen] = np.nextafter(trial[chosen], rng.choice([-np.inf, np.inf], chosen.size).astype(np.float32))
+        if error(trial) <= least:
+            best, least = trial, error(trial)
+    return [mp.mpf(float(c)) for c in best], mp.mpf(least)
+
+
+MILLS_K = 3.322265625
+MILLS_END = (14.5 - MILLS_K) / (14.5 + MILLS_K)
+
 FITS = {
     "exp_poly_f32": lambda: remez(exp_rest, -HALF_LN2, HALF_LN2, 5, lambda r: r * r),
     "exp_poly_f64": lambda: remez(exp_rest, -HALF_LN2, HALF_LN2, 10, lambda r: r * r),
@@ -87,7 +112,7 @@ FITS = {
     "log1p_poly_f64": lambda: remez(atanh_rest, 0, 0.0401, 8, lambda z: z),
     "tanh_poly_f32": lambda: remez(tanh_rest, 0, 0.36, 4, lambda s: s / tanh_bracket(s)),
     "tanh_poly_f64": lambda: remez(tanh_rest, 0, 0.36, 11, lambda s: s / tanh_bracket(s)),
-    "mills_poly_f32": lambda: fit_mills(3.322265625, 14.5, 9),
+    "mills_poly_f32": lambda: rounded(fit_mills(MILLS_K, 14.5, 9), mills(MILLS_K), -1, MILLS_END),
     "mills_poly_f64": lambda: fit_mills(5.265625, 39, 23),
 }
 
