@@ -102,7 +102,7 @@ def rounded(fit: tuple[list[mp.mpf], mp.mpf], f: Function, low: float, high: flo
     return [mp.mpf(float(c)) for c in best], mp.mpf(least)
 
 
-MILLS_K = 3.322265625
+MILLS_K = 3.25390625
 MILLS_END = (14.5 - MILLS_K) / (14.5 + MILLS_K)
 
 FITS = {
