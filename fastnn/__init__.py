@@ -9,6 +9,7 @@ _memory.start()
 _threads.start()
 
 from . import _derivatives, _recorded, autograd, functional, inference, io, nn, optim  # noqa: E402
+from ._anomaly import AnomalyError, detect_anomaly  # noqa: E402
 from ._core import isa  # noqa: E402
 from ._info import show_config  # noqa: E402
 from ._memory import empty_cache, memory_stats, set_cache_limit  # noqa: E402
@@ -21,9 +22,11 @@ from .inference import freeze  # noqa: E402
 from .io import load, save  # noqa: E402
 
 __all__ = [
+    "AnomalyError",
     "Tensor",
     "__version__",
     "autograd",
+    "detect_anomaly",
     "empty_cache",
     "enable_grad",
     "freeze",

@@ -1,4 +1,4 @@
-"""The command line: `python -m fastnn info` and `python -m fastnn demo`."""
+"""The command line: `python -m fastnn info`, `demo` and `certify`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,27 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--epochs", type=int, default=30, help="passes over the training images (default: %(default)s)")
     demo.add_argument("--out", default="fastnn-demo", help="folder for pictures and weights (default: %(default)s)")
     demo.add_argument("--quiet", action="store_true", help="no progress bar, only the results")
+    certify = commands.add_parser("certify", help="measure the accuracy of every element-wise function")
+    certify.add_argument("names", nargs="*", help="functions, such as gelu (default: all)")
+    certify.add_argument("--stride", type=int, default=1, help="every n-th float32 (default: all 2^32)")
+    certify.add_argument(
+        "--peers", action="store_true", help="the same of NumPy, SciPy, PyTorch and JAX where installed"
+    )
+    certify.add_argument("--out", help="write the table to this Markdown file")
+    certify.add_argument("--quiet", action="store_true", help="no progress bar, only the results")
     return parser
+
+
+def _certify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    from ._certify import certify
+
+    try:
+        holds = certify(options.names, options.stride, options.peers, options.out, options.quiet)
+    except ValueError as error:
+        parser.error(str(error))
+    except ModuleNotFoundError as error:
+        parser.exit(1, f"fastnn certify needs {error.name}: pip install 'fastnn[certify]'\n")
+    return 0 if holds else 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(show_config())
         return 0
+    if options.command == "certify":
+        return _certify(parser, options)
     if options.epochs < 1 or options.seed < 0:
         parser.error(
             f"expected --epochs of at least 1 and --seed of at least 0, got {options.epochs} and {options.seed}"

@@ -159,6 +159,10 @@ def unary(int act, x, out=None, a=0.0, b=0.0):
     cdef void *py
     cdef void *px
     y = None
+    if watchers:
+        watcher = free_watcher()
+        if watcher is not None:
+            return watcher.run(fnn_act_name(act).decode(), functools.partial(unary, act, x, out, a, b), (x,))
     if is_plain(x) and is_number(a) and is_number(b):
         y = output_like(<cnp.ndarray>x, out)
     if y is None:

@@ -16,15 +16,18 @@ cdef class Node:
     """
     cdef readonly tuple parents
     cdef readonly object backward, number
+    cdef object origin  # where it was recorded, while a watcher looks; else None
 
 
 class Mode(threading.local):
-    """Of each thread: whether calls are recorded, and who is told of those that are not."""
+    """Of each thread: whether calls are recorded, who is told of those that are not, who looks at results."""
     enabled = True
     tracer = None
+    watcher = None
 
 
 mode = Mode()
+cdef int watchers = 0  # in all threads: while there is none, nobody asks for the thread's own
 cdef object numbers = itertools.count()
 cdef object tensor_class = None  # what `make` makes
 cdef dict recorded_versions = {}
@@ -39,6 +42,19 @@ def set_tape(tensor, versions):
 
 cdef inline bint wants_gradient(object value) noexcept:
     return isinstance(value, TensorBase) and (<TensorBase>value)._requires_grad
+
+
+def watch(int change):
+    """Count watchers; how many there are now."""
+    global watchers
+    watchers += change
+    return watchers
+
+
+cdef object free_watcher():
+    """This thread's watcher, if it has one that looks at no function already."""
+    watcher = mode.watcher
+    return watcher if watcher is not None and watcher.free else None
 
 
 def wants(value):
@@ -66,6 +82,8 @@ def make(data, parents, backward):
     node.parents = tuple([parent if wants_gradient(parent) else None for parent in parents])
     node.backward = backward
     node.number = next(numbers)
+    if watchers and mode.watcher is not None:
+        node.origin = mode.watcher.origin
     result._data = data if cnp.PyArray_CheckExact(data) else np.asarray(data)
     result._requires_grad = True
     result._node = node
@@ -78,6 +96,10 @@ def differentiable(function):
     """Make a function of arrays take Tensors too."""
 
     def call(*args, **kwargs):
+        if watchers:
+            watcher = free_watcher()
+            if watcher is not None:
+                return watcher.run(function.__name__, functools.partial(call, *args, **kwargs), (*args, *kwargs.values()))
         for value in args:
             if isinstance(value, TensorBase):
                 return record(call, args, kwargs)
@@ -158,6 +180,8 @@ def run_backward(TensorBase root, grad):
             continue
         node = tensor._node
         gradients = node.backward(dy)
+        if node.origin is not None and mode.watcher is not None:
+            mode.watcher.back(node.origin, dy, gradients)
         if len(gradients) != len(node.parents):
             raise ValueError(f"backward: expected {len(node.parents)} gradients of a step, got {len(gradients)}")
         for parent, d in zip(node.parents, gradients):

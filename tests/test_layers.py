@@ -31,8 +31,10 @@ ALLOWED = {
     "nn": BASE | {"functional", "autograd"},
     "optim": BASE | {"autograd"},
     "inference": BASE | {"functional", "autograd", "nn"},
+    "_anomaly": BASE | {"autograd", "nn"},
+    "_certify": BASE | {"functional"},
     "_demo": BASE | {"autograd", "io", "nn", "optim"},
-    "__main__": BASE | {"_demo", "_info"},
+    "__main__": BASE | {"_certify", "_demo", "_info"},
 }
 
 

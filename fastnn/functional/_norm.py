@@ -46,6 +46,15 @@ def _statistics(x: Array, memory: Memory) -> tuple[Array, Array]:
     return mean, var
 
 
+def channel_statistics(name: str, input: Any) -> tuple[int, Array, Array]:
+    """How many values each channel has, their mean and biased variance."""
+    x, _ = _checked_input(name, input)
+    if not x.size:
+        raise ValueError(f"{name}: expected one value per channel or more, got shape {x.shape}")
+    x, memory = memory_of(x)
+    return memory.n * memory.s, *_statistics(x, memory)
+
+
 def _normalize(x: Array, memory: Memory, mean: Array, rstd: Array, weight: Any, bias: Any) -> Array:
     y = _core.empty_like(x)
     if y.size:

@@ -12,6 +12,7 @@ from . import (
     norm,
     parametric,
     shape,
+    statistics,
     switchable,
     utils,
 )
@@ -26,6 +27,7 @@ from .loss import *
 from .norm import *
 from .parametric import *
 from .shape import *
+from .statistics import *
 from .switchable import *
 
 __all__ = [
@@ -44,5 +46,6 @@ __all__ = [
     *norm.__all__,
     *parametric.__all__,
     *shape.__all__,
+    *statistics.__all__,
     *switchable.__all__,
 ]

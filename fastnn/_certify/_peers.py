@@ -1,0 +1,66 @@
+"""The same functions of other libraries, as far as they are installed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._check import Array
+from ._formulas import Formula
+
+Function = Callable[[Array], Array]
+LIBRARIES = ("numpy", "scipy", "torch", "jax")
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def _torch(formula: Formula) -> Function | None:
+    torch = _module("torch")
+    function = torch and getattr(importlib.import_module("torch.nn.functional"), formula.name, None)
+    if not function or formula.name == "prelu":
+        return None
+    return lambda x: function(torch.from_numpy(x), **formula.parameters).numpy()
+
+
+def _jax(formula: Formula) -> Function | None:
+    jax = _module("jax")
+    names = {
+        "logsigmoid": "log_sigmoid",
+        "softsign": "soft_sign",
+        "hardtanh": "hard_tanh",
+        "hardswish": "hard_swish",
+        "hardsigmoid": "hard_sigmoid",
+    }
+    function = jax and getattr(importlib.import_module("jax.nn"), names.get(formula.name, formula.name), None)
+    if not function or formula.name == "swish":
+        return None
+    options = {"approximate": bool(formula.parameters)} if formula.name == "gelu" else formula.parameters
+    return lambda x: np.asarray(function(x, **options))
+
+
+def _written(expression: str) -> Function:
+    """A formula's own text as a function of x."""
+    code, names = compile(expression, expression, "eval"), {"np": np, "sp": _module("scipy.special")}
+    return lambda x: np.asarray(eval(code, names, {"x": x}), np.float32)
+
+
+def peers_of(formula: Formula) -> dict[str, Function]:
+    """A function as each installed library has it; NumPy's and SciPy's are written out."""
+    found: dict[str, Function] = {}
+    for library, module in (("numpy", "numpy"), ("scipy", "scipy.special")):
+        expression = formula.peers.get(library)
+        if expression and _module(module):
+            found[library] = _written(expression)
+    for library, find in (("torch", _torch), ("jax", _jax)):
+        function = find(formula)
+        if function:
+            found[library] = function
+    return found
