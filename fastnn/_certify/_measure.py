@@ -33,14 +33,18 @@ def inputs(keys: Array) -> Array:
 
 def ulps(got: Array, exact: Array) -> Array:
     """Distance of floats from exact values in ULP of these; inf where NaN or an infinity stands for a number."""
-    size = np.abs(exact)
-    exponent = np.maximum((size.view(np.int64) >> 52) - 1023 - 23, -149)
-    unit = ((np.minimum(exponent, 104) + 1023) << 52).view(np.float64)
-    error = np.abs(got.astype(np.float64) - exact) / unit
-    beyond = size >= 2.0**128 - 2.0**103  # rounds to an infinity
-    if beyond.any():
+    exponent = exact.view(np.int64) >> 52
+    exponent &= 0x7FF
+    np.clip(exponent, 1023 + 23 - 149, 1023 + 127, out=exponent)
+    per_unit = 2046 + 23 - exponent  # of 1 / ULP
+    per_unit <<= 52
+    error = got - exact
+    np.abs(error, out=error)
+    error *= per_unit.view(np.float64)
+    if not np.isfinite(error.max(initial=0)) or int(exponent.max(initial=0)) == 1023 + 127:
+        beyond = np.abs(exact) >= 2.0**128 - 2.0**103  # rounds to an infinity
         error[beyond] = np.where(got[beyond] == np.copysign(np.inf, exact[beyond]), 0, np.inf)
-    error[~(error >= 0)] = np.inf
+        error[~(error >= 0)] = np.inf
     return error
 
 
@@ -62,8 +66,9 @@ class Tally:
         if not error.size:
             return
         self.inputs += error.size
-        self.over += int(np.count_nonzero(error > self.bound))
         i = int(error.argmax())
+        if error[i] > self.bound:
+            self.over += int(np.count_nonzero(error > self.bound))
         if error[i] > self.worst or self.at != self.at:
             self.worst, self.at = float(error[i]), float(x[i])
         self.sample.append(error[::61])
@@ -133,8 +138,10 @@ def tally_part(formula: Formula, function: Function, slope: bool, keys: Array) -
     x = inputs(keys)
     with np.errstate(all="ignore"):
         got = function(x)
-        wide = np.clip(x.astype(np.float64), -1e300, 1e300)  # formulas take their limits there
-        exact = np.broadcast_to((formula.slope if slope else formula.value)(Doubles, wide), x.shape).astype(np.float64)
+        wide = x.astype(np.float64)
+        infinite = np.isinf(wide)
+        wide[infinite] = np.copysign(1e300, wide[infinite])  # where formulas take their limits
+        exact = np.asarray((formula.slope if slope else formula.value)(Doubles, wide), np.float64)
         tally = Tally(SLOPE_BOUND if slope else VALUE_BOUND)
         if slope and reads_result(formula):
             tally.add_absolute(np.nan_to_num(np.abs(got - exact), nan=np.inf))
@@ -142,8 +149,10 @@ def tally_part(formula: Formula, function: Function, slope: bool, keys: Array) -
         error = ulps(got, exact)
         if slope:
             near = near_root(formula, x)
-            tally.add_absolute(np.abs(got[near] - exact[near]))
-            tally.add(x[~near], error[~near])
+            if near.any():
+                tally.add_absolute(np.abs(got[near] - exact[near]))
+                x, error = x[~near], error[~near]
+            tally.add(x, error)
         else:
             tally.add(x, error)
             if formula.increasing:
