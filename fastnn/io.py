@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -107,9 +108,21 @@ def _replace(path: str | os.PathLike[str], data: bytes) -> None:
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
+        _sync_folder(os.path.dirname(path))
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):  # renamed already
+            os.unlink(temporary)
         raise
+
+
+def _sync_folder(folder: str) -> None:
+    """Let the new name itself outlast a power cut, where folders can be opened."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _is_utf8(name: str) -> bool:
@@ -149,11 +162,19 @@ def load(path: str | os.PathLike[str]) -> dict[Any, Any]:
         data = file.read()
     try:
         arrays = {name: np.array(array) for name, array in deserialize(data).items()}
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")], object_pairs_hook=_unique)
         tree = header.get("__metadata__", {}).get(_TREE)
         return arrays if tree is None else _restore(json.loads(tree), arrays)
     except Exception as error:  # the library's own error class and, for foreign types, KeyError and others
         raise ValueError(f"load: {os.fspath(path)!r} is not a safetensors file that NumPy can hold: {error}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON whose names differ; the library would take the last of two."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in its header")
+    return found
 
 
 def _restore(node: Any, arrays: dict[str, Array]) -> Any:
@@ -165,4 +186,6 @@ def _restore(node: Any, arrays: dict[str, Array]) -> Any:
     if kind in ("list", "tuple"):
         values = [_restore(each, arrays) for each in content]
         return values if kind == "list" else tuple(values)
+    if kind != "value":
+        raise ValueError(f"it holds a {kind!r}, which save never writes")
     return content
