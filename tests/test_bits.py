@@ -67,3 +67,20 @@ def test_every_tier_passes_the_element_wise_tests(tier):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"FASTNN_ISA": tier}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=HERE)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def matrix(**environment):
+    """The lines of matrix.py: tier, threads, layout, split, hash."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
+    command = [sys.executable, str(HERE / "matrix.py")]
+    done = subprocess.run(command, env=keep | environment, capture_output=True, text=True, check=True)
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_layouts_and_splits_on_every_tier_with_any_threads():
+    fused = [tier for tier in TIERS if tier != "base"]
+    rows = [row for tier in fused for n in "1237" for row in matrix(FASTNN_ISA=tier, FASTNN_NUM_THREADS=n)]
+    assert len(rows) == len(fused) * 4 * 4 * 3
+    assert len({row[-1] for row in rows}) == 1, rows
+    base = matrix(FASTNN_ISA="base", FASTNN_NUM_THREADS="2")
+    assert len({row[-1] for row in base}) == 1, base

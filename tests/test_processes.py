@@ -150,16 +150,19 @@ def test_an_interrupt_during_a_call_comes_after_it():
     def stop(number, frame):
         raise KeyboardInterrupt
 
+    def call(delay):
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        with fastnn.threads(1):
+            fastnn.mish(x, out=y)
+        time.sleep(1)
+
     before = signal.signal(signal.SIGALRM, stop)
     try:
         interrupted = 0
         for delay in (0.0005, 0.001, 0.002):
             y[:] = 0
             with pytest.raises(KeyboardInterrupt):
-                signal.setitimer(signal.ITIMER_REAL, delay)
-                with fastnn.threads(1):
-                    fastnn.mish(x, out=y)
-                time.sleep(1)
+                call(delay)
             interrupted += bool((y == y[0]).all() and y[0] > 0)
         assert interrupted == 3  # every call was whole
     finally:
