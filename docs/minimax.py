@@ -110,8 +110,8 @@ FITS = {
     "exp_poly_f64": lambda: remez(exp_rest, -HALF_LN2, HALF_LN2, 10, lambda r: r * r),
     "log1p_poly_f32": lambda: remez(log1p_rest, -0.25, 0.5, 8, lambda m: m),
     "log1p_poly_f64": lambda: remez(atanh_rest, 0, 0.0401, 8, lambda z: z),
-    "tanh_poly_f32": lambda: remez(tanh_rest, 0, 0.36, 4, lambda s: s / tanh_bracket(s)),
-    "tanh_poly_f64": lambda: remez(tanh_rest, 0, 0.36, 11, lambda s: s / tanh_bracket(s)),
+    "tanh_poly_f32": lambda: remez(tanh_rest, 0, 0.82, 6, lambda s: s / tanh_bracket(s)),
+    "tanh_poly_f64": lambda: remez(tanh_rest, 0, 0.82, 15, lambda s: s / tanh_bracket(s)),
     "mills_poly_f32": lambda: rounded(fit_mills(MILLS_K, 14.5, 9), mills(MILLS_K), -1, MILLS_END),
     "mills_poly_f64": lambda: fit_mills(5.265625, 39, 23),
 }

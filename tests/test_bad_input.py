@@ -18,7 +18,9 @@ hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings, strategies as st  # noqa: E402
 
 EXAMPLES = int(os.environ.get("FASTNN_EXAMPLES", 300))
-many = settings(max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES <= 300, suppress_health_check=list(HealthCheck))
+many = settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES <= 300, suppress_health_check=list(HealthCheck)
+)
 CLEAR = (TypeError, ValueError, RuntimeError, IndexError, FloatingPointError)
 pytestmark = pytest.mark.filterwarnings("ignore")  # matrices are deprecated, overflowing casts warn
 
@@ -58,7 +60,6 @@ def with_gaps(array):
     view = wide[(..., *(slice(None, None, 2) for _ in array.shape))]
     view[...] = array
     return view
-
 
 
 def read_only(array):
@@ -138,7 +139,7 @@ def call(function, args, kwargs):
         with np.errstate(all="ignore"):
             result = function(*args, **kwargs)
     except CLEAR as error:
-        assert str(error), type(error)
+        assert str(error), type(error)  # noqa: PT017
         assert [snapshot(each) for each in everything] == before
         return None
     return result
@@ -187,7 +188,7 @@ def test_out_of_any_kind(name, data):
         with np.errstate(all="ignore"):
             result = function(x, *extra, **options, out=out)
     except CLEAR as error:
-        assert str(error)
+        assert str(error)  # noqa: PT017
         assert snapshot(out) == before
     else:
         assert out is None or result is out
