@@ -45,6 +45,12 @@ def compute_array(array: Array) -> Array:
     return array
 
 
+def contiguous(array: Array, dtype: Any = None) -> Array:
+    """The array in C order and aligned, which NumPy's function of this name does not see to."""
+    result = np.ascontiguousarray(array, dtype)
+    return result if result.flags.aligned else result.copy()
+
+
 def as_compute(name: str, value: Any, argument: str = "input") -> tuple[Array, np.dtype[Any]]:
     """The array to compute with, and the dtype of the result."""
     array = as_float(name, value, argument)
@@ -58,7 +64,7 @@ def as_vector(name: str, value: Any, argument: str, size: int, dtype: Any) -> Ar
     array = as_float(name, value, argument)
     if array.shape != (size,):
         raise ValueError(f"{name}: expected {argument} of shape ({size},), got {array.shape}")
-    return np.ascontiguousarray(array, dtype=dtype)
+    return contiguous(array, dtype)
 
 
 def real(name: str, argument: str, value: Any) -> float:

@@ -98,7 +98,7 @@ class _ClassLoss(NamedTuple):
         with np.errstate(all="ignore"):  # the mean over no target: NaN, as the loss
             if self.reduction == "mean":
                 gradient = gradient / np.float64(self.divisor)
-            return np.ascontiguousarray(np.broadcast_to(gradient.reshape(-1), (len(self.rows),)), dtype=self.rows.dtype)
+            return _check.contiguous(np.broadcast_to(gradient.reshape(-1), (len(self.rows),)), dtype=self.rows.dtype)
 
 
 def _class_loss(

@@ -139,7 +139,7 @@ def apply(
     if not training:
         return _check.finish(x if out is not None else x.copy(order="K"), dtype, out)
     key = _random.key(name, rng)
-    source = np.ascontiguousarray(x).reshape(x.shape)
+    source = _check.contiguous(x).reshape(x.shape)
     in_place = out is not None and out is x and out.flags.c_contiguous
     y = x if in_place else _check.target_for(out, x.shape, x.dtype, source)
     if y.size:

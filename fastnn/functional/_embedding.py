@@ -126,7 +126,7 @@ def embedding_backward(
     dweight = _core.empty((rows, gradient.shape[-1]), gradient.dtype)
     dweight[...] = 0
     if parts.size:
-        flat, parts = np.ascontiguousarray(flat, np.int64), np.ascontiguousarray(parts)
+        flat, parts = _check.contiguous(flat, np.int64), _check.contiguous(parts)
         _core.scatter_add[kernel_type(dweight)](dweight, flat, parts)
     padding = padding_row(name, padding_idx, rows)
     if padding is not None:
@@ -201,6 +201,6 @@ def bilinear_backward(dy: Any, input1: Any, input2: Any, weight: Any) -> tuple[A
     dpairs = dpairs.reshape(*x1.shape[:-1], *w.shape[1:])
     dx1 = np.matmul(dpairs, x2[..., np.newaxis])[..., 0]
     dx2 = np.matmul(x1[..., np.newaxis, :], dpairs)[..., 0, :]
-    dweight = np.ascontiguousarray(dweight).reshape(w.shape)
+    dweight = _check.contiguous(dweight).reshape(w.shape)
     dx1, dx2, dweight, dbias = (_check.finish(each, dtype, None) for each in (dx1, dx2, dweight, dbias))
     return dx1, dx2, dweight, dbias

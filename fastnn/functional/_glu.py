@@ -27,7 +27,7 @@ def _halved(name: str, input: Any, dim: Any) -> tuple[Array, np.dtype[Any], tupl
     if x.shape[axis] % 2:
         raise ValueError(f"{name}: expected dimension {axis} to be even, got shape {x.shape}")
     half = (*x.shape[:axis], x.shape[axis] // 2, *x.shape[axis + 1 :])
-    return np.ascontiguousarray(x), dtype, half, math.prod(x.shape[:axis])
+    return _check.contiguous(x), dtype, half, math.prod(x.shape[:axis])
 
 
 @differentiable
@@ -80,6 +80,6 @@ def glu_backward(dy: Any, x: Any, dim: int = -1, *, out: Array | None = None) ->
         raise ValueError(f"glu_backward: expected dy of the half input's shape {half}, got {gradient.shape}")
     dx = _check.target_for(out, array.shape, array.dtype, array, gradient)
     if dx.size:
-        flat = (each.reshape(rows, -1) for each in (dx, np.ascontiguousarray(gradient), array))
+        flat = (each.reshape(rows, -1) for each in (dx, _check.contiguous(gradient), array))
         _core.glu_backward[kernel_type(array)](*flat)
     return _check.finish(dx, dtype, out)

@@ -34,7 +34,7 @@ def _group_input(name: str, input: Any, num_groups: Any) -> tuple[Array, np.dtyp
     s = math.prod(x.shape[2:])
     if n * (c // groups) * s == 1:
         raise ValueError(f"{name}: expected more than 1 value per group, got input size {x.shape}")
-    return np.ascontiguousarray(x), dtype, Rows((n, groups), groups, c // groups, s)
+    return _check.contiguous(x), dtype, Rows((n, groups), groups, c // groups, s)
 
 
 def group_forward(
@@ -127,7 +127,7 @@ def _instance_input(name: str, input: Any) -> tuple[Array, np.dtype[Any], Rows]:
     s = math.prod(x.shape[2:])
     if s == 1:
         raise ValueError(f"{name}: expected more than 1 spatial element when training, got input size {x.shape}")
-    return np.ascontiguousarray(x), dtype, Rows((n, c), c, 1, s)
+    return _check.contiguous(x), dtype, Rows((n, c), c, 1, s)
 
 
 def instance_forward(

@@ -42,7 +42,7 @@ def _shaped(name: str, argument: str, value: Any, shape: tuple[int, ...], dtype:
     array = _check.as_float(name, value, argument)
     if array.shape != shape:
         raise ValueError(f"{name}: expected {argument} of shape {shape}, got {array.shape}")
-    return np.ascontiguousarray(array, dtype).reshape(-1)
+    return _check.contiguous(array, dtype).reshape(-1)
 
 
 def layer_forward(

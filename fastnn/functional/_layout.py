@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import _check
 from .._check import Array
 
 
@@ -20,9 +21,9 @@ def to_rows(x: Array, dim: int) -> Array:
     if x.ndim == 2 and dim == 1 and x.flags.c_contiguous:
         return x
     if x.ndim == 0:
-        return np.ascontiguousarray(x).reshape(1, 1)
+        return _check.contiguous(x).reshape(1, 1)
     moved = np.moveaxis(x, dim, -1)
-    return np.ascontiguousarray(moved).reshape(moved.size // moved.shape[-1] if moved.size else 0, moved.shape[-1])
+    return _check.contiguous(moved).reshape(moved.size // moved.shape[-1] if moved.size else 0, moved.shape[-1])
 
 
 def from_rows(rows: Array, shape: tuple[int, ...], dim: int) -> Array:
@@ -32,7 +33,7 @@ def from_rows(rows: Array, shape: tuple[int, ...], dim: int) -> Array:
     if not shape:
         return rows.reshape(())
     moved = shape[:dim] + shape[dim + 1 :] + shape[dim : dim + 1]
-    return np.ascontiguousarray(np.moveaxis(rows.reshape(moved), -1, dim))
+    return _check.contiguous(np.moveaxis(rows.reshape(moved), -1, dim))
 
 
 class Memory(NamedTuple):
@@ -65,4 +66,4 @@ def memory_of(x: Array) -> tuple[Array, Memory]:
     for other in (Memory(n, c, s, True, (0, *spatial, 1)), Memory(1, c, n * s, False, (1, 0, *spatial))):
         if x.transpose(other.permutation).flags.c_contiguous:
             return x, other
-    return np.ascontiguousarray(x), first
+    return _check.contiguous(x), first

@@ -85,7 +85,7 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Array | None = Non
     matrix = w.reshape(1, -1) if single else w
     rows = _rows_of(x)
     y = _check.target_for(out, shape, x.dtype, x, w, b)
-    flat_bias = None if b is None else np.ascontiguousarray(b).reshape(-1)
+    flat_bias = None if b is None else _check.contiguous(b).reshape(-1)
     _product(rows, matrix.T, flat_bias, y.reshape(len(rows), len(matrix)))
     return _check.finish(y, dtype, out)
 
@@ -160,6 +160,6 @@ def gradients(dy: Any, input: Any, weight: Any, wanted: tuple[bool, bool, bool])
     if wanted[2]:
         sums = np.zeros(len(matrix), x.dtype)
         if dy_rows.size:
-            _core.column_sums[kernel_type(sums)](sums, np.ascontiguousarray(dy_rows))
+            _core.column_sums[kernel_type(sums)](sums, _check.contiguous(dy_rows))
         dbias = _check.finish(sums.reshape(w.shape[:-1]), dtype, None)
     return dx, dweight, dbias

@@ -36,7 +36,7 @@ def checked_pair(
     _check.choice(name, "reduction", reduction, options)
     dtype = np.result_type(x, t)
     compute = np.result_type(dtype, np.float32)
-    flat_x, flat_t = (np.ascontiguousarray(each, compute).reshape(-1) for each in (x, t))
+    flat_x, flat_t = (_check.contiguous(each, compute).reshape(-1) for each in (x, t))
     return Pair(name, row, flat_x, flat_t, x.shape, dtype, reduction, float(x.size), a)
 
 
@@ -51,7 +51,7 @@ def broadcast_weight(pair: Pair, argument: str, value: Any) -> Array | None:
         raise ValueError(
             f"{pair.name}: expected {argument} to broadcast to the input's shape {pair.shape}, got {array.shape}"
         ) from None
-    return np.ascontiguousarray(full, pair.x.dtype).reshape(-1)
+    return _check.contiguous(full, pair.x.dtype).reshape(-1)
 
 
 def weighted(pair: Pair, weight: Any, *, mean_of_weights: bool) -> Pair:
@@ -61,7 +61,7 @@ def weighted(pair: Pair, weight: Any, *, mean_of_weights: bool) -> Pair:
     array = _check.as_float(pair.name, weight, "weight")
     if array.shape != pair.shape:
         raise ValueError(f"{pair.name}: expected weight of the input's shape {pair.shape}, got {array.shape}")
-    full = np.ascontiguousarray(array, pair.x.dtype).reshape(-1)
+    full = _check.contiguous(array, pair.x.dtype).reshape(-1)
     divisor = float(full.sum(dtype=np.float64)) if mean_of_weights else pair.divisor
     return pair._replace(weight=full, divisor=divisor)
 
@@ -94,7 +94,7 @@ def gradient(pair: Pair, dy: Any, *, of_target: bool = False, out: Array | None 
     if result.size:
         scale, each = 1.0, None
         if pair.reduction == "none":
-            each = np.ascontiguousarray(dloss, pair.x.dtype).reshape(-1)
+            each = _check.contiguous(dloss, pair.x.dtype).reshape(-1)
         else:
             with np.errstate(all="ignore"):
                 scale = float(np.float64(dloss) / (1.0 if pair.reduction == "sum" else pair.divisor))

@@ -65,7 +65,7 @@ def _checked(name: str, row: str, input: Any, params: dict[str, Any], fixed: flo
         given.append(array.astype(x.dtype, copy=False))
     size = max((array.size for array in given), default=1)
     a, b = (
-        np.ascontiguousarray(np.broadcast_to(value.reshape(-1), (size,)))
+        _check.contiguous(np.broadcast_to(value.reshape(-1), (size,)))
         for value in (*given, np.array(fixed, x.dtype), np.array(fixed, x.dtype))[:2]
     )
     return _Call(_core.ACTS[row], x, dtype, a, b, given)
@@ -101,7 +101,7 @@ def _backward(
     _check.same_shape(name, "x", call.x, "dy", gradient)
     kind = kernel_type(call.x)
     if call.single:
-        x, gradient = (np.ascontiguousarray(each).reshape(1, 1, -1) for each in (call.x, gradient))
+        x, gradient = (_check.contiguous(each).reshape(1, 1, -1) for each in (call.x, gradient))
     else:
         x = call.x
     x, memory = memory_of(x)
@@ -412,14 +412,14 @@ def _rrelu(
         slope = (low + high) / 2
         return leaky_relu(input, slope, out=out) if dy is None else leaky_relu_backward(dy, input, slope, out=out)
     slopes = np.asarray(np.random.default_rng(_random.key(name, rng)).uniform(low, high, x.shape), x.dtype)
-    x = np.ascontiguousarray(x).reshape(x.shape)
+    x = _check.contiguous(x).reshape(x.shape)
     result = _core.empty_like(x)
     row, unused = _core.ACTS["leaky_relu"], slopes.reshape(-1)
     sizes = (1, x.size, 1, True)
     if x.size and dy is None:
         _core.channels[kernel_type(x)](row, result.reshape(-1), x.reshape(-1), slopes.reshape(-1), unused, *sizes)
     elif x.size:
-        gradient = np.ascontiguousarray(_check.as_float(name, dy, "dy"), x.dtype)
+        gradient = _check.contiguous(_check.as_float(name, dy, "dy"), x.dtype)
         _check.same_shape(name, "x", x, "dy", gradient)
         kernel = _core.channels_backward[kernel_type(x)]
         kernel(row, result.reshape(-1), gradient.reshape(-1), x.reshape(-1), slopes.reshape(-1), unused, *sizes)

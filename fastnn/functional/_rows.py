@@ -56,13 +56,13 @@ def backward(
     """dx, dweight, dbias; the last two as vectors of g k values."""
     gradient = _check.as_float(name, dy, "dy")
     _check.same_shape(name, "input", x, "dy", gradient)
-    gradient, flat_x = (np.ascontiguousarray(each, x.dtype).reshape(-1) for each in (gradient, x))
+    gradient, flat_x = (_check.contiguous(each, x.dtype).reshape(-1) for each in (gradient, x))
     statistics = []
     for argument, value in (("mean", mean), ("rstd", rstd)):
         array = _check.as_float(name, value, argument)
         if array.shape != rows.shape:
             raise ValueError(f"{name}: expected {argument} of shape {rows.shape}, got {array.shape}")
-        statistics.append(np.ascontiguousarray(array, np.float64).reshape(-1))
+        statistics.append(_check.contiguous(array, np.float64).reshape(-1))
     dx = _core.empty(x.shape, x.dtype)
     dweight, dbias = np.zeros((2, rows.g * rows.k), x.dtype)
     if x.size:

@@ -58,7 +58,7 @@ class Mixture(NamedTuple):
 
     def _mixed(self, parts: tuple[Array, ...], shares: Array) -> Array:
         total = sum(share * part for share, part in zip(shares, parts, strict=True))
-        return np.ascontiguousarray(np.broadcast_to(total, self.x.shape[:2]))
+        return _check.contiguous(np.broadcast_to(total, self.x.shape[:2]))
 
     def tiled(self, vector: Array) -> Array:
         """A value for each channel, repeated for each sample."""
@@ -108,7 +108,7 @@ def _per_channel(name: str, argument: str, value: Any, default: float, like: Arr
     array = _check.as_float(name, value, argument)
     if array.size != c:
         raise ValueError(f"{name}: expected {argument} of {c} values, got shape {array.shape}")
-    return np.ascontiguousarray(array, like.dtype).ravel()
+    return _check.contiguous(array, like.dtype).ravel()
 
 
 def _checked(name: str, input: Any, batch: bool, lost: int) -> tuple[Array, np.dtype[Any]]:
@@ -124,7 +124,7 @@ def _checked(name: str, input: Any, batch: bool, lost: int) -> tuple[Array, np.d
     for what, size, least in counted:
         if size <= least:
             raise ValueError(f"{name}: expected more than {least} {what} value, got input size {x.shape}")
-    return np.ascontiguousarray(x).reshape(n, c, s), dtype
+    return _check.contiguous(x).reshape(n, c, s), dtype
 
 
 def mixture(
@@ -225,7 +225,7 @@ def gradients(m: Mixture, dy: Array) -> Gradients:
         if len(slope) > 1:
             dx += (slope[1] * (m.x.reshape(n, c) - m.means[1])).reshape(dx.shape)
     else:
-        vectors = (np.ascontiguousarray(each, m.x.dtype).ravel() for each in (scale, slope[0], shift))
+        vectors = (_check.contiguous(each, m.x.dtype).ravel() for each in (scale, slope[0], shift))
         work = np.empty(_core.norm_work(1, n * c, s))
         kernel = _core.norm_mix[kernel_type(dx)]
         kernel(dx.reshape(-1), work, dy.reshape(-1), m.x.reshape(-1), m.means[0].ravel(), *vectors, n * c, s)
@@ -386,7 +386,7 @@ def switchable_norm_backward(
     gradient = _check.as_float(name, dy, "dy")
     if gradient.shape != np.shape(input):
         raise ValueError(f"{name}: expected dy of the input's shape {np.shape(input)}, got {gradient.shape}")
-    found = gradients(m, np.ascontiguousarray(gradient, m.x.dtype).reshape(m.x.shape))
+    found = gradients(m, _check.contiguous(gradient, m.x.dtype).reshape(m.x.shape))
     dx = _check.finish(found.input.reshape(gradient.shape), m.dtype, None)
     weight_, bias_, means_, vars_ = (_check.finish(each, m.dtype, None) for each in found[1:])
     return dx, weight_, bias_, means_, vars_
