@@ -62,17 +62,22 @@ def _first(value: Any) -> tuple[tuple[int, ...], float] | None:
     return tuple(map(int, index)), float(array[index])
 
 
+def _said(who: str, value: Any) -> str:
+    """Which number of a value is not finite, in words; empty if all are."""
+    found = _first(value)
+    if found is None:
+        return ""
+    index, number = found
+    return f"{who} held {number} at index {index}" if index else f"{who} was {number}"
+
+
 def _source(values: Iterable[Any]) -> str:
-    """Which input is not finite, in words; empty if all are."""
+    """The first argument that is not finite, in words; empty if all are."""
     for i, value in enumerate(_core.flat(tuple(values))):
         if isinstance(value, (np.ndarray, Tensor, float)):
-            found = _first(value)
-            if found is not None:
-                return (
-                    f"argument {i + 1} held {found[1]} at index {found[0]}"
-                    if found[0]
-                    else f"argument {i + 1} was {found[1]}"
-                )
+            text = _said(f"argument {i + 1}", value)
+            if text:
+                return text
     return ""
 
 
@@ -131,10 +136,7 @@ class _Watcher:
         for gradient in gradients:
             found = None if gradient is None else _first(gradient)
             if found is not None:
-                entered = _first(dy)
-                source = (
-                    "" if entered is None else f"the gradient of its result held {entered[1]} at index {entered[0]}"
-                )
+                source = _said("the gradient of its result", dy)
                 raise AnomalyError(*origin, "backward", *found, source)
 
 

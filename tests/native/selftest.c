@@ -32,7 +32,7 @@ static void finish(const char *family, const char *type) { printf("%s %s %016llx
 static double work[4 * ROOM], us[ROOM], vs[ROOM], ws[ROOM];
 static int64_t targets[ROOM];
 
-#define TESTS(REAL, SFX, BITS)                                                                                         \
+#define TESTS(REAL, SFX)                                                                                               \
     static REAL x_##SFX[ROOM], dy_##SFX[ROOM], y_##SFX[ROOM], z_##SFX[ROOM], a_##SFX[ROOM], b_##SFX[ROOM];             \
                                                                                                                        \
     static void add_##SFX(const REAL *p, ptrdiff_t n) /* the sign and payload of NaN are nobody's promise */           \
@@ -181,8 +181,8 @@ static int64_t targets[ROOM];
         finish("masks", #SFX);                                                                                         \
     }
 
-TESTS(float, f32, 32)
-TESTS(double, f64, 64)
+TESTS(float, f32)
+TESTS(double, f64)
 
 int main(int count, char **arguments)
 {
