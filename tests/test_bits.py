@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import scripts
 
 import fastnn
 from fastnn import _core
@@ -71,10 +72,7 @@ def test_every_tier_passes_the_element_wise_tests(tier):
 
 def matrix(**environment):
     """The lines of matrix.py: tier, threads, layout, split, hash."""
-    keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
-    command = [sys.executable, str(HERE / "matrix.py")]
-    done = subprocess.run(command, env=keep | environment, capture_output=True, text=True, check=True)
-    return [line.split() for line in done.stdout.splitlines()]
+    return [line.split() for line in scripts.python(str(HERE / "matrix.py"), **environment).splitlines()]
 
 
 def test_layouts_and_splits_on_every_tier_with_any_threads():

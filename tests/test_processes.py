@@ -4,13 +4,13 @@ import concurrent.futures
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 
 import numpy as np
 import pytest
+import scripts
 
 import fastnn
 from fastnn import nn
@@ -22,11 +22,7 @@ X = np.linspace(-5, 5, 300_000).astype(np.float32)
 
 
 def python(code, **environment):
-    keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(command, env=keep | environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    return scripts.python("-W", "ignore", "-c", code, **environment).split()
 
 
 THOUSAND = """if True:

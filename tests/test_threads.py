@@ -3,13 +3,13 @@
 import concurrent.futures
 import multiprocessing
 import os
-import subprocess
 import sys
 import threading
 import time
 
 import numpy as np
 import pytest
+import scripts
 
 import fastnn
 from fastnn import _core, _threads
@@ -32,12 +32,7 @@ def os_threads():
 
 
 def python(code, **environment):
-    keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=keep | environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    return scripts.python("-c", code, **environment).split()
 
 
 def test_numbers():

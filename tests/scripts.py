@@ -1,0 +1,15 @@
+"""Python run apart, with nothing of ours in the environment but what a test sets."""
+
+import os
+import subprocess
+import sys
+
+
+def python(*arguments, **environment):
+    """The standard output of a run that must succeed."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
+    done = subprocess.run(
+        [sys.executable, *arguments], env=keep | environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
