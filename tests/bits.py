@@ -59,7 +59,7 @@ def vocabulary(dtype):
     x, dy = rng.normal(3, 2, (2, 9, 6, 50, 13)).astype(dtype)
     for act in LEARNED:
         for size in (1, 6):
-            parameters = [rng.uniform(0.5, 2, size).astype(dtype) for _ in act.parameters]
+            parameters = [rng.uniform(0.5, 2, size).astype(dtype) for _ in act.given]
             yield getattr(fastnn, act.name)(x, *parameters)
             yield from getattr(fastnn, act.name + "_backward")(dy, x, *parameters)
     weight = rng.normal(size=6).astype(dtype)

@@ -36,7 +36,7 @@ def sample_wise(x, t, p):
         saved = fastnn.relu(x) if _core.SAVES_Y[_core.ACTS[op.name]] else x
         yield getattr(fastnn, op.name + "_backward")(t, saved, **case)
     for act in LEARNED:
-        yield getattr(fastnn, act.name)(x, *[np.abs(p) + x.dtype.type(0.5)] * len(act.parameters))
+        yield getattr(fastnn, act.name)(x, *[np.abs(p) + x.dtype.type(0.5)] * len(act.given))
     yield fastnn.batch_norm(x, p, np.abs(p), p, p)
     yield fastnn.layer_norm(x, (50,))
     yield fastnn.rms_norm(x, (50,))

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ops import BY_NAME, LEARNED, OPS, ROWS_BY_OPTION
+from ops import BY_NAME, LEARNED, OPS, ROWS_BY_OPTION, layer_of
 from rules import RULES
 
 import fastnn
@@ -105,16 +105,14 @@ def test_nothing_is_forgotten():
     """The table, the functions, the layers and the records name the same element-wise functions."""
     rows = {ROWS_BY_OPTION.get(row, (row,))[0] for row in _core.ACTS}
     records = set(BY_NAME)
-    assert rows == records | {learned.row for learned in LEARNED}
-    assert {row for row, learns in zip(_core.ACTS, _core.LEARNS, strict=True) if learns} == {x.row for x in LEARNED}
+    assert rows == records | {learned.learned for learned in LEARNED}
+    assert {row for row, learns in zip(_core.ACTS, _core.LEARNS, strict=True) if learns} == {x.learned for x in LEARNED}
     for learned in LEARNED:
-        assert getattr(nn, learned.layer.__name__) is learned.layer
-        assert list(learned.layer().state_dict()) == list(learned.parameters)
+        assert list(layer_of(learned)().state_dict()) == list(learned.given)
     assert {name for name in records if callable(getattr(functional, name, None))} == records
     assert {name for name in records if callable(getattr(functional, name + "_backward", None))} == records
     for op in OPS:
-        assert getattr(nn, op.layer.__name__) is op.layer
-        assert op.layer._function is getattr(functional, op.name)
+        assert layer_of(op)._function is getattr(functional, op.name)
     for row, (name, option) in ROWS_BY_OPTION.items():
         assert row in _core.ACTS
         assert option in BY_NAME[name].variants

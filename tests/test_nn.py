@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from ops import OPS
+from ops import OPS, layer_of
 
 import fastnn
 from fastnn import nn
@@ -21,7 +21,7 @@ def net():
 def test_activation_layers(op):
     x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     for case in op.cases:
-        layer = op.layer(**case)
+        layer = layer_of(op)(**case)
         np.testing.assert_array_equal(layer(x), getattr(fastnn, op.name)(x, **case))
         assert not list(layer.parameters())
         assert all(repr(v) in repr(layer) for v in case.values())

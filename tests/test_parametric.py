@@ -6,7 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from numeric import slope
-from ops import LEARNED
+from ops import LEARNED, exact, layer_of
 
 import fastnn
 from fastnn import nn
@@ -25,7 +25,7 @@ def twin(act):
 
 def parameters(act, size, dtype, seed=0):
     rng = np.random.default_rng(seed)
-    return [rng.uniform(0.3, 1.7, size).astype(dtype) for _ in act.parameters]
+    return [rng.uniform(0.3, 1.7, size).astype(dtype) for _ in act.given]
 
 
 @both
@@ -34,7 +34,7 @@ def parameters(act, size, dtype, seed=0):
 def test_values_within_bound(act, dtype, values):
     if act.name == "parametric_softplus" and values[0] < 0:
         values = (0.05, 0.0)
-    params = [dtype(v) for v in values[: len(act.parameters)]]
+    params = [dtype(v) for v in values[: len(act.given)]]
     rng = np.random.default_rng(1)
     x = np.concatenate([rng.uniform(-60, 60, 400), rng.uniform(-3, 3, 400), 2.0 ** rng.uniform(-30, 3, 100)]).astype(
         dtype
@@ -44,9 +44,9 @@ def test_values_within_bound(act, dtype, values):
     info = np.finfo(dtype)
     with mp.workdps(40):
         for v, got in zip(x, y, strict=True):
-            exact = act.exact(mp.mpf(float(v)), *(mp.mpf(float(p)) for p in params))
-            unit = mp.mpf(2) ** (mp.floor(mp.log(max(abs(exact), mp.mpf(float(info.smallest_normal))), 2)) - info.nmant)
-            assert abs(mp.mpf(float(got)) - exact) <= (2.5 if dtype == np.float32 else 4.5) * unit, (v, got, exact)
+            value = exact(act, mp.mpf(float(v)), *(mp.mpf(float(p)) for p in params))
+            unit = mp.mpf(2) ** (mp.floor(mp.log(max(abs(value), mp.mpf(float(info.smallest_normal))), 2)) - info.nmant)
+            assert abs(mp.mpf(float(got)) - value) <= (2.5 if dtype == np.float32 else 4.5) * unit, (v, got, value)
 
 
 SHAPES = [((7,), 1), ((5, 3), 3), ((4, 3), 1), ((2, 3, 5), 3), ((2, 4, 3, 2), 4), ((2, 3, 2, 2, 2), 3)]
@@ -115,17 +115,15 @@ def test_limits(act):
 
 @every
 def test_layers(act):
-    layer = act.layer()
-    assert {name: p.data.tolist() for name, p in layer.named_parameters()} == {
-        k: [v] for k, v in act.parameters.items()
-    }
+    layer = layer_of(act)()
+    assert {name: p.data.tolist() for name, p in layer.named_parameters()} == {k: [v] for k, v in act.given.items()}
     assert {p.dtype for p in layer.parameters()} == {np.dtype(np.float32)}
     x = np.random.default_rng(0).normal(size=(6, 4, 3))
     y = layer(x)
     assert y.dtype == np.float32
     y.sum().backward()
     assert all(p.grad.shape == (1,) for p in layer.parameters())
-    layer = act.layer(4).double()
+    layer = layer_of(act)(4).double()
     layer(x).sum().backward()
     assert all(p.grad.shape == (4,) and p.grad.any() for p in layer.parameters())
     np.testing.assert_array_equal(layer.eval()(x).numpy(), function(act)(x, *(p.data for p in layer.parameters())))
@@ -133,12 +131,12 @@ def test_layers(act):
         ValueError, match=rf"{act.name}: expected .* of 1 or 3 values for an input of shape \(2, 3\), got"
     ):
         layer(np.zeros((2, 3)))
-    with pytest.raises(ValueError, match=f"{act.layer.__name__}: expected num_parameters of at least 1, got 0"):
-        act.layer(0)
+    with pytest.raises(ValueError, match=f"{layer_of(act).__name__}: expected num_parameters of at least 1, got 0"):
+        layer_of(act)(0)
     for p in layer.parameters():
         p.data[...] = 9
     layer.reset_parameters()
-    assert {name: p.data[0] for name, p in layer.named_parameters()} == act.parameters
+    assert {name: p.data[0] for name, p in layer.named_parameters()} == act.given
 
 
 @every

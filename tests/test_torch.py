@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from ops import CASE_IDS, CASES
+from ops import CASE_IDS, CASES, layer_of
 from rules import IDS, RULES
 
 import fastnn
@@ -47,7 +47,7 @@ def test_activations(op, case, dtype, shape):
     a, b = pair(*shape, dtype=dtype)
     scale = 1e4 if op.name == "hardsigmoid" and dtype == np.float64 else 1  # PyTorch's 1/6 is a float32 there
     same_gradients(getattr(fastnn, op.name)(a, **case), getattr(F, op.name)(b, **case), [(a, b)], dtype, scale)
-    layer, other = op.layer(**case), getattr(torch.nn, op.layer.__name__)(**case)
+    layer, other = layer_of(op)(**case), getattr(torch.nn, layer_of(op).__name__)(**case)
     close(layer(a.data), other(torch.tensor(a.data)), dtype)
     assert repr(layer).replace("'", "").replace(" ", "") == repr(other).replace("'", "").replace(" ", "")
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import _core
-from ._formulas import FORMULAS, Formula
+from ._formulas import Formula, Record
 from ._measure import Tally, slope_of, starts, tally, tally_double, value_of
 from ._peers import peers_of
+from ._records import FORMULAS, RECORDS
 
-__all__ = ["FORMULAS", "Formula", "certify"]
+__all__ = ["FORMULAS", "RECORDS", "Formula", "Record", "certify"]
 
 DOUBLES = 1500
 HEAD = ("function", "of", "inputs", "largest ULP", "at", "median ULP", "absolute", "falls", "")

@@ -127,8 +127,8 @@ def slope_of(formula: Formula) -> Function:
 def near_root(formula: Formula, x: Array) -> Array:
     """Where the derivative is next to 0 by cancellation."""
     return (
-        np.any([np.abs(x - root) < NEAR for root in formula.roots], axis=0)
-        if formula.roots
+        np.any([np.abs(x - root) < NEAR for root in formula.record.roots], axis=0)
+        if formula.record.roots
         else np.zeros(x.shape, bool)
     )
 
@@ -155,7 +155,7 @@ def tally_part(formula: Formula, function: Function, slope: bool, keys: Array) -
             tally.add(x, error)
         else:
             tally.add(x, error)
-            if formula.increasing:
+            if not formula.record.falls:
                 tally.falls = int(np.count_nonzero(got[1:] < got[:-1]))
     return tally
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def _module(name: str) -> Any:
 def _torch(formula: Formula) -> Function | None:
     torch = _module("torch")
     function = torch and getattr(importlib.import_module("torch.nn.functional"), formula.name, None)
-    if not function or formula.name == "prelu":
+    if not function or formula.record.learned:
         return None
     return lambda x: function(torch.from_numpy(x), **formula.parameters).numpy()
 
@@ -40,25 +41,23 @@ def _jax(formula: Formula) -> Function | None:
         "hardsigmoid": "hard_sigmoid",
     }
     function = jax and getattr(importlib.import_module("jax.nn"), names.get(formula.name, formula.name), None)
-    if not function or formula.name == "swish":
+    if not function or formula.record.learned:
         return None
-    options = {"approximate": bool(formula.parameters)} if formula.name == "gelu" else formula.parameters
+    options = (
+        {"approximate": formula.parameters.get("approximate") == "tanh"}
+        if formula.name == "gelu"
+        else formula.parameters
+    )
     return lambda x: np.asarray(function(x, **options))
-
-
-def _written(expression: str) -> Function:
-    """A formula's own text as a function of x."""
-    code, names = compile(expression, expression, "eval"), {"np": np, "sp": _module("scipy.special")}
-    return lambda x: np.asarray(eval(code, names, {"x": x}), np.float32)
 
 
 def peers_of(formula: Formula) -> dict[str, Function]:
     """A function as each installed library has it; NumPy's and SciPy's are written out."""
     found: dict[str, Function] = {}
     for library, module in (("numpy", "numpy"), ("scipy", "scipy.special")):
-        expression = formula.peers.get(library)
-        if expression and _module(module):
-            found[library] = _written(expression)
+        written, namespace = formula.record.peers.get(library), _module(module)
+        if written and namespace:
+            found[library] = partial(written, namespace, **formula.parameters)
     for library, find in (("torch", _torch), ("jax", _jax)):
         function = find(formula)
         if function:
