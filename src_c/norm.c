@@ -52,7 +52,8 @@ static struct FN(cell) FN(cell)(const struct FN(norm) *d, ptrdiff_t number)
 static void FN(over_cells)(const struct FN(norm) *d, fnn_body body)
 {
     const ptrdiff_t m = d->n * d->s, width = d->last ? strips_of(d->c) : d->c;
-    fnn_parallel(blocks_of(m) * width, NS_SUM * (double)fnn_min(m, REDUCE_BLOCK) * (d->last ? fnn_min(STRIP, d->c) : 1), body, d);
+    const double values = (double)(fnn_min(m, REDUCE_BLOCK) * (d->last ? fnn_min(STRIP, d->c) : 1));
+    fnn_parallel(blocks_of(m) * width, NS_SUM * values, body, d);
 }
 
 /* Runs a pass that writes every value: over (sample, channel) rows, or over rows of all channels */

@@ -85,18 +85,18 @@ static void keep_apart(void)
 {
 #ifdef __linux__
     const int cpu = sched_getcpu();
-    for (int i = 0; i < workers; i++)
+    for (int i = 0; i < workers && cpu >= 0; i++)
     {
         cpu_set_t others;
         if (atomic_load_explicit(&worker_cpus[i], memory_order_relaxed) != cpu)
             continue;
         if (sched_getaffinity(0, sizeof others, &others) != 0 || CPU_COUNT(&others) <= workers)
             return; /* no processor to spare */
-        CPU_CLR(cpu, &others);
+        CPU_CLR((size_t)cpu, &others);
         pthread_setaffinity_np(worker_ids[i], sizeof others, &others);
         int there = -1; /* where it will be, if there is but one place: the caller may come there before it has woken */
         for (int each = 0; CPU_COUNT(&others) == 1 && there < 0; each++)
-            there = CPU_ISSET(each, &others) ? each : -1;
+            there = CPU_ISSET((size_t)each, &others) ? each : -1;
         atomic_store_explicit(&worker_cpus[i], there, memory_order_relaxed);
     }
 #endif
