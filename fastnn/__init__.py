@@ -3,6 +3,9 @@
 Functions of arrays (`fastnn.gelu(x)`), layers (`fastnn.nn`), optimizers (`fastnn.optim`), and a tape between them.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import _memory, _threads
 
 _memory.start()
@@ -21,11 +24,15 @@ from .functional import *  # noqa: E402
 from .inference import freeze  # noqa: E402
 from .io import load, save  # noqa: E402
 
+if TYPE_CHECKING:
+    from . import data
+
 __all__ = [
     "AnomalyError",
     "Tensor",
     "__version__",
     "autograd",
+    "data",
     "detect_anomaly",
     "empty_cache",
     "enable_grad",
@@ -52,5 +59,18 @@ __all__ = [
     "threads",
 ]
 __all__ += functional.__all__
+
+_LATER = {"data"}  # parts that a program for prediction never needs: imported when first named
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
 
 del _derivatives, _recorded

@@ -31,6 +31,8 @@ ALLOWED = {
     "nn": BASE | {"functional", "autograd"},
     "optim": BASE | {"autograd"},
     "inference": BASE | {"functional", "autograd", "nn"},
+    "_extras": set(),
+    "data": BASE | {"_extras", "autograd"},
     "_anomaly": BASE | {"autograd", "nn"},
     "_certify": BASE | {"functional"},
     "_demo": BASE | {"autograd", "io", "nn", "optim"},

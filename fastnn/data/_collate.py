@@ -1,0 +1,61 @@
+"""From samples to a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Tensor, value_of
+
+__all__ = ["default_collate"]
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Join samples: arrays are stacked, numbers become an array, tuples and mappings are joined part by part.
+
+    Parameters
+    ----------
+    batch : sequence of samples
+        All of one kind.  Python floats become float64, integers int64, as NumPy has it; strings stay a list.
+
+    Raises
+    ------
+    ValueError
+        If shapes or lengths differ.
+    TypeError
+        If the samples cannot be joined.
+
+    Examples
+    --------
+    >>> default_collate([(np.zeros(2), 3), (np.ones(2), 4)])
+    (array([[0., 0.],
+           [1., 1.]]), array([3, 4]))
+    """
+    first = batch[0]
+    if isinstance(first, (np.ndarray, Tensor)):
+        arrays = [np.asarray(value_of(each)) for each in batch]
+        if len({each.shape for each in arrays}) > 1:
+            shapes = ", ".join(str(shape) for shape in sorted({each.shape for each in arrays}))
+            raise ValueError(f"default_collate: expected arrays of one shape, got {shapes}")
+        return np.stack(arrays)
+    if isinstance(first, (bool, int, float, np.number, np.bool_)):
+        return np.array(batch)
+    if isinstance(first, (str, bytes)):
+        return list(batch)
+    if isinstance(first, Mapping):
+        return {key: default_collate([each[key] for each in batch]) for key in first}
+    if isinstance(first, (tuple, list)):
+        if len({len(each) for each in batch}) > 1:
+            raise ValueError(f"default_collate: expected samples of one length, got {sorted({*map(len, batch)})}")
+        parts = [default_collate(part) for part in zip(*batch, strict=True)]
+        if isinstance(first, tuple):
+            return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+        return parts
+    if hasattr(first, "__array_interface__"):  # such as Pillow's images
+        return default_collate([np.asarray(each) for each in batch])
+    raise TypeError(
+        "default_collate: expected samples of arrays, numbers, strings, tuples, lists and mappings, "
+        f"got {type(first).__name__}; give the loader a collate_fn"
+    )

@@ -1,0 +1,195 @@
+"""Datasets: what has a length and samples by number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._check import Array
+from .._random import RNG, generator
+from ..autograd import value_of
+
+__all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "random_split"]
+
+
+class Dataset:
+    """Base class of datasets: a subclass defines `__len__` and `__getitem__`.
+
+    Any other object that has the two, a list of samples or an array, is as good to a `DataLoader`.  A dataset that can
+    make a whole batch faster than sample by sample defines `take(indices)`, which returns what collating the samples
+    would.
+
+    Examples
+    --------
+    >>> class Squares(Dataset):
+    ...     def __len__(self):
+    ...         return 4
+    ...
+    ...     def __getitem__(self, index):
+    ...         return np.float32(index), index**2
+    >>> from fastnn.data import DataLoader
+    >>> for x, y in DataLoader(Squares(), batch_size=3):
+    ...     print(x, y)
+    [0. 1. 2.] [0 1 4]
+    [3.] [9]
+    """
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return a sample."""
+        raise NotImplementedError(f"{type(self).__name__}: __getitem__ is not defined")
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        raise NotImplementedError(f"{type(self).__name__}: __len__ is not defined")
+
+    def __add__(self, other: Any) -> ConcatDataset:
+        """Return both, one after the other."""
+        return ConcatDataset([self, other])
+
+
+class TensorDataset(Dataset):
+    """Arrays whose rows belong together: sample i is (a[i], b[i], ...).
+
+    Parameters
+    ----------
+    *tensors : array_like
+        Of one length.  They are kept as they are, not copied; batches are copies.
+
+    Examples
+    --------
+    >>> dataset = TensorDataset(np.arange(6.0).reshape(3, 2), [0, 1, 1])
+    >>> dataset[1]
+    (array([2., 3.]), np.int64(1))
+    """
+
+    def __init__(self, *tensors: Any):
+        if not tensors:
+            raise ValueError("TensorDataset: expected at least one array, got none")
+        self.tensors: tuple[Array, ...] = tuple(np.asarray(value_of(each)) for each in tensors)
+        lengths = [each.shape[0] if each.ndim else None for each in self.tensors]
+        if None in lengths or len(set(lengths)) > 1:
+            shapes = ", ".join(str(each.shape) for each in self.tensors)
+            raise ValueError(f"TensorDataset: expected arrays of one length, got shapes {shapes}")
+
+    def __getitem__(self, index: Any) -> tuple[Any, ...]:
+        """Return a row of each array."""
+        return tuple(each[index] for each in self.tensors)
+
+    def __len__(self) -> int:
+        """Return the arrays' length."""
+        return len(self.tensors[0])
+
+    def take(self, indices: Array) -> tuple[Array, ...]:
+        """Return rows of each array, copied."""
+        return tuple(each.take(indices, axis=0) for each in self.tensors)
+
+
+class Subset(Dataset):
+    """The samples of a dataset that have these numbers, in their order.
+
+    Examples
+    --------
+    >>> Subset("abcdef", [4, 0])[0]
+    'e'
+    """
+
+    def __init__(self, dataset: Any, indices: Sequence[int] | Array):
+        self.dataset = dataset
+        self.indices = np.asarray(indices)
+        if self.indices.size == 0:
+            self.indices = self.indices.astype(np.int64)
+        if self.indices.ndim != 1 or self.indices.dtype.kind not in "iu":
+            raise TypeError(
+                f"Subset: expected a list of integers, got dtype {self.indices.dtype} and shape {self.indices.shape}"
+            )
+        size = len(dataset)
+        if self.indices.size and not -size <= self.indices.min() <= self.indices.max() < size:
+            wrong = self.indices[(self.indices < -size) | (self.indices >= size)][0]
+            raise IndexError(f"Subset: expected indices of a dataset of {size} samples, got {wrong}")
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return a sample of the dataset."""
+        if isinstance(index, (slice, list, np.ndarray)):
+            return [self.dataset[int(i)] for i in self.indices[index]]
+        return self.dataset[int(self.indices[index])]
+
+    def __len__(self) -> int:
+        """Return the number of indices."""
+        return len(self.indices)
+
+
+class ConcatDataset(Dataset):
+    """Datasets one after the other.
+
+    Examples
+    --------
+    >>> ConcatDataset(["ab", "cd"])[2]
+    'c'
+    """
+
+    def __init__(self, datasets: Iterable[Any]):
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset: expected at least one dataset, got none")
+        self.cumulative_sizes = [int(n) for n in np.cumsum([len(each) for each in self.datasets])]
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return a sample of the dataset that the number falls into."""
+        size = len(self)
+        if not -size <= index < size:
+            raise IndexError(f"ConcatDataset: expected an index of {size} samples, got {index}")
+        index %= size
+        which = int(np.searchsorted(self.cumulative_sizes, index, side="right"))
+        return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
+
+    def __len__(self) -> int:
+        """Return the sum of the lengths."""
+        return self.cumulative_sizes[-1]
+
+
+def random_split(dataset: Any, lengths: Sequence[int | float], rng: RNG = None) -> list[Subset]:
+    """Split a dataset at random into parts of these sizes, none of which shares a sample with another.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Or anything with a length and samples by number.
+    lengths : sequence
+        Of integers that add up to the dataset's length, or of fractions that add up to 1; of fractions, what rounding
+        down leaves over goes one by one to the first parts.
+    rng : None, int, SeedSequence or Generator
+        None is the package's own (`fastnn.manual_seed`).
+
+    Returns
+    -------
+    list of Subset
+
+    Raises
+    ------
+    ValueError
+        If the lengths do not add up.
+
+    Examples
+    --------
+    >>> train, test = random_split(range(10), [0.8, 0.2], rng=0)
+    >>> len(train), sorted([*train, *test])
+    (8, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    """
+    total = len(dataset)
+    values = [_check.in_range("random_split", "each length", each, 0) for each in lengths]
+    if any(value != int(value) for value in values) or math.isclose(sum(values), 1):
+        if not math.isclose(sum(values), 1):
+            raise ValueError(f"random_split: expected fractions that add up to 1, got {list(lengths)}")
+        sizes = [math.floor(total * value + 1e-9) for value in values]
+        for i in range(total - sum(sizes)):
+            sizes[i % len(sizes)] += 1
+    else:
+        sizes = [int(value) for value in values]
+    if sum(sizes) != total:
+        raise ValueError(f"random_split: expected lengths that add up to {total}, got {list(lengths)}")
+    order = generator("random_split", rng).permutation(total)
+    return [Subset(dataset, part) for part in np.split(order, np.cumsum(sizes)[:-1])]

@@ -1,0 +1,66 @@
+"""Official files: found where people keep them, or fetched by the pooch library, which verifies them."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .._extras import extra
+
+
+def find(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
+    """The first folder that holds one of the files."""
+    return next((folder for folder in folders if any((folder / name).is_file() for name in names)), None)
+
+
+def retrieve(name: str, url: str, md5: str, folder: Path) -> Path:
+    """Download a file, or find it downloaded; its path.
+
+    Raises
+    ------
+    OSError
+        If there is no connection, naming the address and where the file may be put by hand.
+    ValueError
+        If the file is not the one that was published.
+    """
+    pooch = extra(f"{name}'s download", "pooch", "data")
+    extra(f"{name}'s download", "tqdm", "data")
+    file = url.rsplit("/", 1)[-1]
+    try:
+        return Path(
+            pooch.retrieve(
+                url, f"md5:{md5}", file, folder, downloader=pooch.HTTPDownloader(progressbar=True, timeout=30)
+            )
+        )
+    except ValueError as error:
+        raise ValueError(f"{name}: {url} is not the published file: {error}") from error
+    except OSError as error:
+        raise OSError(
+            f"{name}: could not download {url} ({error}); without a connection, put the file into {folder}"
+        ) from error
+
+
+def unpack(archive: Path, names: Sequence[str], folder: Path) -> None:
+    """Write the named files of a tar archive into a folder, whatever paths they have there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name = member.name.rsplit("/", 1)[-1]
+            source = tar.extractfile(member) if member.isfile() and name in names else None
+            if source is not None:
+                _write(folder / name, source.read())
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file that may be compressed by gzip."""
+    data = path.read_bytes()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data

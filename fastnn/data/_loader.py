@@ -1,0 +1,157 @@
+"""DataLoader: batches of a dataset, pass by pass."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._random import RNG, generator
+from ._collate import default_collate
+from ._dataset import Subset
+from ._sampler import BatchSampler, RandomSampler, SequentialSampler
+from ._stream import batch_stream
+
+__all__ = ["DataLoader"]
+
+
+def _batch(dataset: Any, indices: Any, collate: Callable[[list[Any]], Any] | None) -> Any:
+    """The samples of these numbers, joined; in one go where the dataset can."""
+    while collate is None and isinstance(dataset, Subset):
+        dataset, indices = dataset.dataset, dataset.indices[np.asarray(indices)]
+    if collate is None and hasattr(dataset, "take") and not isinstance(dataset, np.ndarray):
+        return dataset.take(np.asarray(indices, np.int64))
+    return (collate or default_collate)([dataset[i] for i in indices])
+
+
+class DataLoader:
+    """The batches of a dataset, in a new order at each pass.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Anything with a length and samples by number.
+    batch_size : int or None
+        None gives single samples as the dataset has them.
+    shuffle : bool
+        A new permutation at each pass.
+    sampler : iterable of int, optional
+        The order, in place of `shuffle`.
+    batch_sampler : iterable of lists of int, optional
+        The batches, in place of `batch_size`, `shuffle`, `sampler` and `drop_last`.
+    num_workers : int
+        Threads that make batches in advance; 0 makes each when it is asked for.  NumPy releases the interpreter's lock
+        in most of its loops, so that threads, which share the dataset, do what PyTorch needs processes for.
+    collate_fn : callable, optional
+        Joins a list of samples; `default_collate` if not given.
+    drop_last : bool
+        Leave out a last batch that is not whole.
+    rng : None, int, SeedSequence or Generator
+        Of the order, and of the streams from which transforms draw; None is the package's own (`fastnn.manual_seed`).
+    prefetch_factor : int
+        Batches in advance for each worker.
+
+    Notes
+    -----
+    Neither order nor augmentation depends on the number of workers: each batch draws from a stream of its own.  Every
+    batch is the caller's own memory, contiguous, of the data's dtype.
+
+    Examples
+    --------
+    >>> from fastnn.data import TensorDataset
+    >>> dataset = TensorDataset(np.arange(5.0), np.arange(5))
+    >>> for x, y in DataLoader(dataset, batch_size=2, drop_last=True):
+    ...     print(x, y)
+    [0. 1.] [0 1]
+    [2. 3.] [2 3]
+    >>> len(DataLoader(dataset, batch_size=2, shuffle=True))
+    3
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int | None = 1,
+        shuffle: bool = False,
+        sampler: Iterable[Any] | None = None,
+        batch_sampler: Iterable[Any] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        *,
+        drop_last: bool = False,
+        rng: RNG = None,
+        prefetch_factor: int = 2,
+    ):
+        name = "DataLoader"
+        if not (hasattr(dataset, "__getitem__") and (hasattr(dataset, "__len__") or sampler or batch_sampler)):
+            raise TypeError(f"{name}: expected a dataset with __getitem__ and __len__, got {type(dataset).__name__}")
+        if shuffle and sampler is not None:
+            raise ValueError(f"{name}: expected shuffle or a sampler, got both")
+        if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+            raise ValueError(
+                f"{name}: expected a batch_sampler or batch_size, shuffle, sampler and drop_last, got both"
+            )
+        if batch_size is None and drop_last:
+            raise ValueError(f"{name}: expected drop_last with a batch_size, got batch_size=None")
+        self.dataset = dataset
+        self.batch_size = None if batch_size is None else _check.count(name, "batch_size", batch_size, 1)
+        self.num_workers = _check.count(name, "num_workers", num_workers)
+        self.prefetch_factor = _check.count(name, "prefetch_factor", prefetch_factor, 1)
+        self.collate_fn = collate_fn
+        self.drop_last = bool(drop_last)
+        self.rng = None if rng is None else generator(name, rng)
+        if sampler is None:
+            sampler = RandomSampler(dataset, rng=self.rng) if shuffle else SequentialSampler(dataset)
+        self.sampler = sampler
+        if batch_sampler is None and self.batch_size is not None:
+            batch_sampler = BatchSampler(sampler, self.batch_size, self.drop_last)
+        self.batch_sampler = batch_sampler
+
+    def __len__(self) -> int:
+        """Return the number of batches of a pass."""
+        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Start a pass."""
+        key = int(generator("DataLoader", self.rng).integers(2**63))
+        numbers = enumerate(self.sampler if self.batch_sampler is None else self.batch_sampler)
+        return self._prefetched(numbers, key) if self.num_workers else self._fetched(numbers, key)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the order of the passes to come depends on; empty if that is the package's own generator."""
+        return {} if self.rng is None else {"rng": self.rng.bit_generator.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the passes from a state that `state_dict` returned."""
+        if ("rng" in state_dict) != (self.rng is not None):
+            raise ValueError("DataLoader: expected the state of a loader that has its own rng as this one")
+        if self.rng is not None:
+            self.rng.bit_generator.state = state_dict["rng"]
+
+    def _fetch(self, key: int, number: int, indices: Any) -> Any:
+        with batch_stream(key, number):
+            if self.batch_sampler is None:
+                return self.dataset[indices] if self.collate_fn is None else self.collate_fn(self.dataset[indices])
+            return _batch(self.dataset, indices, self.collate_fn)
+
+    def _fetched(self, numbers: Iterable[tuple[int, Any]], key: int) -> Iterator[Any]:
+        for number, indices in numbers:
+            yield self._fetch(key, number, indices)
+
+    def _prefetched(self, numbers: Iterable[tuple[int, Any]], key: int) -> Iterator[Any]:
+        waiting: deque[Future[Any]] = deque()
+        with ThreadPoolExecutor(self.num_workers, thread_name_prefix="fastnn-data") as pool:
+            try:
+                for number, indices in numbers:
+                    waiting.append(pool.submit(self._fetch, key, number, indices))
+                    if len(waiting) > self.num_workers * self.prefetch_factor:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for batch in waiting:
+                    batch.cancel()

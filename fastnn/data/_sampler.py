@@ -1,0 +1,162 @@
+"""Samplers: the order in which a loader takes the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._check import Array
+from .._random import RNG, generator
+
+__all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "WeightedRandomSampler"]
+
+
+class Sampler:
+    """Base class of samplers: a subclass defines `__iter__`, which yields sample numbers, and `__len__`."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the numbers of one pass."""
+        raise NotImplementedError(f"{type(self).__name__}: __iter__ is not defined")
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        raise NotImplementedError(f"{type(self).__name__}: __len__ is not defined")
+
+
+class SequentialSampler(Sampler):
+    """0, 1, 2 ...
+
+    Examples
+    --------
+    >>> list(SequentialSampler("abc"))
+    [0, 1, 2]
+    """
+
+    def __init__(self, data_source: Sized):
+        self.data_source = data_source
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the numbers of one pass."""
+        return iter(range(len(self.data_source)))
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return len(self.data_source)
+
+
+class RandomSampler(Sampler):
+    """A new permutation at each pass, or draws with replacement.
+
+    Parameters
+    ----------
+    data_source : sized
+    replacement : bool
+    num_samples : int, optional
+        The dataset's length if not given.
+    rng : None, int, SeedSequence or Generator
+
+    Examples
+    --------
+    >>> sorted(RandomSampler("abc", rng=0))
+    [0, 1, 2]
+    """
+
+    def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None, rng: RNG = None):
+        self.data_source = data_source
+        self.replacement = replacement
+        self._num_samples = (
+            None if num_samples is None else _check.count("RandomSampler", "num_samples", num_samples, 1)
+        )
+        self.rng = None if rng is None else generator("RandomSampler", rng)
+
+    def order(self) -> Array:
+        """Return the numbers of one pass."""
+        rng, size = generator("RandomSampler", self.rng), len(self.data_source)
+        if self.replacement:
+            return rng.integers(size, size=len(self))
+        whole, rest = divmod(len(self), size) if size else (0, 0)
+        return np.concatenate([*(rng.permutation(size) for _ in range(whole)), rng.permutation(size)[:rest]])
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the numbers of one pass."""
+        return iter(self.order().tolist())
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return len(self.data_source) if self._num_samples is None else self._num_samples
+
+
+class WeightedRandomSampler(Sampler):
+    """Samples drawn with probabilities in proportion to their weights, such as 1 / frequency of the class.
+
+    Parameters
+    ----------
+    weights : array_like (samples,)
+        Not negative, at least one positive.
+    num_samples : int
+    replacement : bool
+    rng : None, int, SeedSequence or Generator
+
+    Examples
+    --------
+    >>> list(WeightedRandomSampler([0, 1, 0], 4))
+    [1, 1, 1, 1]
+    """
+
+    def __init__(self, weights: Any, num_samples: int, replacement: bool = True, rng: RNG = None):
+        self.weights = np.asarray(_check.as_float("WeightedRandomSampler", weights, "weights"), np.float64)
+        if self.weights.ndim != 1 or not (self.weights >= 0).all() or not np.isfinite(self.weights.sum()):
+            raise ValueError("WeightedRandomSampler: expected a vector of finite weights, none negative")
+        self.num_samples = _check.count("WeightedRandomSampler", "num_samples", num_samples, 1)
+        possible = int(np.count_nonzero(self.weights))
+        if possible == 0 or (not replacement and possible < num_samples):
+            raise ValueError(
+                f"WeightedRandomSampler: expected at least {1 if replacement else num_samples} positive weights, "
+                f"got {possible}"
+            )
+        self.replacement = replacement
+        self.rng = None if rng is None else generator("WeightedRandomSampler", rng)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the numbers of one pass."""
+        rng = generator("WeightedRandomSampler", self.rng)
+        p = self.weights / self.weights.sum()
+        return iter(rng.choice(len(p), self.num_samples, self.replacement, p).tolist())
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return self.num_samples
+
+
+class BatchSampler(Sampler):
+    """Lists of numbers: another sampler's, batch by batch.
+
+    Examples
+    --------
+    >>> list(BatchSampler(range(5), batch_size=2, drop_last=False))
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool):
+        self.sampler = sampler
+        self.batch_size = _check.count("BatchSampler", "batch_size", batch_size, 1)
+        self.drop_last = bool(drop_last)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the batches of one pass."""
+        batch: list[int] = []
+        for index in self.sampler:
+            batch.append(index)
+            if len(batch) == self.batch_size:
+                yield batch
+                batch = []
+        if batch and not self.drop_last:
+            yield batch
+
+    def __len__(self) -> int:
+        """Return how many batches there are."""
+        whole, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
+        return whole + (rest > 0 and not self.drop_last)

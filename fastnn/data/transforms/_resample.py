@@ -1,0 +1,231 @@
+"""Rotations and sizes: what needs interpolation is Pillow's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ... import _check
+from ..._check import Array
+from ..._extras import extra
+from ._base import Transform
+from ._geometry import pair
+
+FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")
+
+
+def through_pillow(planes: Array, change: Callable[[Any, int], Any], user: str) -> list[Array]:
+    """Each image of (N, C, H, W) as `change(picture, number)` makes it; floats channel by channel."""
+    pillow = extra(user, "PIL.Image", "data")
+    results = []
+    for i, image in enumerate(planes):
+        if image.dtype == np.uint8:
+            picture = pillow.fromarray(np.ascontiguousarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0)))
+            result = np.asarray(change(picture, i))
+            results.append(result[None] if result.ndim == 2 else result.transpose(2, 0, 1))
+        else:
+            channels = [change(pillow.fromarray(np.ascontiguousarray(each, np.float32)), i) for each in image]
+            results.append(np.stack([np.asarray(each) for each in channels]).astype(image.dtype))
+    return results
+
+
+def resampling(name: str, interpolation: Any) -> str:
+    """A filter of Pillow by its name."""
+    return _check.choice(name, "interpolation", interpolation, FILTERS)
+
+
+def resized(
+    planes: Array, sizes: list[tuple[int, int]], boxes: list[Any], interpolation: str, user: str
+) -> list[Array]:
+    """The box (left, top, right, bottom) of each image, or all of it, scaled to (height, width)."""
+    resample = getattr(extra(user, "PIL.Image", "data").Resampling, interpolation.upper())
+
+    def change(picture: Any, i: int) -> Any:
+        cut = picture if boxes[i] is None else picture.crop(boxes[i])
+        return cut.resize(sizes[i][::-1], resample)
+
+    return through_pillow(planes, change, user)
+
+
+@dataclass(frozen=True)
+class RandomRotation(Transform):
+    """Turned counter-clockwise by an angle drawn evenly.
+
+    Parameters
+    ----------
+    degrees : float or (float, float)
+        The range; one number d is (-d, d).
+    interpolation : {"nearest", "bilinear", "bicubic"}
+    expand : bool
+        Enlarge the result so that it holds all of the image; not of batches, whose images would differ in size.
+    center : (float, float), optional
+        (x, y) from the upper left corner; the middle if not given.
+    fill : number or sequence
+        Of what no pixel falls on.
+
+    Notes
+    -----
+    Needs Pillow, the extra `fastnn[data]`.
+
+    Examples
+    --------
+    >>> RandomRotation((90, 90))(np.uint8([[1, 2], [3, 4]]))
+    array([[2, 4],
+           [1, 3]], dtype=uint8)
+    """
+
+    degrees: Any
+    interpolation: str = "nearest"
+    expand: bool = False
+    center: tuple[float, float] | None = None
+    fill: Any = 0
+
+    def __post_init__(self) -> None:
+        low, high = self._range()
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise ValueError(f"RandomRotation: expected degrees >= 0 or (low, high), got {self.degrees}")
+        _check.choice("RandomRotation", "interpolation", self.interpolation, FILTERS[:3])
+
+    def _range(self) -> tuple[float, float]:
+        values = tuple(self.degrees) if isinstance(self.degrees, (tuple, list)) else (self.degrees,)
+        numbers = [_check.real("RandomRotation", "degrees", each) for each in values]
+        if len(numbers) == 1:
+            return -numbers[0], numbers[0]
+        if len(numbers) != 2:
+            raise ValueError(f"RandomRotation: expected degrees of one or two numbers, got {len(numbers)}")
+        return numbers[0], numbers[1]
+
+    def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
+        if self.expand and len(planes) > 1:
+            raise ValueError("RandomRotation: expected single images with expand=True, got a batch")
+        angles = rng.uniform(*self._range(), len(planes))
+        pillow = extra("RandomRotation", "PIL.Image", "data")
+        resample = getattr(pillow.Resampling, self.interpolation.upper())
+        whole = planes.dtype == np.uint8
+
+        def change(picture: Any, i: int) -> Any:
+            fill = self.fill if whole or not isinstance(self.fill, (tuple, list)) else self.fill[0]
+            if whole and isinstance(fill, (tuple, list)):
+                fill = tuple(fill) if len(fill) > 1 else fill[0]
+            if whole and not isinstance(fill, tuple) and len(picture.getbands()) > 1:
+                fill = (fill,) * len(picture.getbands())
+            return picture.rotate(angles[i], resample, self.expand, self.center, fillcolor=fill)
+
+        return np.stack(through_pillow(planes, change, "RandomRotation")) if len(planes) else planes
+
+
+@dataclass(frozen=True)
+class Resize(Transform):
+    """Scaled.
+
+    Parameters
+    ----------
+    size : int or (height, width)
+        One number is the shorter side; the proportions stay.
+    interpolation : {"nearest", "bilinear", "bicubic", "lanczos"}
+        What shrinks averages over what falls together.
+    max_size : int, optional
+        Of the longer side, where `size` is one number.
+
+    Notes
+    -----
+    Needs Pillow, the extra `fastnn[data]`.
+
+    Examples
+    --------
+    >>> Resize(2)(np.zeros((8, 12, 3), np.uint8)).shape
+    (2, 3, 3)
+    """
+
+    size: Any
+    interpolation: str = "bilinear"
+    max_size: int | None = None
+
+    def __post_init__(self) -> None:
+        pair("Resize", "size", self.size)
+        resampling("Resize", self.interpolation)
+        if self.max_size is not None:
+            if isinstance(self.size, (tuple, list)) and len(self.size) == 2:
+                raise ValueError("Resize: expected max_size with a size of one number, got two")
+            _check.count("Resize", "max_size", self.max_size, pair("Resize", "size", self.size)[0] + 1)
+
+    def _target(self, height: int, width: int) -> tuple[int, int]:
+        if isinstance(self.size, (tuple, list)) and len(self.size) == 2:
+            return pair("Resize", "size", self.size)
+        short = pair("Resize", "size", self.size)[0]
+        long = int(short * max(height, width) / min(height, width))
+        if self.max_size is not None and long > self.max_size:
+            short, long = int(self.max_size * short / long), self.max_size
+        return (short, long) if height <= width else (long, short)
+
+    def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
+        n, size = len(planes), self._target(*planes.shape[2:])
+        if size == planes.shape[2:] or n == 0:
+            return planes if n else np.empty((0, planes.shape[1], *size), planes.dtype)
+        return np.stack(resized(planes, [size] * n, [None] * n, self.interpolation, "Resize"))
+
+
+@dataclass(frozen=True)
+class RandomResizedCrop(Transform):
+    """A window of random area and proportions, scaled to one size.
+
+    Parameters
+    ----------
+    size : int or (height, width)
+    scale : (float, float)
+        The window's share of the area, drawn evenly.
+    ratio : (float, float)
+        Width / height, its logarithm drawn evenly.
+    interpolation : {"nearest", "bilinear", "bicubic", "lanczos"}
+
+    Notes
+    -----
+    Ten draws are tried for each image; if none fits, it is the middle with the nearest proportions.  Needs Pillow, the
+    extra `fastnn[data]`.
+
+    Examples
+    --------
+    >>> RandomResizedCrop(24)(np.zeros((5, 32, 32, 3), np.uint8), rng=0).shape
+    (5, 24, 24, 3)
+    """
+
+    size: Any
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        pair("RandomResizedCrop", "size", self.size)
+        resampling("RandomResizedCrop", self.interpolation)
+        for argument in ("scale", "ratio"):
+            low, high = getattr(self, argument)
+            if not 0 < low <= high:
+                raise ValueError(f"RandomResizedCrop: expected {argument} (low, high), got {(low, high)}")
+
+    def _boxes(self, n: int, height: int, width: int, rng: np.random.Generator) -> Array:
+        """Left, top, right, bottom of each image's window."""
+        tries = 10
+        area = height * width * rng.uniform(*self.scale, (n, tries))
+        aspect = np.exp(rng.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), (n, tries)))
+        wide, high = np.rint(np.sqrt(area * aspect)), np.rint(np.sqrt(area / aspect))
+        fits = (wide > 0) & (wide <= width) & (high > 0) & (high <= height)
+        row, first = np.arange(n), fits.argmax(1)
+        wide, high, found = wide[row, first], high[row, first], fits.any(1)
+        middle = min(max(width / height, self.ratio[0]), self.ratio[1])
+        wide = np.where(found, wide, min(width, round(height * middle)))
+        high = np.where(found, high, min(height, round(width / middle)))
+        left, top = (np.floor(rng.random(n) * (side - size + 1)) for side, size in ((width, wide), (height, high)))
+        left, top = np.where(found, left, (width - wide) // 2), np.where(found, top, (height - high) // 2)
+        return np.stack([left, top, left + wide, top + high], 1).astype(int)
+
+    def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
+        n, c, height, width = planes.shape
+        size = pair("RandomResizedCrop", "size", self.size)
+        boxes = [tuple(box) for box in self._boxes(n, height, width, rng).tolist()]
+        if n == 0:
+            return np.empty((0, c, *size), planes.dtype)
+        return np.stack(resized(planes, [size] * n, boxes, self.interpolation, "RandomResizedCrop"))
