@@ -25,11 +25,13 @@ from .inference import freeze  # noqa: E402
 from .io import load, save  # noqa: E402
 
 if TYPE_CHECKING:
-    from . import data
+    from . import data, metrics, training
+    from .training import Trainer
 
 __all__ = [
     "AnomalyError",
     "Tensor",
+    "Trainer",
     "__version__",
     "autograd",
     "data",
@@ -47,6 +49,7 @@ __all__ = [
     "load",
     "manual_seed",
     "memory_stats",
+    "metrics",
     "nn",
     "no_grad",
     "optim",
@@ -57,20 +60,24 @@ __all__ = [
     "show_config",
     "tensor",
     "threads",
+    "training",
 ]
 __all__ += functional.__all__
 
-_LATER = {"data"}  # parts that a program for prediction never needs: imported when first named
+# Parts that a program for prediction never needs: imported when first named
+_LATER = {"data", "metrics", "training"}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return import_module(f"{__name__}.{name}")
+    if name == "Trainer":
+        return import_module(f"{__name__}.training").Trainer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, "Trainer"})
 
 
 del _derivatives, _recorded

@@ -33,6 +33,8 @@ ALLOWED = {
     "inference": BASE | {"functional", "autograd", "nn"},
     "_extras": set(),
     "data": BASE | {"_extras", "autograd"},
+    "metrics": BASE | {"autograd"},
+    "training": BASE | {"_extras", "autograd", "io", "metrics", "nn", "optim"},
     "_anomaly": BASE | {"autograd", "nn"},
     "_certify": BASE | {"functional"},
     "_demo": BASE | {"autograd", "io", "nn", "optim"},

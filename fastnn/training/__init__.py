@@ -1,0 +1,15 @@
+"""Training by one call: a loop that fits on a screen, and callbacks around it."""
+
+from ._callback import Callback, CSVLogger, EarlyStopping, ModelCheckpoint, ProgressBar
+from ._tensorboard import TensorBoard
+from ._trainer import Trainer
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "ModelCheckpoint",
+    "ProgressBar",
+    "TensorBoard",
+    "Trainer",
+]

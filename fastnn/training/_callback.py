@@ -1,0 +1,220 @@
+"""Callbacks: what happens around the loop."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from .. import _check
+from .._extras import extra
+from ..metrics import Metric
+
+if TYPE_CHECKING:
+    from ._trainer import Trainer
+
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "ModelCheckpoint", "ProgressBar"]
+
+
+class Callback:
+    """Base class of callbacks: a subclass defines those events that it cares for.
+
+    Attributes
+    ----------
+    rank : int
+        Callbacks of a lower rank are called first; those of one rank in the order in which they were given.
+
+    Examples
+    --------
+    >>> class Shout(Callback):
+    ...     def on_epoch_end(self, trainer):
+    ...         print(f"epoch {trainer.epoch}: {trainer.history['loss'][-1]:.3f}!")
+    """
+
+    rank: int = 0
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Training begins, or goes on."""
+
+    def on_epoch_start(self, trainer: Trainer) -> None:
+        """An epoch begins."""
+
+    def on_batch_end(self, trainer: Trainer, logs: dict[str, float]) -> None:
+        """Parameters were updated; `logs` holds the epoch's mean loss so far."""
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """An epoch and its validation are finished, and in the history."""
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Training ends, be it by an error or Ctrl-C."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must keep."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state."""
+
+
+class ProgressBar(Callback):
+    """A bar for each epoch: batches, time left, loss; at its end the validation's values."""
+
+    def __init__(self) -> None:
+        self.tqdm = extra("The progress bar (or give progress=False)", "tqdm.auto", "train").tqdm
+        self.bar: Any = None
+
+    def on_epoch_start(self, trainer: Trainer) -> None:
+        """Show an empty bar."""
+        total = len(trainer.data) if hasattr(trainer.data, "__len__") else None
+        self.bar = self.tqdm(total=total, desc=f"epoch {trainer.epoch + 1}/{trainer.epochs}", unit="batch")
+
+    def on_batch_end(self, trainer: Trainer, logs: dict[str, float]) -> None:
+        """Move on."""
+        self.bar.set_postfix({name: f"{value:.4f}" for name, value in logs.items()}, refresh=False)
+        self.bar.update()
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Show the epoch's values."""
+        values = {name: values[-1] for name, values in trainer.history.items() if name not in ("lr", "seconds")}
+        self.bar.set_postfix({name: f"{value:.4f}" for name, value in values.items() if isinstance(value, float)})
+        self.on_fit_end(trainer)
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Leave the bar as it is."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+class _Watching(Callback):
+    """What the callbacks that watch one value of the history have in common."""
+
+    def __init__(self, monitor: str, mode: str | None, min_delta: float = 0.0):
+        self.monitor = monitor
+        self.mode = None if mode is None else _check.choice(type(self).__name__, "mode", mode, ("min", "max"))
+        self.min_delta = _check.in_range(type(self).__name__, "min_delta", min_delta, 0)
+        self.best = math.nan
+        self.best_epoch = 0
+
+    def improved(self, trainer: Trainer) -> bool:
+        """Whether the last epoch is the best so far."""
+        if self.monitor not in trainer.history:
+            raise KeyError(
+                f"{type(self).__name__}: expected monitor to be one of {', '.join(trainer.history)}, "
+                f"got {self.monitor!r}" + ("; give fit validation data" * self.monitor.startswith("val_"))
+            )
+        value = float(trainer.history[self.monitor][-1])
+        metric = trainer.metrics.get(self.monitor.removeprefix("val_"))
+        rises = self.mode == "max" or (self.mode is None and isinstance(metric, Metric) and metric.higher_is_better)
+        gain = value - self.best if rises else self.best - value
+        if math.isnan(self.best) or gain > self.min_delta:
+            self.best, self.best_epoch = value, trainer.epoch
+            return True
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and its epoch."""
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state."""
+        vars(self).update(state_dict)
+
+
+class EarlyStopping(_Watching):
+    """Ends the training when a value has not become better for `patience` epochs, and brings the best weights back.
+
+    Parameters
+    ----------
+    monitor : str
+        A name of the history.
+    patience : int
+    min_delta : float
+        A gain that is not larger does not count.
+    mode : {"min", "max"}, optional
+        Whether less or more is better; if not given, the metric of that name knows, and a loss shall be small.
+    restore_best : bool
+        Whether the model has the weights of the best epoch when training ends, by whatever.
+
+    Attributes
+    ----------
+    best : float
+    best_epoch : int
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str | None = None,
+        restore_best: bool = True,
+    ):
+        super().__init__(monitor, mode, min_delta)
+        self.patience = _check.count("EarlyStopping", "patience", patience, 1)
+        self.restore_best = bool(restore_best)
+        self.best_weights: dict[str, Any] = {}
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Compare."""
+        if self.improved(trainer):
+            if self.restore_best:
+                self.best_weights = {name: array.copy() for name, array in trainer.model.state_dict().items()}
+        elif trainer.epoch - self.best_epoch >= self.patience:
+            trainer.stop = True
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Bring the best weights back."""
+        if self.best_weights:
+            trainer.model.load_state_dict(self.best_weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, its epoch and its weights."""
+        return {**super().state_dict(), "best_weights": self.best_weights}
+
+
+class ModelCheckpoint(_Watching):
+    """Writes the trainer's whole state after each epoch, or after each that is the best so far.
+
+    Parameters
+    ----------
+    path : path-like
+        Replaced each time, whole or not at all; `Trainer.load` goes on from it.
+    monitor : str, optional
+        A name of the history; if given, only epochs are written that are better than all before.
+    mode : {"min", "max"}, optional
+        As in `EarlyStopping`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], monitor: str | None = None, mode: str | None = None):
+        super().__init__(monitor or "", mode)
+        self.path = path
+        self.rank = 1 if monitor else 2  # after those whose states it writes
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Write."""
+        if not self.monitor or self.improved(trainer):
+            trainer.save(self.path)
+
+
+class CSVLogger(Callback):
+    """Writes the history to a file, a line for each epoch.
+
+    Parameters
+    ----------
+    path : path-like
+        Replaced as a whole; a training that goes on writes its earlier epochs again.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = path
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Write."""
+        scalars = {name: values for name, values in trainer.history.items() if isinstance(values[-1], (int, float))}
+        rows = zip(*([f"{value:.9g}" for value in values] for values in scalars.values()), strict=True)
+        with open(self.path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["epoch", *scalars])
+            writer.writerows([i + 1, *row] for i, row in enumerate(rows))

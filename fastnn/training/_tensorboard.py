@@ -1,0 +1,86 @@
+"""TensorBoard's files, written by the tensorboardX library."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _check
+from .._extras import extra
+from ..autograd import value_of
+from ._callback import Callback
+
+if TYPE_CHECKING:
+    from ._trainer import Trainer
+
+__all__ = ["TensorBoard"]
+
+
+class TensorBoard(Callback):
+    """Writes scalars, histograms, images and the model's text, to be looked at with `tensorboard --logdir`.
+
+    Parameters
+    ----------
+    log_dir : path-like
+    histograms : int
+        Histograms of parameters and their gradients are written every so many epochs; 0 for never.
+    images : array_like, optional
+        Pictures (N, C, H, W) or (N, H, W, C) to show at the start, such as a batch that the network learns from.
+    writer : tensorboardX.SummaryWriter, optional
+        Another's, in place of one for `log_dir`; it is not closed at the end.
+
+    Notes
+    -----
+    Values of training and validation stand in one chart.  Needs tensorboardX, the extra `fastnn[train]`.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] = "runs",
+        histograms: int = 1,
+        images: Any = None,
+        writer: Any = None,
+    ):
+        self.histograms = _check.count("TensorBoard", "histograms", histograms)
+        self.images = None if images is None else np.asarray(value_of(images))
+        if self.images is not None and self.images.ndim != 4:
+            raise ValueError(f"TensorBoard: expected images of four dimensions, got shape {self.images.shape}")
+        self.log_dir = os.fspath(log_dir)
+        self.own = writer is None
+        self.writer = writer
+        if self.own:
+            extra("TensorBoard", "tensorboardX", "train")
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Open the files; show the model and the images."""
+        if self.own:
+            self.writer = extra("TensorBoard", "tensorboardX", "train").SummaryWriter(self.log_dir)
+        if trainer.epoch:
+            return
+        self.writer.add_text("model", "    " + repr(trainer.model).replace("\n", "\n    "), 0)
+        if self.images is not None:
+            channels_last = self.images.shape[3] in (1, 3) and self.images.shape[1] not in (1, 3)
+            self.writer.add_images("images", self.images, 0, dataformats="NHWC" if channels_last else "NCHW")
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Write the epoch's values, and histograms when it is time."""
+        for name, values in trainer.history.items():
+            if not isinstance(values[-1], (int, float)):
+                continue
+            of = "validation" if name.startswith("val_") else "training"
+            tag = name if name in ("lr", "seconds") else f"{name.removeprefix('val_')}/{of}"
+            self.writer.add_scalar(tag, values[-1], trainer.epoch)
+        if self.histograms and trainer.epoch % self.histograms == 0:
+            for name, parameter in trainer.model.named_parameters():
+                self.writer.add_histogram(f"parameters/{name}", parameter.data, trainer.epoch)
+                if parameter.grad is not None:
+                    self.writer.add_histogram(f"gradients/{name}", parameter.grad, trainer.epoch)
+        self.writer.flush()
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Close the files."""
+        if self.own and self.writer is not None:
+            self.writer.close()
+            self.writer = None

@@ -1,0 +1,287 @@
+"""Trainer: the five-line loop, with what people put around it."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _check, io, optim
+from .._check import Array
+from .._random import get_rng_state, set_rng_state
+from ..autograd import no_grad, value_of
+from ..metrics import Metric
+from ..nn import Module, utils
+from ._callback import Callback, ProgressBar
+
+History = dict[str, list[float]]
+BY_BATCH = (optim.lr_scheduler.OneCycleLR, optim.lr_scheduler.CyclicLR)
+
+
+class Trainer:
+    """Fits a model to batches, and evaluates and predicts with it.
+
+    Parameters
+    ----------
+    model : Module
+    criterion : callable
+        Of output and target; returns a loss that `backward` can start from.
+    optimizer : Optimizer
+    metrics : mapping of str to Metric, optional
+        Computed on the training batches as they pass, and on the validation data.
+    scheduler : LRScheduler, optional
+        Stepped after each epoch; `OneCycleLR` and `CyclicLR` after each batch; `ReduceLROnPlateau` is given the
+        validation's loss (the training's, where there is no validation).
+    max_grad_norm : float, optional
+        Gradients are scaled so that their norm is at most this.
+    callbacks : sequence of Callback
+        `EarlyStopping`, `ModelCheckpoint`, `CSVLogger`, `TensorBoard`, or your own.
+    progress : bool
+        Show a bar with the time that is left and the loss; needs tqdm, the extra `fastnn[train]`.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Epochs and updates that are finished.
+    history : dict of str to list of float
+        One value for each epoch: "loss" and metrics, "val_loss" and so on, "lr", "seconds".
+    stop : bool
+        A callback sets it to end the training after the epoch.
+    interrupted : bool
+        Whether the last `fit` was ended by Ctrl-C.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> from fastnn import data, metrics, nn, optim
+    >>> fastnn.manual_seed(0)
+    >>> x = np.random.default_rng(0).normal(size=(256, 2)).astype(np.float32)
+    >>> batches = data.DataLoader(data.TensorDataset(x, (x[:, 0] > x[:, 1]).astype(int)), 32, shuffle=True, rng=0)
+    >>> model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 2))
+    >>> trainer = Trainer(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters(), 0.01),
+    ...                   metrics={"accuracy": metrics.Accuracy()}, progress=False)
+    >>> history = trainer.fit(batches, epochs=20)
+    >>> history["accuracy"][-1] > 0.97
+    True
+    >>> trainer.predict(x[:5]).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        criterion: Any,
+        optimizer: optim.Optimizer,
+        *,
+        metrics: Mapping[str, Metric] | None = None,
+        scheduler: Any = None,
+        max_grad_norm: float | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = True,
+    ):
+        for argument, value, kind in (("model", model, Module), ("optimizer", optimizer, optim.Optimizer)):
+            if not isinstance(value, kind):
+                raise TypeError(f"Trainer: expected {argument} to be a {kind.__name__}, got {type(value).__name__}")
+        self.model, self.criterion, self.optimizer, self.scheduler = model, criterion, optimizer, scheduler
+        self.metrics = dict(metrics or {})
+        self.max_grad_norm = None if max_grad_norm is None else _check.real("Trainer", "max_grad_norm", max_grad_norm)
+        own = [ProgressBar()] if progress else []
+        self.callbacks = sorted([*own, *callbacks], key=lambda callback: callback.rank)
+        self.epoch = self.step = 0
+        self.history: History = {}
+        self.stop = self.interrupted = False
+        self.data: Any = None
+        self.epochs = 0
+        self._data_state: dict[str, Any] | None = None
+
+    def fit(self, data: Iterable[Any], epochs: int, validation: Iterable[Any] | None = None) -> History:
+        """Train until `epochs` epochs are finished, those of a loaded checkpoint included.
+
+        Parameters
+        ----------
+        data : iterable of (input, target)
+            A `DataLoader`, or anything that can be gone through once an epoch.
+        epochs : int
+        validation : iterable of (input, target), optional
+            Evaluated after each epoch.
+
+        Returns
+        -------
+        dict of str to list of float
+            `history`.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is not finite.
+        """
+        self.data, self.epochs = data, _check.count("Trainer.fit", "epochs", epochs)
+        self.stop = self.interrupted = False
+        if self._data_state is not None and hasattr(data, "load_state_dict"):
+            data.load_state_dict(self._data_state)
+        self._data_state = None
+        self._call("on_fit_start")
+        try:
+            while self.epoch < self.epochs and not self.stop:
+                start, rate = time.perf_counter(), self.optimizer.param_groups[0]["lr"]
+                self._call("on_epoch_start")
+                logs = self._train(data)
+                if validation is not None:
+                    logs |= {f"val_{name}": value for name, value in self.evaluate(validation).items()}
+                self.epoch += 1
+                self._schedule(logs.get("val_loss", logs["loss"]))
+                for name, value in {**logs, "lr": rate, "seconds": time.perf_counter() - start}.items():
+                    self.history.setdefault(name, []).append(value)
+                self._call("on_epoch_end")
+        except KeyboardInterrupt:
+            self.interrupted = True
+        finally:
+            self._call("on_fit_end")
+        return self.history
+
+    def _train(self, data: Iterable[Any]) -> dict[str, float]:
+        """One epoch; the mean of the losses, weighted by the batches' sizes, and the metrics."""
+        self.model.train()
+        total, count = 0.0, 0
+        for metric in self.metrics.values():
+            metric.reset()
+        for number, (input, target) in enumerate(data):
+            self.optimizer.zero_grad()
+            output = self.model(input)
+            loss = self.criterion(output, target)
+            loss.backward()
+            if self.max_grad_norm is not None:
+                utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
+            self.optimizer.step()
+            self.step += 1
+            if isinstance(self.scheduler, BY_BATCH):
+                self.scheduler.step()
+            total, count = total + self._finite(loss, number) * len(target), count + len(target)
+            for metric in self.metrics.values():
+                metric.update(output, target)
+            self._call("on_batch_end", {"loss": total / count})
+        if not count:
+            raise ValueError("Trainer.fit: expected at least one batch, got none")
+        return {"loss": total / count, **self._metrics()}
+
+    def _finite(self, loss: Any, number: int) -> float:
+        value = float(loss)
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the loss is {value} in epoch {self.epoch + 1}, batch {number + 1}; `with fastnn.detect_anomaly():` "
+                "around fit names the module where the first such value comes from"
+            )
+        return value
+
+    def _metrics(self) -> dict[str, Any]:
+        return {name: metric.compute() for name, metric in self.metrics.items()}
+
+    def _schedule(self, loss: float) -> None:
+        if isinstance(self.scheduler, optim.lr_scheduler.ReduceLROnPlateau):
+            self.scheduler.step(loss)
+        elif self.scheduler is not None and not isinstance(self.scheduler, BY_BATCH):
+            self.scheduler.step()
+
+    def evaluate(self, data: Iterable[Any]) -> dict[str, Any]:
+        """Return the loss, the mean weighted by the batches' sizes, and the metrics, in evaluation mode.
+
+        Parameters
+        ----------
+        data : iterable of (input, target)
+        """
+        total, count = 0.0, 0
+        for metric in self.metrics.values():
+            metric.reset()
+        with _evaluating(self.model):
+            for input, target in data:
+                output = self.model(input)
+                total, count = total + float(self.criterion(output, target)) * len(target), count + len(target)
+                for metric in self.metrics.values():
+                    metric.update(output, target)
+        if not count:
+            raise ValueError("Trainer.evaluate: expected at least one batch, got none")
+        return {"loss": total / count, **self._metrics()}
+
+    def predict(self, data: Any) -> Array:
+        """Return the outputs in evaluation mode, joined.
+
+        Parameters
+        ----------
+        data : ndarray or iterable
+            One array, which is taken as it is, or batches: of inputs, or of (input, target).
+        """
+        with _evaluating(self.model):
+            if isinstance(data, np.ndarray):
+                return np.asarray(value_of(self.model(data)))
+            batches = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in data)
+            outputs = [np.asarray(value_of(self.model(batch))) for batch in batches]
+        if not outputs:
+            raise ValueError("Trainer.predict: expected at least one batch, got none")
+        return np.concatenate(outputs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the epochs to come depend on, at the end of an epoch."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+            "callbacks": {name: callback.state_dict() for name, callback in self._named_callbacks()},
+            "data": self.data.state_dict() if hasattr(self.data, "state_dict") else None,
+            "rng": get_rng_state(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "history": self.history,
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from a state: with the same data, training gives the same bits as if it had not been interrupted."""
+        self.model.load_state_dict(state_dict["model"])
+        self.optimizer.load_state_dict(state_dict["optimizer"])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state_dict["scheduler"])
+        for name, callback in self._named_callbacks():
+            if name in state_dict["callbacks"]:
+                callback.load_state_dict(state_dict["callbacks"][name])
+        self._data_state = state_dict["data"]
+        set_rng_state(state_dict["rng"])
+        self.epoch, self.step = state_dict["epoch"], state_dict["step"]
+        self.history = {name: list(values) for name, values in state_dict["history"].items()}
+
+    def _named_callbacks(self) -> Iterator[tuple[str, Callback]]:
+        """Callbacks by kind and number, so that a bar more or less does not matter."""
+        kinds = [type(callback).__name__ for callback in self.callbacks]
+        for i, callback in enumerate(self.callbacks):
+            yield f"{kinds[i]}.{kinds[:i].count(kinds[i])}", callback
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state to a file, as `fastnn.save` does."""
+        io.save(self.state_dict(), path)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Go on from a file that `save` or `ModelCheckpoint` wrote."""
+        self.load_state_dict(io.load(path))
+
+    def _call(self, event: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self, *arguments)
+
+
+class _evaluating:
+    """Evaluation mode without gradients; the modes of all modules come back."""
+
+    def __init__(self, model: Module):
+        self.modes = [(module, module.training) for module in model.modules()]
+        self.model, self.off = model, no_grad()
+
+    def __enter__(self) -> None:
+        self.model.eval()
+        self.off.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self.off.__exit__(*error)
+        for module, mode in self.modes:
+            module.training = mode
