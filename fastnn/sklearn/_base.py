@@ -1,0 +1,354 @@
+"""What the estimators have in common: scikit-learn's parameters, its fit, its attributes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from .. import _check, nn, optim
+from .._check import Array
+from ..autograd import no_grad, value_of
+from ..training import Callback, Trainer
+from ._network import Batches, Objective, make_network, minimize
+
+SOLVERS = {
+    name.lower(): getattr(optim, name)
+    for name in ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
+}
+
+
+class _Watch(Callback):
+    """What scikit-learn does after each epoch: records, learning rates, and whether to go on."""
+
+    def __init__(self, estimator: Any, held_out: tuple[Any, ...] | None, samples: int):
+        self.estimator, self.held_out, self.samples = estimator, held_out, samples
+        self.stuck = 0
+        self.best: dict[str, Array] = {}
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Judge the epoch."""
+        estimator = self.estimator
+        estimator.loss_ = trainer.history["loss"][-1]
+        estimator.loss_curve_.append(estimator.loss_)
+        estimator.n_iter_ += 1
+        estimator.t_ += self.samples
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        gained = self._validated(trainer) if self.held_out else self._trained()
+        self.stuck = 0 if gained else self.stuck + 1
+        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+            self._rate(trainer, estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t)
+        if self.stuck > estimator.n_iter_no_change:
+            rate = trainer.optimizer.param_groups[0]["lr"]
+            if estimator.solver == "sgd" and estimator.learning_rate == "adaptive" and rate > 1e-6:
+                self._rate(trainer, rate / 5)
+                self.stuck = 0
+            else:
+                trainer.stop = True
+
+    def _rate(self, trainer: Trainer, rate: float) -> None:
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = rate
+
+    def _trained(self) -> bool:
+        estimator = self.estimator
+        gained = not estimator.loss_ > estimator.best_loss_ - estimator.tol
+        estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)
+        return gained
+
+    def _validated(self, trainer: Trainer) -> bool:
+        estimator = self.estimator
+        X, y, weight = self.held_out or ()
+        score = estimator._score_of(X, y, weight)
+        estimator.validation_scores_.append(score)
+        if estimator.verbose:
+            print(f"Validation score: {score:f}")
+        gained = not score < estimator.best_validation_score_ + estimator.tol
+        if score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+            self.best = {name: array.copy() for name, array in trainer.model.state_dict().items()}
+        return gained
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Bring the best weights back."""
+        if self.best:
+            trainer.model.load_state_dict(self.best)
+
+
+class MLP(BaseEstimator):
+    _loss: Callable[..., Any]
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        batch_norm: bool = False,
+        layer_norm: bool = False,
+        dropout: float = 0.0,
+        callbacks: Sequence[Callback] | None = None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.batch_norm = batch_norm
+        self.layer_norm = layer_norm
+        self.dropout = dropout
+        self.callbacks = callbacks
+
+    def _sizes(self) -> list[int]:
+        """The hidden layers' sizes, after a look at all parameters."""
+        name = type(self).__name__
+        _check.choice(name, "solver", self.solver, ("lbfgs", *SOLVERS))
+        _check.choice(name, "learning_rate", self.learning_rate, ("constant", "invscaling", "adaptive"))
+        for argument in ("alpha", "learning_rate_init", "tol", "epsilon"):
+            _check.in_range(name, argument, getattr(self, argument), 0)
+        for argument in ("momentum", "validation_fraction", "dropout", "beta_1", "beta_2"):
+            _check.in_range(name, argument, getattr(self, argument), 0, 1, open_high=argument != "momentum")
+        for argument in ("max_iter", "n_iter_no_change", "max_fun"):
+            value = getattr(self, argument)
+            if value != float("inf"):
+                _check.count(name, argument, value, 1)
+        if self.batch_size != "auto":
+            _check.count(name, "batch_size", self.batch_size, 1)
+        if self.solver == "lbfgs" and (self.early_stopping or self.dropout):
+            raise ValueError(f"{name}: expected another solver than lbfgs for early stopping and dropout")
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
+        return [_check.count(name, "each of hidden_layer_sizes", size, 1) for size in sizes]
+
+    def _start(self, features: int, outputs: int, dtype: Any) -> None:
+        """A new network and optimizer."""
+        random = check_random_state(self.random_state)
+        self._rng = np.random.default_rng(random.randint(np.iinfo(np.int32).max))
+        sizes = [features, *self._sizes(), outputs]
+        self.model_ = make_network(
+            type(self).__name__,
+            sizes,
+            self.activation,
+            batch_norm=self.batch_norm,
+            layer_norm=self.layer_norm,
+            dropout=self.dropout,
+            dtype=dtype,
+            rng=self._rng,
+        )
+        self.n_layers_, self.n_outputs_ = len(sizes), outputs
+        self.t_, self.best_loss_ = 0, np.inf
+        self.loss_curve_: list[float] = []
+        self._optimizer = None if self.solver == "lbfgs" else self._make_optimizer()
+
+    def _make_optimizer(self) -> optim.Optimizer:
+        weights = [layer.weight for layer in self._linears()]
+        held = {id(weight) for weight in weights}
+        others = [p for p in self.model_.parameters() if id(p) not in held]
+        options: dict[str, Any] = {"lr": self.learning_rate_init}
+        if self.solver == "sgd":
+            options |= {"momentum": self.momentum, "nesterov": self.nesterovs_momentum and self.momentum > 0}
+        elif "adam" in self.solver:
+            options |= {"betas": (self.beta_1, self.beta_2), "eps": self.epsilon}
+        groups = [{"params": weights, "weight_decay": 0.0}, {"params": others, "weight_decay": 0.0}]
+        return SOLVERS[self.solver](groups, **options)
+
+    def _linears(self) -> list[nn.Linear]:
+        return [layer for layer in self.model_ if isinstance(layer, nn.Linear)]
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weights of each layer, (inputs, outputs)."""
+        check_is_fitted(self)
+        return [layer.weight.data.T for layer in self._linears()]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases of each layer."""
+        check_is_fitted(self)
+        return [layer.bias.data for layer in self._linears()]
+
+    def _more(self, dtype: Any, outputs: int) -> bool:
+        """Whether there is a network that another fit can go on with."""
+        model = getattr(self, "model_", None)
+        return model is not None and outputs == self.n_outputs_ and next(model.parameters()).dtype == dtype
+
+    def _fit(self, samples: tuple[Any, ...], again: bool, epochs: int | None = None) -> Any:
+        """Train on (X, y, weight), `epochs` epochs or until it converges."""
+        X, y, weight = samples
+        outputs = self._outputs(y)
+        if not (again and self._more(X.dtype, outputs)):
+            self._start(X.shape[1], outputs, X.dtype)
+        self._sizes()
+        self.n_iter_ = 0
+        if weight is not None and not weight.all():  # a weight of 0 is as good as not being there
+            X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+        if not len(X):
+            raise ValueError(f"{type(self).__name__}: expected at least one sample of positive weight")
+        held_out = None
+        if self.early_stopping and epochs is None:
+            X, y, weight, held_out = self._hold_out(X, y, weight)
+            self.best_validation_score_ = -np.inf
+            self.validation_scores_: list[float] = []
+        linears = [layer.weight for layer in self._linears()]
+        group = self._optimizer.param_groups[0] if self._optimizer else {"params": linears}
+        objective = Objective(self._loss, y, weight, self.alpha, group)
+        if self._optimizer is None:
+            self._minimize(X, objective)
+        else:
+            self._descend(X, objective, self._optimizer, held_out, epochs)
+        return self
+
+    def _minimize(self, X: Array, objective: Objective) -> None:
+        result = minimize(self.model_.train(), X, objective, self.max_iter, self.max_fun, self.tol)
+        self.n_iter_, self.loss_, self.t_ = result.nit, float(result.fun), self.t_ + len(X) * result.nit
+        self.best_loss_ = self.loss_
+        if not result.success and result.nit >= self.max_iter:
+            warnings.warn(f"lbfgs did not converge in {result.nit} iterations", ConvergenceWarning, stacklevel=4)
+
+    def _descend(
+        self, X: Array, objective: Objective, optimizer: optim.Optimizer, held_out: Any, epochs: int | None
+    ) -> None:
+        size = min(200, len(X)) if self.batch_size == "auto" else min(self.batch_size, len(X))
+        watch = _Watch(self, held_out, len(X))
+        trainer = Trainer(self.model_, objective, optimizer, callbacks=[*(self.callbacks or ()), watch], progress=False)
+        trainer.fit(Batches(X, size, self._rng if self.shuffle else None), epochs or self.max_iter)
+        if trainer.interrupted:
+            warnings.warn("training was interrupted", stacklevel=4)
+        elif epochs is None and not trainer.stop and self.n_iter_ == self.max_iter:
+            warnings.warn(
+                f"{type(self).__name__}: {self.max_iter} epochs are over and the loss still falls; "
+                "raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _hold_out(self, X: Array, y: Array, weight: Array | None) -> tuple[Any, ...]:
+        """Training samples, and (X, y, weight) to stop by."""
+        parts = train_test_split(
+            X,
+            y,
+            np.ones(len(X), X.dtype) if weight is None else weight,
+            test_size=self.validation_fraction,
+            random_state=int(self._rng.integers(2**31)),
+            stratify=self._strata(y),
+        )
+        X, X_held, y, y_held, w, w_held = parts
+        if len(X_held) < 2:
+            raise ValueError(f"{type(self).__name__}: the validation set is too small; raise validation_fraction")
+        return X, y, None if weight is None else w, (X_held, y_held, None if weight is None else w_held)
+
+    def _outputs_of(self, X: Array) -> Array:
+        """What the network returns, before any link."""
+        self.model_.eval()
+        with no_grad():
+            return np.asarray(value_of(self.model_(X)))
+
+    def _checked(self, X: Any) -> Array:
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+
+    def _outputs(self, y: Array) -> int:
+        return 1 if y.ndim == 1 else y.shape[1]
+
+    def _strata(self, y: Array) -> Array | None:
+        return None
+
+    def _score_of(self, X: Array, y: Array, weight: Array | None) -> float:
+        raise NotImplementedError
+
+    def _weights(self, sample_weight: Any, X: Array) -> Array | None:
+        if sample_weight is None:
+            return None
+        return _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+
+
+PARAMETERS = """
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int
+    activation : str or callable
+        scikit-learn's names, any of fastnn's ("gelu", "mish", "prelu" ...), or a class that makes a layer, such as
+        ``nn.PReLU``.
+    solver : str
+        "adam", "sgd", "lbfgs", or another optimizer's name: "adamw", "nadam", "radam", "rmsprop", "adagrad" ...
+    alpha : float
+        Strength of the L2 penalty on the weights, divided by the weight of the batch.
+    batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose, warm_start
+        As in scikit-learn.
+    momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon
+        As in scikit-learn.
+    n_iter_no_change, max_fun : int
+        As in scikit-learn.
+    batch_norm, layer_norm : bool
+        A norm after each hidden layer, before its activation.
+    dropout : float
+        The probability with which a hidden unit is dropped in training.
+    callbacks : sequence of fastnn.training.Callback, optional
+        Told of each batch and epoch.
+"""
+
+ATTRIBUTES = """
+    Attributes
+    ----------
+    model_ : fastnn.nn.Sequential
+        The network; `fastnn.save(clf.model_.state_dict(), path)` stores its weights, `fastnn.freeze` makes a fast plan.
+    coefs_, intercepts_ : list of ndarray
+    loss_, best_loss_, loss_curve_, n_iter_, t_, n_layers_, n_outputs_
+        As in scikit-learn.
+    validation_scores_, best_validation_score_
+        After early stopping: the held-out score of each epoch.
+
+    Notes
+    -----
+    It computes in X's dtype, float32 or float64.  A batch's loss is sum(w loss) / sum(w), so that an integer weight is
+    as good as so many copies and 0 as none.
+"""

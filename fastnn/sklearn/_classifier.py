@@ -1,0 +1,185 @@
+"""MLPClassifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from .. import functional
+from .._check import Array
+from ..training import Callback
+from ._base import ATTRIBUTES, MLP, PARAMETERS
+
+
+class MLPClassifier(ClassifierMixin, MLP):
+    __doc__ = f"""A multilayer perceptron for classes, or for several labels at once.
+    {PARAMETERS}
+    class_weight : dict, "balanced" or None
+        Weights of the classes; multiplied with sample weights.
+    {ATTRIBUTES}
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, X_test, y, y_test = train_test_split(*load_breast_cancer(return_X_y=True), random_state=0)
+    >>> classifier = MLPClassifier(activation="gelu", batch_norm=True, max_iter=30, tol=0, random_state=0)
+    >>> bool(make_pipeline(StandardScaler(), classifier).fit(X, y).score(X_test, y_test) > 0.95)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        batch_norm: bool = False,
+        layer_norm: bool = False,
+        dropout: float = 0.0,
+        callbacks: Sequence[Callback] | None = None,
+        class_weight: Any = None,
+    ):
+        own = {name: value for name, value in locals().items() if name not in ("self", "class_weight", "__class__")}
+        super().__init__(**own)
+        self.class_weight = class_weight
+
+    def _loss(self, output: Any, y: Array) -> Any:
+        """Of each sample."""
+        if y.ndim == 1:
+            return functional.cross_entropy(output, y, reduction="none")
+        losses = functional.binary_cross_entropy_with_logits(output, y, reduction="none")
+        return losses.sum(1) if y.shape[1] > 1 else losses.reshape(-1)
+
+    def _labels(self, y: Any, classes: Any = None) -> Array:
+        """Class numbers (N,) where there are more than two, else 0 and 1 (N, labels)."""
+        check_classification_targets(y)
+        if type_of_target(y) == "multilabel-indicator":
+            y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+            self.classes_ = np.arange(y.shape[1])
+            self._multilabel = True
+            return y
+        y = column_or_1d(y, warn=True)
+        self.classes_ = np.unique(y) if classes is None else unique_labels(classes)
+        self._multilabel = False
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"MLPClassifier: expected labels among {self.classes_.tolist()}, got {unknown.tolist()}")
+        numbers = np.searchsorted(self.classes_, y)
+        return numbers if len(self.classes_) > 2 else numbers[:, None]
+
+    def _outputs(self, y: Array) -> int:
+        return len(self.classes_) if y.ndim == 1 else y.shape[1]
+
+    def _prepared(self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None) -> tuple[Any, ...]:
+        X, y = validate_data(self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=reset)
+        weight = self._weights(sample_weight, X)
+        if self.class_weight is not None:
+            of_class = compute_sample_weight(self.class_weight, y).astype(X.dtype)
+            weight = of_class if weight is None else weight * of_class
+        labels = self._labels(y, classes)
+        self.out_activation_ = "softmax" if labels.ndim == 1 else "logistic"
+        return X, labels if labels.ndim == 1 else labels.astype(X.dtype), weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
+        """Fit to samples X (N, features) and classes (N,), or labels of 0 and 1 (N, labels).
+
+        Parameters
+        ----------
+        X, y : array_like
+        sample_weight : array_like (N,), optional
+            Not negative.
+        """
+        return self._fit(self._prepared(X, y, sample_weight, reset=True), self.warm_start)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MLPClassifier:
+        """Train one epoch more on these samples.
+
+        Parameters
+        ----------
+        X, y : array_like
+        classes : array_like
+            All classes that will come; needed in the first call.
+        sample_weight : array_like (N,), optional
+        """
+        first = not hasattr(self, "model_")
+        if self.early_stopping or self.solver == "lbfgs":
+            raise ValueError("MLPClassifier: partial_fit goes with neither early_stopping nor lbfgs")
+        if classes is None and not first and not self._multilabel:
+            classes = self.classes_
+        if classes is None and first and type_of_target(y) != "multilabel-indicator":
+            raise ValueError("MLPClassifier: classes must be given in the first call of partial_fit")
+        return self._fit(self._prepared(X, y, sample_weight, first, classes), True, epochs=1)
+
+    def _strata(self, y: Array) -> Array | None:
+        return y if y.ndim == 1 else y[:, 0] if y.shape[1] == 1 else None
+
+    def _score_of(self, X: Array, y: Array, weight: Array | None) -> float:
+        output = self._outputs_of(X)
+        guess = output.argmax(1) if y.ndim == 1 else (output > 0).astype(y.dtype)
+        return float(accuracy_score(y, guess, sample_weight=weight))
+
+    def predict(self, X: Any) -> Array:
+        """Return the class of each sample, or its labels."""
+        output = self._outputs_of(self._checked(X))
+        if self._multilabel:
+            return (output > 0).astype(np.int64)
+        if len(self.classes_) > 2:
+            return self.classes_[output.argmax(1)]
+        return self.classes_[np.minimum(output[:, 0] > 0, len(self.classes_) - 1).astype(np.intp)]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, or of each label."""
+        output = self._outputs_of(self._checked(X))
+        if self._multilabel:
+            return functional.sigmoid(output)
+        if len(self.classes_) > 2:
+            return functional.softmax(output, 1)
+        if len(self.classes_) == 1:
+            return np.ones_like(output)
+        return np.hstack([functional.sigmoid(-output), functional.sigmoid(output)])
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of the probabilities, without their underflow."""
+        output = self._outputs_of(self._checked(X))
+        if self._multilabel:
+            return functional.logsigmoid(output)
+        if len(self.classes_) > 2:
+            return functional.log_softmax(output, 1)
+        if len(self.classes_) == 1:
+            return np.zeros_like(output)
+        return np.hstack([functional.logsigmoid(-output), functional.logsigmoid(output)])
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that several labels are fine."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,65 @@
+"""MLPRegressor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from .. import functional
+from .._check import Array
+from ._base import ATTRIBUTES, MLP, PARAMETERS
+
+
+class MLPRegressor(RegressorMixin, MLP):
+    __doc__ = f"""A multilayer perceptron for numbers, one or several; its loss is half the squared error.
+    {PARAMETERS}{ATTRIBUTES}
+    Examples
+    --------
+    >>> X = np.linspace(-3, 3, 200)[:, None]
+    >>> regressor = MLPRegressor((32, 32), "tanh", learning_rate_init=0.01, max_iter=500, tol=0, random_state=0)
+    >>> bool(regressor.fit(X, np.sin(X[:, 0])).score(X, np.sin(X[:, 0])) > 0.99)
+    True
+    """
+
+    def _loss(self, output: Any, y: Array) -> Any:
+        """Of each sample, its outputs added."""
+        losses = functional.mse_loss(output, y if y.ndim > 1 else y[:, None], reduction="none") * 0.5
+        return losses.sum(1) if losses.shape[1] > 1 else losses.reshape(-1)
+
+    def _prepared(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Any, ...]:
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=(np.float64, np.float32), reset=reset)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self.out_activation_ = "identity"
+        return X, y.astype(X.dtype), self._weights(sample_weight, X)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Fit to samples X (N, features) and numbers y, (N,) or (N, outputs).
+
+        Parameters
+        ----------
+        X, y : array_like
+        sample_weight : array_like (N,), optional
+            Not negative.
+        """
+        return self._fit(self._prepared(X, y, sample_weight, reset=True), self.warm_start)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Train one epoch more on these samples."""
+        if self.early_stopping or self.solver == "lbfgs":
+            raise ValueError("MLPRegressor: partial_fit goes with neither early_stopping nor lbfgs")
+        first = not hasattr(self, "model_")
+        return self._fit(self._prepared(X, y, sample_weight, first), True, epochs=1)
+
+    def _score_of(self, X: Array, y: Array, weight: Array | None) -> float:
+        output = self._outputs_of(X)
+        return float(r2_score(y, output[:, 0] if y.ndim == 1 else output, sample_weight=weight))
+
+    def predict(self, X: Any) -> Array:
+        """Return the numbers of each sample."""
+        output = self._outputs_of(self._checked(X))
+        return output[:, 0] if output.shape[1] == 1 else output
