@@ -159,6 +159,15 @@ class Press(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises, also in a process that was started in the background, where shells turn it off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_control_c_ends_cleanly_with_the_best_weights():
     stopping = EarlyStopping("val_accuracy")
     trainer = make(callbacks=[stopping, Press(13)])
