@@ -34,7 +34,7 @@ ALLOWED = {
     "_extras": set(),
     "data": BASE | {"_extras", "autograd"},
     "metrics": BASE | {"autograd"},
-    "sklearn": BASE | {"_extras", "autograd", "nn", "optim", "training"},
+    "sklearn": BASE | {"_extras", "autograd", "functional", "nn", "optim", "training"},
     "training": BASE | {"_extras", "autograd", "io", "metrics", "nn", "optim"},
     "_anomaly": BASE | {"autograd", "nn"},
     "_certify": BASE | {"functional"},

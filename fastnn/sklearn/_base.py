@@ -311,6 +311,13 @@ class MLP(BaseEstimator):
         return _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
 
 
+def by_batches(estimator: MLP) -> bool:
+    """Whether the solver can go on with other samples; else the method is not there, as scikit-learn has it."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit: expected another solver than lbfgs, which takes all samples at once")
+    return True
+
+
 PARAMETERS = """
     Parameters
     ----------

@@ -9,13 +9,14 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from .. import functional
 from .._check import Array
 from ..training import Callback
-from ._base import ATTRIBUTES, MLP, PARAMETERS
+from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
 
 
 class MLPClassifier(ClassifierMixin, MLP):
@@ -31,7 +32,7 @@ class MLPClassifier(ClassifierMixin, MLP):
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> X, X_test, y, y_test = train_test_split(*load_breast_cancer(return_X_y=True), random_state=0)
-    >>> classifier = MLPClassifier(activation="gelu", batch_norm=True, max_iter=30, tol=0, random_state=0)
+    >>> classifier = MLPClassifier(activation="gelu", batch_norm=True, tol=0.01, random_state=0)
     >>> bool(make_pipeline(StandardScaler(), classifier).fit(X, y).score(X_test, y_test) > 0.95)
     True
     """
@@ -120,6 +121,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         """
         return self._fit(self._prepared(X, y, sample_weight, reset=True), self.warm_start)
 
+    @available_if(by_batches)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MLPClassifier:
         """Train one epoch more on these samples.
 
@@ -131,8 +133,8 @@ class MLPClassifier(ClassifierMixin, MLP):
         sample_weight : array_like (N,), optional
         """
         first = not hasattr(self, "model_")
-        if self.early_stopping or self.solver == "lbfgs":
-            raise ValueError("MLPClassifier: partial_fit goes with neither early_stopping nor lbfgs")
+        if self.early_stopping:
+            raise ValueError("MLPClassifier: expected early_stopping=False for partial_fit, got True")
         if classes is None and not first and not self._multilabel:
             classes = self.classes_
         if classes is None and first and type_of_target(y) != "multilabel-indicator":

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import nn
 from .._check import Array
+from .._random import get_rng_state, manual_seed, set_rng_state
 from ..nn import activation, init, parametric
 
 _LAYERS = {name.lower(): getattr(nn, name) for name in (*activation.__all__, *parametric.__all__)}
@@ -19,9 +20,7 @@ _LAYERS = {name.lower(): getattr(nn, name) for name in (*activation.__all__, *pa
 def make_activation(name: str, given: Any) -> nn.Module:
     """A new layer from the name of an activation, or from whatever returns a layer."""
     if isinstance(given, nn.Module):
-        raise TypeError(
-            f"{name}: expected activation to be a name or to make a new layer, such as nn.PReLU, got a layer"
-        )
+        raise TypeError(f"{name}: expected activation to be a name, or to make a layer, such as nn.PReLU, got a layer")
     if callable(given):
         layer = given()
         if not isinstance(layer, nn.Module):
@@ -48,6 +47,8 @@ def make_network(
 ) -> nn.Sequential:
     """Linear layers of these sizes; between them norms, activations and dropout; scikit-learn's initial values."""
     layers: list[nn.Module] = []
+    state = get_rng_state()  # layers fill themselves from the package's generator, which shall not notice
+    manual_seed(int(rng.integers(2**63)))
     for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         linear = nn.Linear(fan_in, fan_out)
         bound = math.sqrt((2.0 if given == "logistic" else 6.0) / (fan_in + fan_out))
@@ -59,6 +60,7 @@ def make_network(
             layers += [nn.LayerNorm(fan_out)] if layer_norm else []
             layers.append(make_activation(name, given))
             layers += [nn.Dropout(dropout, rng=rng)] if dropout else []
+    set_rng_state(state)
     return nn.Sequential(*layers).to(dtype)
 
 

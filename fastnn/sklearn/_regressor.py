@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from .. import functional
 from .._check import Array
-from ._base import ATTRIBUTES, MLP, PARAMETERS
+from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
 
 
 class MLPRegressor(RegressorMixin, MLP):
@@ -20,7 +21,7 @@ class MLPRegressor(RegressorMixin, MLP):
     Examples
     --------
     >>> X = np.linspace(-3, 3, 200)[:, None]
-    >>> regressor = MLPRegressor((32, 32), "tanh", learning_rate_init=0.01, max_iter=500, tol=0, random_state=0)
+    >>> regressor = MLPRegressor((32, 32), "tanh", solver="lbfgs", random_state=0)
     >>> bool(regressor.fit(X, np.sin(X[:, 0])).score(X, np.sin(X[:, 0])) > 0.99)
     True
     """
@@ -48,10 +49,11 @@ class MLPRegressor(RegressorMixin, MLP):
         """
         return self._fit(self._prepared(X, y, sample_weight, reset=True), self.warm_start)
 
+    @available_if(by_batches)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train one epoch more on these samples."""
-        if self.early_stopping or self.solver == "lbfgs":
-            raise ValueError("MLPRegressor: partial_fit goes with neither early_stopping nor lbfgs")
+        if self.early_stopping:
+            raise ValueError("MLPRegressor: expected early_stopping=False for partial_fit, got True")
         first = not hasattr(self, "model_")
         return self._fit(self._prepared(X, y, sample_weight, first), True, epochs=1)
 
