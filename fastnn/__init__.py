@@ -65,7 +65,7 @@ __all__ = [
 __all__ += functional.__all__
 
 # Parts that a program for prediction never needs: imported when first named
-_LATER = {"data", "metrics", "sklearn", "training"}
+_LATER = {"data", "metrics", "plot", "sklearn", "training"}
 
 
 def __getattr__(name: str) -> Any:

@@ -34,6 +34,7 @@ ALLOWED = {
     "_extras": set(),
     "data": BASE | {"_extras", "autograd"},
     "metrics": BASE | {"autograd"},
+    "plot": BASE | {"_extras", "autograd", "functional", "nn"},
     "sklearn": BASE | {"_extras", "autograd", "functional", "nn", "optim", "training"},
     "training": BASE | {"_extras", "autograd", "io", "metrics", "nn", "optim"},
     "_anomaly": BASE | {"autograd", "nn"},

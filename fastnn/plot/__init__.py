@@ -1,0 +1,11 @@
+"""Pictures of functions, trainings and networks, drawn by matplotlib.
+
+Every function returns a matplotlib Figure, which notebooks show and `figure.savefig("name.png")` writes; none touches
+matplotlib's global state.  Needs the extra `fastnn[plot]`.
+"""
+
+from ._curves import activation, history
+from ._network import activations, dead_relus, weights
+from ._predictions import confusion_matrix, predictions
+
+__all__ = ["activation", "activations", "confusion_matrix", "dead_relus", "history", "predictions", "weights"]

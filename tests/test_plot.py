@@ -1,0 +1,116 @@
+"""Pictures: what is drawn, from which numbers; that they can be written; errors."""
+
+import sys
+
+import numpy as np
+import pytest
+
+matplotlib = pytest.importorskip("matplotlib")
+
+from fastnn import nn, plot  # noqa: E402
+from fastnn.metrics import ConfusionMatrix  # noqa: E402
+
+RNG = np.random.default_rng(0)
+
+
+def network():
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 3))
+
+
+def written(figure, tmp_path):
+    path = tmp_path / "picture.png"
+    figure.savefig(path, dpi=50)
+    assert path.read_bytes()[:4] == b"\x89PNG"
+    return figure.axes
+
+
+def test_activation_draws_value_and_slope(tmp_path):
+    figure = plot.activation("tanh", "leaky_relu", nn.Softplus(2.0), nn.PReLU(), "SiLU")
+    axes = written(figure, tmp_path)
+    assert [a.get_title() for a in axes[:4]] == [
+        "tanh",
+        "leaky_relu",
+        "Softplus(beta=2.0, threshold=20.0)",
+        "PReLU(num_parameters=1)",
+    ]
+    value, slope = axes[0].lines[-2:]
+    x = value.get_xdata()
+    np.testing.assert_allclose(value.get_ydata(), np.tanh(x), rtol=1e-12)
+    np.testing.assert_allclose(slope.get_ydata(), 1 - np.tanh(x) ** 2, rtol=1e-9, atol=1e-12)
+    leaky = axes[1].lines[-1].get_ydata()
+    assert np.isnan(leaky).sum() == 1  # the jump
+    assert set(np.round(leaky[~np.isnan(leaky)], 6)) == {0.01, 1.0}
+    bottom, top = axes[0].get_ylim()
+    assert bottom < -1 < 1 < top
+    with pytest.raises(ValueError, match=r"plot.activation: expected activations or their names, got 'rellu'"):
+        plot.activation("rellu")
+
+
+def test_history(tmp_path):
+    history = {
+        "loss": [2.0, 1.0, 0.5],
+        "val_loss": [2.1, 1.2, 0.9],
+        "accuracy": [0.1, 0.2, 0.3],
+        "lr": [1, 1, 1],
+        "seconds": [1, 1, 1],
+    }
+    axes = written(plot.history(history), tmp_path)
+    assert [a.get_title() for a in axes] == ["loss", "accuracy"]
+    assert axes[0].lines[1].get_ydata().tolist() == history["val_loss"]
+    assert [t.get_text() for t in axes[0].texts] == ["training 0.5", "validation 0.9"]
+    written(plot.history({"loss": [1.0]}), tmp_path)
+    with pytest.raises(ValueError, match="expected values of epochs"):
+        plot.history({})
+
+
+def test_confusion_matrix(tmp_path):
+    counts = ConfusionMatrix(3)(RNG.normal(size=(50, 3)), RNG.integers(0, 3, 50))
+    (axes,) = written(plot.confusion_matrix(counts, ["one", "two", "three"]), tmp_path)
+    assert sum(int(text.get_text()) for text in axes.texts) == 50
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["one", "two", "three"]
+    written(plot.confusion_matrix(np.zeros((2, 2), int)), tmp_path)
+    with pytest.raises(ValueError, match=r"expected a square of counts, got shape \(2, 3\)"):
+        plot.confusion_matrix(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="expected 3 classes, got 2"):
+        plot.confusion_matrix(counts, ["a", "b"])
+
+
+@pytest.mark.parametrize("shape", [(5, 8, 8), (5, 8, 8, 3), (5, 3, 8, 8), (5, 1, 8, 8), (5, 8, 8, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_predictions(tmp_path, shape, dtype):
+    images = (RNG.random(shape) * 255).astype(dtype)
+    output = np.eye(3)[[0, 1, 2, 0, 1]] * 5
+    axes = written(plot.predictions(images, output, [0, 1, 2, 2, 1], ["a", "b", "c"]), tmp_path)
+    assert [a.get_title() for a in axes[:5]] == ["a 99 %", "b 99 %", "c 99 %", "a 99 %, is c", "b 99 %"]
+    assert plot.predictions(images, output).axes[0].get_title() == "0 99 %"
+    with pytest.raises(ValueError, match="expected images"):
+        plot.predictions(images, output[:3])
+
+
+def test_weights_and_activations(tmp_path):
+    model = network().train()
+    assert [a.get_title() for a in written(plot.weights(model), tmp_path)][:2] == ["0.weight (16, 6)", "0.bias (16,)"]
+    x = RNG.normal(size=(40, 6))
+    axes = written(plot.activations(model, x), tmp_path)
+    assert [a.get_title() for a in axes] == ["0 Linear", "1 ReLU", "2 Dropout", "3 Linear"]
+    assert model.training
+    assert model[2].training
+    model[0].weight.data[0, 0] = np.nan
+    assert "1 not finite" in plot.weights(model).axes[0].get_xlabel()
+    with pytest.raises(ValueError, match="expected a model with parameters, got ReLU"):
+        plot.weights(nn.ReLU())
+
+
+def test_dead_relus(tmp_path):
+    model = network()
+    model[0].bias.data[:5] = -1e3
+    (axes,) = written(plot.dead_relus(model, RNG.normal(size=(200, 6))), tmp_path)
+    assert axes.get_title().startswith("1 ReLU: 5 of 16 dead")
+    with pytest.raises(ValueError, match="expected a model with ReLU layers, got Linear"):
+        plot.dead_relus(nn.Linear(2, 2), np.ones((1, 2)))
+
+
+def test_global_state_is_left_alone():
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+    plot.activation("relu")
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
