@@ -61,7 +61,7 @@ def test_demo(tmp_path):
 
 
 def test_wrong_use(tmp_path):
-    assert "expected --epochs of at least 1" in fastnn("demo", "--epochs", "0", cwd=tmp_path, code=2)
+    assert "--epochs: expected at least 1, got 0" in fastnn("demo", "--epochs", "0", cwd=tmp_path, code=2)
     assert "usage:" in fastnn(cwd=tmp_path, code=2)
     assert "demo" in fastnn("--help", cwd=tmp_path)
 

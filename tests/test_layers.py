@@ -35,12 +35,30 @@ ALLOWED = {
     "data": BASE | {"_extras", "autograd"},
     "metrics": BASE | {"autograd"},
     "plot": BASE | {"_extras", "autograd", "functional", "nn"},
-    "sklearn": BASE | {"_extras", "autograd", "functional", "nn", "optim", "training"},
+    "sklearn": BASE | {"_extras", "_mlp", "autograd", "functional", "nn", "optim", "training"},
     "training": BASE | {"_extras", "autograd", "io", "metrics", "nn", "optim"},
     "_anomaly": BASE | {"autograd", "nn"},
     "_certify": BASE | {"functional"},
-    "_demo": BASE | {"autograd", "io", "nn", "optim"},
-    "__main__": BASE | {"_certify", "_demo", "_info"},
+    "_mlp": {"nn"},
+    "_demo": BASE | {"_extras", "autograd", "data", "io", "metrics", "nn", "optim", "plot", "training"},
+    "_cli": BASE
+    | {
+        "_certify",
+        "_demo",
+        "_extras",
+        "_info",
+        "_mlp",
+        "data",
+        "functional",
+        "inference",
+        "io",
+        "metrics",
+        "nn",
+        "optim",
+        "plot",
+        "training",
+    },
+    "__main__": {"_cli"},
 }
 
 

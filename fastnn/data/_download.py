@@ -28,6 +28,7 @@ def retrieve(name: str, url: str, md5: str, folder: Path) -> Path:
     """
     pooch = extra(f"{name}'s download", "pooch", "data")
     extra(f"{name}'s download", "tqdm", "data")
+    pooch.get_logger().setLevel("WARNING")  # the bar says enough
     file = url.rsplit("/", 1)[-1]
     try:
         return Path(

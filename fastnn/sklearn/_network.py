@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .. import nn
 from .._check import Array
+from .._mlp import make_mlp
 from .._random import get_rng_state, manual_seed, set_rng_state
-from ..nn import activation, init, parametric
-
-_LAYERS = {name.lower(): getattr(nn, name) for name in (*activation.__all__, *parametric.__all__)}
-
-
-def make_activation(name: str, given: Any) -> nn.Module:
-    """A new layer from the name of an activation, or from whatever returns a layer."""
-    if isinstance(given, nn.Module):
-        raise TypeError(f"{name}: expected activation to be a name, or to make a layer, such as nn.PReLU, got a layer")
-    if callable(given):
-        layer = given()
-        if not isinstance(layer, nn.Module):
-            raise TypeError(f"{name}: expected activation to make a Module, got {type(layer).__name__}")
-        return layer
-    key = str(given).lower().replace("_", "")
-    kind = nn.Identity if key == "identity" else nn.Sigmoid if key == "logistic" else _LAYERS.get(key)
-    if not isinstance(given, str) or kind is None:
-        known = ", ".join(sorted({"identity", "logistic", *_LAYERS}))
-        raise ValueError(f"{name}: expected activation to be one of {known}, or to make a layer, got {given!r}")
-    return kind()
+from ..nn import init
 
 
 def make_network(
@@ -45,23 +26,20 @@ def make_network(
     dtype: Any,
     rng: np.random.Generator,
 ) -> nn.Sequential:
-    """Linear layers of these sizes; between them norms, activations and dropout; scikit-learn's initial values."""
-    layers: list[nn.Module] = []
+    """A perceptron with scikit-learn's initial values, drawn from `rng` alone."""
     state = get_rng_state()  # layers fill themselves from the package's generator, which shall not notice
     manual_seed(int(rng.integers(2**63)))
-    for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-        linear = nn.Linear(fan_in, fan_out)
-        bound = math.sqrt((2.0 if given == "logistic" else 6.0) / (fan_in + fan_out))
-        for parameter in (linear.weight, linear.bias):
-            init.uniform_(parameter, -bound, bound, rng=rng)
-        layers.append(linear)
-        if i < len(sizes) - 2:
-            layers += [nn.BatchNorm1d(fan_out)] if batch_norm else []
-            layers += [nn.LayerNorm(fan_out)] if layer_norm else []
-            layers.append(make_activation(name, given))
-            layers += [nn.Dropout(dropout, rng=rng)] if dropout else []
-    set_rng_state(state)
-    return nn.Sequential(*layers).to(dtype)
+    norms = ["batch"] * bool(batch_norm) + ["layer"] * bool(layer_norm)
+    try:
+        network = make_mlp(name, sizes, given, norms, p=dropout, rng=rng)
+    finally:
+        set_rng_state(state)
+    for layer in network:
+        if isinstance(layer, nn.Linear):
+            bound = math.sqrt((2.0 if given == "logistic" else 6.0) / (layer.in_features + layer.out_features))
+            for parameter in (layer.weight, layer.bias):
+                init.uniform_(parameter, -bound, bound, rng=rng)
+    return network.to(dtype)
 
 
 class Objective:

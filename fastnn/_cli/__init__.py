@@ -1,0 +1,63 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from . import _tools, _train, _use
+
+DESCRIPTION = "Neural-network kernels for NumPy on the CPU."
+EXAMPLES = """examples:
+  fastnn info                                          instruction set, threads, and why that many
+  fastnn demo                                          a network on handwritten digits in two seconds
+  fastnn train --data cifar10 --root data --out run    a network on CIFAR-10: weights, curves, pictures
+  fastnn train --data table.csv --target price         a network on your own numbers
+  fastnn predict run/model.safetensors new.csv         what it says of others
+  fastnn plot activation gelu mish --out a.png         a picture of functions
+
+`fastnn COMMAND --help` tells more of each."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    parser = argparse.ArgumentParser(
+        prog="fastnn", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for part in (_tools, _train, _use):
+        part.add_commands(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 for a failure, 2 for wrong use, 130 for Ctrl-C."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"fastnn {options.command}: {message}", file=sys.stderr)
+        return _run(parser, options)
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """The exit code of a command whose failures are told in a line."""
+    try:
+        return int(options.run(options))
+    except argparse.ArgumentTypeError as error:  # an option's value, seen to be wrong late
+        parser.error(str(error))
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except ModuleNotFoundError as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"fastnn {options.command}: {message}", file=sys.stderr)
+    except (ValueError, FloatingPointError) as error:
+        print(f"fastnn {options.command}: {error}", file=sys.stderr)
+    return 1

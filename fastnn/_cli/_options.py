@@ -1,0 +1,64 @@
+"""What the commands' options have in common."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+
+def at_least(low: float, kind: Callable[[str], Any] = int) -> Callable[[str], Any]:
+    """The type of an option that is a number of at least `low`."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+        if not value >= low:
+            raise argparse.ArgumentTypeError(f"expected at least {low}, got {text}")
+        return value
+
+    return parse
+
+
+def sizes(text: str) -> list[int]:
+    """The type of an option that is a list of sizes, such as 256,128."""
+    try:
+        values = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected sizes such as 256,128, got {text!r}") from None
+    if any(value < 1 for value in values):
+        raise argparse.ArgumentTypeError(f"expected sizes of at least 1, got {text!r}")
+    return values
+
+
+def add_command(commands: Any, name: str, run: Callable[..., int], summary: str, examples: str = "") -> Any:
+    """A command's parser."""
+    epilog = f"examples:\n{examples}" if examples else None
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_output(parser: Any) -> None:
+    """--json and --quiet."""
+    parser.add_argument("--json", action="store_true", help="one JSON object as the standard output")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, only the results")
+
+
+def report(values: dict[str, Any], as_json: bool) -> None:
+    """Print results: as JSON, or a line each."""
+    if as_json:
+        print(json.dumps(values))
+        return
+    width = max(map(len, values)) + 2
+    for name, value in values.items():
+        print(f"{name + ':':<{width}}{value:.4f}" if isinstance(value, float) else f"{name + ':':<{width}}{value}")

@@ -1,0 +1,277 @@
+"""The command line: training from each kind of data, using what was trained, pictures, exit codes."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from test_datasets import binary_root
+
+import fastnn
+from fastnn._cli import main, make_parser
+from fastnn._cli._sources import classes_of, read_rows
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("tqdm")
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(capsys, *arguments, code=0):
+    assert main([str(each) for each in arguments]) == code
+    return capsys.readouterr()
+
+
+def usage(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main([str(each) for each in arguments])
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def table(path, header, rows):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([header, *rows] if header else rows)
+
+
+def flowers(path="iris.csv"):
+    from sklearn.datasets import load_iris
+
+    x, y = load_iris(return_X_y=True)
+    names = ["setosa", "versicolor", "virginica"]
+    table(path, ["a", "b", "species", "c", "d"], [[*r[:2], names[k], *r[2:]] for r, k in zip(x, y, strict=True)])
+    return x, np.array(names)[y]
+
+
+def test_a_table_of_classes(capsys):
+    pytest.importorskip("sklearn")
+    _, labels = flowers()
+    shown = run(capsys, "train", "--data", "iris.csv", "--target", "species", "--quiet", "--json", "--out", "run")
+    result = json.loads(shown.out)
+    assert result["held-out accuracy"] > 0.85
+    assert result["model"].startswith("4 - 128 - 64 - 3,")
+    for name in ("model.safetensors", "checkpoint.safetensors", "history.csv", "curves.png", "confusion.png"):
+        assert name in result["written"]
+    measured = json.loads(run(capsys, "evaluate", "run/model.safetensors", "--data", "iris.csv", "--json").out)
+    assert measured["accuracy"] > 0.9
+    rows = list(csv.DictReader(run(capsys, "predict", "run/model.safetensors", "iris.csv").out.splitlines()))
+    assert np.mean([row["label"] == label for row, label in zip(rows, labels, strict=True)]) == measured["accuracy"]
+    assert float(rows[0]["setosa"]) + float(rows[0]["versicolor"]) + float(rows[0]["virginica"]) == pytest.approx(
+        1, abs=1e-4
+    )
+    run(capsys, "predict", "run/model.safetensors", "iris.csv", "--out", "p.npz")
+    with np.load("p.npz") as arrays:
+        assert arrays["output"].shape == (150, 3)
+        assert (arrays["classes"][arrays["label"]] == [row["label"] for row in rows]).all()
+    again = run(capsys, "train", "--data", "iris.csv", "--target", "species", "--quiet", "--out", "b").out
+    assert "held-out accuracy:" in again
+    a, b = (fastnn.load(f"{name}/model.safetensors")["model"] for name in ("run", "b"))
+    assert all((a[key] == b[key]).all() for key in a)  # one seed, one result
+
+
+def test_a_table_of_numbers(capsys):
+    x = RNG.normal(50, 10, (400, 3))
+    y = 1e6 + 1000 * (x[:, 0] - 2 * x[:, 1])
+    table("t.csv", ["u", "v", "w", "price"], np.column_stack([x, y]).tolist())
+    run(
+        capsys,
+        "train",
+        "--data",
+        "t.csv",
+        "--quiet",
+        "--epochs",
+        200,
+        "--lr",
+        0.01,
+        "--dropout",
+        0,
+        "--norm",
+        "none",
+        "--layers",
+        "32",
+    )
+    measured = json.loads(run(capsys, "evaluate", "run/model.safetensors", "--data", "t.csv", "--json").out)
+    assert measured["r2"] > 0.98
+    assert measured["mae"] < 5000
+    table("shuffled.csv", ["w", "price", "u", "v"], np.column_stack([x[:, 2], y, x[:, :2]]).tolist())
+    first, second = (run(capsys, "predict", "run/model.safetensors", name).out for name in ("t.csv", "shuffled.csv"))
+    assert first == second  # columns go by their names
+    assert first.splitlines()[0] == "price"
+    assert abs(float(first.splitlines()[1]) - y[0]) < 30000
+
+
+def test_arrays(capsys):
+    x = RNG.normal(size=(300, 2, 4)).astype(np.float32)
+    np.savez("a.npz", x=x, y=(x.sum((1, 2)) > 0).astype(int))
+    run(capsys, "train", "--data", "a.npz", "--quiet", "--epochs", 20, "--activation", "gelu", "--norm", "layer")
+    assert (
+        json.loads(run(capsys, "evaluate", "run/model.safetensors", "--data", "a.npz", "--json").out)["accuracy"] > 0.9
+    )
+    lines = run(capsys, "predict", "run/model.safetensors", "a.npz").out.splitlines()
+    assert lines[0] == "label,0,1"
+    assert len(lines) == 301
+
+
+def test_images_with_all_options(capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("tensorboardX")
+    run(
+        capsys, "train", "--data", "digits", "--quiet", "--epochs", 12, "--layers", "64", "--activation", "mish", "--norm",
+        "switchable", "--optimizer", "sgd", "--scheduler", "onecycle", "--max-grad-norm", 5, "--tensorboard", "--patience", 20,
+        "--workers", 0, "--out", "d",
+    )  # fmt: skip
+    assert (
+        json.loads(run(capsys, "evaluate", "d/model.safetensors", "--data", "digits", "--json").out)["accuracy"] > 0.9
+    )
+    from fastnn.data import Digits
+
+    np.savez("x.npz", x=Digits(train=False).data)
+    run(capsys, "predict", "d/model.safetensors", "x.npz", "--out", "p.csv")
+    with open("p.csv") as file:
+        labels = [int(row["label"]) for row in csv.DictReader(file)]
+    assert (np.array(labels) == Digits(train=False).targets).mean() > 0.9
+
+
+@pytest.mark.filterwarnings("default")
+def test_cifar_files(capsys, tmp_path):
+    binary_root(tmp_path / "data", ["data_batch_1.bin", "test_batch.bin"], n=150)
+    shown = run(capsys, "train", "--data", "cifar10", "--quiet", "--epochs", 2, "--layers", "32")
+    assert "fastnn train: CIFAR10: found 1 of 5 training files" in shown.err
+    assert "3072 - 32 - 10" in shown.out
+    assert (tmp_path / "run/predictions.png").read_bytes()[:4] == b"\x89PNG"
+    assert len((tmp_path / "run/history.csv").read_text().splitlines()) == 3
+
+
+def test_resume(capsys):
+    pytest.importorskip("sklearn")
+    options = ("train", "--data", "digits", "--quiet", "--layers", "16", "--epochs", 6, "--scheduler", "step")
+    run(capsys, *options, "--out", "whole")
+    code = "import sys; from fastnn._cli import main; from fastnn.training import _trainer\n" \
+           "class Kill(_trainer.Callback):\n    rank = 5\n    def on_epoch_end(self, t):\n        if t.epoch == 3: raise SystemExit\n" \
+           "init = _trainer.Trainer.__init__\n" \
+           "def patched(self, *a, callbacks=(), **k): init(self, *a, callbacks=[*callbacks, Kill()], **k)\n" \
+           "_trainer.Trainer.__init__ = patched\nmain(sys.argv[1:])"  # fmt: skip
+    subprocess.run([sys.executable, "-c", code, *map(str, options), "--out", "part"], check=True)
+    shown = run(capsys, *options, "--out", "part", "--resume", "--json")
+    assert json.loads(shown.out)["epochs"] == 6
+    a, b = (fastnn.load(f"{name}/model.safetensors")["model"] for name in ("whole", "part"))
+    assert all((a[key] == b[key]).all() for key in a)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_control_c_keeps_what_was_learned(tmp_path):
+    pytest.importorskip("sklearn")
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom fastnn._cli import main\nsys.exit(main())"
+    arguments = ["train", "--data", "digits", "--epochs", "100000", "--quiet", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run/history.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads(out)["interrupted"] is True
+    assert (tmp_path / "run/model.safetensors").exists()
+
+
+def test_plot_and_bench(capsys, tmp_path):
+    assert run(capsys, "plot", "activation", "gelu", "LeakyReLU", "--out", "a.svg").out == "a.svg\n"
+    assert b"<svg" in (tmp_path / "a.svg").read_bytes()
+    table("h.csv", ["epoch", "loss", "val_loss"], [[1, 2.0, 2.1], [2, 1.0, 1.5]])
+    run(capsys, "plot", "history", "h.csv")
+    assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
+    timed = json.loads(run(capsys, "bench", "relu", "gelu", "--size", 1000, "--json").out)
+    assert set(timed["functions"]) == {"relu", "gelu"}
+    assert timed["functions"]["relu"]["ratio"] > 0
+    assert "ratio" in run(capsys, "bench", "tanh", "--size", 100).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("train", "--data", "no.csv"), "fastnn train: no.csv: No such file"),
+        (("train", "--data", "bad.csv"), "bad.csv, line 3: expected 2 cells, got 3"),
+        (("train", "--data", "words.csv", "--target", "y"), "words.csv, column x: expected numbers, got 'cat'"),
+        (("train", "--data", "words.csv", "--target", "z"), "words.csv has no column z; it has x, y"),
+        (("train", "--data", "words.csv", "--target", "x", "--task", "regression"), "expected numbers to predict, got 'cat'"),
+        (("train", "--data", "empty.csv"), "empty.csv is empty"),
+        (("train", "--data", "one.csv"), "at least two classes, got 1"),
+        (("train", "--data", "digits", "--activation", "rellu", "--quiet"), "expected activation to be one of"),
+        (("train", "--data", "digits", "--resume", "--quiet"), "checkpoint.safetensors: No such file"),
+        (("train", "--data", "cifar10", "--root", "no"), "CIFAR10: could not download"),
+        (("evaluate", "words.csv", "--data", "digits"), "words.csv' is not a safetensors file"),
+        (("evaluate", "foreign.safetensors", "--data", "digits"), "was not written by `fastnn train`"),
+        (("predict", "model.safetensors", "words.csv"), "words.csv has no column a, b, c, d; it has x, y"),
+        (("evaluate", "model.safetensors", "--data", "digits"), "the model learned from table, not from digits"),
+        (("evaluate", "model.safetensors", "--data", "words.csv"), "words.csv has no column species"),
+        (("plot", "history", "words.csv"), "words.csv is not a history"),
+        (("plot", "activation", "rellu"), "expected activations or their names, got 'rellu'"),
+        (("bench", "rellu"), "expected names of"),
+    ],
+)  # fmt: skip
+def test_failures_are_told_and_end_with_1(capsys, monkeypatch, arguments, match):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("pooch")
+    from fastnn.data import CIFAR10
+
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar-10-binary.tar.gz")
+    table("bad.csv", ["x", "y"], [[1, 2], [1, 2, 3]])
+    table("words.csv", ["x", "y"], [["cat", 2], ["dog", 3]])
+    table("one.csv", ["x", "y"], [[1, 2], [2, 2]])
+    open("empty.csv", "w").close()
+    fastnn.save({"a": np.ones(2)}, "foreign.safetensors")
+    if "model.safetensors" in arguments:
+        flowers()
+        run(capsys, "train", "--data", "iris.csv", "--target", "species", "--quiet", "--epochs", 1, "--out", ".")
+    shown = run(capsys, *arguments, code=1)
+    assert match in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_wrong_use_ends_with_2(capsys):
+    assert "the following arguments are required: COMMAND" in usage(capsys)
+    assert "expected at least 1, got 0" in usage(capsys, "train", "--data", "digits", "--epochs", 0)
+    assert "expected sizes such as 256,128, got 'big'" in usage(capsys, "train", "--data", "digits", "--layers", "big")
+    assert "expected a number, got 'x'" in usage(capsys, "train", "--data", "digits", "--lr", "x")
+    assert "--data: expected digits, mnist" in usage(capsys, "train", "--data", "foo.txt")
+    assert "--dropout: expected less than 1" in usage(capsys, "train", "--data", "digits", "--dropout", 1)
+
+
+def test_help_teaches_by_example(capsys):
+    for command in ("train", "evaluate", "predict", "plot", "bench", "certify"):
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        text = capsys.readouterr().out
+        assert "examples:" in text
+        for line in text.split("examples:")[1].splitlines():
+            if line.strip().startswith("fastnn"):
+                words = line.split("  ")[1].split(">")[0].split()
+                make_parser().parse_args(words[1:])  # each example is right
+
+
+def test_tables(tmp_path):
+    (tmp_path / "a.csv").write_text("1,2\n3,4\n\n5,6\n")
+    assert list(read_rows(tmp_path / "a.csv")) == [(["0", "1"], [["1", "2"], ["3", "4"], ["5", "6"]])]
+    (tmp_path / "b.csv").write_text("x\n" + "1\n" * 10_000, encoding="utf-8-sig")
+    parts = list(read_rows(tmp_path / "b.csv"))
+    assert parts[0][0] == ["x"]
+    assert [len(rows) for _, rows in parts] == [4096, 4096, 1808]
+    assert classes_of(np.array(["b", "a"]), "auto") == ["a", "b"]
+    assert classes_of(np.array(["10", "9"]), "auto") == ["9", "10"]
+    assert classes_of(np.arange(30), "auto") == []
+    assert classes_of(np.array([0.5, 1.0]), "auto") == []
+    assert classes_of(np.arange(3), "regression") == []
+    assert classes_of(np.arange(30), "classification")[-1] == "29"
