@@ -9,6 +9,14 @@ import pytest
 PLACES = [os.environ.get("FASTNN_DATA"), Path(__file__).parents[2] / "shared" / "data"]
 
 
+def root():
+    """The folder that holds the binary files, or a skip."""
+    for place in PLACES:
+        if place and Path(place, "cifar-10-batches-bin", "test_batch.bin").is_file():
+            return Path(place)
+    return pytest.skip("CIFAR-10's binary files are neither in $FASTNN_DATA nor in ../shared/data")
+
+
 def images(count):
     """The first images, (count, 3, 32, 32) in [0, 1], and their labels."""
     for place in PLACES:

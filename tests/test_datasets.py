@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cifar import PLACES
+from cifar import root
 
 from fastnn.data import CIFAR10, MNIST, DataLoader, Digits, FashionMNIST, ImageDataset, transforms
 
@@ -127,8 +127,8 @@ def test_mnist(tmp_path, kind, compressed):
     for name, array in (("t10k-images-idx3-ubyte", images), ("t10k-labels-idx1-ubyte", labels)):
         data = idx(array)
         (folder / (name + ".gz" * compressed)).write_bytes(gzip.compress(data) if compressed else data)
-    for root in (tmp_path, folder):
-        dataset = kind(root, train=False, download=False)
+    for place in (tmp_path, folder):
+        dataset = kind(place, train=False, download=False)
         np.testing.assert_array_equal(dataset[2][0], images[2][..., None])
         assert dataset[2][1] == 2
     assert len(dataset.classes) == 10
@@ -228,15 +228,15 @@ def test_download_of_cifar(tmp_path, server, monkeypatch):
             tar.addfile(member, io.BytesIO(data))
     (folder / "cifar-10-binary.tar.gz").write_bytes(packed.getvalue())
     monkeypatch.setattr(CIFAR10, "url", url + "cifar-10-binary.tar.gz")
-    root = tmp_path / "a" / "root"
+    folder = tmp_path / "a" / "root"
     with pytest.raises(ValueError, match="is not the published file"):
-        CIFAR10(root)
-    assert not list(root.rglob("*.bin"))
+        CIFAR10(folder)
+    assert not list(folder.rglob("*.bin"))
     monkeypatch.setattr(CIFAR10, "md5", hashlib.md5(packed.getvalue()).hexdigest())
-    assert len(CIFAR10(root)) == 10
-    assert sorted(p.name for p in root.rglob("*.bin"))[0] == "data_batch_1.bin"
+    assert len(CIFAR10(folder)) == 10
+    assert sorted(p.name for p in folder.rglob("*.bin"))[0] == "data_batch_1.bin"
     asked.clear()
-    assert len(CIFAR10(root, train=False)) == 2
+    assert len(CIFAR10(folder, train=False)) == 2
     assert not asked
 
 
@@ -265,10 +265,7 @@ def test_no_connection(tmp_path, monkeypatch):
 
 
 def test_real_cifar_files():
-    root = next((place for place in PLACES if place and (Path(place) / "cifar-10-batches-bin").is_dir()), None)
-    if root is None:
-        pytest.skip("CIFAR-10's binary files are neither in $FASTNN_DATA nor in ../shared/data")
-    data = CIFAR10(root, train=False)
+    data = CIFAR10(root(), train=False)
     assert len(data) == 10_000
     assert (np.bincount(data.targets) == 1000).all()
     images = data.data / 255

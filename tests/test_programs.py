@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from cifar import images
+from cifar import images, root
 
 import fastnn as torch_like
-from fastnn import nn, optim
+from fastnn import data, nn, optim
 from fastnn.nn import functional as F
 
 
@@ -143,6 +143,56 @@ def test_linear_on_a_flattened_batch():
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_loader_through_a_sigmoid_module_to_tensorboard(tmp_path):
+    tensorboard = pytest.importorskip("tensorboardX")
+    pytest.importorskip("PIL")
+    dataset = data.CIFAR10(root(), train=False, transform=data.transforms.ToTensor(), download=False)
+    loader = data.DataLoader(dataset, batch_size=64)
+
+    class Sig(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.sigmoid = nn.Sigmoid()
+
+        def forward(self, input):
+            return self.sigmoid(input)
+
+    model, writer = Sig(), tensorboard.SummaryWriter(str(tmp_path))
+    for step, (imgs, _) in enumerate(loader):
+        if step == 3:
+            break
+        output = model(imgs)
+        assert output.shape == (64, 3, 32, 32)
+        writer.add_images("input", imgs, global_step=step)
+        writer.add_images("output", output, step)
+    writer.close()
+    (file,) = tmp_path.iterdir()
+    assert file.read_bytes().count(b"output") == 3
+    assert output.min() >= 0.5  # pixels are not negative
+
+
+def test_linear_on_the_flattened_batches_of_a_loader():
+    dataset = data.CIFAR10(root(), train=False, transform=data.transforms.ToTensor(), download=False)
+    loader = data.DataLoader(dataset, batch_size=64, drop_last=True)
+    assert len(loader) == 156
+
+    class Lin(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear1 = nn.Linear(196608, 10)
+
+        def forward(self, input):
+            return self.linear1(input)
+
+    model = Lin()
+    for imgs, _ in loader:
+        output = imgs.reshape(-1)
+        assert output.shape == (196608,)
+        assert model(output).shape == (10,)
+        assert model(output.reshape(1, 1, 1, -1)).shape == (1, 1, 1, 10)
+        break
 
 
 # The weights that PyTorch draws after torch.manual_seed(42), and what it prints for them (2.13).
