@@ -218,7 +218,6 @@ def test_plot_and_bench(capsys, tmp_path):
         (("evaluate", "model.safetensors", "--data", "words.csv"), "words.csv has no column species"),
         (("plot", "history", "words.csv"), "words.csv is not a history"),
         (("plot", "activation", "rellu"), "expected activations or their names, got 'rellu'"),
-        (("bench", "rellu"), "expected names of"),
     ],
 )  # fmt: skip
 def test_failures_are_told_and_end_with_1(capsys, monkeypatch, arguments, match):
@@ -246,6 +245,7 @@ def test_wrong_use_ends_with_2(capsys):
     assert "expected sizes such as 256,128, got 'big'" in usage(capsys, "train", "--data", "digits", "--layers", "big")
     assert "expected a number, got 'x'" in usage(capsys, "train", "--data", "digits", "--lr", "x")
     assert "--data: expected digits, mnist" in usage(capsys, "train", "--data", "foo.txt")
+    assert "expected names of" in usage(capsys, "bench", "rellu")
     assert "--dropout: expected less than 1" in usage(capsys, "train", "--data", "digits", "--dropout", 1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,10 @@ def certify(options: Namespace) -> int:
 
     for module in ("scipy.special", "mpmath", "tqdm"):
         extra("fastnn certify", module, "certify")
-    holds = run(options.names, options.stride, options.peers, options.out, options.quiet)
+    try:
+        holds = run(options.names, options.stride, options.peers, options.out, options.quiet)
+    except ValueError as error:  # a name that is none
+        raise ArgumentTypeError(str(error)) from error
     return 0 if holds else 1
 
 
@@ -95,7 +98,7 @@ def bench(options: Namespace) -> int:
     records = {record.name: record for record in RECORDS if record.peers}
     unknown = [name for name in options.names if name not in records]
     if unknown:
-        raise ValueError(f"expected names of {', '.join(sorted(records))}; got {', '.join(unknown)}")
+        raise ArgumentTypeError(f"expected names of {', '.join(sorted(records))}; got {', '.join(unknown)}")
     rows: dict[str, Any] = {}
     for name in options.names or records:
         record, function = records[name], getattr(fastnn, name)
