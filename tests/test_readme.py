@@ -12,7 +12,7 @@ README = Path(__file__).parent.parent / "README.md"
 def test_programs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
-    assert len(blocks) == 4
+    assert len(blocks) == 3
     names = {}
     for block in blocks:
         exec(block, names)
