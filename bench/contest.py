@@ -129,7 +129,7 @@ def _text(name: str, value: Any) -> str:
 
 def rows() -> list[Row]:
     """Every row of every contest."""
-    from . import elementwise, families, networks, others, updates  # noqa: F401  they register themselves
+    from . import elementwise, linear, losses, networks, norms, others, updates  # noqa: F401  they register themselves
 
     return [Row(contest, case) for contest in Contest.registry for case in contest.cases]
 

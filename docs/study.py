@@ -20,11 +20,6 @@ HERE = Path(__file__).parent
 BASE = {"activation": nn.ReLU, "norm": None, "dropout": 0.0, "optimizer": "Adam", "init": "he", "depth": 3}
 
 
-def switchable(width):
-    """Over (N, C, 1): what switchable norm chooses among for vectors."""
-    return nn.Sequential(nn.Unflatten(1, (width, 1)), nn.SwitchableNorm1d(width), nn.Flatten())
-
-
 CASES = {
     "activation": {
         "sigmoid": {"activation": nn.Sigmoid}, "tanh": {"activation": nn.Tanh}, "ReLU": {},
@@ -33,7 +28,7 @@ CASES = {
     },
     "norm": {
         "none": {}, "batch": {"norm": nn.BatchNorm1d}, "layer": {"norm": nn.LayerNorm},
-        "switchable": {"norm": switchable},
+        "switchable": {"norm": nn.SwitchableNorm1d},
     },
     "dropout": {"0": {"norm": nn.BatchNorm1d}, "0.2": {"norm": nn.BatchNorm1d, "dropout": 0.2},
                 "0.5": {"norm": nn.BatchNorm1d, "dropout": 0.5}},

@@ -15,7 +15,7 @@ from .. import data, functional, metrics
 from .._check import Array
 from ._options import add_command, add_output, report
 from ._saved import Predictor, load_model
-from ._sources import CHUNK, IMAGES, Inputs, load_arrays, numbers, open_images, read_rows, read_table
+from ._sources import CHUNK, IMAGES, Inputs, image_transform, load_arrays, numbers, open_images, read_rows, read_table
 
 
 def add_commands(commands: Any) -> None:
@@ -95,8 +95,6 @@ def _chunks(file: str, inputs: Inputs) -> Iterator[Array]:
 def _scores(file: str, model: Any, inputs: Inputs) -> Iterator[Array]:
     predictor = Predictor(model, inputs)
     if inputs.source in IMAGES:
-        from ._sources import image_transform
-
         if not file.endswith(".npz"):
             raise ValueError(f"the model learned from images ({inputs.source}): expected an NPZ file with an array x")
         prepare = image_transform(inputs, augment=False)

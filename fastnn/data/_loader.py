@@ -87,7 +87,8 @@ class DataLoader:
         prefetch_factor: int = 2,
     ):
         name = "DataLoader"
-        if not (hasattr(dataset, "__getitem__") and (hasattr(dataset, "__len__") or sampler or batch_sampler)):
+        ordered = hasattr(dataset, "__len__") or sampler is not None or batch_sampler is not None
+        if not (hasattr(dataset, "__getitem__") and ordered):
             raise TypeError(f"{name}: expected a dataset with __getitem__ and __len__, got {type(dataset).__name__}")
         if shuffle and sampler is not None:
             raise ValueError(f"{name}: expected shuffle or a sampler, got both")

@@ -78,10 +78,13 @@ class ProgressBar(Callback):
         """Show the epoch's values."""
         values = {name: values[-1] for name, values in trainer.history.items() if name not in ("lr", "seconds")}
         self.bar.set_postfix({name: f"{value:.4f}" for name, value in values.items() if isinstance(value, float)})
-        self.on_fit_end(trainer)
+        self._close()
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """Leave the bar as it is."""
+        """Leave an unfinished bar as it is."""
+        self._close()
+
+    def _close(self) -> None:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
