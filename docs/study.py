@@ -117,7 +117,7 @@ def draw(results):
         each.set_title(group, fontsize=12)
         each.set_xlabel("epoch", fontsize=9)
         each.set_ylabel("test accuracy, %", fontsize=9)
-        each.legend(frameon=False, fontsize=9, loc="lower right")
+        each.legend(frameon=False, fontsize=9, loc="best")
         each.grid(**GRID)
     axes.flat[-1].set_axis_off()
     figure.savefig(HERE / "study.png", dpi=110)
