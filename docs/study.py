@@ -117,7 +117,9 @@ def draw(results):
         each.set_title(group, fontsize=12)
         each.set_xlabel("epoch", fontsize=9)
         each.set_ylabel("test accuracy, %", fontsize=9)
-        each.legend(frameon=False, fontsize=9, loc="best")
+        low, high = each.get_ylim()
+        each.set_ylim(low - 0.2 * (high - low), high)  # room for the names
+        each.legend(frameon=False, fontsize=8.5, loc="lower right", ncols=2)
         each.grid(**GRID)
     axes.flat[-1].set_axis_off()
     figure.savefig(HERE / "study.png", dpi=110)
