@@ -1,4 +1,4 @@
-"""Multilayer perceptrons from sizes and names, for the estimators and the command line."""
+"""Multilayer perceptrons and optimizers by sizes and names, for the estimators and the command line."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from . import nn
+from . import nn, optim
 from .nn import activation, parametric
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm1d,
     "layer": nn.LayerNorm,
     "switchable": nn.SwitchableNorm1d,
+}
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    name.lower(): getattr(optim, name)
+    for name in ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
 }
 _LAYERS = {name.lower(): getattr(nn, name) for name in (*activation.__all__, *parametric.__all__)}
 _LAYERS |= {"identity": nn.Identity, "logistic": nn.Sigmoid}  # as scikit-learn calls them

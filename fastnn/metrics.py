@@ -17,13 +17,13 @@ from .autograd import value_of
 __all__ = ["Accuracy", "ConfusionMatrix", "MeanAbsoluteError", "Metric", "R2Score", "TopKAccuracy"]
 
 
-def _pair(name: str, output: Any, target: Any) -> tuple[Array, Array]:
+def _arrays(output: Any, target: Any) -> tuple[Array, Array]:
     return np.asarray(value_of(output)), np.asarray(value_of(target))
 
 
 def _classes(name: str, output: Any, target: Any) -> tuple[Array, Array]:
     """Scores (N, C) and class indices (N,)."""
-    scores, labels = _pair(name, output, target)
+    scores, labels = _arrays(output, target)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
             f"{name}: expected output (N, C) and integer target (N,), got shapes {scores.shape} and {labels.shape} "
@@ -111,7 +111,7 @@ class Accuracy(TopKAccuracy):
 
     def update(self, output: Any, target: Any) -> None:
         """Gather scores (N, C) and classes (N,), or scores and 0 or 1 of one shape."""
-        scores, labels = _pair("Accuracy", output, target)
+        scores, labels = _arrays(output, target)
         if scores.shape == labels.shape:
             self.hits += int(((scores > 0) == (labels > 0.5)).sum())
             self.count += scores.size
@@ -221,7 +221,7 @@ class R2Score(Metric):
 
 def _same(name: str, output: Any, target: Any) -> tuple[Array, Array]:
     """Two arrays of one shape, in float64; a column counts as a vector."""
-    values, wanted = (each.astype(np.float64) for each in _pair(name, output, target))
+    values, wanted = (each.astype(np.float64) for each in _arrays(output, target))
     if values.ndim == wanted.ndim + 1 and values.shape[-1] == 1:
         values = values[..., 0]
     _check.same_shape(name, "output", values, "target", wanted)

@@ -39,7 +39,7 @@ ALLOWED = {
     "training": BASE | {"_extras", "autograd", "io", "metrics", "nn", "optim"},
     "_anomaly": BASE | {"autograd", "nn"},
     "_certify": BASE | {"functional"},
-    "_mlp": {"nn"},
+    "_mlp": {"nn", "optim"},
     "_demo": BASE | {"_extras", "autograd", "data", "io", "metrics", "nn", "optim", "plot", "training"},
     "_cli": BASE
     | {

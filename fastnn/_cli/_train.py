@@ -10,15 +10,13 @@ import numpy as np
 
 from .. import data, metrics, nn, optim
 from .._extras import extra
+from .._mlp import OPTIMIZERS
 from .._random import manual_seed
 from ..training import CSVLogger, EarlyStopping, ModelCheckpoint, TensorBoard, Trainer
 from ._options import add_command, add_output, at_least, report, sizes
 from ._saved import make_network, save_model
 from ._sources import IMAGES, SCALES, Inputs, classes_of, open_images, read_table
 
-OPTIMIZERS = {name.lower(): getattr(optim, name) for name in (
-    "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD",
-)}  # fmt: skip
 # what is used where the command does not say: hidden layers, epochs
 USUAL = {
     "digits": ([128, 64], 30),

@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import _check
 from .._check import Array
-from ..autograd import no_grad
 from ..functional._norm import channel_statistics
+from ._modes import evaluating
 from ._module import Module
 from .norm import _BatchNorm
 
@@ -119,7 +119,6 @@ def merge_batch_stats(*parts: BatchStats) -> BatchStats:
 def _collecting(model: Module, layers: list[Any]) -> Iterator[dict[int, BatchStats]]:
     """Only `layers` train, and what enters them is counted; on leaving, statistics and modes are as before."""
     found: dict[int, BatchStats] = {}
-    modes = [(module, module.training) for module in model.modules()]
     kept = [dict(layer._buffers) for layer in layers]
 
     def count(layer: Any, inputs: tuple[Any, ...]) -> None:
@@ -129,17 +128,15 @@ def _collecting(model: Module, layers: list[Any]) -> Iterator[dict[int, BatchSta
 
     handles = [layer.register_forward_pre_hook(count) for layer in layers]
     try:
-        model.eval()
-        for layer, buffers in zip(layers, kept, strict=True):
-            layer.train()
-            layer._buffers.update({name: None if value is None else value.copy() for name, value in buffers.items()})
-        with no_grad():
+        with evaluating(model):
+            for layer, buffers in zip(layers, kept, strict=True):
+                layer.train()
+                copies = {name: None if value is None else value.copy() for name, value in buffers.items()}
+                layer._buffers.update(copies)
             yield found
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in modes:
-            module.training = training
         for layer, buffers in zip(layers, kept, strict=True):
             layer._buffers.update(buffers)
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import nn
 from .._check import Array
-from ..autograd import no_grad, value_of
+from ..autograd import value_of
+from ..nn._modes import evaluating
 from ._figure import COLORS, GRID, grid_of, hide_rest, make_figure
 
 
@@ -55,7 +56,7 @@ def weights(model: nn.Module) -> Any:
 def _outputs(model: nn.Module, input: Any, kinds: Any = nn.Module) -> dict[str, Array]:
     """What each innermost module of these kinds returns in evaluation mode, by its path."""
     found: dict[str, Array] = {}
-    handles, modes = [], [(module, module.training) for module in model.modules()]
+    handles = []
     for path, module in model.named_modules():
         if isinstance(module, kinds) and not any(True for _ in module.children()):
             title = f"{path} {type(module).__name__}".strip()
@@ -65,13 +66,11 @@ def _outputs(model: nn.Module, input: Any, kinds: Any = nn.Module) -> dict[str, 
 
             handles.append(module.register_forward_hook(keep))
     try:
-        with no_grad():
-            model.eval()(input)
+        with evaluating(model):
+            model(input)
     finally:
         for handle in handles:
             handle.remove()
-        for module, mode in modes:
-            module.training = mode
     return found
 
 

@@ -19,14 +19,10 @@ from sklearn.utils.validation import (
 
 from .. import _check, nn, optim
 from .._check import Array
+from .._mlp import OPTIMIZERS
 from ..autograd import no_grad, value_of
 from ..training import Callback, Trainer
 from ._network import Batches, Objective, make_network, minimize
-
-SOLVERS = {
-    name.lower(): getattr(optim, name)
-    for name in ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
-}
 
 
 class _Watch(Callback):
@@ -152,7 +148,7 @@ class MLP(BaseEstimator):
     def _sizes(self) -> list[int]:
         """The hidden layers' sizes, after a look at all parameters."""
         name = type(self).__name__
-        _check.choice(name, "solver", self.solver, ("lbfgs", *SOLVERS))
+        _check.choice(name, "solver", self.solver, ("lbfgs", *OPTIMIZERS))
         _check.choice(name, "learning_rate", self.learning_rate, ("constant", "invscaling", "adaptive"))
         for argument in ("alpha", "learning_rate_init", "tol", "epsilon"):
             _check.in_range(name, argument, getattr(self, argument), 0)
@@ -199,7 +195,7 @@ class MLP(BaseEstimator):
         elif "adam" in self.solver:
             options |= {"betas": (self.beta_1, self.beta_2), "eps": self.epsilon}
         groups = [{"params": weights, "weight_decay": 0.0}, {"params": others, "weight_decay": 0.0}]
-        return SOLVERS[self.solver](groups, **options)
+        return OPTIMIZERS[self.solver](groups, **options)
 
     def _linears(self) -> list[nn.Linear]:
         return [layer for layer in self.model_ if isinstance(layer, nn.Linear)]

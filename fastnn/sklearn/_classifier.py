@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -158,27 +158,24 @@ class MLPClassifier(ClassifierMixin, MLP):
             return self.classes_[output.argmax(1)]
         return self.classes_[np.minimum(output[:, 0] > 0, len(self.classes_) - 1).astype(np.intp)]
 
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class, or of each label."""
+    def _linked(self, X: Any, logistic: Callable[..., Any], softmax: Callable[..., Any], sure: float) -> Array:
+        """Of each class, or of each label; `sure` where there is one class."""
         output = self._outputs_of(self._checked(X))
         if self._multilabel:
-            return functional.sigmoid(output)
+            return logistic(output)
         if len(self.classes_) > 2:
-            return functional.softmax(output, 1)
+            return softmax(output, 1)
         if len(self.classes_) == 1:
-            return np.ones_like(output)
-        return np.hstack([functional.sigmoid(-output), functional.sigmoid(output)])
+            return np.full_like(output, sure)
+        return np.hstack([logistic(-output), logistic(output)])
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, or of each label."""
+        return self._linked(X, functional.sigmoid, functional.softmax, 1.0)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probabilities, without their underflow."""
-        output = self._outputs_of(self._checked(X))
-        if self._multilabel:
-            return functional.logsigmoid(output)
-        if len(self.classes_) > 2:
-            return functional.log_softmax(output, 1)
-        if len(self.classes_) == 1:
-            return np.zeros_like(output)
-        return np.hstack([functional.logsigmoid(-output), functional.logsigmoid(output)])
+        return self._linked(X, functional.logsigmoid, functional.log_softmax, 0.0)
 
     def __sklearn_tags__(self) -> Any:
         """Say that several labels are fine."""

@@ -13,9 +13,10 @@ import numpy as np
 from .. import _check, io, optim
 from .._check import Array
 from .._random import get_rng_state, set_rng_state
-from ..autograd import no_grad, value_of
+from ..autograd import value_of
 from ..metrics import Metric
 from ..nn import Module, utils
+from ..nn._modes import evaluating
 from ._callback import Callback, ProgressBar
 
 History = dict[str, list[float]]
@@ -196,7 +197,7 @@ class Trainer:
         total, count = 0.0, 0
         for metric in self.metrics.values():
             metric.reset()
-        with _evaluating(self.model):
+        with evaluating(self.model):
             for input, target in data:
                 output = self.model(input)
                 total, count = total + float(self.criterion(output, target)) * len(target), count + len(target)
@@ -214,7 +215,7 @@ class Trainer:
         data : ndarray or iterable
             One array, which is taken as it is, or batches: of inputs, or of (input, target).
         """
-        with _evaluating(self.model):
+        with evaluating(self.model):
             if isinstance(data, np.ndarray):
                 return np.asarray(value_of(self.model(data)))
             batches = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in data)
@@ -268,20 +269,3 @@ class Trainer:
     def _call(self, event: str, *arguments: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self, *arguments)
-
-
-class _evaluating:
-    """Evaluation mode without gradients; the modes of all modules come back."""
-
-    def __init__(self, model: Module):
-        self.modes = [(module, module.training) for module in model.modules()]
-        self.model, self.off = model, no_grad()
-
-    def __enter__(self) -> None:
-        self.model.eval()
-        self.off.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self.off.__exit__(*error)
-        for module, mode in self.modes:
-            module.training = mode
