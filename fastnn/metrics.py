@@ -29,6 +29,10 @@ def _classes(name: str, output: Any, target: Any) -> tuple[Array, Array]:
             f"{name}: expected output (N, C) and integer target (N,), got shapes {scores.shape} and {labels.shape} "
             f"of dtypes {scores.dtype} and {labels.dtype}"
         )
+    if labels.size and not 0 <= labels.min() <= labels.max() < scores.shape[1]:
+        raise ValueError(
+            f"{name}: expected target in [0, {scores.shape[1] - 1}], got values from {labels.min()} to {labels.max()}"
+        )
     return scores, labels
 
 
@@ -145,8 +149,8 @@ class ConfusionMatrix(Metric):
         """Gather scores (N, C) and classes (N,)."""
         scores, labels = _classes("ConfusionMatrix", output, target)
         n = self.num_classes
-        if scores.shape[1] != n or (labels.size and not 0 <= labels.min() <= labels.max() < n):
-            raise ValueError(f"ConfusionMatrix: expected scores and classes of {n} classes, got shape {scores.shape}")
+        if scores.shape[1] != n:
+            raise ValueError(f"ConfusionMatrix: expected scores of {n} classes, got shape {scores.shape}")
         self.counts += np.bincount(labels.astype(np.int64) * n + scores.argmax(1), minlength=n * n).reshape(n, n)
 
     def compute(self) -> Array:

@@ -59,6 +59,8 @@ def test_edges():
     ("call", "error", "match"),
     [
         (lambda: Accuracy()(SCORES, LABELS[:3]), ValueError, r"Accuracy: expected output \(N, C\) and integer target"),
+        (lambda: Accuracy()(SCORES[:2], [0, -1]), ValueError, r"expected target in \[0, 4\], got values from -1 to 0"),
+        (lambda: Accuracy()(SCORES[:2], [0, 5]), ValueError, r"expected target in \[0, 4\], got values from 0 to 5"),
         (lambda: TopKAccuracy(0), ValueError, "expected k of at least 1, got 0"),
         (lambda: ConfusionMatrix(3)(SCORES, LABELS), ValueError, r"of 3 classes, got shape \(300, 5\)"),
         (lambda: MeanAbsoluteError()([1.0], [1.0, 2.0]), ValueError, "expected target of output's shape"),
