@@ -30,7 +30,7 @@ cdef extern from "fastnn.h" nogil:
     int FNN_PLAN_LINEAR, FNN_PLAN_BATCH_NORM, FNN_PLAN_ACT, FNN_PLAN_SOFTMAX, FNN_PLAN_LAYER_NORM, FNN_PLAN_COMBINE
     const char *FNN_COMPILER
     const char *FNN_FLAGS
-    int FNN_OPENMP, FNN_SIMD
+    int FNN_SIMD
     int fnn_select_isa(const char *name)
     const char *fnn_isa()
     const char *fnn_isa_name(int i, int *supported)

@@ -62,7 +62,7 @@ def isa_tiers():
 
 def build_config():
     """How the extension was built."""
-    return {"compiler": FNN_COMPILER.decode(), "flags": FNN_FLAGS.decode(), "openmp": bool(FNN_OPENMP), "omp_simd": bool(FNN_SIMD)}
+    return {"compiler": FNN_COMPILER.decode(), "flags": FNN_FLAGS.decode(), "omp_simd": bool(FNN_SIMD)}
 
 
 def select_team(name):

@@ -23,12 +23,6 @@ def _openmp_runtimes() -> list[str]:
 def config() -> dict[str, Any]:
     """Return the build and the choices made at import, by name."""
     build = _core.build_config()
-    if build["openmp"]:
-        openmp = "loop hints and a second thread team"
-    elif build["omp_simd"]:
-        openmp = "loop hints only; the compiler links no OpenMP runtime"
-    else:
-        openmp = "none: the compiler does not know it"
     quota = _threads.cpu_quota()
     return {
         "version": __version__,
@@ -41,7 +35,7 @@ def config() -> dict[str, Any]:
         "CPU quota": "none" if quota is None else f"{quota:g}",
         "compiler": build["compiler"],
         "flags": build["flags"],
-        "OpenMP in the build": openmp,
+        "OpenMP's loop hints": "yes" if build["omp_simd"] else "no: the compiler does not know them",
         "OpenMP runtimes loaded": ", ".join(_openmp_runtimes()) or "none",
     }
 

@@ -191,6 +191,8 @@ def start() -> None:
         raise ImportError(f"FASTNN_ISA: expected one of this machine's tiers ({names}), got {tier!r}")
     team = os.environ.get("FASTNN_THREADING") or None
     if not _core.select_team(team):
-        raise ImportError(f"FASTNN_THREADING: expected a thread team of this build (own, openmp, serial), got {team!r}")
+        if team == "openmp":
+            raise ImportError("FASTNN_THREADING: found no OpenMP runtime, such as libgomp.so.1; expected own or serial")
+        raise ImportError(f"FASTNN_THREADING: expected a thread team (own, openmp, serial), got {team!r}")
     _choose(*default_num_threads())
     _register_with_threadpoolctl()

@@ -27,18 +27,37 @@ static const struct fnn_tier *const tiers[] = { /* best first */
 };
 #define TIERS ((int)(sizeof tiers / sizeof *tiers))
 
+#if defined(__x86_64__) && defined(_WIN32) /* clang-cl links no compiler-rt, which __builtin_cpu_supports needs */
+#include <cpuid.h>
+
+static int has(int avx512)
+{
+    const unsigned fma = 1u << 12, osxsave = 1u << 27, avx2 = 1u << 5, f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
+    unsigned a, b, c, d, saved, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (fma | osxsave)) != (fma | osxsave))
+        return 0;
+    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0)); /* registers that the system saves */
+    const unsigned registers = avx512 ? 0xE6 : 0x06, features = avx512 ? avx2 | f_dq_bw_vl : avx2;
+    return (saved & registers) == registers && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & features) == features;
+}
+#elif defined(__x86_64__)
+static int has(int avx512)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           (!avx512 || (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")));
+}
+#endif
+
 static int runs_here(const struct fnn_tier *tier)
 {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (tier == &fnn_tier_avx512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
-    if (tier == &fnn_tier_avx2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
+    return tier == &fnn_tier_base || has(tier == &fnn_tier_avx512);
+#else
     (void)tier;
     return 1;
+#endif
 }
 
 int fnn_select_isa(const char *name)

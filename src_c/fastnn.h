@@ -7,18 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__) && !defined(_WIN32)
-#define FNN_EXPORT __attribute__((visibility("default")))
+#ifdef _WIN32
+#define FNN_EXPORT __declspec(dllexport)
 #else
-#define FNN_EXPORT
+#define FNN_EXPORT __attribute__((visibility("default")))
 #endif
 
 /* -- the build ----------------------------------------------------------------------------------------------------- */
-#ifdef FNN_HAVE_OPENMP
-#define FNN_OPENMP 1
-#else
-#define FNN_OPENMP 0
-#endif
 #ifdef FNN_HAVE_OMP_SIMD
 #define FNN_SIMD 1
 #else
@@ -31,7 +26,7 @@ const char *fnn_isa(void);
 const char *fnn_isa_name(int i, int *supported); /* the tiers of this build, best first; NULL after the last */
 
 /* -- threads (parallel.h) ------------------------------------------------------------------------------------------ */
-int fnn_select_team(const char *name); /* "own" or "openmp"; 0 if this build has not got it */
+int fnn_select_team(const char *name); /* "own", "openmp" or "serial"; 0 if there is none of that name here */
 const char *fnn_team(void);
 FNN_EXPORT void fnn_set_num_threads(int n); /* these two are threadpoolctl's as well */
 FNN_EXPORT int fnn_get_num_threads(void); /* of this thread's next call: its own limit if it has set one, else the process's */

@@ -12,17 +12,11 @@
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getcpu, affinity */
 #endif
-#ifndef _WIN32
-#define FNN_HAVE_PTHREADS 1
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <time.h>
-#endif
 #include <stdatomic.h>
 #include <string.h>
 #include "fastnn.h"
 #include "parallel.h"
+#include "system.h"
 
 #define MAX_WORKERS     255
 #define NS_ASLEEP       6e3 /* work that repays one more thread that sleeps */
@@ -66,16 +60,22 @@ static void take_chunks(struct region *r)
     }
 }
 
+static void run_serial(struct region *r, int threads)
+{
+    (void)threads;
+    r->body(r->job, 0, r->items);
+}
+
 /* -- our own team ---------------------------------------------------------------------------------------------------- */
-#ifdef FNN_HAVE_PTHREADS
-static pthread_mutex_t region_lock = PTHREAD_MUTEX_INITIALIZER; /* held by the caller for the whole region */
-static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;  /* for the other files */
-static pthread_mutex_t team_lock = PTHREAD_MUTEX_INITIALIZER;   /* guards what follows */
-static pthread_cond_t work_came = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;
+static mutex region_lock = MUTEX_INIT; /* held by the caller for the whole region */
+static mutex shared_lock = MUTEX_INIT; /* for the other files */
+static mutex team_lock = MUTEX_INIT;   /* guards what follows */
+static condition work_came = CONDITION_INIT, work_done = CONDITION_INIT;
 static struct region *current;
 static atomic_int places, active; /* workers that may still join the region, and those inside it */
 static atomic_int workers, looking; /* alive, and between regions but not asleep */
-static pthread_t worker_ids[MAX_WORKERS];
+static atomic_int forked;
+static thread worker_ids[MAX_WORKERS];
 static atomic_int worker_cpus[MAX_WORKERS]; /* where each was when it last lay down to sleep, or yielded */
 
 /* Linux likes to wake a sleeper where it slept.  If that is the caller's own processor the two then take turns on it (on
@@ -111,29 +111,13 @@ static void remember_cpu(int worker)
 #endif
 }
 
-static void pause_briefly(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-static long nanoseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000L + now.tv_nsec;
-}
-
 /* Looks for up to `most` ns until *value is (or is not) 0, and soon lets other threads have the processor between looks.
  * A sleeper's wake costs 15 to 40 us on a virtual machine, as much as many a region, but only looks that are likely to
  * succeed may be long.  worker: who looks, or -1. */
-static void poll_for(atomic_int *value, int zero, long most, int worker)
+static void poll_for(atomic_int *value, int zero, int64_t most, int worker)
 {
-    const long start = nanoseconds();
-    for (long waited = 0; waited < most; waited = nanoseconds() - start)
+    const int64_t start = nanoseconds();
+    for (int64_t waited = 0; waited < most; waited = nanoseconds() - start)
     {
         for (int i = 0; i < 32; i++, pause_briefly())
             if ((atomic_load_explicit(value, memory_order_acquire) == 0) == zero)
@@ -142,169 +126,155 @@ static void poll_for(atomic_int *value, int zero, long most, int worker)
             continue;
         if (worker >= 0)
             remember_cpu(worker);
-        sched_yield();
+        let_others_run();
     }
 }
 
-static void *work(void *number)
+static THREAD work(void *number)
 {
     const int self = (int)(intptr_t)number;
-    long gap = 0; /* between the last two regions, as this worker saw it */
+    int64_t gap = 0; /* between the last two regions, as this worker saw it */
     for (;;)
     {
-        const long idle = nanoseconds();
+        const int64_t idle = nanoseconds();
         atomic_fetch_add(&looking, 1);
         poll_for(&places, 0, gap < SOON_NS ? SOON_NS : POLL_NS, self);
         atomic_fetch_sub(&looking, 1);
         remember_cpu(self);
-        pthread_mutex_lock(&team_lock);
+        lock(&team_lock);
         while (atomic_load_explicit(&places, memory_order_relaxed) == 0)
-            pthread_cond_wait(&work_came, &team_lock);
+            sleep_until(&work_came, &team_lock);
         gap = nanoseconds() - idle;
         struct region *r = current;
         atomic_fetch_sub(&places, 1);
         atomic_fetch_add(&active, 1);
-        pthread_mutex_unlock(&team_lock);
+        unlock(&team_lock);
 
         take_chunks(r);
 
-        pthread_mutex_lock(&team_lock);
+        lock(&team_lock);
         if (atomic_fetch_sub(&active, 1) == 1)
-            pthread_cond_signal(&work_done);
-        pthread_mutex_unlock(&team_lock);
+            wake_one(&work_done);
+        unlock(&team_lock);
     }
-    return NULL;
+    return 0;
 }
 
-/* Starts workers until there are `wanted`; a system that refuses leaves us with fewer.  Signals stay with the program's
- * own threads. */
+/* Starts workers until there are `wanted`; a system that refuses leaves us with fewer */
 static void hire(int wanted)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; workers < wanted; workers++)
     {
         atomic_store(&worker_cpus[workers], -1);
-        if (pthread_create(&worker_ids[workers], NULL, work, (void *)(intptr_t)workers) != 0)
+        if (!start_thread(&worker_ids[workers], work, (void *)(intptr_t)workers))
             break;
-        pthread_detach(worker_ids[workers]);
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void run_own(struct region *r, int threads)
 {
-    if (pthread_mutex_trylock(&region_lock) != 0)
+    if (!try_lock(&region_lock))
     {
-        r->body(r->job, 0, r->items);
+        run_serial(r, threads);
         return;
     }
-    pthread_mutex_lock(&team_lock);
+    lock(&team_lock);
     hire(threads - 1);
     keep_apart();
     current = r;
     atomic_store_explicit(&places, threads - 1 < workers ? threads - 1 : workers, memory_order_release);
     if (threads == 2)
-        pthread_cond_signal(&work_came);
+        wake_one(&work_came);
     else
-        pthread_cond_broadcast(&work_came);
-    pthread_mutex_unlock(&team_lock);
+        wake_all(&work_came);
+    unlock(&team_lock);
 
     take_chunks(r);
 
     atomic_store(&places, 0); /* whoever has not come by now is not waited for */
     poll_for(&active, 1, SOON_NS, -1);
-    pthread_mutex_lock(&team_lock);
+    lock(&team_lock);
     atomic_store(&places, 0); /* again, under the lock: a worker may have been between its look and its step */
     while (atomic_load(&active) != 0)
-        pthread_cond_wait(&work_done, &team_lock);
+        sleep_until(&work_done, &team_lock);
     current = NULL;
-    pthread_mutex_unlock(&team_lock);
-    pthread_mutex_unlock(&region_lock);
+    unlock(&team_lock);
+    unlock(&region_lock);
 }
 
 /* fork copies only the calling thread: wait for a running region, then start the child with no workers */
 static void before_fork(void)
 {
-    pthread_mutex_lock(&region_lock);
-    pthread_mutex_lock(&team_lock);
-    pthread_mutex_lock(&shared_lock);
+    lock(&region_lock);
+    lock(&team_lock);
+    lock(&shared_lock);
 }
 
 static void after_fork_in_parent(void)
 {
-    pthread_mutex_unlock(&shared_lock);
-    pthread_mutex_unlock(&team_lock);
-    pthread_mutex_unlock(&region_lock);
+    unlock(&shared_lock);
+    unlock(&team_lock);
+    unlock(&region_lock);
 }
 
 static void after_fork_in_child(void)
 {
-    pthread_mutex_init(&region_lock, NULL);
-    pthread_mutex_init(&team_lock, NULL);
-    pthread_mutex_init(&shared_lock, NULL);
-    pthread_cond_init(&work_came, NULL);
-    pthread_cond_init(&work_done, NULL);
+    const mutex fresh = MUTEX_INIT;
+    const condition nobody = CONDITION_INIT;
+    region_lock = team_lock = shared_lock = fresh;
+    work_came = work_done = nobody;
     workers = looking = 0;
-}
-#endif
-
-void fnn_lock(void)
-{
-#ifdef FNN_HAVE_PTHREADS
-    pthread_mutex_lock(&shared_lock);
-#endif
+    forked = 1;
 }
 
-void fnn_unlock(void)
-{
-#ifdef FNN_HAVE_PTHREADS
-    pthread_mutex_unlock(&shared_lock);
-#endif
-}
+void fnn_lock(void) { lock(&shared_lock); }
+void fnn_unlock(void) { unlock(&shared_lock); }
 
 /* -- OpenMP's team --------------------------------------------------------------------------------------------------- */
-#ifdef FNN_HAVE_OPENMP
-#include <omp.h>
-static atomic_flag openmp_busy = ATOMIC_FLAG_INIT;
-static atomic_int forked; /* libgomp's threads do not survive a fork and its regions then hang: the child stays serial */
+#ifdef _WIN32
+static int find_openmp(void) { return 0; }
+#define run_openmp run_serial
+#else
+/* The runtime is not linked, for a wheel would then bring one of its own: what is wanted here is the team that the program
+ * owns already, or else the system's.  gcc's entry point, which LLVM's and Intel's runtimes have as well. */
+static void (*gomp_parallel)(void (*body)(void *), void *data, unsigned threads, unsigned flags);
+static int (*in_parallel)(void);
 
-static void mark_forked(void) { atomic_store(&forked, 1); }
+static int find_openmp(void)
+{
+    static const char *const runtimes[] = {"libgomp.so.1", "libiomp5.so", "libomp.so.5", "libomp.so", "libomp.dylib"};
+    const int count = (int)(sizeof runtimes / sizeof *runtimes);
+    for (int i = 0; i < 2 * count && !gomp_parallel; i++)
+    {
+        void *runtime = dlopen(runtimes[i % count], RTLD_NOW | (i < count ? RTLD_NOLOAD : 0));
+        *(void **)&gomp_parallel = runtime ? dlsym(runtime, "GOMP_parallel") : NULL;
+        *(void **)&in_parallel = runtime ? dlsym(runtime, "omp_in_parallel") : NULL;
+    }
+    return gomp_parallel && in_parallel;
+}
 
+static void take_chunks_of(void *region) { take_chunks(region); }
+
+/* A forked child stays serial: the runtime's threads do not survive the fork, and its regions then hang */
 static void run_openmp(struct region *r, int threads)
 {
-    if (atomic_load(&forked) || omp_in_parallel() || atomic_flag_test_and_set(&openmp_busy))
+    static atomic_flag busy = ATOMIC_FLAG_INIT;
+    if (forked || in_parallel() || atomic_flag_test_and_set(&busy))
     {
-        r->body(r->job, 0, r->items);
+        run_serial(r, threads);
         return;
     }
-#pragma omp parallel num_threads(threads)
-    take_chunks(r);
-    atomic_flag_clear(&openmp_busy);
+    gomp_parallel(take_chunks_of, r, (unsigned)threads, 0);
+    atomic_flag_clear(&busy);
 }
 #endif
 
 /* -- which of them ----------------------------------------------------------------------------------------------------- */
-static void run_serial(struct region *r, int threads)
-{
-    (void)threads;
-    r->body(r->job, 0, r->items);
-}
-
 static const struct
 {
     const char *name;
     void (*run)(struct region *r, int threads);
-} teams[] = {
-#ifdef FNN_HAVE_PTHREADS
-    {"own", run_own},
-#endif
-#ifdef FNN_HAVE_OPENMP
-    {"openmp", run_openmp},
-#endif
-    {"serial", run_serial},
-};
+} teams[] = {{"own", run_own}, {"openmp", run_openmp}, {"serial", run_serial}};
 static int team;
 
 int fnn_select_team(const char *name)
@@ -313,17 +283,12 @@ int fnn_select_team(const char *name)
     if (!handlers)
     {
         handlers = 1;
-#ifdef FNN_HAVE_PTHREADS
-        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-#ifdef FNN_HAVE_OPENMP
-        pthread_atfork(NULL, NULL, mark_forked);
-#endif
-#endif
+        at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
     }
     if (!name)
         return 1;
     for (int i = 0; i < (int)(sizeof teams / sizeof *teams); i++)
-        if (!strcmp(teams[i].name, name))
+        if (!strcmp(teams[i].name, name) && (teams[i].run != run_openmp || find_openmp()))
         {
             team = i;
             return 1;
@@ -333,33 +298,20 @@ int fnn_select_team(const char *name)
 
 const char *fnn_team(void) { return teams[team].name; }
 
-int fnn_team_size(void)
-{
-#ifdef FNN_HAVE_PTHREADS
-    return workers;
-#else
-    return 0;
-#endif
-}
+int fnn_team_size(void) { return workers; }
 
 /* What one more thread must save: less while workers look for work, and where calls follow so closely that they soon will */
 static double threshold(double ns)
 {
-#ifdef FNN_HAVE_PTHREADS
-    static atomic_long last;
+    static _Atomic int64_t last;
     if (teams[team].run != run_own)
         return NS_ASLEEP;
     if (atomic_load_explicit(&looking, memory_order_relaxed) > 0)
         return NS_AWAKE;
     if (ns < 2 * NS_AWAKE || ns >= 2 * NS_ASLEEP)
         return NS_ASLEEP;
-    const long now = nanoseconds();
-    if (now - atomic_exchange_explicit(&last, now, memory_order_relaxed) < SOON_NS)
-        return NS_AWAKE;
-#else
-    (void)ns;
-#endif
-    return NS_ASLEEP;
+    const int64_t now = nanoseconds();
+    return now - atomic_exchange_explicit(&last, now, memory_order_relaxed) < SOON_NS ? NS_AWAKE : NS_ASLEEP;
 }
 
 void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *job)

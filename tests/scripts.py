@@ -1,5 +1,6 @@
 """Python run apart, with nothing of ours in the environment but what a test sets."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -13,3 +14,10 @@ def python(*arguments, **environment):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@functools.cache
+def has_openmp():
+    """Whether this machine has an OpenMP runtime for FASTNN_THREADING=openmp."""
+    environment = os.environ | {"FASTNN_THREADING": "openmp"}
+    return not subprocess.run([sys.executable, "-c", "import fastnn"], env=environment, capture_output=True).returncode

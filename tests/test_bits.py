@@ -13,7 +13,7 @@ from fastnn import _core
 
 HERE = Path(__file__).parent
 TIERS = [name for name, runs in _core.isa_tiers() if runs]
-TEAMS = ["own", *(["openmp"] if _core.build_config()["openmp"] else []), "serial"]
+TEAMS = ["own", "openmp", "serial"]
 
 
 def run(**environment):
@@ -33,6 +33,8 @@ def reference():
 @pytest.mark.parametrize("team", TEAMS)
 @pytest.mark.parametrize("threads", ["1", "2", "3", "7"])
 def test_threads_and_teams(team, threads, reference):
+    if team == "openmp" and not scripts.has_openmp():
+        pytest.skip("no OpenMP runtime here")
     _, ran, count, digest = run(FASTNN_NUM_THREADS=threads, FASTNN_THREADING=team)
     assert (ran, count) == (team, threads)
     assert digest == reference
@@ -49,7 +51,7 @@ def test_tiers(tier, reference):
 def test_unknown_names_are_refused():
     for variable, value, text in (
         ("FASTNN_ISA", "sse9", "expected one of this machine's tiers"),
-        ("FASTNN_THREADING", "tbb", "expected a thread team of this build"),
+        ("FASTNN_THREADING", "tbb", "expected a thread team"),
         ("FASTNN_NUM_THREADS", "many", "expected an integer from 1 to 256, got 'many'"),
     ):
         with pytest.raises(subprocess.CalledProcessError) as error:

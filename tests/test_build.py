@@ -50,4 +50,4 @@ def test_a_compiler_without_openmp(tmp_path):
         [sys.executable, "-c", PROGRAM], env=environment, cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "none: the compiler does not know it" in done.stdout
+    assert "no: the compiler does not know them" in done.stdout
