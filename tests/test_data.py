@@ -106,7 +106,7 @@ def test_manual_seed_orders_a_loader_without_rng():
     first = all_of(loader)
     fastnn.manual_seed(3)
     assert same(first, all_of(loader))
-    assert loader.state_dict() == {}
+    assert loader.state_dict() == {"generators": []}
 
 
 def test_state_of_a_loader():
@@ -116,7 +116,7 @@ def test_state_of_a_loader():
     expected = all_of(loader)
     other.load_state_dict(state)
     assert same(all_of(other), expected)
-    with pytest.raises(ValueError, match="a loader that has its own rng"):
+    with pytest.raises(ValueError, match="expected the states of 1 generators, got another kind"):
         other.load_state_dict({})
 
 
@@ -267,3 +267,112 @@ def test_random_split():
 def test_errors(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+class Doubled(Subset):
+    def __getitem__(self, index):
+        x, y = super().__getitem__(index)
+        return x * 2, y, index
+
+
+def test_a_subclass_that_overrides_getitem_alone_is_asked_sample_by_sample():
+    x, y = arrays(6)
+    (batch,) = DataLoader(Doubled(TensorDataset(x, y), [1, 4]), 2)
+    for got, expected in zip(batch, (x[[1, 4]] * 2, y[[1, 4]], [0, 1]), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_foreign_take_is_not_called():
+    class Flat:  # take(indices) of the flattened values, as several libraries have it
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return np.full(3, index)
+
+        def take(self, indices):
+            raise AssertionError
+
+    np.testing.assert_array_equal(next(iter(DataLoader(Flat(), 2))), [[0, 0, 0], [1, 1, 1]])
+
+
+Pair = collections.namedtuple("Pair", "word number")
+
+
+class Words(Dataset):
+    def __init__(self, words):
+        self.words = words
+
+    def __len__(self):
+        return len(self.words)
+
+    def __getitem__(self, index):
+        return {"pair": Pair(self.words[index], index), "parts": [np.float32(index), self.words[index] * 2]}
+
+    def take(self, indices):
+        return default_collate([self[i] for i in indices])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_of_joined_datasets(workers):
+    """ConcatDataset makes a batch of its parts' batches; so does a Subset of it: what collating the samples gives."""
+    x, y = arrays(9)
+    joined = ConcatDataset(
+        [TensorDataset(x[:4], y[:4]), Subset(TensorDataset(x, y), range(4, 9)), TensorDataset(x[:0], y[:0])]
+    )
+    chosen = Subset(joined, [8, 0, 5, 0, 3, -1])
+    for dataset in (joined, chosen, ConcatDataset([Words(["a", "b"]), Words(["c"])])):
+        order = np.random.default_rng(0).permutation(len(dataset))
+        (batch,) = DataLoader(dataset, len(dataset), sampler=order, num_workers=workers)
+        expected = default_collate([dataset[int(i)] for i in order])
+        assert repr(batch) == repr(expected)
+    assert joined.take(np.array([-1]))[1].tolist() == [y[8]]
+    with pytest.raises(IndexError, match="expected an index of 9 samples, got 9"):
+        joined.take(np.array([0, 9]))
+
+
+def test_rows_of_an_array():
+    x = arrays(5)[0]
+    np.testing.assert_array_equal(next(iter(DataLoader(x, 3))), x[:3])
+
+
+def test_the_state_holds_the_samplers_generators():
+    def loader(seed):
+        return DataLoader(range(50), 5, sampler=WeightedRandomSampler(np.arange(1, 51), 50, rng=seed), rng=seed)
+
+    first, second = loader(1), loader(2)
+    all_of([(batch,) for batch in first])
+    second.load_state_dict(first.state_dict())
+    np.testing.assert_array_equal(np.concatenate(list(first)), np.concatenate(list(second)))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_before_a_samplers_fault_arrive(workers):
+    def numbers():
+        yield from range(4)
+        raise KeyError("no more")
+
+    class Broken:
+        def __iter__(self):
+            return numbers()
+
+    batches = iter(DataLoader(range(9), 1, sampler=Broken(), num_workers=workers))
+    assert [int(next(batches)[0]) for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(KeyError, match="no more"):
+        next(batches)
+
+
+@pytest.mark.parametrize(
+    ("samples", "error", "match"),
+    [
+        ([], ValueError, "at least one sample"),
+        ([1, "a"], TypeError, "one kind, got int and str"),
+        ([1, None], TypeError, "one kind, got int and NoneType"),
+        ([("ab", 1), "cd"], TypeError, "one kind, got tuple and str"),
+        ([(1, 2), 5], TypeError, "one kind, got tuple and int"),
+        ([{"a": 1}, {"a": 1, "b": 2}], ValueError, r"mappings with the keys \['a'\]"),
+    ],
+)
+def test_collate_refuses_mixtures(samples, error, match):
+    with pytest.raises(error, match=match):
+        default_collate(samples)

@@ -192,7 +192,9 @@ def load_digits():
 
 def test_image_dataset_checks_shapes():
     with pytest.raises(ValueError, match=r"ImageDataset: expected data \(N, H, W, C\) and targets \(N,\), got shapes"):
-        ImageDataset(np.zeros((2, 3)), np.zeros(2))
+        ImageDataset(np.zeros((2, 3)), np.zeros(2, int))
+    with pytest.raises(TypeError, match="expected integer targets, got dtype float64"):
+        ImageDataset(np.zeros((2, 4, 4, 3)), [0.5, 1.5])
     assert "2 images of (4, 4, 3)" in repr(ImageDataset(np.zeros((2, 4, 4, 3)), np.zeros(2, int)))
 
 
@@ -271,3 +273,35 @@ def test_real_cifar_files():
     images = data.data / 255
     np.testing.assert_allclose(images.mean((0, 1, 2)), (0.4914, 0.4822, 0.4465), atol=0.01)
     np.testing.assert_allclose(images.std((0, 1, 2)), (0.2470, 0.2435, 0.2616), atol=0.01)
+
+
+def test_a_transform_that_writes_leaves_the_dataset_alone():
+    data = RNG.random((6, 4, 4, 1)).astype(np.float32)
+    data.setflags(write=False)
+    erase = transforms.RandomErasing(1, (0.2, 0.3), (1, 1), value=9, inplace=True)
+    for pipeline in (erase, transforms.Compose([transforms.Lambda(lambda image: image), erase])):
+        images = ImageDataset(data, np.arange(6), transform=pipeline)
+        assert (images[0][0] == 9).any()
+        assert (next(iter(DataLoader(images, 6)))[0] == 9).any()
+    assert data.max() < 1
+
+
+def test_files_that_are_damaged_inside(tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    packed = bytearray(gzip.compress(idx(RNG.integers(0, 255, (4, 28, 28)))))
+    packed[12:20] = b"\xff" * 8
+    (raw / "train-images-idx3-ubyte.gz").write_bytes(packed)
+    (raw / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(4)))
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz is damaged"):
+        MNIST(tmp_path, download=False)
+    negative = bytes([0, 0, 8, 3]) + np.array([-1, -1, 2], ">i4").tobytes() + bytes(2)
+    (raw / "train-images-idx3-ubyte").write_bytes(negative)
+    with pytest.raises(ValueError, match="not a whole IDX file"):
+        MNIST(tmp_path, download=False)
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    content = {"data": np.zeros((2, 3072), np.uint8), "labels": [1, [2, 3]]}
+    (folder / "test_batch").write_bytes(pickle.dumps(content, protocol=2))
+    with pytest.raises(ValueError, match="does not hold a label below 10"):
+        CIFAR10(tmp_path, train=False, download=False)

@@ -288,7 +288,7 @@ def test_pictures_of_pillow():
         (lambda: T.ColorJitter(0.1)(np.zeros((4, 5, 5))), ValueError, "expected 1 or 3 channels, got 4"),
         (lambda: T.Grayscale(2), ValueError, "1 or 3 output channels, got 2"),
         (lambda: T.RandomErasing(value="noise"), ValueError, "numbers or 'random', got 'noise'"),
-        (lambda: T.RandomErasing(1, value=(1, 2))(FLOATS), ValueError, "expected 3 channels' values, got 2"),
+        (lambda: T.RandomErasing(1, value=(1, 2))(FLOATS), ValueError, "expected value of one number or 3 channels' numbers, got"),
         (lambda: T.RandomErasing(scale=(0.5, 2)), ValueError, "expected scale"),
         (lambda: T.Normalize([0], [0]), ValueError, "std of finite numbers other than 0, got"),
         (lambda: T.Normalize([0, 1], [1, 1])(FLOATS), ValueError, "expected 3 channels' mean, got 2"),
@@ -304,4 +304,109 @@ def test_pictures_of_pillow():
 )  # fmt: skip
 def test_errors(call, error, match):
     with pytest.raises(error, match=match):
+        call()
+
+
+def test_results_share_no_memory_with_the_image():
+    images = FLOATS.copy()
+    for transform in (T.CenterCrop((9, 11)), T.CenterCrop(4), T.Resize((9, 11)), T.RandomCrop((9, 11)), T.ToTensor()):
+        assert not np.shares_memory(transform(images), images)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_rotation_fills_each_channel(dtype):
+    pytest.importorskip("PIL")
+    image = np.zeros((3, 9, 9), dtype)
+    turned = T.RandomRotation((45, 45), fill=(1, 2, 3))(image)
+    np.testing.assert_array_equal(turned[:, 0, 0], [1, 2, 3])
+    for fill, match in (((1, 2), "one number or 3 channels'"), (300 if dtype == np.uint8 else "a", "fill")):
+        with pytest.raises((ValueError, TypeError), match=match):
+            T.RandomRotation(5, fill=fill)(image)
+
+
+def test_four_channels_of_bytes_are_independent():
+    """Pillow would weigh the colours by the fourth channel."""
+    pytest.importorskip("PIL")
+    image = RNG.integers(0, 256, (8, 8, 4), np.uint8)
+    image[..., 3] = 0
+    for transform in (T.Resize((4, 4)), T.RandomResizedCrop(5), T.RandomRotation((20, 20), "bilinear")):
+        np.testing.assert_array_equal(transform(image, rng=1)[..., :3], transform(image[..., :3].copy(), rng=1))
+
+
+def test_other_integers_are_rounded_and_clipped():
+    pytest.importorskip("PIL")
+    edge = np.zeros((1, 16), np.uint16)
+    edge[:, 8:] = 65535
+    row = T.Resize((1, 32), "bicubic")(edge)[0].astype(int)
+    assert (np.diff(row[8:24]) >= 0).all()
+    assert row.min() == 0
+    assert row.max() == 65535
+    ramp = np.arange(25).reshape(5, 5)
+    np.testing.assert_array_equal(T.Resize((3, 3))(ramp), np.rint(T.Resize((3, 3))(ramp.astype(np.float32))))
+    with pytest.raises(ValueError, match=r"within 2\^24"):
+        T.RandomRotation(3)(np.full((4, 4), 2**25))
+
+
+def test_a_rotation_that_expands_goes_image_by_image():
+    pytest.importorskip("PIL")
+    pipeline = T.Compose([T.RandomRotation((45, 45), expand=True), T.Resize((8, 8)), T.ToTensor()])
+    images = fastnn.data.ImageDataset(BYTES, np.zeros(6, int), transform=pipeline)
+    assert next(iter(fastnn.data.DataLoader(images, 6)))[0].shape == (6, 3, 8, 8)
+
+
+def test_own_transforms_in_a_pipeline():
+    """A subclass may have a __call__ of an image alone, and return several views; draws come from the pipeline's rng."""
+
+    class Views(T.Transform):
+        def __init__(self):
+            self.crop = T.RandomCrop(5)
+
+        def __call__(self, image):
+            return self.crop(image), self.crop(image)
+
+    pipeline = T.Compose(each for each in [T.ToTensor(), Views()])
+    first, second = pipeline(BYTES, rng=0)
+    assert first.shape == second.shape == (6, 3, 5, 5)
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(pipeline(BYTES, rng=0)[1], second)
+    images = fastnn.data.ImageDataset(BYTES, np.arange(6), transform=pipeline)
+    (one, other), labels = next(iter(fastnn.data.DataLoader(images, 6, rng=0)))
+    assert one.shape == other.shape == (6, 3, 5, 5)
+    assert labels.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_black_and_white():
+    mask = np.array([[True, False]])
+    np.testing.assert_array_equal(T.ToTensor()(mask), [[[1, 0]]])
+    assert T.ToTensor()(mask).dtype == np.float32
+
+
+def test_normalize_of_float16_with_a_small_std():
+    image = np.full((1, 1, 2), 2e-8, np.float16)
+    assert np.isfinite(T.Normalize([0.0], [1e-8])(image)).all()
+    before = np.full((3, 2, 2), 0.5, np.float16)
+    result = T.Normalize([0.25] * 3, [0.5] * 3, inplace=True)(before)
+    assert result.dtype == np.float16
+    np.testing.assert_array_equal(before, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: T.RandomCrop(9, padding=1, fill=300)(BYTES), r"fill of integers in \[0, 255\] for uint8, got 300"),
+        (lambda: T.RandomCrop(9, padding=1, fill=0.5)(BYTES), "fill of integers"),
+        (lambda: T.RandomCrop(9, padding=1, fill=(1, 2))(FLOATS), "one number or 3 channels' numbers"),
+        (lambda: T.RandomErasing(1, value=-1)(BYTES), "value of integers"),
+        (lambda: T.RandomErasing(scale=0.5), "expected scale"),
+        (lambda: T.RandomResizedCrop(4, scale=0.1), "expected scale"),
+        (lambda: T.ColorJitter(brightness=math.inf), "expected brightness"),
+        (lambda: T.ColorJitter(0.5)(BYTES.astype(np.int64)), "8 or 16 bits, got int64"),
+        (lambda: T.Resize(4)(np.zeros((0, 4, 3), np.uint8)), "at least one pixel"),
+        (lambda: T.RandomResizedCrop(4)(np.zeros((3, 0, 4), np.float32)), "at least one pixel"),
+        (lambda: T.RandomCrop(2)(np.zeros((64, 28, 28))), r"images\[..., None\]"),
+    ],
+)
+def test_values_that_do_not_fit(call, match):
+    pytest.importorskip("PIL")
+    with pytest.raises((ValueError, TypeError), match=match):
         call()

@@ -11,6 +11,18 @@ from ..autograd import Tensor, value_of
 
 __all__ = ["default_collate"]
 
+_NUMBERS = (bool, int, float, np.number, np.bool_)
+_KINDS: tuple[Any, ...] = ((np.ndarray, Tensor), _NUMBERS, str, bytes, Mapping, (tuple, list))
+
+
+def contiguous(batch: Any) -> Any:
+    """A batch whose arrays are C-contiguous."""
+    if isinstance(batch, np.ndarray):
+        return np.ascontiguousarray(batch)
+    if isinstance(batch, (tuple, list)) and not hasattr(batch, "_fields"):
+        return type(batch)(map(contiguous, batch))
+    return batch
+
 
 def default_collate(batch: Sequence[Any]) -> Any:
     """Join samples: arrays are stacked, numbers become an array, tuples and mappings are joined part by part.
@@ -33,18 +45,28 @@ def default_collate(batch: Sequence[Any]) -> Any:
     (array([[0., 0.],
            [1., 1.]]), array([3, 4]))
     """
+    if not len(batch):
+        raise ValueError("default_collate: expected at least one sample, got none")
     first = batch[0]
+    kind = next((kind for kind in _KINDS if isinstance(first, kind)), type(first))
+    strangers = {type(each).__name__ for each in batch if not isinstance(each, kind)}
+    if strangers:
+        raise TypeError(
+            f"default_collate: expected samples of one kind, got {type(first).__name__} and {', '.join(strangers)}"
+        )
     if isinstance(first, (np.ndarray, Tensor)):
         arrays = [np.asarray(value_of(each)) for each in batch]
         if len({each.shape for each in arrays}) > 1:
             shapes = ", ".join(str(shape) for shape in sorted({each.shape for each in arrays}))
             raise ValueError(f"default_collate: expected arrays of one shape, got {shapes}")
         return np.stack(arrays)
-    if isinstance(first, (bool, int, float, np.number, np.bool_)):
+    if isinstance(first, _NUMBERS):
         return np.array(batch)
     if isinstance(first, (str, bytes)):
         return list(batch)
     if isinstance(first, Mapping):
+        if any(each.keys() != first.keys() for each in batch):
+            raise ValueError(f"default_collate: expected mappings with the keys {list(first)}, got others")
         return {key: default_collate([each[key] for each in batch]) for key in first}
     if isinstance(first, (tuple, list)):
         if len({len(each) for each in batch}) > 1:

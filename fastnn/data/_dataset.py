@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,49 @@ from .. import _check
 from .._check import Array
 from .._random import RNG, generator
 from ..autograd import value_of
+from ._collate import default_collate
 
 __all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "random_split"]
+
+
+def batch_of(dataset: Any, indices: Any) -> Any:
+    """The samples of these numbers, joined; in one go where the dataset can."""
+    if takes_batches(dataset):
+        return dataset.take(np.asarray(indices, np.int64))
+    if type(dataset) is np.ndarray and dataset.ndim:
+        return dataset.take(np.asarray(indices, np.int64), axis=0)
+    return default_collate([dataset[i] for i in indices])
+
+
+def takes_batches(dataset: Any) -> bool:
+    """Whether it has a `take` that goes with its `__getitem__`: a class that overrides only the latter has not."""
+    order = type(dataset).__mro__
+    taking, getting = (
+        next((i for i, kind in enumerate(order) if name in vars(kind)), len(order)) for name in ("take", "__getitem__")
+    )
+    return isinstance(dataset, Dataset) and taking <= getting
+
+
+def _joined(parts: list[Any], order: Array) -> Any:
+    """Batches as one, its samples in this order."""
+    first = parts[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(parts)[order]
+    if isinstance(first, Mapping):
+        return {key: _joined([part[key] for part in parts], order) for key in first}
+    if isinstance(first, tuple) or (first and not isinstance(first[0], (str, bytes))):
+        columns = [_joined(list(each), order) for each in zip(*parts, strict=True)]
+        return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
+    texts = [text for part in parts for text in part]
+    return [texts[i] for i in order]
 
 
 class Dataset:
     """Base class of datasets: a subclass defines `__len__` and `__getitem__`.
 
     Any other object that has the two, a list of samples or an array, is as good to a `DataLoader`.  A dataset that can
-    make a whole batch faster than sample by sample defines `take(indices)`, which returns what collating the samples
-    would.
+    make a whole batch faster than sample by sample defines `take(indices)` as well, which returns what collating the
+    samples would; a subclass of it that overrides `__getitem__` alone is asked sample by sample again.
 
     Examples
     --------
@@ -121,6 +154,10 @@ class Subset(Dataset):
         """Return the number of indices."""
         return len(self.indices)
 
+    def take(self, indices: Array) -> Any:
+        """Return samples of the dataset as a batch."""
+        return batch_of(self.dataset, self.indices[indices])
+
 
 class ConcatDataset(Dataset):
     """Datasets one after the other.
@@ -139,12 +176,24 @@ class ConcatDataset(Dataset):
 
     def __getitem__(self, index: Any) -> Any:
         """Return a sample of the dataset that the number falls into."""
+        which, within = self._places(np.asarray(index))
+        return self.datasets[int(which)][int(within)]
+
+    def _places(self, indices: Array) -> tuple[Array, Array]:
+        """Which dataset each number falls into, and its number there."""
         size = len(self)
-        if not -size <= index < size:
-            raise IndexError(f"ConcatDataset: expected an index of {size} samples, got {index}")
-        index %= size
-        which = int(np.searchsorted(self.cumulative_sizes, index, side="right"))
-        return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
+        wrong = indices[(indices < -size) | (indices >= size)]
+        if wrong.size:
+            raise IndexError(f"ConcatDataset: expected an index of {size} samples, got {wrong.flat[0]}")
+        indices = indices % max(size, 1)
+        which = np.searchsorted(self.cumulative_sizes, indices, side="right")
+        return which, indices - np.array([0, *self.cumulative_sizes])[which]
+
+    def take(self, indices: Array) -> Any:
+        """Return samples as a batch: those of each dataset in one go, then all in their order."""
+        which, within = self._places(indices)
+        parts = [batch_of(self.datasets[k], within[which == k]) for k in np.unique(which)]
+        return _joined(parts, np.argsort(np.argsort(which, kind="stable")))
 
     def __len__(self) -> int:
         """Return the sum of the lengths."""

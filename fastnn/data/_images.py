@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +13,7 @@ import numpy as np
 
 from .._check import Array
 from .._extras import extra
-from ._collate import default_collate
+from ._collate import contiguous, default_collate
 from ._dataset import Dataset
 from ._download import contents, find, retrieve, unpack
 from ._unpickle import unpickle
@@ -26,8 +28,8 @@ class ImageDataset(Dataset):
 
     Parameters
     ----------
-    data : ndarray (samples, height, width, channels)
-    targets : ndarray (samples,) of int64
+    data : array_like (samples, height, width, channels)
+    targets : array_like (samples,) of int
     classes : sequence of str
         The labels' names.
     transform, target_transform : callable, optional
@@ -48,13 +50,16 @@ class ImageDataset(Dataset):
 
     def __init__(
         self,
-        data: Array,
-        targets: Array,
+        data: Any,
+        targets: Any,
         classes: Sequence[str] = (),
         transform: Transform | None = None,
         target_transform: Transform | None = None,
     ):
         name = type(self).__name__
+        data, targets = np.asarray(data), np.asarray(targets)
+        if targets.dtype.kind not in "iu":
+            raise TypeError(f"{name}: expected integer targets, got dtype {targets.dtype}")
         if data.ndim != 4 or targets.shape != data.shape[:1]:
             raise ValueError(
                 f"{name}: expected data (N, H, W, C) and targets (N,), got shapes {data.shape} and {targets.shape}"
@@ -65,7 +70,7 @@ class ImageDataset(Dataset):
 
     def __getitem__(self, index: Any) -> tuple[Any, Any]:
         """Return an image and its label."""
-        image, label = np.ascontiguousarray(self.data[index]), int(self.targets[index])
+        image, label = self.data[index].copy(), int(self.targets[index])  # a transform may write into its image
         return (
             image if self.transform is None else self.transform(image),
             label if self.target_transform is None else self.target_transform(label),
@@ -81,9 +86,9 @@ class ImageDataset(Dataset):
         if self.target_transform is not None:
             labels = default_collate([self.target_transform(int(label)) for label in labels])
         if self.transform is not None and not getattr(self.transform, "batched", False):
-            return default_collate([self.transform(np.ascontiguousarray(self.data[i])) for i in indices]), labels
+            return default_collate([self.transform(self.data[i].copy()) for i in indices]), labels
         images = self._gather(indices)
-        return np.ascontiguousarray(images if self.transform is None else self.transform(images)), labels
+        return contiguous(images if self.transform is None else self.transform(images)), labels
 
     def _gather(self, indices: Array) -> Array:
         """Images as they lie in memory: planes stay planes."""
@@ -184,10 +189,11 @@ class CIFAR10(ImageDataset):
 
 def _cifar_binary(file: Path) -> tuple[Array, Array]:
     """Records of a label and 3072 bytes: red, green and blue planes."""
-    data = np.fromfile(file, np.uint8)
-    if data.size == 0 or data.size % 3073 or data[::3073].max() > 9:
+    size = file.stat().st_size  # the file is read as it is joined with the others, not held beside them
+    data = np.memmap(file, np.uint8, "r") if size else np.empty(0, np.uint8)
+    if size == 0 or size % 3073 or data[::3073].max() > 9:
         raise ValueError(
-            f"CIFAR10: {file} of {data.size} bytes is not made of records of a label below 10 and 3072 bytes"
+            f"CIFAR10: {file} of {size} bytes is not made of records of a label below 10 and 3072 bytes"
         )
     records = data.reshape(-1, 3073)
     return records[:, 1:], records[:, 0].astype(np.int64)
@@ -196,9 +202,12 @@ def _cifar_binary(file: Path) -> tuple[Array, Array]:
 def _cifar_python(file: Path) -> tuple[Array, Array]:
     content = unpickle(file)
     images, labels = (content.get(key, content.get(key.encode())) for key in ("data", "labels"))
+    try:
+        targets = np.asarray(labels)
+    except ValueError:  # lists of unequal lengths
+        targets = np.empty(0)
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
         raise ValueError(f"CIFAR10: {file} does not hold 3072 bytes for each image")
-    targets = np.asarray(labels)
     if (
         targets.shape != images.shape[:1]
         or targets.dtype.kind not in "iu"
@@ -295,11 +304,12 @@ def _idx(file: Path) -> Array:
     """An array of bytes in the IDX format: 0, 0, 8, the number of dimensions, each as 4 bytes, then the bytes."""
     try:
         data = contents(file)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     dimensions = data[3] if len(data) > 3 else 0
     shape = tuple(np.frombuffer(data[4 : 4 + 4 * dimensions], ">i4").tolist())
-    if data[:3] != b"\0\0\x08" or len(shape) != dimensions or len(data) != 4 + 4 * dimensions + int(np.prod(shape)):
+    whole = len(shape) == dimensions and min(shape, default=0) >= 0
+    if data[:3] != b"\0\0\x08" or not whole or len(data) != 4 + 4 * dimensions + math.prod(shape):
         raise ValueError(f"{file} of {len(data)} bytes is not a whole IDX file of bytes")
     return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 

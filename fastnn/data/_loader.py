@@ -11,21 +11,11 @@ import numpy as np
 
 from .. import _check
 from .._random import RNG, generator
-from ._collate import default_collate
-from ._dataset import Subset
+from ._dataset import batch_of
 from ._sampler import BatchSampler, RandomSampler, SequentialSampler
 from ._stream import batch_stream
 
 __all__ = ["DataLoader"]
-
-
-def _batch(dataset: Any, indices: Any, collate: Callable[[list[Any]], Any] | None) -> Any:
-    """The samples of these numbers, joined; in one go where the dataset can."""
-    while collate is None and isinstance(dataset, Subset):
-        dataset, indices = dataset.dataset, dataset.indices[np.asarray(indices)]
-    if collate is None and hasattr(dataset, "take") and not isinstance(dataset, np.ndarray):
-        return dataset.take(np.asarray(indices, np.int64))
-    return (collate or default_collate)([dataset[i] for i in indices])
 
 
 class DataLoader:
@@ -123,21 +113,31 @@ class DataLoader:
         return self._prefetched(numbers, key) if self.num_workers else self._fetched(numbers, key)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the order of the passes to come depends on; empty if that is the package's own generator."""
-        return {} if self.rng is None else {"rng": self.rng.bit_generator.state}
+        """Return what the order of the passes to come depends on: the states of its and its samplers' generators."""
+        return {"generators": [rng.bit_generator.state for rng in self._generators()]}
+
+    def _generators(self) -> list[np.random.Generator]:
+        """Of the loader and its samplers, each once; none where all depends on the package's own generator."""
+        owners = (self, self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None))
+        found = {id(rng): rng for rng in (getattr(owner, "rng", None) for owner in owners)}
+        return [rng for rng in found.values() if isinstance(rng, np.random.Generator)]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the passes from a state that `state_dict` returned."""
-        if ("rng" in state_dict) != (self.rng is not None):
-            raise ValueError("DataLoader: expected the state of a loader that has its own rng as this one")
-        if self.rng is not None:
-            self.rng.bit_generator.state = state_dict["rng"]
+        own, states = self._generators(), state_dict.get("generators")
+        if not isinstance(states, list) or len(states) != len(own):
+            got = f"{len(states)}" if isinstance(states, list) else "another kind of state"
+            raise ValueError(f"DataLoader: expected the states of {len(own)} generators, got {got}")
+        for rng, state in zip(own, states, strict=True):
+            rng.bit_generator.state = state
 
     def _fetch(self, key: int, number: int, indices: Any) -> Any:
         with batch_stream(key, number):
             if self.batch_sampler is None:
                 return self.dataset[indices] if self.collate_fn is None else self.collate_fn(self.dataset[indices])
-            return _batch(self.dataset, indices, self.collate_fn)
+            if self.collate_fn is None:
+                return batch_of(self.dataset, indices)
+            return self.collate_fn([self.dataset[i] for i in indices])
 
     def _fetched(self, numbers: Iterable[tuple[int, Any]], key: int) -> Iterator[Any]:
         for number, indices in numbers:
@@ -145,9 +145,10 @@ class DataLoader:
 
     def _prefetched(self, numbers: Iterable[tuple[int, Any]], key: int) -> Iterator[Any]:
         waiting: deque[Future[Any]] = deque()
+        failure: list[Exception] = []
         with ThreadPoolExecutor(self.num_workers, thread_name_prefix="fastnn-data") as pool:
             try:
-                for number, indices in numbers:
+                for number, indices in _until_failure(numbers, failure):
                     waiting.append(pool.submit(self._fetch, key, number, indices))
                     if len(waiting) > self.num_workers * self.prefetch_factor:
                         yield waiting.popleft().result()
@@ -156,3 +157,13 @@ class DataLoader:
             finally:
                 for batch in waiting:
                     batch.cancel()
+        if failure:
+            raise failure[0]
+
+
+def _until_failure(numbers: Iterable[tuple[int, Any]], failure: list[Exception]) -> Iterator[tuple[int, Any]]:
+    """What a sampler yields; an error of its own is kept, for the batches before it are still due."""
+    try:
+        yield from numbers
+    except Exception as error:
+        failure.append(error)

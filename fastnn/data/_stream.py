@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 
@@ -17,27 +17,34 @@ from .._random import RNG, generator
 
 class _Now(threading.local):
     seed: tuple[int, int] | None = None
-    rng: np.random.Generator | None = None
+    rng: np.random.Generator | None = None  # made when first asked for: most batches need none
 
 
 _now = _Now()
 
 
 @contextmanager
-def batch_stream(key: int, number: int) -> Iterator[None]:
-    """Transforms of this thread draw from the batch's stream while this lasts."""
+def _drawing(seed: tuple[int, int] | None, rng: np.random.Generator | None) -> Iterator[None]:
     before = _now.seed, _now.rng
-    _now.seed, _now.rng = (key, number), None
+    _now.seed, _now.rng = seed, rng
     try:
         yield
     finally:
         _now.seed, _now.rng = before
 
 
+def batch_stream(key: int, number: int) -> AbstractContextManager[None]:
+    """Transforms of this thread draw from the batch's stream while this lasts."""
+    return _drawing((key, number), None)
+
+
+def drawing_from(rng: np.random.Generator) -> AbstractContextManager[None]:
+    """Transforms of this thread that are given no `rng` draw from this one while this lasts."""
+    return _drawing(None, rng)
+
+
 def stream(name: str, rng: RNG) -> np.random.Generator:
     """`rng` as a Generator; None is the batch's own stream in a loader, the package's generator elsewhere."""
-    if rng is None and _now.seed is not None:
-        if _now.rng is None:  # made when first asked for: most batches need none
-            _now.rng = np.random.default_rng(_now.seed)
-        return _now.rng
-    return generator(name, rng)
+    if rng is None and _now.rng is None and _now.seed is not None:
+        _now.rng = np.random.default_rng(_now.seed)
+    return generator(name, rng) if rng is not None or _now.rng is None else _now.rng

@@ -1,8 +1,8 @@
 """Transforms of images, by torchvision's names and parameters, of single images and of whole batches.
 
-An image is an array (H, W, C), as files and cameras have it, (C, H, W), as `ToTensor` makes it, or (H, W); a batch has
-one dimension more, in front.  Channels are the dimension of 1, 3 or 4; where both could be, integers are taken as
-(H, W, C) and floats as (C, H, W).  A picture of Pillow is taken as its array.
+An image is an array (H, W, C), as files and cameras have it, (C, H, W), as `ToTensor` makes it, or (H, W); a batch is
+(N, H, W, C) or (N, C, H, W), grey images included.  Channels are the dimension of 1, 3 or 4; where both could be,
+integers are taken as (H, W, C) and floats as (C, H, W).  A picture of Pillow is taken as its array.
 
 In a batch every image has random numbers of its own.  They come from `rng=` of the call; else, inside a `DataLoader`,
 from the stream of the batch, so that a seed gives the same images for any number of workers; else from the package's

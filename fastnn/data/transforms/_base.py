@@ -12,7 +12,7 @@ from ... import _check
 from ..._check import Array
 from ..._random import RNG
 from ...autograd import value_of
-from .._stream import stream
+from .._stream import drawing_from, stream
 
 CHANNELS = (1, 3, 4)
 
@@ -30,7 +30,8 @@ def as_planes(name: str, image: Any, prefer_last: bool = False) -> tuple[Array, 
     batch = array if array.ndim == 4 else array[None]
     last, first = batch.shape[3] in CHANNELS, batch.shape[1] in CHANNELS
     if not last and not first:
-        raise ValueError(f"{name}: expected 1, 3 or 4 channels, first or last, got shape {array.shape}")
+        hint = "; a batch of grey images needs images[..., None]" if array.ndim == 3 else ""
+        raise ValueError(f"{name}: expected 1, 3 or 4 channels, first or last, got shape {array.shape}{hint}")
     if first and (not last or not (prefer_last or array.dtype.kind in "ui")):
         return batch, lambda planes: planes if array.ndim == 4 else planes[0]
 
@@ -39,6 +40,28 @@ def as_planes(name: str, image: Any, prefer_last: bool = False) -> tuple[Array, 
         return result if array.ndim == 4 else result[0]
 
     return batch.transpose(0, 3, 1, 2), back
+
+
+def channel_values(name: str, argument: str, value: Any, planes: Array) -> Array:
+    """One value for each channel of (N, C, H, W), from one number or C of them, in the images' dtype."""
+    values, c, dtype = _check.as_float(name, value, argument), planes.shape[1], planes.dtype
+    if values.ndim > 1 or values.size not in (1, c):
+        raise ValueError(f"{name}: expected {argument} of one number or {c} channels' numbers, got {value!r}")
+    if dtype.kind in "ui":
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        if not ((values >= low) & (values <= high) & (values == np.floor(values))).all():
+            raise ValueError(f"{name}: expected {argument} of integers in [{low}, {high}] for {dtype}, got {value!r}")
+    return np.broadcast_to(values.astype(dtype).reshape(-1), (c,))
+
+
+def interval(name: str, argument: str, value: Any, low: float, high: float, *, open_low: bool = False) -> None:
+    """Refuse what is no pair (a, b) with low <= a <= b <= high."""
+    try:
+        first, last = value
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected {argument} (low, high), got {value!r}") from None
+    if not low <= first <= last <= high or (open_low and first == low):
+        raise ValueError(f"{name}: expected {argument} (low, high), got {value!r}")
 
 
 class Transform:
@@ -93,6 +116,7 @@ class Compose(Transform):
     transforms: Sequence[Callable[..., Any]]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "transforms", list(self.transforms))
         for each in self.transforms:
             if not callable(each):
                 raise TypeError(f"Compose: expected callables, got {type(each).__name__}")
@@ -104,9 +128,9 @@ class Compose(Transform):
 
     def __call__(self, image: Any, rng: RNG = None) -> Any:
         """Apply all."""
-        draws = stream("Compose", rng)
-        for each in self.transforms:
-            image = each(image, draws) if isinstance(each, Transform) else each(image)
+        with drawing_from(stream("Compose", rng)):
+            for each in self.transforms:
+                image = each(image)
         return image
 
 
@@ -140,7 +164,7 @@ class Lambda(Transform):
 
 @dataclass(frozen=True)
 class ToTensor(Transform):
-    """Images as networks take them: (C, H, W) in memory order, bytes as float32 in [0, 1].
+    """Images as networks take them: (C, H, W) in memory order, bytes as float32 in [0, 1], booleans as 0 and 1.
 
     Other dtypes keep their values.  It is also called `ToArray`, which is what it returns.
 
@@ -153,6 +177,8 @@ class ToTensor(Transform):
     def __call__(self, image: Any, rng: RNG = None) -> Array:
         """Convert an image, or each image of a batch."""
         array = np.asarray(value_of(image))
+        if array.dtype == np.bool_:  # black and white pictures, masks
+            array = array.astype(np.float32)
         planes, _ = as_planes("ToTensor", array, prefer_last=True)
         if array.ndim < 4:
             planes = planes[0]
@@ -204,10 +230,15 @@ class Normalize(Transform):
     def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
         if planes.dtype.kind != "f":
             raise TypeError(f"Normalize: expected floats, got {planes.dtype}; put ToTensor before it")
-        columns = [np.asarray(each, planes.dtype).reshape(-1, 1, 1) for each in (self.mean, self.std)]
+        wide = np.promote_types(planes.dtype, np.float32)  # float16 would lose a small std
+        columns = [np.asarray(each, wide).reshape(-1, 1, 1) for each in (self.mean, self.std)]
         for argument, column in zip(("mean", "std"), columns, strict=True):
             if len(column) not in (1, planes.shape[1]):
                 raise ValueError(f"Normalize: expected {planes.shape[1]} channels' {argument}, got {len(column)}")
-        result = np.subtract(planes, columns[0], out=planes if self.inplace else None)
+        into = planes if self.inplace and planes.dtype == wide else None
+        result = np.subtract(planes, columns[0], out=into, dtype=wide)
         result /= columns[1]
-        return result
+        if not self.inplace or into is not None:
+            return result.astype(planes.dtype, copy=False)
+        planes[...] = result
+        return planes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -127,13 +128,15 @@ class ColorJitter(Transform):
         else:
             spread = _check.in_range("ColorJitter", argument, value, 0, highest)
             low, high = max(middle - spread, lowest), middle + spread
-        if low > high:
+        if low > high or not math.isfinite(high):
             raise ValueError(f"ColorJitter: expected {argument} (low, high), got {value}")
         return low, high
 
     def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
         if planes.shape[1] == 4:
             raise ValueError("ColorJitter: expected 1 or 3 channels, got 4")
+        if planes.dtype.kind != "f" and planes.dtype.itemsize > 2:
+            raise TypeError(f"ColorJitter: expected floats, or integers of 8 or 16 bits, got {planes.dtype}")
         n = len(planes)
         changes: list[Callable[[Array, Array], Array]] = [brighten, contrast, saturate, shift_hue]
         ranges = self._ranges()

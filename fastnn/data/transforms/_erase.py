@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ... import _check
 from ..._check import Array
-from ._base import Transform
+from ._base import Transform, channel_values, interval
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class RandomErasing(Transform):
     ratio : (float, float)
         Height / width, its logarithm drawn evenly.
     value : number, sequence or "random"
-        What is written: one number, one for each channel, or standard normal noise.
+        What is written: one number, one for each channel, or noise: standard normal, of integers any that there are.
     inplace : bool
         Write into the image that is given.
 
@@ -43,18 +44,18 @@ class RandomErasing(Transform):
 
     def __post_init__(self) -> None:
         _check.in_range("RandomErasing", "p", self.p, 0, 1)
-        for argument, highest in (("scale", 1.0), ("ratio", float("inf"))):
-            low, high = getattr(self, argument)
-            if not 0 <= low <= high <= highest or (argument == "ratio" and low == 0):
-                raise ValueError(f"RandomErasing: expected {argument} (low, high), got {(low, high)}")
-        if isinstance(self.value, str) and self.value != "random":
+        interval("RandomErasing", "scale", self.scale, 0, 1)
+        interval("RandomErasing", "ratio", self.ratio, 0, np.inf, open_low=True)
+        if not isinstance(self.value, str):
+            _check.as_float("RandomErasing", self.value, "value")
+        elif self.value != "random":
             raise ValueError(f"RandomErasing: expected a value of numbers or 'random', got {self.value!r}")
 
     def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
         result = planes if self.inplace else planes.copy()
         n, c, height, width = planes.shape
-        if not isinstance(self.value, str) and np.size(self.value) not in (1, c):
-            raise ValueError(f"RandomErasing: expected {c} channels' values, got {np.size(self.value)}")
+        noisy = isinstance(self.value, str)
+        plain = None if noisy else channel_values("RandomErasing", "value", self.value, planes)[:, None, None]
         for i in np.flatnonzero(rng.random(n) < self.p):
             for _ in range(10):
                 area = height * width * rng.uniform(*self.scale)
@@ -62,8 +63,13 @@ class RandomErasing(Transform):
                 h, w = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
                 if h < height and w < width:
                     top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
-                    noise = rng.standard_normal((c, h, w)) if isinstance(self.value, str) else None
-                    filling = np.reshape(self.value, (-1, 1, 1)) if noise is None else noise
+                    filling = _noise(rng, (c, h, w), planes.dtype) if plain is None else plain
                     result[i, :, top : top + h, left : left + w] = filling
                     break
         return result
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Array:
+    if dtype.kind == "f":
+        return rng.standard_normal(shape)
+    return rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, shape, dtype.newbyteorder("="), endpoint=True)

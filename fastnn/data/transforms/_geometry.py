@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import _check
 from ..._check import Array
-from ._base import Transform
+from ._base import Transform, channel_values
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
@@ -45,7 +45,7 @@ def padded(planes: Array, left: int, top: int, right: int, bottom: int, fill: An
         return np.pad(planes, widths, mode)  # type: ignore[call-overload]
     n, c, h, w = planes.shape
     result = np.empty((n, c, h + top + bottom, w + left + right), planes.dtype)
-    result[...] = np.asarray(fill, planes.dtype).reshape(-1, 1, 1)
+    result[...] = channel_values("RandomCrop", "fill", fill, planes)[:, None, None]
     result[:, :, top : top + h, left : left + w] = planes
     return result
 
@@ -126,7 +126,7 @@ class CenterCrop(Transform):
         if below or beside:
             planes = padded(planes, beside // 2, below // 2, (beside + 1) // 2, (below + 1) // 2, 0, "constant")
         top, left = round((planes.shape[2] - height) / 2), round((planes.shape[3] - width) / 2)
-        return planes[:, :, top : top + height, left : left + width]
+        return planes[:, :, top : top + height, left : left + width].copy()
 
 
 @dataclass(frozen=True)

@@ -12,24 +12,35 @@ import numpy as np
 from ... import _check
 from ..._check import Array
 from ..._extras import extra
-from ._base import Transform
+from ._base import Transform, channel_values, interval
 from ._geometry import pair
 
 FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")
 
 
-def through_pillow(planes: Array, change: Callable[[Any, int], Any], user: str) -> list[Array]:
-    """Each image of (N, C, H, W) as `change(picture, number)` makes it; floats channel by channel."""
+def through_pillow(planes: Array, change: Callable[[Any, int, slice], Any], user: str) -> list[Array]:
+    """Each image of (N, C, H, W) as `change(picture, number, channels)` makes it.
+
+    Bytes of three channels are one picture; everything else goes channel by channel: of four Pillow would take the last
+    for opacity and weigh the colours by it.  Other types than bytes are computed in float32.
+    """
     pillow = extra(user, "PIL.Image", "data")
-    results = []
+    if min(planes.shape[2:]) == 0:
+        raise ValueError(f"{user}: expected images of at least one pixel, got {planes.shape[2]} x {planes.shape[3]}")
+    dtype, results = planes.dtype, []
+    if dtype.kind in "ui" and dtype.itemsize > 2 and planes.size and np.abs(planes).max() > 2**24:
+        raise ValueError(f"{user}: expected integers within 2^24, which float32 holds; got {dtype} beyond")
     for i, image in enumerate(planes):
-        if image.dtype == np.uint8:
-            picture = pillow.fromarray(np.ascontiguousarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0)))
-            result = np.asarray(change(picture, i))
-            results.append(result[None] if result.ndim == 2 else result.transpose(2, 0, 1))
-        else:
-            channels = [change(pillow.fromarray(np.ascontiguousarray(each, np.float32)), i) for each in image]
-            results.append(np.stack([np.asarray(each) for each in channels]).astype(image.dtype))
+        if dtype == np.uint8 and len(image) == 3:
+            picture = pillow.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
+            results.append(np.asarray(change(picture, i, slice(None))).transpose(2, 0, 1))
+            continue
+        wide = image if dtype == np.uint8 else image.astype(np.float32)
+        pictures = [pillow.fromarray(np.ascontiguousarray(each)) for each in wide]
+        result = np.stack([np.asarray(change(each, i, slice(c, c + 1))) for c, each in enumerate(pictures)])
+        if dtype.kind in "ui" and dtype != np.uint8:  # cubic filters overshoot
+            result = np.rint(result).clip(np.iinfo(dtype).min, np.iinfo(dtype).max)
+        results.append(result.astype(dtype))
     return results
 
 
@@ -44,7 +55,7 @@ def resized(
     """The box (left, top, right, bottom) of each image, or all of it, scaled to (height, width)."""
     resample = getattr(extra(user, "PIL.Image", "data").Resampling, interpolation.upper())
 
-    def change(picture: Any, i: int) -> Any:
+    def change(picture: Any, i: int, channels: slice) -> Any:
         cut = picture if boxes[i] is None else picture.crop(boxes[i])
         return cut.resize(sizes[i][::-1], resample)
 
@@ -103,19 +114,21 @@ class RandomRotation(Transform):
         if self.expand and len(planes) > 1:
             raise ValueError("RandomRotation: expected single images with expand=True, got a batch")
         angles = rng.uniform(*self._range(), len(planes))
-        pillow = extra("RandomRotation", "PIL.Image", "data")
-        resample = getattr(pillow.Resampling, self.interpolation.upper())
-        whole = planes.dtype == np.uint8
+        resample = getattr(extra("RandomRotation", "PIL.Image", "data").Resampling, self.interpolation.upper())
+        fill = channel_values("RandomRotation", "fill", self.fill, planes)
 
-        def change(picture: Any, i: int) -> Any:
-            fill = self.fill if whole or not isinstance(self.fill, (tuple, list)) else self.fill[0]
-            if whole and isinstance(fill, (tuple, list)):
-                fill = tuple(fill) if len(fill) > 1 else fill[0]
-            if whole and not isinstance(fill, tuple) and len(picture.getbands()) > 1:
-                fill = (fill,) * len(picture.getbands())
-            return picture.rotate(angles[i], resample, self.expand, self.center, fillcolor=fill)
+        def change(picture: Any, i: int, channels: slice) -> Any:
+            own = tuple(fill[channels].tolist())
+            return picture.rotate(
+                angles[i], resample, self.expand, self.center, fillcolor=own if len(own) > 1 else own[0]
+            )
 
         return np.stack(through_pillow(planes, change, "RandomRotation")) if len(planes) else planes
+
+    @property
+    def batched(self) -> bool:  # type: ignore[override]
+        """Whether images keep their size, so that a batch stays one."""
+        return not self.expand
 
 
 @dataclass(frozen=True)
@@ -157,6 +170,8 @@ class Resize(Transform):
         if isinstance(self.size, (tuple, list)) and len(self.size) == 2:
             return pair("Resize", "size", self.size)
         short = pair("Resize", "size", self.size)[0]
+        if not min(height, width):
+            raise ValueError(f"Resize: expected images of at least one pixel, got {height} x {width}")
         long = int(short * max(height, width) / min(height, width))
         if self.max_size is not None and long > self.max_size:
             short, long = int(self.max_size * short / long), self.max_size
@@ -165,7 +180,7 @@ class Resize(Transform):
     def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
         n, size = len(planes), self._target(*planes.shape[2:])
         if size == planes.shape[2:] or n == 0:
-            return planes if n else np.empty((0, planes.shape[1], *size), planes.dtype)
+            return planes.copy() if n else np.empty((0, planes.shape[1], *size), planes.dtype)
         return np.stack(resized(planes, [size] * n, [None] * n, self.interpolation, "Resize"))
 
 
@@ -202,9 +217,7 @@ class RandomResizedCrop(Transform):
         pair("RandomResizedCrop", "size", self.size)
         resampling("RandomResizedCrop", self.interpolation)
         for argument in ("scale", "ratio"):
-            low, high = getattr(self, argument)
-            if not 0 < low <= high:
-                raise ValueError(f"RandomResizedCrop: expected {argument} (low, high), got {(low, high)}")
+            interval("RandomResizedCrop", argument, getattr(self, argument), 0, math.inf, open_low=True)
 
     def _boxes(self, n: int, height: int, width: int, rng: np.random.Generator) -> Array:
         """Left, top, right, bottom of each image's window."""
@@ -215,7 +228,7 @@ class RandomResizedCrop(Transform):
         fits = (wide > 0) & (wide <= width) & (high > 0) & (high <= height)
         row, first = np.arange(n), fits.argmax(1)
         wide, high, found = wide[row, first], high[row, first], fits.any(1)
-        middle = min(max(width / height, self.ratio[0]), self.ratio[1])
+        middle = min(max(width / max(height, 1), self.ratio[0]), self.ratio[1])
         wide = np.where(found, wide, min(width, round(height * middle)))
         high = np.where(found, high, min(height, round(width / middle)))
         left, top = (np.floor(rng.random(n) * (side - size + 1)) for side, size in ((width, wide), (height, high)))
