@@ -276,7 +276,7 @@ def test_real_cifar_files():
 
 
 def test_a_transform_that_writes_leaves_the_dataset_alone():
-    data = RNG.random((6, 4, 4, 1)).astype(np.float32)
+    data = RNG.random((6, 5, 5, 1)).astype(np.float32)
     data.setflags(write=False)
     erase = transforms.RandomErasing(1, (0.2, 0.3), (1, 1), value=9, inplace=True)
     for pipeline in (erase, transforms.Compose([transforms.Lambda(lambda image: image), erase])):
