@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._check import Array
+from ._replace import replacing
 from .autograd import value_of
 
 
@@ -53,7 +53,9 @@ def save(state: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
     arrays: dict[str, Array] = {}
     tree = _flatten(state, "", arrays)
     flat = all(isinstance(key, str) and isinstance(node, str) for key, node in tree["mapping"])
-    _replace(path, serialize(arrays, None if flat else {_TREE: json.dumps(tree)}))
+    data = serialize(arrays, None if flat else {_TREE: json.dumps(tree)})
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(data)
 
 
 _TREE = "fastnn.tree"  # where the metadata keep what is not arrays
@@ -91,38 +93,6 @@ def _named(array: Array, name: str, arrays: dict[str, Array]) -> str:
     # the library writes the memory as it lies: it has to lie in C order and native byte order
     arrays[name] = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
     return name
-
-
-def _replace(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file, whole or not at all."""
-    import tempfile
-
-    path = os.path.abspath(os.fsdecode(path))
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-        _sync_folder(os.path.dirname(path))
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):  # renamed already
-            os.unlink(temporary)
-        raise
-
-
-def _sync_folder(folder: str) -> None:
-    """Let the new name itself outlast a power cut, where folders can be opened."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _is_utf8(name: str) -> bool:

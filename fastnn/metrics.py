@@ -85,10 +85,14 @@ class TopKAccuracy(Metric):
         self.hits = self.count = 0
 
     def update(self, output: Any, target: Any) -> None:
-        """Gather scores (N, C) and classes (N,); of equal scores the class of the lower index comes first."""
+        """Gather scores (N, C) and classes (N,).
+
+        Of equal scores the class of the lower index comes first, and NaN before all of them, as `argmax` has it; a
+        sample whose own class has NaN is not hit.
+        """
         scores, labels = _classes(type(self).__name__, output, target)
         own = np.take_along_axis(scores, labels[:, None].astype(np.intp), 1)
-        ahead = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) < labels[:, None]))
+        ahead = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) < labels[:, None])) | np.isnan(scores)
         self.hits += int(((ahead.sum(1) < self.k) & ~np.isnan(own[:, 0])).sum())
         self.count += len(labels)
 
@@ -100,7 +104,8 @@ class TopKAccuracy(Metric):
 class Accuracy(TopKAccuracy):
     """The share of samples whose class has the highest score.
 
-    Targets of the output's shape are taken label by label, a score above 0 being a yes.
+    Outputs of integers are classes already.  Targets of the output's shape, 0 or 1, are taken label by label, a score
+    above 0 being a yes; a column of scores is taken as a vector.
 
     Examples
     --------
@@ -108,19 +113,29 @@ class Accuracy(TopKAccuracy):
     0.5
     >>> Accuracy()([[2.0, -1.0]], [[1, 0]])
     1.0
+    >>> Accuracy()([3, 1, 2], [3, 1, 1])
+    0.6666666666666666
     """
 
     def __init__(self) -> None:
         super().__init__(1)
 
     def update(self, output: Any, target: Any) -> None:
-        """Gather scores (N, C) and classes (N,), or scores and 0 or 1 of one shape."""
+        """Gather scores (N, C) and classes (N,), or scores and 0 or 1 of one shape, or classes and classes."""
         scores, labels = _arrays(output, target)
-        if scores.shape == labels.shape:
-            self.hits += int(((scores > 0) == (labels > 0.5)).sum())
-            self.count += scores.size
-        else:
+        if scores.ndim == labels.ndim + 1 and scores.shape[-1] == 1:
+            scores = scores[..., 0]
+        if scores.shape != labels.shape:
             super().update(scores, labels)
+            return
+        if scores.dtype.kind in "iub":
+            hits = scores == labels
+        else:
+            if not ((labels == 0) | (labels == 1)).all():
+                raise ValueError(f"Accuracy: expected targets of 0 or 1 for scores of their shape {scores.shape}")
+            hits = ((scores > 0) == (labels == 1)) & ~np.isnan(scores)
+        self.hits += int(hits.sum())
+        self.count += scores.size
 
 
 class ConfusionMatrix(Metric):
@@ -187,8 +202,8 @@ class MeanAbsoluteError(Metric):
 class R2Score(Metric):
     """1 - (squared errors) / (squared deviations of the targets from their mean), the mean over outputs.
 
-    Where the targets are constant it is 1 if they are met, else 0, as scikit-learn has it.  Moments of batches are
-    merged as they come (Chan, Golub, LeVeque 1979), so that a large mean costs no digits.
+    Where the targets are constant it is 1 if they are met, else 0.  Moments of batches are merged as they come (Chan,
+    Golub, LeVeque 1979), counted from the first target, so that a large mean costs no digits.
 
     Examples
     --------
@@ -199,7 +214,7 @@ class R2Score(Metric):
     def reset(self) -> None:
         """Forget what was gathered."""
         self.count = 0
-        self.mean = self.squares = self.errors = np.zeros(1)
+        self.first = self.mean = self.squares = self.errors = np.zeros(1)
 
     def update(self, output: Any, target: Any) -> None:
         """Gather outputs and targets of one shape, (N,) or (N, outputs)."""
@@ -207,6 +222,11 @@ class R2Score(Metric):
         if not values.size:
             return
         values, wanted = values.reshape(len(values), -1), wanted.reshape(len(wanted), -1)
+        if not self.count:
+            self.first = wanted[0]
+        if wanted.shape[1] != len(self.first):
+            raise ValueError(f"R2Score: expected {len(self.first)} outputs as before, got {wanted.shape[1]}")
+        values, wanted = values - self.first, wanted - self.first
         mean, n = wanted.mean(0), self.count + len(wanted)
         between = (mean - self.mean) ** 2 * (self.count * len(wanted) / n)
         self.squares = self.squares + ((wanted - mean) ** 2).sum(0) + between

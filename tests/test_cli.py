@@ -157,7 +157,7 @@ def test_resume(capsys):
     options = ("train", "--data", "digits", "--quiet", "--layers", "16", "--epochs", 6, "--scheduler", "step")
     run(capsys, *options, "--out", "whole")
     code = "import sys; from fastnn._cli import main; from fastnn.training import _trainer\n" \
-           "class Kill(_trainer.Callback):\n    rank = 5\n    def on_epoch_end(self, t):\n        if t.epoch == 3: raise SystemExit\n" \
+           "class Kill(_trainer.Callback):\n    def on_checkpoint(self, t):\n        if t.epoch == 3: raise SystemExit\n" \
            "init = _trainer.Trainer.__init__\n" \
            "def patched(self, *a, callbacks=(), **k): init(self, *a, callbacks=[*callbacks, Kill()], **k)\n" \
            "_trainer.Trainer.__init__ = patched\nmain(sys.argv[1:])"  # fmt: skip

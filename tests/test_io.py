@@ -234,7 +234,7 @@ def test_a_disk_that_fails_leaves_the_old_file(path, fault, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if fault == "write":
-        monkeypatch.setattr(os, "fdopen", lambda handle, mode: (os.close(handle), full())[1])
+        monkeypatch.setattr("builtins.open", full)
     else:
         monkeypatch.setattr(os, fault, full)
     with pytest.raises(OSError, match="No space left"):

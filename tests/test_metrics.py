@@ -70,3 +70,31 @@ def test_edges():
 def test_errors(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+def test_accuracy_of_classes_columns_and_nan():
+    assert Accuracy()([3, 1, 2], [1, 2, 3]) == 0
+    assert Accuracy()([3, 1, 2], [3, 1, 0]) == 2 / 3
+    assert Accuracy()([[0.5], [-0.5]], [1, 0]) == 1
+    assert Accuracy()([[0.5], [0.5]], [0, 0]) == 0
+    assert Accuracy()([math.nan, 1.0], [0, 1]) == 0.5
+    with pytest.raises(ValueError, match="expected targets of 0 or 1"):
+        Accuracy()([0.5, 0.5], [2, 1])
+
+
+def test_nan_is_the_highest_score_for_all_metrics():
+    scores, labels = [[math.nan, 1.0, 0.0], [0.0, 1.0, math.nan]], [1, 2]
+    assert Accuracy()(scores, labels) == 0
+    assert TopKAccuracy(2)(scores, labels) == 0.5
+    np.testing.assert_array_equal(ConfusionMatrix(3)(scores, labels), [[0, 0, 0], [1, 0, 0], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("value", [0.1, 0.7, 1e6 + 0.1])
+def test_r2_of_constant_targets(value):
+    wanted = np.full(7, value)
+    assert R2Score()(wanted + 1, wanted) == 0
+    assert R2Score()(wanted, wanted) == 1
+    gathered = R2Score()
+    gathered.update(wanted, wanted)
+    with pytest.raises(ValueError, match="expected 1 outputs as before, got 3"):
+        gathered.update(np.zeros((2, 3)), np.zeros((2, 3)))

@@ -186,19 +186,17 @@ def test_early_stopping_waits_and_restores():
     class Script(Callback):
         """Gives the history values of its own, and each epoch weights of its own."""
 
-        rank = -1
-
         def on_epoch_end(self, trainer):
-            trainer.history["loss"][-1] = [3.0, 2.0, 1.0, 1.5, 0.99, 1.2, 1.1, 0.98][trainer.epoch - 1]
+            trainer.logs["loss"] = [3.0, 2.0, 1.0, 1.5, 0.99, 1.2, 1.1, 0.98][trainer.epoch - 1]
             trainer.model[0].bias.data[...] = trainer.epoch
 
     stopping = EarlyStopping("loss", patience=3, min_delta=0.05)
-    trainer = make(callbacks=[stopping, Script()])
+    trainer = make(callbacks=[Script(), stopping])
     trainer.fit(loader(), 100)
     assert trainer.epoch == 6
     assert (stopping.best, stopping.best_epoch) == (1.0, 3)
     assert (trainer.model[0].bias.data == 3).all()
-    stays = make(callbacks=[EarlyStopping("loss", patience=1, restore_best=False), Script()])
+    stays = make(callbacks=[Script(), EarlyStopping("loss", patience=1, restore_best=False)])
     stays.fit(loader(), 100)
     assert (stays.model[0].bias.data == 4).all()
 
@@ -283,7 +281,7 @@ def test_events_come_in_order():
 
     log = Log()
     make(callbacks=[log]).fit([(X, Y)], 2)
-    epoch = ["on_epoch_start", "on_batch_end", "on_epoch_end"]
+    epoch = ["on_epoch_start", "on_batch_end", "on_epoch_end", "on_checkpoint"]
     assert log.seen == ["on_fit_start", *epoch, *epoch, "on_fit_end"]
 
 
@@ -312,3 +310,172 @@ def test_errors():
 def test_fastnn_names_it_without_importing_it():
     code = "import sys, fastnn; assert not any(m.startswith('fastnn.training') or m.startswith('fastnn.data') for m in sys.modules); print(fastnn.Trainer.__name__, fastnn.data.DataLoader.__name__, 'Trainer' in dir(fastnn))"
     assert python("-c", code).split() == ["Trainer", "DataLoader", "True"]
+
+
+def test_early_stopping_forgets_another_training():
+    stopping = EarlyStopping("loss", patience=2)
+    make(callbacks=[stopping]).fit(loader(), 6)
+    second = make(callbacks=[stopping])
+    second.fit(loader(3), 6)
+    alone = make(callbacks=[EarlyStopping("loss", patience=2)])
+    alone.fit(loader(3), 6)
+    np.testing.assert_array_equal(weights(second), weights(alone))
+    assert second.history["loss"] == alone.history["loss"]
+
+
+def test_a_training_that_was_stopped_early_stays_so(tmp_path):
+    def trainer():
+        stopping = EarlyStopping("loss", patience=1, min_delta=10.0)  # never better by that much
+        return make(callbacks=[ModelCheckpoint(tmp_path / "last"), stopping])
+
+    first, again = trainer(), trainer()
+    first.fit(loader(), 9)
+    again.load(tmp_path / "last")
+    again.fit(loader(), 9)
+    assert first.epoch == again.epoch == 2
+
+
+def test_checkpoints_hold_what_all_callbacks_know(tmp_path):
+    names = ["a", "b"]
+    trainer = make(callbacks=[ModelCheckpoint(tmp_path / name, "loss") for name in names])
+    trainer.fit(loader(), 4)
+    for name in names:
+        saved = fastnn.load(tmp_path / name)
+        assert [each["best_epoch"] for each in saved["callbacks"].values()] == [saved["epoch"]] * 2
+
+
+def test_validation_in_some_fits_only(tmp_path):
+    path = tmp_path / "history.csv"
+    trainer = make(callbacks=[CSVLogger(path)])
+    trainer.fit(loader(), 2)
+    trainer.fit(loader(), 3, [(X, Y)])
+    trainer.fit(loader(), 4)
+    assert {len(values) for values in trainer.history.values()} == {4}
+    assert np.isnan(trainer.history["val_loss"]).tolist() == [True, True, False, True]
+    assert len(path.read_text().splitlines()) == 5
+    late = make(callbacks=[EarlyStopping()])
+    late.fit(loader(), 1, [(X, Y)])
+    with pytest.raises(KeyError, match="got 'val_loss'; give fit validation data"):
+        late.fit(loader(), 9)
+
+
+def test_a_state_is_a_copy_and_is_taken_whole_or_not_at_all():
+    trainer = make()
+    trainer.fit(loader(), 1)
+    state, before = trainer.state_dict(), weights(trainer)
+    trainer.fit(loader(), 3)
+    trainer.load_state_dict(state)
+    np.testing.assert_array_equal(weights(trainer), before)
+    assert (trainer.epoch, len(trainer.history["loss"])) == (1, 1)
+
+    scheduled = make(scheduler=lambda o: optim.lr_scheduler.StepLR(o, 2))
+    untouched = weights(scheduled)
+    with pytest.raises(ValueError, match="the state of one scheduler, got none"):
+        scheduled.load_state_dict(state)
+    with pytest.raises(ValueError, match="expected a trainer's state, which has model, optimizer"):
+        scheduled.load_state_dict(network().state_dict())
+    other = make()
+    other.optimizer.add_param_group({"params": [nn.Parameter(np.zeros(2, np.float32))]})
+    with pytest.raises(ValueError, match="expected groups of"):
+        other.load_state_dict(state)
+    np.testing.assert_array_equal(weights(other), untouched)
+
+
+def test_resuming_with_a_samplers_own_generator(tmp_path):
+    def batches():
+        sampler = data.WeightedRandomSampler(np.arange(1, 97), 60, rng=3)
+        return data.DataLoader(data.TensorDataset(X, Y), 20, sampler=sampler, rng=4)
+
+    whole = make()
+    whole.fit(batches(), 4)
+    part = make()
+    part.fit(batches(), 2)
+    part.save(tmp_path / "state")
+    rest = make()
+    rest.load(tmp_path / "state")
+    rest.fit(batches(), 4)
+    np.testing.assert_array_equal(weights(rest), weights(whole))
+
+
+def test_predict_takes_tensors_and_refuses_datasets():
+    trainer = make()
+    np.testing.assert_array_equal(trainer.predict(fastnn.tensor(X)), trainer.predict(X))
+    with pytest.raises(TypeError, match="a DataLoader of this TensorDataset"):
+        trainer.predict(data.TensorDataset(X, Y))
+
+
+def test_empty_batches_are_passed_over():
+    trainer, empty = make(), (X[:0], Y[:0])
+    trainer.fit([empty, (X, Y), empty], 1)
+    assert trainer.evaluate([(X, Y), empty]) == trainer.evaluate([(X, Y)])
+    with pytest.raises(ValueError, match="at least one batch"):
+        trainer.fit([empty], 2)
+
+
+def test_names_and_norms_that_have_no_meaning():
+    for name in ("loss", "lr", "val_accuracy"):
+        with pytest.raises(ValueError, match=f"another name for a metric than '{name}'"):
+            make(metrics={name: metrics.Accuracy()})
+    for norm in (-1, float("nan")):
+        with pytest.raises(ValueError, match="expected max_grad_norm in"):
+            make(max_grad_norm=norm)
+
+
+def test_every_callback_sees_the_end():
+    seen = []
+
+    class Fails(Callback):
+        def on_fit_start(self, trainer):
+            raise RuntimeError("start")
+
+        def on_fit_end(self, trainer):
+            seen.append("fails")
+            raise OSError("end")
+
+    class Watches(Callback):
+        def on_fit_end(self, trainer):
+            seen.append("watches")
+
+    with pytest.raises(OSError, match="end"):
+        make(callbacks=[Fails(), Watches()]).fit(loader(), 1)
+    assert seen == ["fails", "watches"]
+
+
+class Counted(metrics.Metric):
+    """A value that is a NumPy scalar."""
+
+    def reset(self):
+        self.count = np.int64(0)
+
+    def update(self, output, target):
+        self.count += len(target)
+
+    def compute(self):
+        return self.count
+
+
+def test_values_of_metrics_are_floats(tmp_path):
+    trainer = make(metrics={"count": Counted()}, callbacks=[CSVLogger(tmp_path / "h.csv")])
+    assert trainer.fit(loader(), 1)["count"] == [96.0]
+    assert "count" in (tmp_path / "h.csv").read_text().splitlines()[0].split(",")
+
+
+def test_tensorboard_of_an_empty_parameter_and_odd_images(tmp_path):
+    pytest.importorskip("tensorboardX")
+    trainer = make(callbacks=[TensorBoard(tmp_path)])
+    trainer.model.empty = nn.Parameter(np.zeros((0, 3), np.float32))
+    trainer.fit(loader(), 1)
+    for shape in ((2, 5, 5, 5), (0, 3, 4, 4), (3, 4, 4)):
+        with pytest.raises(ValueError, match="expected images"):
+            TensorBoard(tmp_path, images=np.zeros(shape))
+
+
+def test_progress_without_a_length(capsys):
+    pytest.importorskip("tqdm")
+
+    class Order:
+        def __iter__(self):
+            return iter(range(96))
+
+    make(progress=True).fit(data.DataLoader(data.TensorDataset(X, Y), 32, sampler=Order()), 1)
+    assert "epoch 1/1" in capsys.readouterr().err

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from .._extras import extra
+from .._replace import replacing
 
 
 def find(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
@@ -52,13 +52,8 @@ def unpack(archive: Path, names: Sequence[str], folder: Path) -> None:
             name = member.name.rsplit("/", 1)[-1]
             source = tar.extractfile(member) if member.isfile() and name in names else None
             if source is not None:
-                _write(folder / name, source.read())
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+                with replacing(folder / name) as temporary:
+                    Path(temporary).write_bytes(source.read())
 
 
 def contents(path: Path) -> bytes:

@@ -192,9 +192,7 @@ def _cifar_binary(file: Path) -> tuple[Array, Array]:
     size = file.stat().st_size  # the file is read as it is joined with the others, not held beside them
     data = np.memmap(file, np.uint8, "r") if size else np.empty(0, np.uint8)
     if size == 0 or size % 3073 or data[::3073].max() > 9:
-        raise ValueError(
-            f"CIFAR10: {file} of {size} bytes is not made of records of a label below 10 and 3072 bytes"
-        )
+        raise ValueError(f"CIFAR10: {file} of {size} bytes is not made of records of a label below 10 and 3072 bytes")
     records = data.reshape(-1, 3073)
     return records[:, 1:], records[:, 0].astype(np.int64)
 

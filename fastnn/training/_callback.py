@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _check
 from .._extras import extra
+from .._replace import replacing
 from ..metrics import Metric
 
 if TYPE_CHECKING:
@@ -20,19 +21,12 @@ __all__ = ["CSVLogger", "Callback", "EarlyStopping", "ModelCheckpoint", "Progres
 class Callback:
     """Base class of callbacks: a subclass defines those events that it cares for.
 
-    Attributes
-    ----------
-    rank : int
-        Callbacks of a lower rank are called first; those of one rank in the order in which they were given.
-
     Examples
     --------
     >>> class Shout(Callback):
     ...     def on_epoch_end(self, trainer):
     ...         print(f"epoch {trainer.epoch}: {trainer.history['loss'][-1]:.3f}!")
     """
-
-    rank: int = 0
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Training begins, or goes on."""
@@ -44,7 +38,10 @@ class Callback:
         """Parameters were updated; `logs` holds the epoch's mean loss so far."""
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        """An epoch and its validation are finished, and in the history."""
+        """An epoch and its validation are finished: its values are `trainer.logs`, and the last of the history."""
+
+    def on_checkpoint(self, trainer: Trainer) -> None:
+        """Every callback has seen the end of the epoch: the trainer's state can be written."""
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Training ends, be it by an error or Ctrl-C."""
@@ -66,7 +63,10 @@ class ProgressBar(Callback):
 
     def on_epoch_start(self, trainer: Trainer) -> None:
         """Show an empty bar."""
-        total = len(trainer.data) if hasattr(trainer.data, "__len__") else None
+        try:
+            total = len(trainer.data)
+        except TypeError:  # a generator, or a loader whose sampler has no length
+            total = None
         self.bar = self.tqdm(total=total, desc=f"epoch {trainer.epoch + 1}/{trainer.epochs}", unit="batch")
 
     def on_batch_end(self, trainer: Trainer, logs: dict[str, float]) -> None:
@@ -76,7 +76,7 @@ class ProgressBar(Callback):
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Show the epoch's values."""
-        values = {name: values[-1] for name, values in trainer.history.items() if name not in ("lr", "seconds")}
+        values = {name: value for name, value in trainer.logs.items() if name not in ("lr", "seconds")}
         self.bar.set_postfix({name: f"{value:.4f}" for name, value in values.items() if isinstance(value, float)})
         self._close()
 
@@ -100,14 +100,19 @@ class _Watching(Callback):
         self.best = math.nan
         self.best_epoch = 0
 
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Forget another training's best."""
+        if not trainer.epoch:
+            self.best, self.best_epoch = math.nan, 0
+
     def improved(self, trainer: Trainer) -> bool:
         """Whether the last epoch is the best so far."""
-        if self.monitor not in trainer.history:
+        if self.monitor not in trainer.logs:
             raise KeyError(
-                f"{type(self).__name__}: expected monitor to be one of {', '.join(trainer.history)}, "
+                f"{type(self).__name__}: expected monitor to be one of {', '.join(trainer.logs)}, "
                 f"got {self.monitor!r}" + ("; give fit validation data" * self.monitor.startswith("val_"))
             )
-        value = float(trainer.history[self.monitor][-1])
+        value = float(trainer.logs[self.monitor])
         metric = trainer.metrics.get(self.monitor.removeprefix("val_"))
         rises = self.mode == "max" or (self.mode is None and isinstance(metric, Metric) and metric.higher_is_better)
         gain = value - self.best if rises else self.best - value
@@ -159,13 +164,25 @@ class EarlyStopping(_Watching):
         self.restore_best = bool(restore_best)
         self.best_weights: dict[str, Any] = {}
 
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Forget another training's best; end at once one that was stopped already."""
+        super().on_fit_start(trainer)
+        if not trainer.epoch:
+            self.best_weights = {}
+        elif self.best_epoch:
+            self._judge(trainer)
+
+    def _judge(self, trainer: Trainer) -> None:
+        if trainer.epoch - self.best_epoch >= self.patience:
+            trainer.stop = True
+
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Compare."""
         if self.improved(trainer):
             if self.restore_best:
                 self.best_weights = {name: array.copy() for name, array in trainer.model.state_dict().items()}
-        elif trainer.epoch - self.best_epoch >= self.patience:
-            trainer.stop = True
+        else:
+            self._judge(trainer)
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Bring the best weights back."""
@@ -193,11 +210,15 @@ class ModelCheckpoint(_Watching):
     def __init__(self, path: str | os.PathLike[str], monitor: str | None = None, mode: str | None = None):
         super().__init__(monitor or "", mode)
         self.path = path
-        self.rank = 1 if monitor else 2  # after those whose states it writes
+        self.due = False
 
     def on_epoch_end(self, trainer: Trainer) -> None:
+        """Compare."""
+        self.due = not self.monitor or self.improved(trainer)
+
+    def on_checkpoint(self, trainer: Trainer) -> None:
         """Write."""
-        if not self.monitor or self.improved(trainer):
+        if self.due:
             trainer.save(self.path)
 
 
@@ -215,9 +236,10 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Write."""
-        scalars = {name: values for name, values in trainer.history.items() if isinstance(values[-1], (int, float))}
+        history = trainer.history.items()
+        scalars = {name: values for name, values in history if all(isinstance(value, float) for value in values)}
         rows = zip(*([f"{value:.9g}" for value in values] for values in scalars.values()), strict=True)
-        with open(self.path, "w", newline="", encoding="utf-8") as file:
+        with replacing(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["epoch", *scalars])
             writer.writerows([i + 1, *row] for i, row in enumerate(rows))

@@ -45,8 +45,10 @@ class TensorBoard(Callback):
     ):
         self.histograms = _check.count("TensorBoard", "histograms", histograms)
         self.images = None if images is None else np.asarray(value_of(images))
-        if self.images is not None and self.images.ndim != 4:
-            raise ValueError(f"TensorBoard: expected images of four dimensions, got shape {self.images.shape}")
+        if self.images is not None:
+            shape = self.images.shape
+            if len(shape) != 4 or 0 in shape or not {shape[1], shape[3]} & {1, 3, 4}:
+                raise ValueError(f"TensorBoard: expected images (N, C, H, W) or (N, H, W, C), got shape {shape}")
         self.log_dir = os.fspath(log_dir)
         self.own = writer is None
         self.writer = writer
@@ -61,19 +63,21 @@ class TensorBoard(Callback):
             return
         self.writer.add_text("model", "    " + repr(trainer.model).replace("\n", "\n    "), 0)
         if self.images is not None:
-            channels_last = self.images.shape[3] in (1, 3) and self.images.shape[1] not in (1, 3)
+            channels_last = self.images.shape[3] in (1, 3, 4) and self.images.shape[1] not in (1, 3, 4)
             self.writer.add_images("images", self.images, 0, dataformats="NHWC" if channels_last else "NCHW")
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Write the epoch's values, and histograms when it is time."""
-        for name, values in trainer.history.items():
-            if not isinstance(values[-1], (int, float)):
+        for name, value in trainer.logs.items():
+            if not isinstance(value, float):
                 continue
             of = "validation" if name.startswith("val_") else "training"
             tag = name if name in ("lr", "seconds") else f"{name.removeprefix('val_')}/{of}"
-            self.writer.add_scalar(tag, values[-1], trainer.epoch)
+            self.writer.add_scalar(tag, value, trainer.epoch)
         if self.histograms and trainer.epoch % self.histograms == 0:
             for name, parameter in trainer.model.named_parameters():
+                if not parameter.size:
+                    continue
                 self.writer.add_histogram(f"parameters/{name}", parameter.data, trainer.epoch)
                 if parameter.grad is not None:
                     self.writer.add_histogram(f"gradients/{name}", parameter.grad, trainer.epoch)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import math
 import os
 import time
@@ -13,7 +15,8 @@ import numpy as np
 from .. import _check, io, optim
 from .._check import Array
 from .._random import get_rng_state, set_rng_state
-from ..autograd import value_of
+from ..autograd import Tensor, value_of
+from ..data import Dataset
 from ..metrics import Metric
 from ..nn import Module, utils
 from ..nn._modes import evaluating
@@ -33,7 +36,8 @@ class Trainer:
         Of output and target; returns a loss that `backward` can start from.
     optimizer : Optimizer
     metrics : mapping of str to Metric, optional
-        Computed on the training batches as they pass, and on the validation data.
+        Computed on the training batches as they pass, and on the validation data.  Not called "loss", "lr" or
+        "seconds", nor "val_...".
     scheduler : LRScheduler, optional
         Stepped after each epoch; `OneCycleLR` and `CyclicLR` after each batch; `ReduceLROnPlateau` is given the
         validation's loss (the training's, where there is no validation).
@@ -49,7 +53,9 @@ class Trainer:
     epoch, step : int
         Epochs and updates that are finished.
     history : dict of str to list of float
-        One value for each epoch: "loss" and metrics, "val_loss" and so on, "lr", "seconds".
+        One value for each epoch: "loss" and metrics, "val_loss" and so on, "lr", "seconds"; NaN where there was none.
+    logs : dict of str to float
+        The values of the last epoch.
     stop : bool
         A callback sets it to end the training after the epoch.
     interrupted : bool
@@ -89,15 +95,21 @@ class Trainer:
                 raise TypeError(f"Trainer: expected {argument} to be a {kind.__name__}, got {type(value).__name__}")
         self.model, self.criterion, self.optimizer, self.scheduler = model, criterion, optimizer, scheduler
         self.metrics = dict(metrics or {})
-        self.max_grad_norm = None if max_grad_norm is None else _check.real("Trainer", "max_grad_norm", max_grad_norm)
-        own = [ProgressBar()] if progress else []
-        self.callbacks = sorted([*own, *callbacks], key=lambda callback: callback.rank)
+        for name in self.metrics:
+            if name in ("loss", "lr", "seconds", "epoch") or name.startswith("val_"):
+                raise ValueError(f"Trainer: expected another name for a metric than {name!r}, which has a meaning")
+        if max_grad_norm is not None:
+            max_grad_norm = _check.in_range("Trainer", "max_grad_norm", max_grad_norm, 0)
+        self.max_grad_norm = max_grad_norm
+        self.callbacks = [*([ProgressBar()] if progress else []), *callbacks]
         self.epoch = self.step = 0
         self.history: History = {}
+        self.logs: dict[str, Any] = {}
         self.stop = self.interrupted = False
         self.data: Any = None
+        self.validation: Any = None
         self.epochs = 0
-        self._data_state: dict[str, Any] | None = None
+        self._data_states: list[Any] = [None, None]
 
     def fit(self, data: Iterable[Any], epochs: int, validation: Iterable[Any] | None = None) -> History:
         """Train until `epochs` epochs are finished, those of a loaded checkpoint included.
@@ -120,13 +132,15 @@ class Trainer:
         FloatingPointError
             If the loss is not finite.
         """
-        self.data, self.epochs = data, _check.count("Trainer.fit", "epochs", epochs)
+        self.epochs = _check.count("Trainer.fit", "epochs", epochs)
+        self.data, self.validation = data, validation
         self.stop = self.interrupted = False
-        if self._data_state is not None and hasattr(data, "load_state_dict"):
-            data.load_state_dict(self._data_state)
-        self._data_state = None
-        self._call("on_fit_start")
+        for source, state in zip((self.data, self.validation), self._data_states, strict=True):
+            if state is not None and hasattr(source, "load_state_dict"):
+                source.load_state_dict(state)
+        self._data_states = [None, None]
         try:
+            self._call("on_fit_start")
             while self.epoch < self.epochs and not self.stop:
                 start, rate = time.perf_counter(), self.optimizer.param_groups[0]["lr"]
                 self._call("on_epoch_start")
@@ -135,13 +149,18 @@ class Trainer:
                     logs |= {f"val_{name}": value for name, value in self.evaluate(validation).items()}
                 self.epoch += 1
                 self._schedule(logs.get("val_loss", logs["loss"]))
-                for name, value in {**logs, "lr": rate, "seconds": time.perf_counter() - start}.items():
-                    self.history.setdefault(name, []).append(value)
+                self.logs = {**logs, "lr": rate, "seconds": time.perf_counter() - start}
+                for name in {**self.history, **self.logs}:
+                    values = self.history.setdefault(name, [math.nan] * (self.epoch - 1))
+                    values.append(self.logs.get(name, math.nan))
                 self._call("on_epoch_end")
+                self._call("on_checkpoint")
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
-            self._call("on_fit_end")
+            with contextlib.ExitStack() as ends:  # each of them, whatever another raises
+                for callback in reversed(self.callbacks):
+                    ends.callback(callback.on_fit_end, self)
         return self.history
 
     def _train(self, data: Iterable[Any]) -> dict[str, float]:
@@ -151,6 +170,8 @@ class Trainer:
         for metric in self.metrics.values():
             metric.reset()
         for number, (input, target) in enumerate(data):
+            if not len(target):
+                continue
             self.optimizer.zero_grad()
             output = self.model(input)
             loss = self.criterion(output, target)
@@ -179,7 +200,8 @@ class Trainer:
         return value
 
     def _metrics(self) -> dict[str, Any]:
-        return {name: metric.compute() for name, metric in self.metrics.items()}
+        values = {name: metric.compute() for name, metric in self.metrics.items()}
+        return {name: float(value) if np.ndim(value) == 0 else value for name, value in values.items()}
 
     def _schedule(self, loss: float) -> None:
         if isinstance(self.scheduler, optim.lr_scheduler.ReduceLROnPlateau):
@@ -199,6 +221,8 @@ class Trainer:
             metric.reset()
         with evaluating(self.model):
             for input, target in data:
+                if not len(target):
+                    continue
                 output = self.model(input)
                 total, count = total + float(self.criterion(output, target)) * len(target), count + len(target)
                 for metric in self.metrics.values():
@@ -212,11 +236,13 @@ class Trainer:
 
         Parameters
         ----------
-        data : ndarray or iterable
+        data : ndarray, Tensor or iterable
             One array, which is taken as it is, or batches: of inputs, or of (input, target).
         """
+        if isinstance(data, Dataset):
+            raise TypeError(f"Trainer.predict: expected batches, such as a DataLoader of this {type(data).__name__}")
         with evaluating(self.model):
-            if isinstance(data, np.ndarray):
+            if isinstance(data, (np.ndarray, Tensor)):
                 return np.asarray(value_of(self.model(data)))
             batches = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in data)
             outputs = [np.asarray(value_of(self.model(batch))) for batch in batches]
@@ -225,21 +251,49 @@ class Trainer:
         return np.concatenate(outputs)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the epochs to come depend on, at the end of an epoch."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
-            "callbacks": {name: callback.state_dict() for name, callback in self._named_callbacks()},
-            "data": self.data.state_dict() if hasattr(self.data, "state_dict") else None,
-            "rng": get_rng_state(),
-            "epoch": self.epoch,
-            "step": self.step,
-            "history": self.history,
-        }
+        """Return everything that the epochs to come depend on, at the end of an epoch; a copy."""
+        sources = (self.data, self.validation)
+        return copy.deepcopy(
+            {
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+                "callbacks": {name: callback.state_dict() for name, callback in self._named_callbacks()},
+                "data": [each.state_dict() if hasattr(each, "state_dict") else None for each in sources],
+                "rng": get_rng_state(),
+                "epoch": self.epoch,
+                "step": self.step,
+                "history": self.history,
+            }
+        )
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a state: with the same data, training gives the same bits as if it had not been interrupted."""
+        """Go on from a state: with the same data, training gives the same bits as if it had not been interrupted.
+
+        Parameters
+        ----------
+        state_dict : mapping
+            What `state_dict` returned, of a trainer with such a model, optimizer and scheduler.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit; nothing has changed then.
+        """
+        own = self.state_dict()
+        missing = [name for name in own if name not in state_dict]
+        if missing:
+            raise ValueError(f"Trainer.load_state_dict: expected a trainer's state, which has {', '.join(missing)}")
+        if (state_dict["scheduler"] is None) != (self.scheduler is None):
+            got, expected = ("none", "one") if self.scheduler is not None else ("one", "none")
+            raise ValueError(f"Trainer.load_state_dict: expected the state of {expected} scheduler, got {got}")
+        try:
+            self._take(state_dict)
+        except Exception:
+            self._take(own)
+            raise
+
+    def _take(self, state_dict: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state_dict["model"])
         self.optimizer.load_state_dict(state_dict["optimizer"])
         if self.scheduler is not None:
@@ -247,7 +301,7 @@ class Trainer:
         for name, callback in self._named_callbacks():
             if name in state_dict["callbacks"]:
                 callback.load_state_dict(state_dict["callbacks"][name])
-        self._data_state = state_dict["data"]
+        self._data_states = list(state_dict["data"])
         set_rng_state(state_dict["rng"])
         self.epoch, self.step = state_dict["epoch"], state_dict["step"]
         self.history = {name: list(values) for name, values in state_dict["history"].items()}

@@ -1,0 +1,38 @@
+"""Files that are replaced as a whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The name of a new file beside `path`, which takes its place when the block ends well, and is gone if not."""
+    import tempfile
+
+    path = os.path.abspath(os.fsdecode(path))
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
+    os.close(handle)
+    try:
+        yield temporary
+        _sync(temporary, os.O_RDWR)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+        if os.name == "posix":  # the new name itself outlasts a power cut, where folders can be opened
+            _sync(os.path.dirname(path), os.O_RDONLY)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):  # renamed already
+            os.unlink(temporary)
+        raise
+
+
+def _sync(path: str, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
