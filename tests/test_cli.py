@@ -209,7 +209,7 @@ def test_plot_and_bench(capsys, tmp_path):
         (("train", "--data", "empty.csv"), "empty.csv is empty"),
         (("train", "--data", "one.csv"), "at least two classes, got 1"),
         (("train", "--data", "digits", "--activation", "rellu", "--quiet"), "expected activation to be one of"),
-        (("train", "--data", "digits", "--resume", "--quiet"), "checkpoint.safetensors: No such file"),
+        (("train", "--data", "digits", "--resume", "--quiet"), "--resume: found no training in run"),
         (("train", "--data", "cifar10", "--root", "no"), "CIFAR10: could not download"),
         (("evaluate", "words.csv", "--data", "digits"), "words.csv' is not a safetensors file"),
         (("evaluate", "foreign.safetensors", "--data", "digits"), "was not written by `fastnn train`"),
@@ -275,3 +275,67 @@ def test_tables(tmp_path):
     assert classes_of(np.array([0.5, 1.0]), "auto") == []
     assert classes_of(np.arange(3), "regression") == []
     assert classes_of(np.arange(30), "classification")[-1] == "29"
+    assert classes_of(np.array(["007", "1", "1.0", "7"]), "auto") == ["1", "007"]
+
+
+def numbers_table(path="t.csv", n=60):
+    x = RNG.normal(size=(n, 2))
+    table(path, ["u", "v", "y"], np.column_stack([x, x @ [1, -2]]).tolist())
+    return x
+
+
+def test_what_is_held_out_tells_nothing(capsys):
+    """Means and deviations are those of the rows that are learned from."""
+    x = numbers_table()
+    x[:, 0] += 100 * (np.arange(60) == 3)
+    table("t.csv", ["u", "v", "y"], np.column_stack([x, x[:, 1]]).tolist())
+    run(capsys, "train", "--data", "t.csv", "--quiet", "--epochs", 1)
+    learned = fastnn.data.random_split(range(60), [0.8, 0.2], rng=0)[0].indices
+    saved = fastnn.load("run/model.safetensors")["inputs"]
+    np.testing.assert_allclose(saved["mean"], x[learned].mean(0))
+    np.testing.assert_allclose(saved["target_std"], x[learned, 1].std())
+
+
+def test_resuming_asks_for_the_same_options(capsys):
+    numbers_table()
+    begin = ["train", "--data", "t.csv", "--quiet", "--epochs", "2"]
+    run(capsys, *begin)
+    assert "--resume: the training in run began with --optimizer adamw, not sgd" in usage(
+        capsys, *begin, "--resume", "--optimizer", "sgd"
+    )
+    more = usage(capsys, "train", "--data", "t.csv", "--quiet", "--epochs", "5", "--resume")
+    assert "began with --epochs 2, not 5" in more  # the cosine was planned for two
+    begin += ["--scheduler", "none", "--out", "open"]
+    run(capsys, *begin)
+    begin[5] = "5"
+    assert json.loads(run(capsys, *begin, "--resume", "--json").out)["epochs"] == 5
+
+
+def test_predictions_of_the_standard_input_and_of_a_file_that_fails(capsys, tmp_path):
+    numbers_table()
+    run(capsys, "train", "--data", "t.csv", "--quiet", "--epochs", 1)
+    expected = run(capsys, "predict", "run/model.safetensors", "t.csv").out
+    command = [sys.executable, "-m", "fastnn", "predict", "run/model.safetensors", "-"]
+    with open("t.csv", "rb") as file:
+        assert subprocess.run(command, stdin=file, capture_output=True, check=True).stdout.decode() == expected
+    run(capsys, "predict", "run/model.safetensors", "t.csv", "--out", "p.csv")
+    table("bad.csv", ["u", "v"], [[1, 2], [3, "x"]])
+    run(capsys, "predict", "run/model.safetensors", "bad.csv", "--out", "p.csv", code=1)
+    assert (tmp_path / "p.csv").read_text() == expected
+    assert not list(tmp_path.glob("p.csv.*"))
+    table("one.csv", ["u", "v", "y"], [[1, 2, 3]])
+    assert json.loads(run(capsys, "evaluate", "run/model.safetensors", "--data", "one.csv", "--json").out)["r2"] is None
+    np.savez("flat.npz", x=np.arange(3))
+    assert "expected x (N, ...) of numbers" in run(capsys, "predict", "run/model.safetensors", "flat.npz", code=1).err
+    assert "--out: expected a .csv" in usage(capsys, "predict", "run/model.safetensors", "t.csv", "--out", "foo-")
+
+
+def test_more_failures_without_a_traceback(capsys):
+    for name in ("linear", "threshold", "batch_norm"):
+        assert "which needs more than x" in run(capsys, "plot", "activation", name, code=1).err
+    run(capsys, "plot", "activation", "prelu")
+    with open("h.csv", "w") as file:
+        file.write("epoch,loss\n1,2\n2\n")
+    assert "cells that are no numbers" in run(capsys, "plot", "history", "h.csv", code=1).err
+    table("three.csv", ["u", "y"], [[1, 2.5], [2, 3.5], [3, 4.5]])
+    assert "at least 5 rows, one of which is held out, got 3" in run(capsys, "train", "--data", "three.csv", code=1).err

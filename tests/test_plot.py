@@ -1,5 +1,6 @@
 """Pictures: what is drawn, from which numbers; that they can be written; errors."""
 
+import math
 import sys
 
 import numpy as np
@@ -114,3 +115,40 @@ def test_global_state_is_left_alone():
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
     plot.activation("relu")
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_a_layer_that_is_called_twice():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.relu, self.last = nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 3)
+
+        def forward(self, input):
+            return self.relu(self.last(self.relu(self.first(input))))
+
+    model = Twice()
+    model.first.bias.data[...] = -99
+    model.last.bias.data[...] = 99
+    titles = [axes.get_title() for axes in plot.dead_relus(model, np.ones((5, 4))).axes if axes.get_title()]
+    assert titles == ["relu ReLU: 3 of 3 dead (100 %)", "relu ReLU (2): 0 of 3 dead (0 %)"]
+    with pytest.raises(ValueError, match="at least one sample"):
+        plot.dead_relus(model, np.ones((0, 4)))
+
+
+def test_history_of_validation_that_came_late():
+    axes = plot.history({"loss": [3.0, 2.0, 1.0], "val_loss": [math.nan, 2.5, math.nan]}).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["training 1", "validation 2.5"]
+    assert axes.texts[1].xy == (2, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("target", "classes"), [([0, 2], ()), ([0], ()), ([0, -1], ()), ([0.0, 1.0], ()), (None, ["a"])]
+)
+def test_predictions_refuse_what_does_not_fit(target, classes):
+    with pytest.raises(ValueError, match=r"plot\.predictions: expected"):
+        plot.predictions(np.zeros((2, 4, 4)), np.zeros((2, 2)), target, classes)
+
+
+def test_names_may_be_numbers():
+    plot.confusion_matrix(np.eye(2, dtype=int), [0, 1])
+    plot.predictions(np.zeros((2, 4, 5, 5), np.float32), np.zeros((2, 2)), [0, 1], [7, 8])

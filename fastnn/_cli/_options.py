@@ -56,8 +56,8 @@ def add_output(parser: Any) -> None:
 
 def report(values: dict[str, Any], as_json: bool) -> None:
     """Print results: as JSON, or a line each."""
-    if as_json:
-        print(json.dumps(values))
+    if as_json:  # which knows no NaN
+        print(json.dumps({name: None if value != value else value for name, value in values.items()}))
         return
     width = max(map(len, values)) + 2
     for name, value in values.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,11 +50,11 @@ class Inputs:
         """Class numbers, or a column of numbers by their mean and deviation."""
         if not self.classes:
             return ((values.astype(np.float64).reshape(-1, 1) - self.target_mean) / self.target_std).astype(np.float32)
-        numbers = {name: i for i, name in enumerate(self.classes)}
-        unknown = sorted({str(value) for value in values} - set(numbers))
+        numbers = {_label(name): i for i, name in enumerate(self.classes)}
+        unknown = sorted({str(value) for value in values if _label(value) not in numbers})
         if unknown:
             raise ValueError(f"expected targets among {', '.join(self.classes)}; got {', '.join(unknown[:5])}")
-        return np.array([numbers[str(value)] for value in values])
+        return np.array([numbers[_label(value)] for value in values])
 
 
 def image_transform(inputs: Inputs, augment: bool) -> transforms.Compose:
@@ -72,9 +73,13 @@ def open_images(inputs: Inputs, root: str, train: bool, augment: bool) -> Any:
     return kind(train, transform) if inputs.source == "digits" else kind(root, train, transform)
 
 
-def read_rows(path: Path) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """The names of a CSV file's columns, and its rows, some at a time; columns without names are called 0, 1, 2."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
+def read_rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """The names of a CSV file's columns, and its rows, some at a time; columns without names are called 0, 1, 2.
+
+    "-" is the standard input.
+    """
+    source = sys.stdin.fileno() if path == "-" else path
+    with open(source, newline="", encoding="utf-8-sig", closefd=path != "-") as file:
         reader = csv.reader(file)
         first = next(reader, None)
         if first is None:
@@ -104,7 +109,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def numbers(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> Array:
+def numbers(path: str | Path, names: Sequence[str], rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> Array:
     """Columns of a table as float64."""
     missing = [name for name in wanted if name not in names]
     if missing:
@@ -155,9 +160,14 @@ def load_arrays(path: Path) -> dict[str, Array]:
         return {name: file[name] for name in file.files}
 
 
+def _label(value: Any) -> str | float:
+    """What makes a class: 1 and 1.0 are one."""
+    return float(value) if _is_number(str(value)) else str(value)
+
+
 def classes_of(values: Array, task: str) -> list[str]:
     """The classes' names in order, or none if the values are to be predicted as numbers."""
-    texts = {str(value) for value in values}
+    texts = {_label(value): str(value) for value in values[::-1]}.values()  # each named as it came first
     words = sorted(text for text in texts if not _is_number(text))
     whole = not words and all(float(text).is_integer() for text in texts)
     if task == "regression" or (task == "auto" and not words and not (whole and len(texts) <= MOST_CLASSES)):

@@ -148,4 +148,7 @@ def read_history(path: Path) -> dict[str, list[float]]:
         rows = list(csv.DictReader(file))
     if not rows or "epoch" not in rows[0]:
         raise ValueError(f"{path} is not a history: it has no column 'epoch'")
-    return {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
+    try:
+        return {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
+    except (TypeError, ValueError):  # a cell that is missing, or no number
+        raise ValueError(f"{path} is not a history: it has cells that are no numbers") from None

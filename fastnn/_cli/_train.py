@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
@@ -82,17 +83,38 @@ def open_data(options: Namespace) -> tuple[Any, Any, Inputs, int]:
     if path.suffix not in (".csv", ".npz"):
         raise ArgumentTypeError(f"--data: expected {', '.join(IMAGES)}, a .csv or an .npz file, got {options.data!r}")
     columns, target, x, values = read_table(path, options.target)
-    std = x.std(0)
-    inputs = Inputs("table", x.mean(0).tolist(), np.where(std > 0, std, 1).tolist(), columns, target)
-    inputs.classes = classes_of(values, options.task)
+    classes = classes_of(values, options.task)
+    learned, held_out = (part.indices for part in data.random_split(range(len(x)), [0.8, 0.2], rng=options.seed))
+    if not len(held_out):
+        raise ValueError(f"{path}: expected at least 5 rows, one of which is held out, got {len(x)}")
+    std = x[learned].std(0)  # what is held out says nothing, not even by its mean
+    inputs = Inputs("table", x[learned].mean(0).tolist(), np.where(std > 0, std, 1).tolist(), columns, target)
+    inputs.classes = classes
     if not inputs.classes:
-        numbers = values.astype(np.float64)
+        numbers = values[learned].astype(np.float64)
         inputs.target_mean, inputs.target_std = float(numbers.mean()), float(numbers.std()) or 1.0
     whole = data.TensorDataset(inputs.scaled(x), inputs.targets(values))
-    train_set, held_out = data.random_split(whole, [0.8, 0.2], rng=options.seed)
-    if not len(train_set) or not len(held_out):
-        raise ValueError(f"{path}: expected at least two rows, got {len(x)}")
-    return train_set, held_out, inputs, len(columns)
+    return data.Subset(whole, learned), data.Subset(whole, held_out), inputs, len(columns)
+
+
+# what a checkpoint was made with, and so what going on from it must be asked with
+LASTING = (
+    "data", "target", "task", "layers", "activation", "norm", "dropout", "optimizer", "lr", "weight_decay", "scheduler",
+    "epochs", "batch_size", "no_augment", "max_grad_norm", "patience", "seed",
+)  # fmt: skip
+
+
+def check_resumed(options: Namespace, folder: Path) -> None:
+    """Refuse options that are others than those the training began with."""
+    try:
+        before = json.loads((folder / "options.json").read_text())
+    except FileNotFoundError:
+        raise ValueError(f"--resume: found no training in {folder}") from None
+    for name in LASTING:
+        now, then = getattr(options, name), before.get(name)
+        if now != then and not (name == "epochs" and options.scheduler in ("none", "plateau")):
+            flag = "--" + name.replace("_", "-")
+            raise ArgumentTypeError(f"--resume: the training in {folder} began with {flag} {then}, not {now}")
 
 
 def make_scheduler(options: Namespace, optimizer: optim.Optimizer, batches: int) -> Any:
@@ -152,7 +174,10 @@ def train(options: Namespace) -> int:
     )
     validation = data.DataLoader(held_out, 1000, num_workers=options.workers)
     folder = Path(options.out)
+    if options.resume:
+        check_resumed(options, folder)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "options.json").write_text(json.dumps({name: getattr(options, name) for name in LASTING}, indent=2))
     trainer = make_trainer(options, model, inputs.classes, len(batches), folder)
     if options.resume:
         trainer.load(folder / "checkpoint.safetensors")
@@ -160,7 +185,7 @@ def train(options: Namespace) -> int:
     if not trainer.epoch:
         return 130
     save_model(folder / "model.safetensors", model, config, inputs)
-    written = ["model.safetensors", "checkpoint.safetensors", "history.csv"]
+    written = ["model.safetensors", "checkpoint.safetensors", "history.csv", "options.json"]
     result = trainer.evaluate(validation)
     written += draw(folder, trainer, held_out, validation, inputs, history)
     report(

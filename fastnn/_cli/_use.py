@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import data, functional, metrics
 from .._check import Array
+from .._replace import replacing
 from ._options import add_command, add_output, report
 from ._saved import Predictor, load_model
 from ._sources import CHUNK, IMAGES, Inputs, image_transform, load_arrays, numbers, open_images, read_rows, read_table
@@ -85,11 +86,12 @@ def _chunks(file: str, inputs: Inputs) -> Iterator[Array]:
         if "x" not in arrays:
             raise ValueError(f"{file}: expected an array 'x', got {', '.join(arrays) or 'none'}")
         x = arrays["x"]
+        if x.ndim < 2 or x.dtype.kind not in "biuf":
+            raise ValueError(f"{file}: expected x (N, ...) of numbers, got shape {x.shape} and dtype {x.dtype}")
         yield from (x[i : i + CHUNK] for i in range(0, len(x), CHUNK))
         return
-    path = Path("/dev/stdin" if file == "-" else file)
-    for names, rows in read_rows(path):
-        yield numbers(path, names, rows, inputs.columns)
+    for names, rows in read_rows(file):
+        yield numbers(file, names, rows, inputs.columns)
 
 
 def _scores(file: str, model: Any, inputs: Inputs) -> Iterator[Array]:
@@ -99,6 +101,8 @@ def _scores(file: str, model: Any, inputs: Inputs) -> Iterator[Array]:
             raise ValueError(f"the model learned from images ({inputs.source}): expected an NPZ file with an array x")
         prepare = image_transform(inputs, augment=False)
         for images in _chunks(file, inputs):
+            if images.dtype != np.uint8 and images.dtype.kind != "f":
+                raise ValueError(f"{file}: expected images of bytes, or of floats in [0, 1], got {images.dtype}")
             yield predictor(prepare(images[..., None] if images.ndim == 3 else images))
         return
     for x in _chunks(file, inputs):
@@ -107,7 +111,7 @@ def _scores(file: str, model: Any, inputs: Inputs) -> Iterator[Array]:
 
 def predict(options: Namespace) -> int:
     """Rows in, predictions out, without holding either file."""
-    if not options.out.endswith((".csv", ".npz", "-")):
+    if options.out != "-" and not options.out.endswith((".csv", ".npz")):
         raise ArgumentTypeError(f"--out: expected a .csv or an .npz file, or -, got {options.out!r}")
     model, inputs = load_model(Path(options.model))
     scores = _scores(options.file, model, inputs)
@@ -117,12 +121,13 @@ def predict(options: Namespace) -> int:
         arrays = {"output": output}
         if inputs.classes:
             arrays |= {"label": output.argmax(1), "classes": np.array(inputs.classes)}
-        np.savez(options.out, **arrays)  # type: ignore[arg-type]
+        with replacing(options.out) as temporary, open(temporary, "wb") as packed:
+            np.savez(packed, **arrays)  # type: ignore[arg-type]
         return 0
     if options.out == "-":
         _write(sys.stdout, scores, inputs)
         return 0
-    with open(options.out, "w", newline="", encoding="utf-8") as file:
+    with replacing(options.out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         _write(file, scores, inputs)
     return 0
 

@@ -12,13 +12,28 @@ from ..autograd import Tensor, enable_grad, value_of
 from ._figure import COLORS, GRID, hide_rest, make_figure
 
 
+def _named(name: str) -> Any:
+    """The function of this name if it needs nothing but x, else the layer if it needs nothing at all."""
+    layers = {each.lower(): getattr(nn, each) for each in nn.__all__}
+    for found, given in (
+        (getattr(functional, name, None), ([0.0],)),
+        (layers.get(name.lower().replace("_", "")), ()),
+    ):
+        try:
+            if callable(found):
+                result = found(*given)
+                return result if isinstance(result, nn.Module) else found
+        except TypeError:  # it needs more
+            continue
+    known = hasattr(functional, name) or name.lower() in layers
+    raise ValueError(
+        f"plot.activation: expected activations or their names, got {name!r}" + ", which needs more than x" * known
+    )
+
+
 def _curve(given: Any, x: Any) -> tuple[str, Any, Any]:
     """Name, values and derivative of a function, a layer, or either's name."""
-    function = given
-    if isinstance(given, str):
-        layers = {name.lower(): getattr(nn, name) for name in nn.__all__}
-        key = given.lower().replace("_", "")
-        function = getattr(functional, given, None) or layers.get(key, lambda: None)()
+    function = _named(given) if isinstance(given, str) else given
     if not callable(function):
         raise ValueError(f"plot.activation: expected activations or their names, got {given!r}")
     if isinstance(function, nn.Module):
@@ -111,12 +126,16 @@ def history(history: Mapping[str, Sequence[float]]) -> Any:
     for each, name in zip(axes.flat, names, strict=True):
         for key, label, color in ((name, "training", COLORS[0]), (f"val_{name}", "validation", COLORS[1])):
             if key in curves:
-                epochs = np.arange(1, len(curves[key]) + 1)
-                marker = "o" if len(epochs) < 3 else ""
-                each.plot(epochs, curves[key], color=color, linewidth=1.8, marker=marker, markersize=4)
+                values = np.asarray(curves[key], float)
+                epochs = np.arange(1, len(values) + 1)
+                measured = np.flatnonzero(np.isfinite(values))
+                marker = "o" if len(measured) < 3 else ""
+                each.plot(epochs, values, color=color, linewidth=1.8, marker=marker, markersize=4)
+                if not len(measured):
+                    continue
                 each.annotate(
-                    f"{label} {curves[key][-1]:.4g}",
-                    (epochs[-1], curves[key][-1]),
+                    f"{label} {values[measured[-1]]:.4g}",
+                    (epochs[measured[-1]], values[measured[-1]]),
                     xytext=(5, 0),
                     textcoords="offset points",
                     va="center",

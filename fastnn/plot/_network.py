@@ -54,15 +54,17 @@ def weights(model: nn.Module) -> Any:
 
 
 def _outputs(model: nn.Module, input: Any, kinds: Any = nn.Module) -> dict[str, Array]:
-    """What each innermost module of these kinds returns in evaluation mode, by its path."""
+    """What each innermost module of these kinds returns in evaluation mode, by its path, at each of its calls."""
     found: dict[str, Array] = {}
+    calls: dict[str, int] = {}
     handles = []
     for path, module in model.named_modules():
         if isinstance(module, kinds) and not any(True for _ in module.children()):
             title = f"{path} {type(module).__name__}".strip()
 
             def keep(_: Any, __: Any, output: Any, title: str = title) -> None:
-                found[title] = np.asarray(value_of(output))
+                calls[title] = calls.get(title, 0) + 1  # a layer may be called several times
+                found[title if calls[title] == 1 else f"{title} ({calls[title]})"] = np.asarray(value_of(output))
 
             handles.append(module.register_forward_hook(keep))
     try:
@@ -122,6 +124,8 @@ def dead_relus(model: nn.Module, input: Any) -> Any:
     outputs = _outputs(model, input, (nn.ReLU, nn.ReLU6))
     if not outputs:
         raise ValueError(f"plot.dead_relus: expected a model with ReLU layers, got {type(model).__name__}")
+    if not all(array.size for array in outputs.values()):
+        raise ValueError("plot.dead_relus: expected a batch of at least one sample")
     rows, columns = grid_of(len(outputs), 3)
     figure, axes = make_figure(4.2 * columns, 2.9 * rows, rows, columns)
     for each, (name, array) in zip(axes.flat, outputs.items(), strict=False):

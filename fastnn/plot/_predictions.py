@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import value_of
+from ..data.transforms._base import CHANNELS
 from ._figure import COLORS, grid_of, hide_rest, make_figure
 
 
@@ -36,7 +37,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str] = ()) -> Any:
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
         raise ValueError(f"plot.confusion_matrix: expected a square of counts, got shape {counts.shape}")
     n = len(counts)
-    names = list(classes) or [str(i) for i in range(n)]
+    names = [str(name) for name in classes] or [str(i) for i in range(n)]
     if len(names) != n:
         raise ValueError(f"plot.confusion_matrix: expected {n} classes, got {len(names)}")
     side = 2.2 + 0.5 * max(n, 4)
@@ -92,11 +93,18 @@ def predictions(images: Any, output: Any, target: Any = None, classes: Sequence[
             f"plot.predictions: expected images (N, H, W, C) and output (N, classes), got shapes {pictures.shape} and "
             f"{scores.shape}"
         )
-    if pictures.ndim == 4 and pictures.shape[1] in (1, 3) and pictures.shape[3] not in (1, 3):
+    if pictures.ndim == 4 and pictures.shape[1] in CHANNELS and pictures.shape[3] not in CHANNELS:
         pictures = pictures.transpose(0, 2, 3, 1)
     probability = softmax(scores, 1)
     guess = probability.argmax(1)
-    names = list(classes) or [str(i) for i in range(scores.shape[1])]
+    names = [str(name) for name in classes] or [str(i) for i in range(scores.shape[1])]
+    truth = guess if target is None else np.asarray(value_of(target))
+    if len(names) != scores.shape[1]:
+        raise ValueError(f"plot.predictions: expected {scores.shape[1]} classes, got {len(names)}")
+    if truth.shape != guess.shape or truth.dtype.kind not in "iu" or not ((truth >= 0) & (truth < len(names))).all():
+        raise ValueError(
+            f"plot.predictions: expected target ({len(guess)},) of classes below {len(names)}, got {target!r}"
+        )
     rows, columns = grid_of(len(pictures), 8)
     figure, axes = make_figure(1.55 * columns, 1.85 * rows, rows, columns)
     for i, (each, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
@@ -105,10 +113,10 @@ def predictions(images: Any, output: Any, target: Any = None, classes: Sequence[
             picture = (picture - low) / (high - low if high > low else 1)
         each.imshow(picture, cmap="gray" if picture.ndim == 2 or picture.shape[-1] == 1 else None)
         each.set_axis_off()
-        right = target is None or int(np.asarray(target)[i]) == guess[i]
+        right = truth[i] == guess[i]
         title = f"{names[guess[i]]} {100 * probability[i, guess[i]]:.0f} %"
         if not right:
-            title += f", is {names[int(np.asarray(target)[i])]}"
+            title += f", is {names[truth[i]]}"
         each.set_title(title, fontsize=7.5, color="#222222" if right else COLORS[3])
     hide_rest(axes, len(pictures))
     return figure
