@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -17,6 +16,7 @@ from .. import functional
 from .._check import Array
 from ..training import Callback
 from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
+from ._network import by_sample
 
 
 class MLPClassifier(ClassifierMixin, MLP):
@@ -73,12 +73,10 @@ class MLPClassifier(ClassifierMixin, MLP):
         super().__init__(**own)
         self.class_weight = class_weight
 
-    def _loss(self, output: Any, y: Array) -> Any:
-        """Of each sample."""
+    def _loss(self, output: Any, y: Array, reduction: str) -> Any:
         if y.ndim == 1:
-            return functional.cross_entropy(output, y, reduction="none")
-        losses = functional.binary_cross_entropy_with_logits(output, y, reduction="none")
-        return losses.sum(1) if y.shape[1] > 1 else losses.reshape(-1)
+            return functional.cross_entropy(output, y, reduction=reduction)
+        return by_sample(functional.binary_cross_entropy_with_logits(output, y, reduction=reduction))
 
     def _labels(self, y: Any, classes: Any = None) -> Array:
         """Class numbers (N,) where there are more than two, else 0 and 1 (N, labels)."""
@@ -146,8 +144,8 @@ class MLPClassifier(ClassifierMixin, MLP):
 
     def _score_of(self, X: Array, y: Array, weight: Array | None) -> float:
         output = self._outputs_of(X)
-        guess = output.argmax(1) if y.ndim == 1 else (output > 0).astype(y.dtype)
-        return float(accuracy_score(y, guess, sample_weight=weight))
+        hits = output.argmax(1) == y if y.ndim == 1 else ((output > 0) == y).all(1)
+        return float(np.average(hits, weights=weight))
 
     def predict(self, X: Any) -> Array:
         """Return the class of each sample, or its labels."""

@@ -42,10 +42,18 @@ def make_network(
     return network.to(dtype)
 
 
+def by_sample(losses: Any) -> Any:
+    """Losses (N, outputs) added for each sample, (N,); a sum stays."""
+    if losses.ndim < 2:
+        return losses
+    return losses.sum(1) if losses.shape[1] > 1 else losses.reshape(-1)
+
+
 class Objective:
     """The loss of a batch, its samples weighted, and the penalty alpha / 2 sum w^2 / (weight of the batch).
 
-    The penalty's gradient is the optimizer's: `group`, the parameters that are penalised, is told its share.
+    `loss(output, y, reduction)` is of each sample for "none", their sum for "sum".  The penalty's gradient is the
+    optimizer's: `group`, the parameters that are penalised, is told its share.
     """
 
     def __init__(
@@ -65,8 +73,10 @@ class Objective:
     def __call__(self, output: Any, index: Array) -> Any:
         """The loss of samples of these numbers: sum(weight * loss) / sum(weight), and the penalty."""
         total = self.share(index)
-        each = self.loss(output, self.y[index])
-        mean = (each if self.weight is None else each * self.weight[index]).sum() * (1 / total)
+        if self.weight is None:
+            mean = self.loss(output, self.y[index], "sum") * (1 / total)
+        else:
+            mean = (self.loss(output, self.y[index], "none") * self.weight[index]).sum() * (1 / total)
         if not self.alpha:
             return mean
         self.group["weight_decay"] = self.alpha / total

@@ -12,7 +12,9 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from .. import functional
 from .._check import Array
+from ..metrics import R2Score
 from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
+from ._network import by_sample
 
 
 class MLPRegressor(RegressorMixin, MLP):
@@ -26,10 +28,9 @@ class MLPRegressor(RegressorMixin, MLP):
     True
     """
 
-    def _loss(self, output: Any, y: Array) -> Any:
-        """Of each sample, its outputs added."""
-        losses = functional.mse_loss(output, y if y.ndim > 1 else y[:, None], reduction="none") * 0.5
-        return losses.sum(1) if losses.shape[1] > 1 else losses.reshape(-1)
+    def _loss(self, output: Any, y: Array, reduction: str) -> Any:
+        losses = functional.mse_loss(output, y if y.ndim > 1 else y[:, None], reduction=reduction) * 0.5
+        return by_sample(losses)
 
     def _prepared(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Any, ...]:
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=(np.float64, np.float32), reset=reset)
@@ -59,6 +60,8 @@ class MLPRegressor(RegressorMixin, MLP):
 
     def _score_of(self, X: Array, y: Array, weight: Array | None) -> float:
         output = self._outputs_of(X)
+        if weight is None:  # scikit-learn's checks of its arguments would cost a third of a small epoch
+            return float(R2Score()(output, y))
         return float(r2_score(y, output[:, 0] if y.ndim == 1 else output, sample_weight=weight))
 
     def predict(self, X: Any) -> Array:
