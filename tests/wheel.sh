@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# wheel.sh PYTHON WHEEL: the wheel alone in a new environment, as users have it: it works, its types hold; how large it is.
+# wheel.sh PYTHON WHEEL: the wheel alone in a new environment, as users have it: it works, its types hold, it is small.
 set -euo pipefail
 python=$(realpath -s "$1")
 wheel=$(realpath "$2")
@@ -18,5 +18,6 @@ folder = Path(fastnn.__file__).parent
 parts = [folder, *folder.parent.glob('fastnn.libs')]
 print(sum(f.stat().st_size for part in parts for f in part.rglob('*') if f.is_file() and f.suffix != '.pyc'))")
 echo "installed: $size bytes"
+[ "$size" -lt 3000000 ]
 user/bin/pip install -q mypy
 user/bin/mypy --strict "$program"
