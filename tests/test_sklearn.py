@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
+from scipy.sparse import csr_matrix
 from scripts import python
 from sklearn import neural_network
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, make_multilabel_classification
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -291,3 +292,23 @@ def test_not_fitted():
 def test_without_scikit_learn():
     code = "import sys; sys.modules['sklearn'] = None\nimport fastnn\ntry:\n    fastnn.sklearn\nexcept ModuleNotFoundError as e: print(e)"
     assert python("-c", code).strip() == "fastnn.sklearn needs sklearn: pip install 'fastnn[sklearn]'"
+
+
+@quick
+@pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"solver": "lbfgs"}, {"shuffle": False}], ids=repr)
+def test_sparse_samples_are_the_dense_ones(options):
+    x, y = load_iris(return_X_y=True)
+    x = np.where(x > 2, x, 0)
+    fitted = [MLPClassifier(max_iter=9, random_state=0, tol=0, **options).fit(each, y) for each in (x, csr_matrix(x))]
+    expected = fitted[0].predict_proba(x)
+    for each in fitted:
+        np.testing.assert_array_equal(each.predict_proba(csr_matrix(x)), expected)
+    wide = csr_matrix(np.tile(x, (20, 1)))
+    np.testing.assert_array_equal(fitted[0].predict_proba(wide)[-150:], expected)
+
+
+@quick
+def test_batch_norm_is_never_given_one_sample():
+    x, y = load_iris(return_X_y=True)
+    model = MLPClassifier(batch_norm=True, batch_size=149, max_iter=2, random_state=0)
+    assert np.isfinite(model.fit(x, y).predict_proba(x)).all()

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -22,7 +23,7 @@ from .._check import Array
 from .._mlp import OPTIMIZERS
 from ..autograd import no_grad, value_of
 from ..training import Callback, Trainer
-from ._network import Batches, Objective, make_network, minimize
+from ._network import Batches, Objective, dense, make_network, minimize
 
 
 class _Watch(Callback):
@@ -227,7 +228,7 @@ class MLP(BaseEstimator):
         self.n_iter_ = 0
         if weight is not None and not weight.all():  # a weight of 0 is as good as not being there
             X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
-        if not len(X):
+        if not X.shape[0]:
             raise ValueError(f"{type(self).__name__}: expected at least one sample of positive weight")
         held_out = None
         if self.early_stopping and epochs is None:
@@ -243,20 +244,22 @@ class MLP(BaseEstimator):
             self._descend(X, objective, self._optimizer, held_out, epochs)
         return self
 
-    def _minimize(self, X: Array, objective: Objective) -> None:
+    def _minimize(self, X: Any, objective: Objective) -> None:
         result = minimize(self.model_.train(), X, objective, self.max_iter, self.max_fun, self.tol)
-        self.n_iter_, self.loss_, self.t_ = result.nit, float(result.fun), self.t_ + len(X) * result.nit
+        self.n_iter_, self.loss_, self.t_ = result.nit, float(result.fun), self.t_ + X.shape[0] * result.nit
         self.best_loss_ = self.loss_
         if not result.success and result.nit >= self.max_iter:
             warnings.warn(f"lbfgs did not converge in {result.nit} iterations", ConvergenceWarning, stacklevel=4)
 
     def _descend(
-        self, X: Array, objective: Objective, optimizer: optim.Optimizer, held_out: Any, epochs: int | None
+        self, X: Any, objective: Objective, optimizer: optim.Optimizer, held_out: Any, epochs: int | None
     ) -> None:
-        size = min(200, len(X)) if self.batch_size == "auto" else min(self.batch_size, len(X))
-        watch = _Watch(self, held_out, len(X))
+        n = X.shape[0]
+        size = min(200 if self.batch_size == "auto" else self.batch_size, n)
+        watch = _Watch(self, held_out, n)
         trainer = Trainer(self.model_, objective, optimizer, callbacks=[*(self.callbacks or ()), watch], progress=False)
-        trainer.fit(Batches(X, size, self._rng if self.shuffle else None), epochs or self.max_iter)
+        least = 2 if self.batch_norm else 1  # of one sample there is no deviation
+        trainer.fit(Batches(X, size, self._rng if self.shuffle else None, least), epochs or self.max_iter)
         if trainer.interrupted:
             warnings.warn("training was interrupted", stacklevel=4)
         elif epochs is None and not trainer.stop and self.n_iter_ == self.max_iter:
@@ -267,30 +270,37 @@ class MLP(BaseEstimator):
                 stacklevel=4,
             )
 
-    def _hold_out(self, X: Array, y: Array, weight: Array | None) -> tuple[Any, ...]:
+    def _hold_out(self, X: Any, y: Array, weight: Array | None) -> tuple[Any, ...]:
         """Training samples, and (X, y, weight) to stop by."""
         parts = train_test_split(
             X,
             y,
-            np.ones(len(X), X.dtype) if weight is None else weight,
+            np.ones(len(y), X.dtype) if weight is None else weight,
             test_size=self.validation_fraction,
             random_state=int(self._rng.integers(2**31)),
             stratify=self._strata(y),
         )
         X, X_held, y, y_held, w, w_held = parts
-        if len(X_held) < 2:
+        if len(y_held) < 2:
             raise ValueError(f"{type(self).__name__}: the validation set is too small; raise validation_fraction")
         return X, y, None if weight is None else w, (X_held, y_held, None if weight is None else w_held)
 
-    def _outputs_of(self, X: Array) -> Array:
-        """What the network returns, before any link."""
+    def _outputs_of(self, X: Any) -> Array:
+        """What the network returns, before any link; a sparse matrix is made dense by a thousand rows."""
         self.model_.eval()
+        parts = [dense(X[part]) for part in gen_batches(X.shape[0], 1000)] if issparse(X) else [X]
         with no_grad():
-            return np.asarray(value_of(self.model_(X)))
+            return np.concatenate([np.asarray(value_of(self.model_(part))) for part in parts])
 
-    def _checked(self, X: Any) -> Array:
+    def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
-        return validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        return validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that sparse samples are fine."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _outputs(self, y: Array) -> int:
         return 1 if y.ndim == 1 else y.shape[1]

@@ -99,7 +99,8 @@ class MLPClassifier(ClassifierMixin, MLP):
         return len(self.classes_) if y.ndim == 1 else y.shape[1]
 
     def _prepared(self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None) -> tuple[Any, ...]:
-        X, y = validate_data(self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=reset)
+        dtypes = (np.float64, np.float32)
+        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtypes, reset=reset)
         weight = self._weights(sample_weight, X)
         if self.class_weight is not None:
             of_class = compute_sample_weight(self.class_weight, y).astype(X.dtype)
@@ -109,7 +110,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         return X, labels if labels.ndim == 1 else labels.astype(X.dtype), weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
-        """Fit to samples X (N, features) and classes (N,), or labels of 0 and 1 (N, labels).
+        """Fit to samples X (N, features), dense or sparse, and classes (N,), or labels of 0 and 1 (N, labels).
 
         Parameters
         ----------

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import gen_batches
 
 from .. import nn
 from .._check import Array
@@ -84,27 +86,34 @@ class Objective:
         return mean + 0.5 * self.alpha * squares / total
 
 
-class Batches:
-    """(rows of X, their numbers), in a new order at each pass."""
+def dense(rows: Any) -> Array:
+    """Rows of an array, or of a sparse matrix."""
+    return rows.toarray() if issparse(rows) else rows
 
-    def __init__(self, X: Array, batch_size: int, rng: np.random.Generator | None):
-        self.X, self.batch_size, self.rng = X, batch_size, rng
+
+class Batches:
+    """(rows of X, their numbers), in a new order at each pass; no batch smaller than `least` but the only one."""
+
+    def __init__(self, X: Any, batch_size: int, rng: np.random.Generator | None, least: int):
+        self.X, self.rng = X, rng
+        self.parts = list(gen_batches(X.shape[0], batch_size, min_batch_size=least))
 
     def __len__(self) -> int:
-        return -(-len(self.X) // self.batch_size)
+        return len(self.parts)
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        n = len(self.X)
+        n = self.X.shape[0]
         order = np.arange(n) if self.rng is None else self.rng.permutation(n)
-        for at in range(0, n, self.batch_size):
-            index = order[at : at + self.batch_size]
-            yield self.X.take(index, axis=0), index
+        for part in self.parts:
+            index = order[part]
+            yield dense(self.X[index]), index
 
 
-def minimize(model: nn.Module, X: Array, objective: Objective, max_iter: int, max_fun: int, tol: float) -> Any:
+def minimize(model: nn.Module, X: Any, objective: Objective, max_iter: int, max_fun: int, tol: float) -> Any:
     """SciPy's L-BFGS-B on all samples at once; its result."""
     from scipy.optimize import minimize as scipy_minimize
 
+    X = dense(X)
     parameters, index = list(model.parameters()), np.arange(len(X))
     penalised = {id(p) for p in objective.group["params"]}
 

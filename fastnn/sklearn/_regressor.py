@@ -33,14 +33,17 @@ class MLPRegressor(RegressorMixin, MLP):
         return by_sample(losses)
 
     def _prepared(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Any, ...]:
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=(np.float64, np.float32), reset=reset)
+        dtypes = (np.float64, np.float32)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, dtype=dtypes, reset=reset
+        )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self.out_activation_ = "identity"
         return X, y.astype(X.dtype), self._weights(sample_weight, X)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Fit to samples X (N, features) and numbers y, (N,) or (N, outputs).
+        """Fit to samples X (N, features), dense or sparse, and numbers y, (N,) or (N, outputs).
 
         Parameters
         ----------
