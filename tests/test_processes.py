@@ -120,7 +120,9 @@ def test_no_more_threads_than_callers_and_the_team():
 def test_joblib_s_workers_have_one_thread_each():
     joblib = pytest.importorskip("joblib")
     code = """if True:
-        import os, joblib, numpy as np, fastnn
+        import multiprocessing, os, joblib, numpy as np, fastnn
+        if 'fork' in multiprocessing.get_all_start_methods():  # others cannot find a function of this program
+            multiprocessing.set_start_method('fork')
         x = np.linspace(-5, 5, 300_000).astype(np.float32)
         def work(i):
             import fastnn
