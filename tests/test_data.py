@@ -327,6 +327,7 @@ def test_batches_of_joined_datasets(workers):
         expected = default_collate([dataset[int(i)] for i in order])
         assert repr(batch) == repr(expected)
     assert joined.take(np.array([-1]))[1].tolist() == [y[8]]
+    assert joined.take(np.array([], int))[0].shape == (0, 2, 3)
     with pytest.raises(IndexError, match="expected an index of 9 samples, got 9"):
         joined.take(np.array([0, 9]))
 

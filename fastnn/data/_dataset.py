@@ -192,7 +192,8 @@ class ConcatDataset(Dataset):
     def take(self, indices: Array) -> Any:
         """Return samples as a batch: those of each dataset in one go, then all in their order."""
         which, within = self._places(indices)
-        parts = [batch_of(self.datasets[k], within[which == k]) for k in np.unique(which)]
+        chosen = np.unique(which) if which.size else [0]
+        parts = [batch_of(self.datasets[k], within[which == k]) for k in chosen]
         return _joined(parts, np.argsort(np.argsort(which, kind="stable")))
 
     def __len__(self) -> int:
