@@ -339,3 +339,45 @@ def test_more_failures_without_a_traceback(capsys):
     assert "cells that are no numbers" in run(capsys, "plot", "history", "h.csv", code=1).err
     table("three.csv", ["u", "y"], [[1, 2.5], [2, 3.5], [3, 4.5]])
     assert "at least 5 rows, one of which is held out, got 3" in run(capsys, "train", "--data", "three.csv", code=1).err
+
+
+def test_tables_as_people_have_them(capsys):
+    x = RNG.normal(size=(80, 2))
+    kinds = np.where(x[:, 0] > 0, "good", "bad")
+    rows = [[f"row {i}", *each, kind] for i, (each, kind) in enumerate(zip(x, kinds, strict=True))]
+    for delimiter, name in ((";", "semicolons.csv"), ("\t", "tabs.csv")):
+        with open(name, "w", newline="") as file:
+            csv.writer(file, delimiter=delimiter).writerows([["name, or number", "a", "b", "kind"], *rows])
+    begin = ("train", "--data", "semicolons.csv", "--quiet", "--epochs", 20, "--optimizer", "AdamW")
+    assert "column name, or number: expected numbers, got 'row 0'" in run(capsys, *begin, code=1).err
+    with open("tabs.csv") as file:
+        assert file.readline().count("\t") == 3
+    table("named.csv", ["id", "a", "b", "kind"], rows)
+    shown = run(capsys, "train", "--data", "named.csv", "--ignore", "id", "--quiet", "--epochs", 20)
+    assert "2 - 128 - 64 - 2" in shown.out
+    assert (
+        json.loads(run(capsys, "evaluate", "run/model.safetensors", "--data", "named.csv", "--json").out)["samples"]
+        == 80
+    )
+    assert run(capsys, "predict", "run/model.safetensors", "named.csv").out.startswith("label,bad,good\n")
+    assert "has no column idd" in run(capsys, "train", "--data", "named.csv", "--ignore", "idd", code=1).err
+    assert [names for names, _ in read_rows("tabs.csv")] == [["name, or number", "a", "b", "kind"]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        ([[1, 2], [3, ""]] * 3, "column y: expected targets, got an empty cell"),
+        ([["", 2], [3, 4.5]] * 3, "column x: expected numbers, got an empty cell"),
+        ([["inf", 2], [3, 4.5]] * 3, "column x: expected numbers, got 'inf'"),
+        ([[1, "nan"], [3, 4.5]] * 3, "column y: expected finite numbers, got nan"),
+    ],
+)
+def test_cells_that_are_no_finite_numbers(capsys, rows, match):
+    table("t.csv", ["x", "y"], rows)
+    assert match in run(capsys, "train", "--data", "t.csv", "--quiet", "--task", "regression", code=1).err
+
+
+def test_a_table_of_one_column(capsys):
+    table("t.csv", ["a|b|c"], [["1|2|3"]] * 6)
+    assert "has no column to learn a|b|c from; it has a|b|c" in run(capsys, "train", "--data", "t.csv", code=1).err

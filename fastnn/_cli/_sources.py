@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -76,13 +77,14 @@ def open_images(inputs: Inputs, root: str, train: bool, augment: bool) -> Any:
 def read_rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
     """The names of a CSV file's columns, and its rows, some at a time; columns without names are called 0, 1, 2.
 
-    "-" is the standard input.
+    "-" is the standard input.  Cells are parted by commas, semicolons or tabs, whichever the first line has most of.
     """
     source = sys.stdin.fileno() if path == "-" else path
     with open(source, newline="", encoding="utf-8-sig", closefd=path != "-") as file:
-        reader = csv.reader(file)
+        head = file.readline()
+        reader = csv.reader(itertools.chain([head], file), delimiter=max(",;\t", key=head.count))
         first = next(reader, None)
-        if first is None:
+        if not first:
             raise ValueError(f"{path} is empty")
         names = [name.strip() for name in first]
         rows: list[list[str]] = []
@@ -101,6 +103,14 @@ def read_rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
             yield names, rows
 
 
+def targets_of(path: Path, target: str, values: Array) -> Array:
+    """Targets that are numbers, as float64."""
+    found = values.astype(np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError(f"{path}, column {target}: expected finite numbers, got {found[~np.isfinite(found)][0]}")
+    return found
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
@@ -116,15 +126,27 @@ def numbers(path: str | Path, names: Sequence[str], rows: Sequence[Sequence[str]
         raise ValueError(f"{path} has no column {', '.join(missing)}; it has {', '.join(names)}")
     places = [list(names).index(name) for name in wanted]
     try:
-        return np.array([[float(row[i]) for i in places] for row in rows]).reshape(len(rows), len(places))
+        found = np.array([[float(row[i]) for i in places] for row in rows]).reshape(len(rows), len(places))
+        if np.isfinite(found).all():
+            return found
     except ValueError:
-        cells = ((name, row[i]) for row in rows for name, i in zip(wanted, places, strict=True))
-        column, cell = next(each for each in cells if not _is_number(each[1]))
-        raise ValueError(f"{path}, column {column}: expected numbers, got {cell!r}") from None
+        pass
+    cells = ((name, row[i]) for row in rows for name, i in zip(wanted, places, strict=True))
+    column, cell = next(each for each in cells if not _is_number(each[1]) or not np.isfinite(float(each[1])))
+    raise ValueError(
+        f"{path}, column {column}: expected numbers, got {cell!r}"
+        if cell
+        else f"{path}, column {column}: expected numbers, got an empty cell"
+    )
 
 
-def read_table(path: Path, target: str | None) -> tuple[list[str], str, Array, Array]:
-    """Names of the inputs' columns, the target's, inputs (N, D), and targets (N,) as text or numbers."""
+def read_table(
+    path: Path, target: str | None, ignore: Sequence[str] = (), wanted: Sequence[str] | None = None
+) -> tuple[list[str], str, Array, Array]:
+    """Names of the inputs' columns, the target's, inputs (N, D), and targets (N,) as text or numbers.
+
+    The inputs are the columns that are `wanted`, or all but those to `ignore`.
+    """
     if path.suffix == ".npz":
         return _read_arrays(path, target)
     parts = list(read_rows(path))
@@ -132,12 +154,18 @@ def read_table(path: Path, target: str | None) -> tuple[list[str], str, Array, A
         raise ValueError(f"{path} has no rows")
     names = parts[0][0]
     target = target or names[-1]
-    if target not in names:
-        raise ValueError(f"{path} has no column {target}; it has {', '.join(names)}")
-    columns = [name for name in names if name != target]
+    for name in (target, *ignore):
+        if name not in names:
+            raise ValueError(f"{path} has no column {name}; it has {', '.join(names)}")
+    columns = [name for name in names if name != target and name not in ignore] if wanted is None else list(wanted)
+    if not columns:
+        raise ValueError(f"{path} has no column to learn {target} from; it has {', '.join(names)}")
     x = np.concatenate([numbers(path, names, rows, columns) for _, rows in parts])
     at = names.index(target)
-    return columns, target, x, np.array([row[at].strip() for _, rows in parts for row in rows])
+    values = np.array([row[at].strip() for _, rows in parts for row in rows])
+    if "" in values:
+        raise ValueError(f"{path}, column {target}: expected targets, got an empty cell")
+    return columns, target, x, values
 
 
 def _read_arrays(path: Path, target: str | None) -> tuple[list[str], str, Array, Array]:

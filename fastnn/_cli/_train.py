@@ -16,7 +16,7 @@ from .._random import manual_seed
 from ..training import CSVLogger, EarlyStopping, ModelCheckpoint, TensorBoard, Trainer
 from ._options import add_command, add_output, at_least, report, sizes
 from ._saved import make_network, save_model
-from ._sources import IMAGES, SCALES, Inputs, classes_of, open_images, read_table
+from ._sources import IMAGES, SCALES, Inputs, classes_of, open_images, read_table, targets_of
 
 # what is used where the command does not say: hidden layers, epochs
 USUAL = {
@@ -37,7 +37,7 @@ def add_commands(commands: Any) -> None:
         "train a fully connected network and write its weights, curves and pictures",
         "  fastnn train --data digits\n"
         "  fastnn train --data cifar10 --root data --epochs 30 --out run\n"
-        "  fastnn train --data houses.csv --target price --layers 64,64 --activation gelu\n"
+        "  fastnn train --data houses.csv --target price --ignore street,city --layers 64,64 --activation gelu\n"
         "  fastnn train --data cifar10 --root data --out run --resume          go on after a kill\n",
     )
     parser.add_argument(
@@ -45,6 +45,8 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--root", default="data", help="folder of datasets' files, downloaded if missing (%(default)s)")
     parser.add_argument("--target", help="column to predict (the last one; of an NPZ file y)")
+    parser.add_argument("--ignore", type=lambda text: text.split(","), default=[], metavar="A,B",
+                        help="columns not to learn from, such as names and numbers of rows")  # fmt: skip
     parser.add_argument("--task", choices=["auto", "classification", "regression"], default="auto",
                         help="auto: text, or up to 20 different integers, are classes")  # fmt: skip
     parser.add_argument("--layers", type=sizes, help="sizes of the hidden layers, such as 256,128 (by the data)")
@@ -52,7 +54,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--norm", choices=["batch", "layer", "switchable", "none"], default="batch",
                         help="after each hidden layer (%(default)s)")  # fmt: skip
     parser.add_argument("--dropout", type=at_least(0, float), default=0.2, help="probability (%(default)s)")
-    parser.add_argument("--optimizer", choices=sorted(OPTIMIZERS), default="adamw", help="%(default)s")
+    parser.add_argument("--optimizer", type=str.lower, choices=sorted(OPTIMIZERS), default="adamw", help="%(default)s")
     parser.add_argument("--lr", type=at_least(0, float), help="learning rate (0.1 for sgd, else 0.002)")
     parser.add_argument("--weight-decay", type=at_least(0, float), help="0.01 for adamw, else 0.0005")
     parser.add_argument("--scheduler", choices=["onecycle", "cosine", "step", "plateau", "none"], default="cosine",
@@ -82,7 +84,7 @@ def open_data(options: Namespace) -> tuple[Any, Any, Inputs, int]:
     path = Path(options.data)
     if path.suffix not in (".csv", ".npz"):
         raise ArgumentTypeError(f"--data: expected {', '.join(IMAGES)}, a .csv or an .npz file, got {options.data!r}")
-    columns, target, x, values = read_table(path, options.target)
+    columns, target, x, values = read_table(path, options.target, options.ignore)
     classes = classes_of(values, options.task)
     learned, held_out = (part.indices for part in data.random_split(range(len(x)), [0.8, 0.2], rng=options.seed))
     if not len(held_out):
@@ -91,7 +93,7 @@ def open_data(options: Namespace) -> tuple[Any, Any, Inputs, int]:
     inputs = Inputs("table", x[learned].mean(0).tolist(), np.where(std > 0, std, 1).tolist(), columns, target)
     inputs.classes = classes
     if not inputs.classes:
-        numbers = values[learned].astype(np.float64)
+        numbers = targets_of(path, target, values)[learned]
         inputs.target_mean, inputs.target_std = float(numbers.mean()), float(numbers.std()) or 1.0
     whole = data.TensorDataset(inputs.scaled(x), inputs.targets(values))
     return data.Subset(whole, learned), data.Subset(whole, held_out), inputs, len(columns)
@@ -99,8 +101,8 @@ def open_data(options: Namespace) -> tuple[Any, Any, Inputs, int]:
 
 # what a checkpoint was made with, and so what going on from it must be asked with
 LASTING = (
-    "data", "target", "task", "layers", "activation", "norm", "dropout", "optimizer", "lr", "weight_decay", "scheduler",
-    "epochs", "batch_size", "no_augment", "max_grad_norm", "patience", "seed",
+    "data", "target", "ignore", "task", "layers", "activation", "norm", "dropout", "optimizer", "lr", "weight_decay",
+    "scheduler", "epochs", "batch_size", "no_augment", "max_grad_norm", "patience", "seed",
 )  # fmt: skip
 
 

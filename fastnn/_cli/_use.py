@@ -16,7 +16,18 @@ from .._check import Array
 from .._replace import replacing
 from ._options import add_command, add_output, report
 from ._saved import Predictor, load_model
-from ._sources import CHUNK, IMAGES, Inputs, image_transform, load_arrays, numbers, open_images, read_rows, read_table
+from ._sources import (
+    CHUNK,
+    IMAGES,
+    Inputs,
+    image_transform,
+    load_arrays,
+    numbers,
+    open_images,
+    read_rows,
+    read_table,
+    targets_of,
+)
 
 
 def add_commands(commands: Any) -> None:
@@ -56,14 +67,12 @@ def evaluate(options: Namespace) -> int:
         images = open_images(inputs, options.root, False, False)
         batches: Any = data.DataLoader(images, CHUNK)
     else:
-        columns, _, x, values = read_table(Path(options.data), inputs.target)
-        order = [columns.index(name) for name in inputs.columns if name in columns]
         if inputs.source != "table":
             raise ValueError(f"the model learned from {inputs.source}, not from {options.data}")
-        if len(order) != len(inputs.columns):
-            raise ValueError(f"expected columns {', '.join(inputs.columns[:20])}; got {', '.join(columns[:20])}")
-        targets = inputs.targets(values) if inputs.classes else values.astype(np.float64).reshape(-1, 1)
-        batches = [(inputs.scaled(x[:, order]), targets)]
+        _, _, x, values = read_table(Path(options.data), inputs.target, wanted=inputs.columns)
+        known = values if inputs.classes else targets_of(Path(options.data), inputs.target, values)
+        targets = inputs.targets(known) if inputs.classes else known.reshape(-1, 1)
+        batches = [(inputs.scaled(x), targets)]
     measures: dict[str, metrics.Metric] = {"accuracy": metrics.Accuracy()} if inputs.classes else {
         "r2": metrics.R2Score(), "mae": metrics.MeanAbsoluteError()
     }  # fmt: skip

@@ -17,7 +17,7 @@ def _named(name: str) -> Any:
     layers = {each.lower(): getattr(nn, each) for each in nn.__all__}
     for found, given in (
         (getattr(functional, name, None), ([0.0],)),
-        (layers.get(name.lower().replace("_", "")), ()),
+        (layers.get(name.lower().replace("_", "").replace("-", "")), ()),
     ):
         try:
             if callable(found):
