@@ -48,7 +48,9 @@ class BuildExt(build_ext):
         windows = self.compiler.compiler_type == "msvc"
         if windows:  # Microsoft's own compiler has no vector extensions and no attributes of functions
             self.compiler.initialize()
-            self.compiler.cc = shutil.which("clang-cl") or sys.exit("fastnn is built by clang-cl on Windows; install LLVM")
+            self.compiler.cc = shutil.which("clang-cl") or sys.exit(
+                "fastnn is built by clang-cl on Windows; install LLVM"
+            )
             self.compiler.compile_options.remove("/GL")  # clang-cl warns of it
         flags, prefix = list(FLAGS), "/clang:" if windows else ""
         for optional, macros in OPTIONAL:

@@ -16,7 +16,7 @@
 #include <string.h>
 #include "fastnn.h"
 #include "parallel.h"
-#include "system.h"
+#include "parallel_system.h"
 
 #define MAX_WORKERS     255
 #define NS_ASLEEP       6e3 /* work that repays one more thread that sleeps */

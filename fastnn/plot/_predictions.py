@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..autograd import value_of
-from ..data.transforms._base import CHANNELS
 from ._figure import COLORS, grid_of, hide_rest, make_figure
 
 
@@ -93,7 +92,7 @@ def predictions(images: Any, output: Any, target: Any = None, classes: Sequence[
             f"plot.predictions: expected images (N, H, W, C) and output (N, classes), got shapes {pictures.shape} and "
             f"{scores.shape}"
         )
-    if pictures.ndim == 4 and pictures.shape[1] in CHANNELS and pictures.shape[3] not in CHANNELS:
+    if pictures.ndim == 4 and pictures.shape[1] in (1, 3, 4) and pictures.shape[3] not in (1, 3, 4):
         pictures = pictures.transpose(0, 2, 3, 1)
     probability = softmax(scores, 1)
     guess = probability.argmax(1)

@@ -1,8 +1,8 @@
-/* system.h: threads, locks, the clock and shared libraries as this system has them; for parallel.c alone.
+/* parallel_system.h: threads, locks, the clock and shared libraries as this system has them; for parallel.c alone.
  *
  * Windows' slim locks and condition variables are static and need no clean-up, as POSIX's are used here. */
-#ifndef FNN_SYSTEM_H
-#define FNN_SYSTEM_H
+#ifndef FNN_PARALLEL_SYSTEM_H
+#define FNN_PARALLEL_SYSTEM_H
 #include <stdint.h>
 
 #ifdef _WIN32
