@@ -5,7 +5,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-gcc -std=gnu11 -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off -fopenmp-simd -Wno-unused-function -I"$root/src_c" \
+gcc -std=gnu11 -O2 -fno-math-errno -fno-trapping-math -ffp-contract=off -fopenmp-simd -Wno-unused-function -I"$root/src_c" \
     "$root/tests/native/battery.c" -o "$work/battery" -lm
 for order in along across; do
     echo "$order"
