@@ -95,6 +95,21 @@ def activation(*functions: Any, low: float = -6.0, high: float = 6.0) -> Any:
     return figure
 
 
+def _label_ends(axes: Any, ends: list[tuple[float, int, str, str]]) -> None:
+    """Write each curve's last value beside it, the higher one above the lower, however close they are."""
+    for place, (value, epoch, label, color) in enumerate(sorted(ends)):
+        axes.annotate(
+            f"{label} {value:.4g}",
+            (epoch, value),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va=("top", "bottom")[place] if len(ends) == 2 else "center",
+            fontsize=9,
+            color=color,
+            annotation_clip=False,
+        )
+
+
 def history(history: Mapping[str, Sequence[float]]) -> Any:
     """Draw the course of a training: loss on the left, metrics on the right, training and validation in one.
 
@@ -124,25 +139,16 @@ def history(history: Mapping[str, Sequence[float]]) -> Any:
         raise ValueError(f"plot.history: expected values of epochs, got {dict(history)!r}")
     figure, axes = make_figure(4.8 * len(names), 3.4, 1, len(names))
     for each, name in zip(axes.flat, names, strict=True):
+        ends = []  # of the curves: value, epoch, label, colour
         for key, label, color in ((name, "training", COLORS[0]), (f"val_{name}", "validation", COLORS[1])):
-            if key in curves:
-                values = np.asarray(curves[key], float)
-                epochs = np.arange(1, len(values) + 1)
-                measured = np.flatnonzero(np.isfinite(values))
+            values = np.asarray(curves.get(key, ()), float)
+            measured = np.flatnonzero(np.isfinite(values))
+            if len(measured):
                 marker = "o" if len(measured) < 3 else ""
+                epochs = np.arange(1, len(values) + 1)
                 each.plot(epochs, values, color=color, linewidth=1.8, marker=marker, markersize=4)
-                if not len(measured):
-                    continue
-                each.annotate(
-                    f"{label} {values[measured[-1]]:.4g}",
-                    (epochs[measured[-1]], values[measured[-1]]),
-                    xytext=(5, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=9,
-                    color=color,
-                    annotation_clip=False,
-                )
+                ends.append((values[measured[-1]], epochs[measured[-1]], label, color))
+        _label_ends(each, ends)
         each.set_title(name, fontsize=11)
         each.set_xlabel("epoch", fontsize=9)
         each.grid(**GRID)
