@@ -106,7 +106,7 @@ class Batches:
         order = np.arange(n) if self.rng is None else self.rng.permutation(n)
         for part in self.parts:
             index = order[part]
-            yield dense(self.X[index]), index
+            yield self.X[index].toarray() if issparse(self.X) else self.X.take(index, axis=0), index
 
 
 def minimize(model: nn.Module, X: Any, objective: Objective, max_iter: int, max_fun: int, tol: float) -> Any:
