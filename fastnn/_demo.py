@@ -74,7 +74,9 @@ def run(*, seed: int, epochs: int, out: str, quiet: bool) -> int:
     plot.history(history).savefig(folder / "curves.png", dpi=120)
     counts = metrics.ConfusionMatrix(10)(logits, test.targets)
     plot.confusion_matrix(counts, test.classes).savefig(folder / "confusion.png", dpi=120)
-    plot.predictions(test.data[:32], logits[:32], test.targets[:32]).savefig(folder / "predictions.png", dpi=120)
+    doubtful = plot.least_certain(logits, 32)
+    chosen = (test.data[doubtful], logits[doubtful], test.targets[doubtful])
+    plot.predictions(*chosen).savefig(folder / "predictions.png", dpi=120)
 
     written = ("curves.png", "confusion.png", "predictions.png", "weights.safetensors")
     report = {

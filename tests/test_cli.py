@@ -381,3 +381,33 @@ def test_cells_that_are_no_finite_numbers(capsys, rows, match):
 def test_a_table_of_one_column(capsys):
     table("t.csv", ["a|b|c"], [["1|2|3"]] * 6)
     assert "has no column to learn a|b|c from; it has a|b|c" in run(capsys, "train", "--data", "t.csv", code=1).err
+
+
+def test_more_of_tables(capsys, tmp_path):
+    begin = ("train", "--data", "t.csv", "--quiet", "--epochs", 1)
+    table("t.csv", ["x", "y"], [[i, i + 0.5] for i in range(30)] + [[30, "1,234"]])
+    assert "got numbers and '1,234'; --task says which" in run(capsys, *begin, code=1).err
+    table("t.csv", ["x", "y"], [[i, f"name {i}"] for i in range(30)])
+    assert "got 30 different texts in 30 rows" in run(capsys, *begin, code=1).err
+    table("t.csv", ["x", "x", "y"], [[1, 2, 3]] * 6)
+    assert "t.csv has two columns x" in run(capsys, *begin, code=1).err
+    (tmp_path / "t.csv").write_bytes("größe,y\n1,2\n".encode("latin-1"))
+    assert "t.csv is not text in UTF-8" in run(capsys, *begin, code=1).err
+    np.savez("n.npz", x=[[np.nan]] * 6, y=np.arange(6.0))
+    assert "n.npz: expected finite numbers in x" in run(capsys, "train", "--data", "n.npz", code=1).err
+    numbers_table()
+    assert "regression of y" in run(capsys, *begin).out
+    shown = run(capsys, "predict", "run/model.safetensors", "no.csv", code=1)
+    assert (shown.out, "no.csv: No such file" in shown.err) == ("", True)
+    before = (tmp_path / "t.csv").read_text().splitlines()
+    run(capsys, "predict", "run/model.safetensors", "t.csv", "--out", "t.csv")  # read to its end before it is replaced
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == len(before)
+
+
+def test_pictures_need_a_name_and_one_history(capsys):
+    assert "--out: expected a name that ends in .png" in usage(capsys, "plot", "activation", "gelu", "--out", "a")
+    assert "expected one history, got 2 files" in usage(capsys, "plot", "history", "a.csv", "b.csv")
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"fastnn {fastnn.__version__}\n"

@@ -152,3 +152,9 @@ def test_predictions_refuse_what_does_not_fit(target, classes):
 def test_names_may_be_numbers():
     plot.confusion_matrix(np.eye(2, dtype=int), [0, 1])
     plot.predictions(np.zeros((2, 4, 5, 5), np.float32), np.zeros((2, 2)), [0, 1], [7, 8])
+
+
+def test_a_confusion_matrix_of_many_classes_stays_a_picture():
+    figure = plot.confusion_matrix(np.eye(300, dtype=int))
+    assert max(figure.get_size_inches()) < 30
+    assert not figure.axes[0].texts

@@ -421,6 +421,21 @@ def test_names_and_norms_that_have_no_meaning():
             make(max_grad_norm=norm)
 
 
+def test_strangers_among_metrics_and_callbacks():
+    for options, match in (
+        ({"metrics": ["accuracy"]}, "expected metrics by name"),
+        ({"metrics": {"accuracy": metrics.TopKAccuracy}}, "expected a Metric, got <class"),
+        ({"callbacks": [print]}, "expected a Callback, got <built-in"),
+    ):
+        with pytest.raises(TypeError, match=match):
+            make(**options)
+
+
+def test_checkpoints_make_their_folder(tmp_path):
+    make(callbacks=[ModelCheckpoint(tmp_path / "a" / "b" / "last")]).fit(loader(), 1)
+    assert (tmp_path / "a" / "b" / "last").exists()
+
+
 def test_every_callback_sees_the_end():
     seen = []
 

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from .._version import __version__
 from . import _tools, _train, _use
 
 DESCRIPTION = "Neural-network kernels for NumPy on the CPU."
@@ -27,6 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fastnn", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for part in (_tools, _train, _use):
         part.add_commands(commands)

@@ -79,6 +79,13 @@ def read_rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
 
     "-" is the standard input.  Cells are parted by commas, semicolons or tabs, whichever the first line has most of.
     """
+    try:
+        yield from _rows(path)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: {error}") from error
+
+
+def _rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
     source = sys.stdin.fileno() if path == "-" else path
     with open(source, newline="", encoding="utf-8-sig", closefd=path != "-") as file:
         head = file.readline()
@@ -87,9 +94,12 @@ def read_rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
         if not first:
             raise ValueError(f"{path} is empty")
         names = [name.strip() for name in first]
+        twice = next((name for name in names if names.count(name) > 1), None)
         rows: list[list[str]] = []
         if all(_is_number(cell) for cell in first):
-            names, rows = [str(i) for i in range(len(first))], [first]
+            names, rows, twice = [str(i) for i in range(len(first))], [first], None
+        if twice is not None:
+            raise ValueError(f"{path} has two columns {twice}")
         for row in reader:
             if not row:
                 continue
@@ -179,6 +189,8 @@ def _read_arrays(path: Path, target: str | None) -> tuple[list[str], str, Array,
             f"{path}: expected x (N, ...) of numbers and {target} (N,), got shapes {x.shape} and {y.shape}"
         )
     x = x.reshape(len(x), -1)
+    if not np.isfinite(x).all():
+        raise ValueError(f"{path}: expected finite numbers in x, got {x[~np.isfinite(x)][0]}")
     return [str(i) for i in range(x.shape[1])], target, x, y
 
 
@@ -197,6 +209,10 @@ def classes_of(values: Array, task: str) -> list[str]:
     """The classes' names in order, or none if the values are to be predicted as numbers."""
     texts = {_label(value): str(value) for value in values[::-1]}.values()  # each named as it came first
     words = sorted(text for text in texts if not _is_number(text))
+    if task == "auto" and words and 2 * sum(_is_number(str(value)) for value in values) > len(values):
+        raise ValueError(f"expected numbers, or classes, got numbers and {words[0]!r}; --task says which they are")
+    if task == "auto" and words and len(values) > MOST_CLASSES < 2 * len(texts) > len(values):
+        raise ValueError(f"expected classes, got {len(texts)} different texts in {len(values)} rows; see --task")
     whole = not words and all(float(text).is_integer() for text in texts)
     if task == "regression" or (task == "auto" and not words and not (whole and len(texts) <= MOST_CLASSES)):
         if words:

@@ -136,6 +136,10 @@ def plot(options: Namespace) -> int:
     from ..plot import activation, history
 
     given = options.names
+    if not Path(options.out).suffix:
+        raise ArgumentTypeError(f"--out: expected a name that ends in .png, .svg or .pdf, got {options.out!r}")
+    if options.what == "history" and len(given) > 1:
+        raise ArgumentTypeError(f"expected one history, got {len(given)} files")
     figure = activation(*given) if options.what == "activation" else history(read_history(Path(given[0])))
     figure.savefig(options.out, dpi=120)
     print(options.out)

@@ -193,6 +193,7 @@ def train(options: Namespace) -> int:
     report(
         {
             "data": f"{len(train_set):,} samples to learn from, {len(held_out):,} held out",
+            "task": f"classification into {outputs} classes" if inputs.classes else f"regression of {inputs.target}",
             "model": f"{' - '.join(map(str, config['sizes']))}, {sum(p.size for p in model.parameters()):,} parameters",
             "epochs": trainer.epoch,
             "seconds": float(sum(history["seconds"])),
@@ -216,7 +217,9 @@ def draw(folder: Path, trainer: Trainer, held_out: Any, validation: Any, inputs:
         counts = metrics.ConfusionMatrix(len(inputs.classes))(output, target)
         pictures["confusion.png"] = plot.confusion_matrix(counts, inputs.classes)
         if inputs.source in IMAGES:
-            pictures["predictions.png"] = plot.predictions(held_out.data[:32], output[:32], target[:32], inputs.classes)
+            doubtful = plot.least_certain(output, 32)
+            chosen = (held_out.data[doubtful], output[doubtful], target[doubtful])
+            pictures["predictions.png"] = plot.predictions(*chosen, inputs.classes)
     for name, figure in pictures.items():
         figure.savefig(folder / name, dpi=120)
     return list(pictures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator
@@ -142,7 +143,8 @@ def predict(options: Namespace) -> int:
 
 
 def _write(file: Any, scores: Iterator[Array], inputs: Inputs) -> None:
-    """CSV: of classes the name and each probability, of numbers the number."""
+    """CSV: of classes the name and each probability, of numbers the number; nothing if the first rows fail."""
+    scores = itertools.chain([part for part in [next(scores, None)] if part is not None], scores)
     writer = csv.writer(file, lineterminator="\n")
     if not inputs.classes:
         writer.writerow([inputs.target or "prediction"])

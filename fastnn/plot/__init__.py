@@ -6,6 +6,15 @@ matplotlib's global state.  Needs the extra `fastnn[plot]`.
 
 from ._curves import activation, history
 from ._network import activations, dead_relus, weights
-from ._predictions import confusion_matrix, predictions
+from ._predictions import confusion_matrix, least_certain, predictions
 
-__all__ = ["activation", "activations", "confusion_matrix", "dead_relus", "history", "predictions", "weights"]
+__all__ = [
+    "activation",
+    "activations",
+    "confusion_matrix",
+    "dead_relus",
+    "history",
+    "least_certain",
+    "predictions",
+    "weights",
+]

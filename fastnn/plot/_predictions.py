@@ -10,6 +10,8 @@ import numpy as np
 from ..autograd import value_of
 from ._figure import COLORS, grid_of, hide_rest, make_figure
 
+MOST_CELLS = 40  # classes of a confusion matrix whose cells can be read
+
 
 def confusion_matrix(counts: Any, classes: Sequence[str] = ()) -> Any:
     """Draw how often each class (row) was taken for each (column), coloured by the share of the row.
@@ -39,17 +41,19 @@ def confusion_matrix(counts: Any, classes: Sequence[str] = ()) -> Any:
     names = [str(name) for name in classes] or [str(i) for i in range(n)]
     if len(names) != n:
         raise ValueError(f"plot.confusion_matrix: expected {n} classes, got {len(names)}")
-    side = 2.2 + 0.5 * max(n, 4)
+    crowded = n > MOST_CELLS  # no room for numbers and names
+    side = 2.2 + 0.5 * min(max(n, 4), MOST_CELLS)
     figure, axes = make_figure(side + 0.6, side, 1, 1)
     each = axes[0, 0]
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     each.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for i, j in np.argwhere(counts):
+    for i, j in np.argwhere(counts) if not crowded else ():
         color = "white" if share[i, j] > 0.55 else "#333333"
         each.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=8, color=color)
     turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 3 else {}
-    each.set_xticks(range(n), names, fontsize=9, **turned)
-    each.set_yticks(range(n), names, fontsize=9)
+    if not crowded:
+        each.set_xticks(range(n), names, fontsize=9, **turned)
+        each.set_yticks(range(n), names, fontsize=9)
     each.set_xlabel("predicted", fontsize=10)
     each.set_ylabel("true", fontsize=10)
     each.spines[:].set_visible(False)
@@ -57,6 +61,30 @@ def confusion_matrix(counts: Any, classes: Sequence[str] = ()) -> Any:
     total, hits = int(counts.sum()), int(np.trace(counts))
     each.set_title(f"{hits:,} of {total:,} right ({100 * hits / max(total, 1):.1f} %)", fontsize=11)
     return figure
+
+
+def least_certain(output: Any, count: int) -> Any:
+    """Return the indices of the predictions whose best class is the least probable, from the least.
+
+    Parameters
+    ----------
+    output : array_like (N, C)
+        What the network returned, before the softmax.
+    count : int
+
+    Returns
+    -------
+    ndarray of int
+
+    Examples
+    --------
+    >>> from fastnn import plot
+    >>> plot.least_certain([[9.0, 0.0], [0.1, 0.0], [0.0, 2.0]], 2)
+    array([1, 2])
+    """
+    from ..functional import softmax
+
+    return softmax(np.asarray(value_of(output), np.float64), 1).max(1).argsort(kind="stable")[:count]
 
 
 def predictions(images: Any, output: Any, target: Any = None, classes: Sequence[str] = ()) -> Any:

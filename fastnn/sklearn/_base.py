@@ -86,6 +86,9 @@ class _Watch(Callback):
 
 class MLP(BaseEstimator):
     _loss: Callable[..., Any]
+    best_loss_: Any  # None with early stopping, the next two without
+    best_validation_score_: Any
+    validation_scores_: Any
 
     def __init__(
         self,
@@ -233,8 +236,10 @@ class MLP(BaseEstimator):
         held_out = None
         if self.early_stopping and epochs is None:
             X, y, weight, held_out = self._hold_out(X, y, weight)
-            self.best_validation_score_ = -np.inf
-            self.validation_scores_: list[float] = []
+            self.best_validation_score_, self.validation_scores_, self.best_loss_ = -np.inf, [], None
+        else:
+            self.best_validation_score_ = self.validation_scores_ = None
+            self.best_loss_ = np.inf if self.best_loss_ is None else self.best_loss_
         linears = [layer.weight for layer in self._linears()]
         group = self._optimizer.param_groups[0] if self._optimizer else {"params": linears}
         objective = Objective(self._loss, y, weight, self.alpha, group)
@@ -264,7 +269,7 @@ class MLP(BaseEstimator):
             warnings.warn("training was interrupted", stacklevel=4)
         elif epochs is None and not trainer.stop and self.n_iter_ == self.max_iter:
             warnings.warn(
-                f"{type(self).__name__}: {self.max_iter} epochs are over and the loss still falls; "
+                f"{type(self).__name__}: {self.max_iter} epochs are over and it has not converged; "
                 "raise max_iter or tol",
                 ConvergenceWarning,
                 stacklevel=4,

@@ -107,10 +107,11 @@ class _Watching(Callback):
 
     def improved(self, trainer: Trainer) -> bool:
         """Whether the last epoch is the best so far."""
+        wants = self.monitor.startswith("val_")
         if self.monitor not in trainer.logs:
             raise KeyError(
                 f"{type(self).__name__}: expected monitor to be one of {', '.join(trainer.logs)}, "
-                f"got {self.monitor!r}" + ("; give fit validation data" * self.monitor.startswith("val_"))
+                f"got {self.monitor!r}" + "; give fit validation data" * (wants and "val_loss" not in trainer.logs)
             )
         value = float(trainer.logs[self.monitor])
         metric = trainer.metrics.get(self.monitor.removeprefix("val_"))
@@ -211,6 +212,11 @@ class ModelCheckpoint(_Watching):
         super().__init__(monitor or "", mode)
         self.path = path
         self.due = False
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Make the folder, so that what cannot be written shows at once."""
+        super().on_fit_start(trainer)
+        os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Compare."""

@@ -36,8 +36,8 @@ class Trainer:
         Of output and target; returns a loss that `backward` can start from.
     optimizer : Optimizer
     metrics : mapping of str to Metric, optional
-        Computed on the training batches as they pass, and on the validation data.  Not called "loss", "lr" or
-        "seconds", nor "val_...".
+        Computed on the training batches as they pass, and on the validation data.  The names "loss", "lr", "seconds"
+        and those that begin with ``val_`` have meanings of their own.
     scheduler : LRScheduler, optional
         Stepped after each epoch; `OneCycleLR` and `CyclicLR` after each batch; `ReduceLROnPlateau` is given the
         validation's loss (the training's, where there is no validation).
@@ -94,7 +94,12 @@ class Trainer:
             if not isinstance(value, kind):
                 raise TypeError(f"Trainer: expected {argument} to be a {kind.__name__}, got {type(value).__name__}")
         self.model, self.criterion, self.optimizer, self.scheduler = model, criterion, optimizer, scheduler
+        if metrics is not None and not isinstance(metrics, Mapping):
+            raise TypeError(f"Trainer: expected metrics by name, such as {{'accuracy': ...}}, got {metrics!r}")
         self.metrics = dict(metrics or {})
+        for expected, each in [*((Metric, m) for m in self.metrics.values()), *((Callback, c) for c in callbacks)]:
+            if not isinstance(each, expected):
+                raise TypeError(f"Trainer: expected a {expected.__name__}, got {each!r}")
         for name in self.metrics:
             if name in ("loss", "lr", "seconds", "epoch") or name.startswith("val_"):
                 raise ValueError(f"Trainer: expected another name for a metric than {name!r}, which has a meaning")
