@@ -13,7 +13,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     import tempfile
 
     path = os.path.abspath(os.fsdecode(path))
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
+    except OSError as error:  # it names the new file, which nobody has heard of
+        raise type(error)(error.errno, error.strerror, path) from None
     os.close(handle)
     try:
         yield temporary

@@ -411,3 +411,30 @@ def test_pictures_need_a_name_and_one_history(capsys):
         main(["--version"])
     assert stop.value.code == 0
     assert capsys.readouterr().out == f"fastnn {fastnn.__version__}\n"
+
+
+def test_a_constant_column_of_a_table(capsys):
+    x = RNG.normal(size=60)
+    table("t.csv", ["a", "c", "y"], np.column_stack([x, np.full(60, 0.1), 2 * x]).tolist())
+    run(capsys, "train", "--data", "t.csv", "--quiet", "--epochs", 5)
+    assert fastnn.load("run/model.safetensors")["inputs"]["std"][1] == 1
+
+
+def test_a_new_training_forgets_the_checkpoint(capsys, tmp_path):
+    numbers_table()
+    run(capsys, "train", "--data", "t.csv", "--quiet", "--epochs", 1)
+    (tmp_path / "run/checkpoint.safetensors").write_bytes(b"an older training's")
+    assert run(capsys, "train", "--data", "t.csv", "--quiet", "--epochs", 1).out
+    assert fastnn.load("run/checkpoint.safetensors")["epoch"] == 1
+    message = run(capsys, "predict", "run/model.safetensors", "t.csv", "--out", "no/p.csv", code=1).err
+    assert "no/p.csv: No such file" in message
+
+
+@pytest.mark.filterwarnings("default")
+def test_first_lines(capsys):
+    with open("quoted.csv", "w") as file:
+        file.write('"a;b;c",price\n' + "1,2.5\n3,4.5\n" * 5)
+    assert "1 - 128 - 64 - 1" in run(capsys, "train", "--data", "quoted.csv", "--quiet", "--epochs", 1).out
+    table("bare.csv", [0.1, 0.2, "cat"], [[RNG.normal(), RNG.normal(), "cat" if i % 2 else "dog"] for i in range(20)])
+    shown = run(capsys, "train", "--data", "bare.csv", "--quiet", "--epochs", 1, "--ignore", " 0.1")
+    assert "its first line is taken as names of columns: 0.1, 0.2, cat" in shown.err

@@ -400,8 +400,11 @@ def test_resuming_with_a_samplers_own_generator(tmp_path):
 def test_predict_takes_tensors_and_refuses_datasets():
     trainer = make()
     np.testing.assert_array_equal(trainer.predict(fastnn.tensor(X)), trainer.predict(X))
-    with pytest.raises(TypeError, match="a DataLoader of this TensorDataset"):
-        trainer.predict(data.TensorDataset(X, Y))
+    for call in (trainer.predict, trainer.evaluate, lambda samples: trainer.fit(samples, 1)):
+        with pytest.raises(
+            TypeError, match=r"Trainer\.\w+: expected batches, such as a DataLoader of this TensorDataset"
+        ):
+            call(data.TensorDataset(X, Y))
 
 
 def test_empty_batches_are_passed_over():

@@ -34,6 +34,11 @@ def sizes(text: str) -> list[int]:
     return values
 
 
+def names(text: str) -> list[str]:
+    """The type of an option that is a list of names, such as id,street."""
+    return [name.strip() for name in text.split(",")]
+
+
 def add_command(commands: Any, name: str, run: Callable[..., int], summary: str, examples: str = "") -> Any:
     """A command's parser."""
     epilog = f"examples:\n{examples}" if examples else None

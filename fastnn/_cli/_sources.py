@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,7 +90,8 @@ def _rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
     source = sys.stdin.fileno() if path == "-" else path
     with open(source, newline="", encoding="utf-8-sig", closefd=path != "-") as file:
         head = file.readline()
-        reader = csv.reader(itertools.chain([head], file), delimiter=max(",;\t", key=head.count))
+        delimiter = max(",;\t", key=lambda each: len(next(csv.reader([head], delimiter=each), [])))
+        reader = csv.reader(itertools.chain([head], file), delimiter=delimiter)
         first = next(reader, None)
         if not first:
             raise ValueError(f"{path} is empty")
@@ -100,6 +102,8 @@ def _rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
             names, rows, twice = [str(i) for i in range(len(first))], [first], None
         if twice is not None:
             raise ValueError(f"{path} has two columns {twice}")
+        if not rows and 2 * sum(map(_is_number, first)) > len(first):
+            warnings.warn(f"{path}: its first line is taken as names of columns: {', '.join(names)}", stacklevel=3)
         for row in reader:
             if not row:
                 continue

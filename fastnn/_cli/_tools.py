@@ -93,7 +93,7 @@ def bench(options: Namespace) -> int:
     from .._certify import RECORDS
     from .._extras import extra
 
-    special = extra("fastnn bench", "scipy.special", "certify")
+    special = extra("fastnn bench", "scipy.special", "bench")
     x = np.random.default_rng(0).normal(size=options.size).astype(np.float32)
     records = {record.name: record for record in RECORDS if record.peers}
     unknown = [name for name in options.names if name not in records]

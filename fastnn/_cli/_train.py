@@ -14,7 +14,7 @@ from .._extras import extra
 from .._mlp import OPTIMIZERS
 from .._random import manual_seed
 from ..training import CSVLogger, EarlyStopping, ModelCheckpoint, TensorBoard, Trainer
-from ._options import add_command, add_output, at_least, report, sizes
+from ._options import add_command, add_output, at_least, names, report, sizes
 from ._saved import make_network, save_model
 from ._sources import IMAGES, SCALES, Inputs, classes_of, open_images, read_table, targets_of
 
@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--root", default="data", help="folder of datasets' files, downloaded if missing (%(default)s)")
     parser.add_argument("--target", help="column to predict (the last one; of an NPZ file y)")
-    parser.add_argument("--ignore", type=lambda text: text.split(","), default=[], metavar="A,B",
+    parser.add_argument("--ignore", type=names, default=[], metavar="A,B",
                         help="columns not to learn from, such as names and numbers of rows")  # fmt: skip
     parser.add_argument("--task", choices=["auto", "classification", "regression"], default="auto",
                         help="auto: text, or up to 20 different integers, are classes")  # fmt: skip
@@ -89,12 +89,13 @@ def open_data(options: Namespace) -> tuple[Any, Any, Inputs, int]:
     learned, held_out = (part.indices for part in data.random_split(range(len(x)), [0.8, 0.2], rng=options.seed))
     if not len(held_out):
         raise ValueError(f"{path}: expected at least 5 rows, one of which is held out, got {len(x)}")
-    std = x[learned].std(0)  # what is held out says nothing, not even by its mean
-    inputs = Inputs("table", x[learned].mean(0).tolist(), np.where(std > 0, std, 1).tolist(), columns, target)
+    seen = x[learned]  # what is held out says nothing, not even by its mean
+    std = np.where(np.ptp(seen, 0) > 0, seen.std(0), 1).tolist()  # of a constant, rounding leaves a tiny deviation
+    inputs = Inputs("table", seen.mean(0).tolist(), std, columns, target)
     inputs.classes = classes
     if not inputs.classes:
         numbers = targets_of(path, target, values)[learned]
-        inputs.target_mean, inputs.target_std = float(numbers.mean()), float(numbers.std()) or 1.0
+        inputs.target_mean, inputs.target_std = float(numbers.mean()), float(numbers.std()) if np.ptp(numbers) else 1.0
     whole = data.TensorDataset(inputs.scaled(x), inputs.targets(values))
     return data.Subset(whole, learned), data.Subset(whole, held_out), inputs, len(columns)
 
@@ -179,6 +180,8 @@ def train(options: Namespace) -> int:
     if options.resume:
         check_resumed(options, folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if not options.resume:  # another training's, which --resume would take for this one's
+        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     (folder / "options.json").write_text(json.dumps({name: getattr(options, name) for name in LASTING}, indent=2))
     trainer = make_trainer(options, model, inputs.classes, len(batches), folder)
     if options.resume:

@@ -26,6 +26,12 @@ History = dict[str, list[float]]
 BY_BATCH = (optim.lr_scheduler.OneCycleLR, optim.lr_scheduler.CyclicLR)
 
 
+def _check_batches(method: str, data: Any) -> None:
+    """Refuse a dataset, whose samples are no batches."""
+    if isinstance(data, Dataset):
+        raise TypeError(f"Trainer.{method}: expected batches, such as a DataLoader of this {type(data).__name__}")
+
+
 class Trainer:
     """Fits a model to batches, and evaluates and predicts with it.
 
@@ -138,6 +144,8 @@ class Trainer:
             If the loss is not finite.
         """
         self.epochs = _check.count("Trainer.fit", "epochs", epochs)
+        for batches in (data, validation):
+            _check_batches("fit", batches)
         self.data, self.validation = data, validation
         self.stop = self.interrupted = False
         for source, state in zip((self.data, self.validation), self._data_states, strict=True):
@@ -221,6 +229,7 @@ class Trainer:
         ----------
         data : iterable of (input, target)
         """
+        _check_batches("evaluate", data)
         total, count = 0.0, 0
         for metric in self.metrics.values():
             metric.reset()
@@ -244,8 +253,7 @@ class Trainer:
         data : ndarray, Tensor or iterable
             One array, which is taken as it is, or batches: of inputs, or of (input, target).
         """
-        if isinstance(data, Dataset):
-            raise TypeError(f"Trainer.predict: expected batches, such as a DataLoader of this {type(data).__name__}")
+        _check_batches("predict", data)
         with evaluating(self.model):
             if isinstance(data, (np.ndarray, Tensor)):
                 return np.asarray(value_of(self.model(data)))
