@@ -8,6 +8,6 @@ trap 'rm -rf "$work"' EXIT
 "$here/build.sh" "$work/windows.exe" clang --target=x86_64-w64-mingw32 -Wno-pass-failed \
     -L"$(dirname "$(x86_64-w64-mingw32-gcc -print-libgcc-file-name)")"
 "$work/linux" avx2 > "$work/linux.txt"
-WINEDEBUG=-all WINEPREFIX=$work/wine wine "$work/windows.exe" avx2 | tr -d '\r' > "$work/windows.txt"
+WINEDEBUG=-all WINEPREFIX=$work/wine timeout 300 wine "$work/windows.exe" avx2 | tr -d '\r' > "$work/windows.txt"
 diff "$work/linux.txt" "$work/windows.txt"
 echo "Windows and Linux: the same bits in $(wc -l < "$work/windows.txt") families"
