@@ -379,6 +379,11 @@ def test_a_state_is_a_copy_and_is_taken_whole_or_not_at_all():
     with pytest.raises(ValueError, match="expected groups of"):
         other.load_state_dict(state)
     np.testing.assert_array_equal(weights(other), untouched)
+    seen = make()
+    seen.fit(loader(), 1)
+    with pytest.raises(ValueError, match="get_rng_state returned"):
+        seen.load_state_dict({**state, "rng": {}})
+    seen.fit(data.DataLoader(data.TensorDataset(X, Y), 20), 2)  # the refused state asks nothing of the next data
 
 
 def test_resuming_with_a_samplers_own_generator(tmp_path):

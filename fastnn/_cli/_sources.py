@@ -147,11 +147,8 @@ def numbers(path: str | Path, names: Sequence[str], rows: Sequence[Sequence[str]
         pass
     cells = ((name, row[i]) for row in rows for name, i in zip(wanted, places, strict=True))
     column, cell = next(each for each in cells if not _is_number(each[1]) or not np.isfinite(float(each[1])))
-    raise ValueError(
-        f"{path}, column {column}: expected numbers, got {cell!r}"
-        if cell
-        else f"{path}, column {column}: expected numbers, got an empty cell"
-    )
+    got = repr(cell) if cell else "an empty cell"
+    raise ValueError(f"{path}, column {column}: expected numbers, got {got}")
 
 
 def read_table(
@@ -215,7 +212,7 @@ def classes_of(values: Array, task: str) -> list[str]:
     words = sorted(text for text in texts if not _is_number(text))
     if task == "auto" and words and 2 * sum(_is_number(str(value)) for value in values) > len(values):
         raise ValueError(f"expected numbers, or classes, got numbers and {words[0]!r}; --task says which they are")
-    if task == "auto" and words and len(values) > MOST_CLASSES < 2 * len(texts) > len(values):
+    if task == "auto" and words and len(values) > MOST_CLASSES and 2 * len(texts) > len(values):
         raise ValueError(f"expected classes, got {len(texts)} different texts in {len(values)} rows; see --task")
     whole = not words and all(float(text).is_integer() for text in texts)
     if task == "regression" or (task == "auto" and not words and not (whole and len(texts) <= MOST_CLASSES)):

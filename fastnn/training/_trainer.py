@@ -300,10 +300,12 @@ class Trainer:
         if (state_dict["scheduler"] is None) != (self.scheduler is None):
             got, expected = ("none", "one") if self.scheduler is not None else ("one", "none")
             raise ValueError(f"Trainer.load_state_dict: expected the state of {expected} scheduler, got {got}")
+        waiting = self._data_states
         try:
             self._take(state_dict)
         except Exception:
             self._take(own)
+            self._data_states = waiting
             raise
 
     def _take(self, state_dict: Mapping[str, Any]) -> None:
