@@ -1,8 +1,8 @@
-"""`python -m bench.instructions`: how many instructions a dozen kernels take, compared with the numbers in the repository.
+"""`python -m bench.instructions`: how many instructions kernels and small calls take, compared with the recorded numbers.
 
 Times depend on the machine's mood; counts under valgrind do not.  A kernel that lost its vectors, or gained a pass, shows at
-once.  The counts are those of the AVX2 tier, which valgrind knows, on one thread; another compiler makes other code, so
-`--write` records the numbers anew, with the compiler's name.
+once, and so does a small call that gained a check.  The counts are those of the AVX2 tier, which valgrind knows, on one
+thread; another compiler makes other code, so `--write` records the numbers anew, with the compiler's name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 RECORD = Path(__file__).with_suffix(".json")
 MARGIN = 0.03
 CALLS = 20
+SMALL_CALLS = 500
 # a kernel's symbol: the call that runs it over so many values
 KERNELS: dict[str, tuple[str, int]] = {
     "act_relu_f32": ("fastnn.relu(x)", 65_536),
@@ -38,6 +39,97 @@ KERNELS: dict[str, tuple[str, int]] = {
     "gemm_panel_f32": ("fastnn.linear(x, w)", 128 * 512 * 256),
     "step_adam_f32": ("optimizer.step()", 65_536),
 }
+# whole calls whose arithmetic is less than what surrounds it; counted from Python's side, checks and objects included
+SMALL: dict[str, str] = {
+    "relu of 1": "fastnn.relu(one)",
+    "relu of 100": "fastnn.relu(hundred)",
+    "gelu of 1": "fastnn.gelu(one)",
+    "gelu of 100": "fastnn.gelu(hundred)",
+    "linear 1x64x64": "fastnn.linear(row, square, bias)",
+    "linear 1x64x64, recorded": "fastnn.linear(tracked, square, bias)",
+    "batch_norm 32x128": "fastnn.batch_norm(batch, None, None, training=True)",
+    "layer_norm 32x128": "fastnn.layer_norm(batch, 128)",
+    "softmax 32x128": "fastnn.softmax(batch, 1)",
+    "cross_entropy 32x128": "fastnn.cross_entropy(batch, classes)",
+    "Adam, 10 small tensors": "adam.step()",
+    "frozen 64-128-64-10 of 1": "frozen(row)",
+    "training step 64-128-64-10": "step()",
+}
+# What tells callgrind, from inside the process that it watches, where a call begins and ends
+MARKS = """
+#include <valgrind/callgrind.h>
+void begin(void) { CALLGRIND_ZERO_STATS; }
+void end(const char *name) { CALLGRIND_DUMP_STATS_AT(name); }
+"""
+
+
+def run_small(library: str) -> None:
+    """Run each small call between two marks; this is the program that valgrind watches."""
+    import ctypes
+
+    import fastnn
+    from fastnn import nn
+
+    marks = ctypes.CDLL(library)
+    rng = np.random.default_rng(0)
+
+    def normal(*shape: int) -> np.ndarray[Any, Any]:
+        return rng.normal(size=shape).astype(np.float32)
+
+    model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
+    parameters = [nn.Parameter(normal(64)) for _ in range(10)]
+    for parameter in parameters:
+        parameter.grad = normal(64)
+    samples, targets, optimizer = normal(8, 64), rng.integers(0, 10, 8), fastnn.optim.Adam(model.parameters())
+
+    def step() -> None:
+        optimizer.zero_grad()
+        fastnn.cross_entropy(model(samples), targets).backward()
+        optimizer.step()
+
+    names = {
+        "fastnn": fastnn, "one": normal(1), "hundred": normal(100), "row": normal(1, 64), "square": normal(64, 64),
+        "bias": normal(64), "tracked": fastnn.tensor(normal(1, 64), requires_grad=True), "batch": normal(32, 128),
+        "classes": rng.integers(0, 128, 32), "adam": fastnn.optim.Adam(parameters), "frozen": fastnn.freeze(model),
+        "step": step,
+    }  # fmt: skip
+    for name, text in SMALL.items():
+        call = eval(f"lambda: {text}", names)
+        for _ in range(20):
+            call()
+        marks.begin()
+        for _ in range(SMALL_CALLS):
+            call()
+        marks.end(name.encode())
+
+
+def valgrind(folder: Path, *arguments: str) -> None:
+    """Run this module under callgrind, whose files go to the folder."""
+    environment = os.environ | {"FASTNN_ISA": "avx2", "FASTNN_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    out = f"--callgrind-out-file={folder / 'callgrind.out'}"
+    subprocess.run(
+        ["valgrind", "--tool=callgrind", out, sys.executable, "-m", "bench.instructions", *arguments],
+        check=True, env=environment, cwd=Path(__file__).parent.parent, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def count_small() -> dict[str, float]:
+    """Instructions of each small call."""
+    counts: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "marks.c").write_text(MARKS)
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run([compiler, "-O1", "-shared", "-fPIC", "marks.c", "-o", "marks.so"], cwd=folder, check=True)
+        valgrind(folder, "--run-small", str(folder / "marks.so"))
+        for file in folder.glob("callgrind.out.*"):
+            lines = file.read_text().splitlines()
+            trigger = next((line for line in lines if line.startswith("desc: Trigger: Client Request: ")), "")
+            total = next(line for line in lines if line.startswith(("totals:", "summary:")))
+            call = trigger.rpartition(": ")[2]
+            if call in SMALL:
+                counts[call] = int(total.split()[1]) / SMALL_CALLS
+    return counts
 
 
 def run_kernels() -> None:
@@ -60,14 +152,9 @@ def run_kernels() -> None:
 def count() -> dict[str, float]:
     """Instructions for each value, by kernel, what it calls included."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "callgrind.out"
-        environment = os.environ | {"FASTNN_ISA": "avx2", "FASTNN_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", sys.executable, "-m", "bench.instructions", "--run"],
-            check=True, env=environment, cwd=Path(__file__).parent.parent, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        valgrind(Path(folder), "--run")
         text = subprocess.run(
-            ["callgrind_annotate", "--inclusive=yes", "--threshold=100", str(out)],
+            ["callgrind_annotate", "--inclusive=yes", "--threshold=100", str(Path(folder) / "callgrind.out")],
             check=True,
             capture_output=True,
             text=True,
@@ -78,9 +165,6 @@ def count() -> dict[str, float]:
         symbol = place.split("[")[0].split(":")[-1].strip()
         if symbol in KERNELS and symbol not in counts:
             counts[symbol] = int(number.replace(",", "")) / (CALLS * KERNELS[symbol][1])
-    missing = set(KERNELS) - set(counts)
-    if missing:
-        raise SystemExit(f"valgrind saw nothing of {', '.join(sorted(missing))}")
     return counts
 
 
@@ -91,19 +175,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.instructions", description=__doc__)
     parser.add_argument("--write", action="store_true", help="record the numbers instead of comparing")
     parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--run-small", metavar="LIBRARY", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
         return run_kernels()
-    counts, compiler = count(), fastnn._core.build_config()["compiler"]
+    if options.run_small:
+        return run_small(options.run_small)
+    counts, compiler = count() | count_small(), fastnn._core.build_config()["compiler"]
+    missing = {*KERNELS, *SMALL} - set(counts)
+    if missing:
+        raise SystemExit(f"valgrind saw nothing of {', '.join(sorted(missing))}")
     if options.write:
         RECORD.write_text(json.dumps({"compiler": compiler, "counts": counts}, indent=2) + "\n")
-        return print(f"{len(counts)} kernels written to {RECORD.name}")
+        return print(f"{len(counts)} counts written to {RECORD.name}")
     record: dict[str, Any] = json.loads(RECORD.read_text())
     if record["compiler"] != compiler:
         print(f"recorded with {record['compiler']}, built with {compiler}: some difference is the compilers'")
     worse = 0
-    for kernel, now in counts.items():
-        before = record["counts"].get(kernel)
+    for name, now in counts.items():
+        before = record["counts"].get(name)
         change = float("nan") if before is None else now / before - 1
         mark = (
             ""
@@ -113,7 +203,7 @@ def main() -> None:
             else "  <-- fewer"
         )
         worse += mark.endswith("more")
-        print(f"{kernel:20} {now:9.3f} instructions for each value, {change:+7.1%}{mark}")
+        print(f"{name:26} {now:12.3f} instructions for each {'call' if name in SMALL else 'value'}, {change:+7.1%}{mark}")
     sys.exit(1 if worse else 0)
 
 
