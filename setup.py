@@ -80,8 +80,7 @@ class BuildExt(build_ext):
 
 sources = [
     "fastnn/_core.pyx",
-    *map(str, sorted(Path("src_c").glob("*.c"))),
-    *map(str, sorted(Path("src_c/isa").glob("*.c"))),
+    *map(str, sorted(Path("src_c").glob("*/*.c"))),
 ]
 headers = [str(path) for path in Path("src_c").rglob("*") if path.suffix in {".h", ".inc", ".def"}]
 core = Extension(

@@ -17,15 +17,15 @@ cdef extern from "fastnn.h" nogil:
         const double *mean
         const double *rstd
         double a, b
-    ctypedef struct fnn_pool_stats_t "struct fnn_pool_stats":
+    ctypedef struct fnn_memory_stats_t "struct fnn_memory_stats":
         size_t live, cached, peak, limit
         uint64_t requests, hits
-    void *fnn_pool_alloc(size_t)
-    void fnn_pool_free(void *)
-    void *fnn_pool_realloc(void *, size_t)
-    void fnn_pool_empty()
-    void fnn_pool_limit(size_t)
-    void fnn_pool_read(fnn_pool_stats_t *, int)
+    void *fnn_memory_alloc(size_t)
+    void fnn_memory_free(void *)
+    void *fnn_memory_realloc(void *, size_t)
+    void fnn_memory_empty()
+    void fnn_memory_limit(size_t)
+    void fnn_memory_read(fnn_memory_stats_t *, int)
     int FNN_ACTS
     int FNN_PLAN_LINEAR, FNN_PLAN_BATCH_NORM, FNN_PLAN_ACT, FNN_PLAN_SOFTMAX, FNN_PLAN_LAYER_NORM, FNN_PLAN_COMBINE
     const char *FNN_COMPILER

@@ -31,7 +31,7 @@ cnp.import_array()
 cdef extern from "numpy/arrayobject.h":
     object PyArray_NewLikeArray(cnp.ndarray prototype, cnp.NPY_ORDER order, cnp.PyArray_Descr *dtype, int subok)
 
-include "_pool.pxi"
+include "_memory.pxi"
 include "_tape.pxi"
 
 # -- instruction sets and threads -------------------------------------------------------------------------------------

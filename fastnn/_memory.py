@@ -17,14 +17,14 @@ def start() -> None:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not every system tells
         machine = 8 * MOST
-    _core.pool_limit(min(machine // 8, MOST))
+    _core.memory_limit(min(machine // 8, MOST))
 
 
 def memory_stats(reset_peak: bool = False) -> dict[str, int]:
-    """What the pool of large results holds.
+    """What the memory for large results holds.
 
-    A result of 64 KB or more takes its memory from a pool, and gives it back when its last reference goes; the next
-    result of about that size gets it, without the system's clearing and mapping of fresh pages.
+    The memory of a result of 64 KB or more is kept when its last reference goes, and the next result of about that size
+    gets it, without the system's clearing and mapping of fresh pages.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def memory_stats(reset_peak: bool = False) -> dict[str, int]:
     >>> sorted(memory_stats())
     ['cached', 'hits', 'limit', 'live', 'peak', 'requests']
     """
-    return _core.pool_stats(bool(reset_peak))
+    return _core.memory_stats(bool(reset_peak))
 
 
 def empty_cache() -> None:
@@ -54,7 +54,7 @@ def empty_cache() -> None:
     >>> memory_stats()["cached"]
     0
     """
-    _core.pool_empty()
+    _core.memory_empty()
 
 
 def set_cache_limit(limit: Any) -> int:
@@ -74,6 +74,6 @@ def set_cache_limit(limit: Any) -> int:
     >>> set_cache_limit(before)
     0
     """
-    before = _core.pool_stats()["limit"]
-    _core.pool_limit(min(_check.count("set_cache_limit", "limit", limit), sys.maxsize))
+    before = _core.memory_stats()["limit"]
+    _core.memory_limit(min(_check.count("set_cache_limit", "limit", limit), sys.maxsize))
     return before

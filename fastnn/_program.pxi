@@ -104,7 +104,7 @@ cdef class Program:
             total += (self.sizes[i] * chunk * item + 63) // 64 * 64
         with nogil:
             work = (fnn_plan_work_f32(self.steps, self.count, chunk) if item == 4 else fnn_plan_work_f64(self.steps, self.count, chunk))
-            memory = <char *>fnn_pool_alloc(total + work * sizeof(double))
+            memory = <char *>fnn_memory_alloc(total + work * sizeof(double))
         if memory == NULL:
             raise MemoryError
         total = 0
@@ -122,7 +122,7 @@ cdef class Program:
                 else:
                     fnn_plan_f64(self.steps, self.count, <double **>at, <double *>(memory + total), m - done if m - done < chunk else chunk)
                 done += chunk
-            fnn_pool_free(memory)
+            fnn_memory_free(memory)
         return y
 
 

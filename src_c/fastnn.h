@@ -34,23 +34,23 @@ int fnn_set_thread_limit(int n); /* of the calling thread, 0 for none; returns t
 int fnn_team_size(void); /* workers alive */
 
 /* -- memory of large results ---------------------------------------------------------------------------------------- */
-struct fnn_pool_stats
+struct fnn_memory_stats
 {
     size_t live, cached, peak, limit; /* bytes: handed out, kept, the most of both together, the most that may be kept */
     uint64_t requests, hits;          /* hits: served from what was kept */
 };
-void *fnn_pool_alloc(size_t size); /* aligned to a cache line; NULL if there is no memory */
-void fnn_pool_free(void *memory);
-void *fnn_pool_realloc(void *memory, size_t size);
-void fnn_pool_empty(void);
-void fnn_pool_limit(size_t bytes);
-void fnn_pool_read(struct fnn_pool_stats *out, int reset_peak);
+void *fnn_memory_alloc(size_t size); /* aligned to a cache line; NULL if there is no memory */
+void fnn_memory_free(void *memory);
+void *fnn_memory_realloc(void *memory, size_t size);
+void fnn_memory_empty(void);
+void fnn_memory_limit(size_t bytes);
+void fnn_memory_read(struct fnn_memory_stats *out, int reset_peak);
 
 /* -- element-wise functions: activations.def ----------------------------------------------------------------------- */
 enum
 {
 #define ACT(name, saved, value, gradient) FNN_ACT_##name,
-#include "activations.def"
+#include "tables/activations.def"
 #undef ACT
     FNN_ACTS
 };
@@ -62,7 +62,7 @@ int fnn_act_learns(int act); /* how many of its parameters can be learned */
 enum
 {
 #define LOSS(name, value, dx, dt) FNN_LOSS_##name,
-#include "losses.def"
+#include "tables/losses.def"
 #undef LOSS
     FNN_LOSSES
 };
@@ -73,7 +73,7 @@ ptrdiff_t fnn_loss_work(ptrdiff_t n); /* values of `work` that fnn_loss_sum need
 enum
 {
 #define RULE(name, hypers, states, ...) FNN_RULE_##name,
-#include "optimizers.def"
+#include "tables/optimizers.def"
 #undef RULE
     FNN_RULES
 };

@@ -96,7 +96,7 @@ struct fnn_tier
     void (*dropout_mask)(uint8_t *mask, ptrdiff_t n, uint64_t first, uint64_t key, uint32_t threshold);
 };
 
-/* Two sums over the values of each channel, in fixed blocks joined in order (norm.c); u, v, a, b, r (c) */
+/* Two sums over the values of each channel, in fixed blocks joined in order (drivers/batch_norm.c); u, v, a, b, r (c) */
 #define FNN_SUMS(REAL, SFX)                                                                                            \
     void fnn_channel_sums_##SFX(double *u, double *v, double *work, fnn_sums_first_##SFX *first,                       \
                                 fnn_sums_last_##SFX *last_kernel, const REAL *dy, const REAL *x, const REAL *a,        \

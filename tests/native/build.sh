@@ -5,4 +5,4 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 output=$1 cc=${2:-gcc}
 shift $(($# < 2 ? $# : 2))
 "$cc" -std=gnu11 -O2 -fno-math-errno -fno-trapping-math -ffp-contract=off -fopenmp-simd -DFNN_HAVE_OMP_SIMD=1 \
-    -I"$root/src_c" "$@" "$root"/src_c/*.c "$root"/src_c/isa/*.c "$root/tests/native/selftest.c" -o "$output" -lm
+    -I"$root/src_c" "$@" "$root"/src_c/*/*.c "$root/tests/native/selftest.c" -o "$output" -lm

@@ -2,7 +2,7 @@
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define ROW_CHUNK      240   /* rows of C in one item: a multiple of every tile's; A's part stays in the second cache */
 #define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
@@ -11,7 +11,7 @@
 #define ROWS_OF_B      8     /* reading, or packing, one row of B costs as much as this many rows' products */
 #define NS_EACH        0.2   /* one element of a column sum */
 
-#define FNN_SELF "linear.c"
+#define FNN_SELF "drivers/linear.c"
 #include "each_real.h"
 #else
 

@@ -2,7 +2,7 @@
 #ifndef REAL
 #include "kernels.h"
 
-#define FNN_SELF "plan.c"
+#define FNN_SELF "runtime/plan.c"
 #include "each_real.h"
 #else
 

@@ -1,12 +1,12 @@
 /* glu.c: the gated linear unit over rows of two halves, the values and their gates. */
 #ifndef REAL
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define NS_EACH 0.3
 #define GRAIN   2048 /* elements of one item of work, of one row */
 
-#define FNN_SELF "glu.c"
+#define FNN_SELF "drivers/glu.c"
 #include "each_real.h"
 #else
 

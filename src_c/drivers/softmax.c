@@ -3,13 +3,13 @@
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define NS_EXP  0.3  /* one value's cost where an exponential is computed, and where none is */
 #define NS_EACH 0.08
 #define NS_ROW  10.0 /* and each row's: joining lanes */
 
-#define FNN_SELF "softmax.c"
+#define FNN_SELF "drivers/softmax.c"
 #include "each_real.h"
 #else
 

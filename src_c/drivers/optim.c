@@ -2,24 +2,24 @@
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define TILE    4096 /* elements of one item */
 #define NS_EACH 0.5
 
 static const char *const names[] = {
 #define RULE(name, hypers, states, ...) #name,
-#include "optimizers.def"
+#include "tables/optimizers.def"
 #undef RULE
 };
 static const char *const hypers_of[] = {
 #define RULE(name, hypers, states, ...) #hypers,
-#include "optimizers.def"
+#include "tables/optimizers.def"
 #undef RULE
 };
 static const char *const states_of[] = {
 #define RULE(name, hypers, states, ...) #states,
-#include "optimizers.def"
+#include "tables/optimizers.def"
 #undef RULE
 };
 
@@ -39,7 +39,7 @@ static int states_in(int rule) /* as many as names in the list */
     return count;
 }
 
-#define FNN_SELF "optim.c"
+#define FNN_SELF "drivers/optim.c"
 #include "each_real.h"
 #else
 

@@ -2,7 +2,7 @@
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define TILE    2048 /* elements of one item of work: 64-byte boundaries stay between threads */
 #define NS_EACH 0.3  /* one element's cost where exponentials are computed, between elu (0.24) and gelu (0.6) */
@@ -13,19 +13,19 @@
 
 static const char *const names[] = {
 #define ACT(name, saved, value, gradient) #name,
-#include "activations.def"
+#include "tables/activations.def"
 #undef ACT
 };
 static const int saves_y[] = {
 #define ACT(name, saved, value, gradient) sizeof #saved == 2 && #saved[0] == 'y',
-#include "activations.def"
+#include "tables/activations.def"
 #undef ACT
 };
 
 static const int learns[] = { /* a fixed parameter's column is 0 */
 #define ACT(name, saved, value, gradient) 0,
 #define LEARN(name, value, gradient, da, db) 2 - (sizeof #db == 2 && #db[0] == '0'),
-#include "activations.def"
+#include "tables/activations.def"
 #undef ACT
 #undef LEARN
 };
@@ -43,7 +43,7 @@ const char *fnn_act_name(int act) { return names[act]; }
 int fnn_act_saves_y(int act) { return saves_y[act]; }
 int fnn_act_learns(int act) { return learns[act]; }
 
-#define FNN_SELF "activation.c"
+#define FNN_SELF "drivers/activation.c"
 #include "each_real.h"
 #else
 

@@ -1,4 +1,4 @@
-/* norm.c: batch normalization over whole arrays, and sums over channels for whoever needs them.  kernels/norm.inc has the
+/* batch_norm.c: batch normalization over whole arrays, and sums over channels for whoever needs them.  kernels/batch_norm.inc has the
  * formulas and the two memory orders.
  *
  * Work is cut into (block, channel) cells of fixed size, whose partial sums go to `work` and are joined in block order:
@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define NS_SUM       0.12 /* one value's cost in a pass that sums, and in one that writes */
 #define NS_WRITE     0.1 
@@ -18,7 +18,7 @@ static ptrdiff_t blocks_of(ptrdiff_t m) { return (m + REDUCE_BLOCK - 1) / REDUCE
 static ptrdiff_t strips_of(ptrdiff_t c) { return (c + STRIP - 1) / STRIP; }
 ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s) { return (2 * blocks_of(n * s) + COEFFICIENTS) * c; }
 
-#define FNN_SELF "norm.c"
+#define FNN_SELF "drivers/batch_norm.c"
 #include "each_real.h"
 #else
 

@@ -1,13 +1,13 @@
 /* combine.c: two arrays to one, and rows added where an index says. */
 #ifndef REAL
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define NS_EACH 0.15 /* one element of a sum of two arrays */
 #define GRAIN   4096
 #define NARROW  64 /* columns that one item adds to: at least four cache lines of a row */
 
-#define FNN_SELF "combine.c"
+#define FNN_SELF "drivers/combine.c"
 #include "each_real.h"
 #else
 

@@ -1,4 +1,4 @@
-/* pool.c: memory of large results, kept for the next result of its size.
+/* memory.c: memory of large results, kept for the next result of its size.
  *
  * A fresh large array costs more than what is written into it: the system clears each page and maps it at the first touch
  * (relu over 128 MB: 30 ms fresh, 6 ms into memory that is there).  Sizes are rounded up to eighths of a power of two, so
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fastnn.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define HEADER     64                 /* before the memory that is handed out; keeps it on a cache line's start */
 #define HUGE_PAGE  ((size_t)2 << 20)  /* from twice this size on, memory asks for huge pages */
@@ -29,7 +29,7 @@ struct block
 _Static_assert(sizeof(struct block) <= HEADER, "the header holds a block");
 
 static struct block *kept[CLASSES], *newest, *oldest;
-static struct fnn_pool_stats stats;
+static struct fnn_memory_stats stats;
 static uint64_t requests;
 
 /* The class of a size, which is rounded up to the class's own */
@@ -106,7 +106,7 @@ static void trim(size_t limit)
     }
 }
 
-void *fnn_pool_alloc(size_t size)
+void *fnn_memory_alloc(size_t size)
 {
     size_t bytes = size + HEADER;
     if (bytes < size || bytes > (SIZE_MAX >> 1))
@@ -121,7 +121,7 @@ void *fnn_pool_alloc(size_t size)
     fnn_unlock();
     if (!b && !(b = from_system(bytes)))
     {
-        fnn_pool_empty(); /* what is kept may be what is missing */
+        fnn_memory_empty(); /* what is kept may be what is missing */
         if (!(b = from_system(bytes)))
             return NULL;
     }
@@ -136,7 +136,7 @@ void *fnn_pool_alloc(size_t size)
     return (char *)b + HEADER;
 }
 
-void fnn_pool_free(void *memory)
+void fnn_memory_free(void *memory)
 {
     if (!memory)
         return;
@@ -148,26 +148,26 @@ void fnn_pool_free(void *memory)
     fnn_unlock();
 }
 
-void *fnn_pool_realloc(void *memory, size_t size)
+void *fnn_memory_realloc(void *memory, size_t size)
 {
-    void *moved = fnn_pool_alloc(size);
+    void *moved = fnn_memory_alloc(size);
     if (moved && memory)
     {
         const size_t had = ((struct block *)((char *)memory - HEADER))->bytes - HEADER;
         memcpy(moved, memory, had < size ? had : size);
-        fnn_pool_free(memory);
+        fnn_memory_free(memory);
     }
     return moved;
 }
 
-void fnn_pool_empty(void)
+void fnn_memory_empty(void)
 {
     fnn_lock();
     trim(0);
     fnn_unlock();
 }
 
-void fnn_pool_limit(size_t bytes)
+void fnn_memory_limit(size_t bytes)
 {
     fnn_lock();
     stats.limit = bytes;
@@ -175,7 +175,7 @@ void fnn_pool_limit(size_t bytes)
     fnn_unlock();
 }
 
-void fnn_pool_read(struct fnn_pool_stats *out, int reset_peak)
+void fnn_memory_read(struct fnn_memory_stats *out, int reset_peak)
 {
     fnn_lock();
     *out = stats;

@@ -2,7 +2,7 @@
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define NS_EACH 0.2
 
@@ -10,13 +10,13 @@ ptrdiff_t fnn_loss_work(ptrdiff_t n) { return (n + REDUCE_BLOCK - 1) / REDUCE_BL
 
 static const char *const names[] = {
 #define LOSS(name, value, dx, dt) #name,
-#include "losses.def"
+#include "tables/losses.def"
 #undef LOSS
 };
 
 const char *fnn_loss_name(int loss) { return names[loss]; }
 
-#define FNN_SELF "loss.c"
+#define FNN_SELF "drivers/loss.c"
 #include "each_real.h"
 #else
 

@@ -5,7 +5,7 @@
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define NS_EACH 0.16
 
@@ -24,7 +24,7 @@ static ptrdiff_t blocks_of(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s
 
 ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s) { return (2 * blocks_of(rows, g, k, s) + 1) * g * k; }
 
-#define FNN_SELF "group_norm.c"
+#define FNN_SELF "drivers/group_norm.c"
 #include "each_real.h"
 #else
 

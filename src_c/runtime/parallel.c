@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include "fastnn.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 #include "parallel_system.h"
 
 #define MAX_WORKERS     255

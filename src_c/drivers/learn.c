@@ -2,11 +2,11 @@
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define NS_EACH 0.5
 
-#define FNN_SELF "learn.c"
+#define FNN_SELF "drivers/learn.c"
 #include "each_real.h"
 #else
 

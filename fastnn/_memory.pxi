@@ -1,4 +1,4 @@
-# Large arrays from pool.c: NumPy asks the handler that is set while an array is made, and gives the memory back to it.
+# Large arrays from memory.c: NumPy asks the handler that is set while an array is made, and gives the memory back to it.
 
 cdef extern from "numpy/arrayobject.h":
     ctypedef struct PyDataMemAllocator:
@@ -14,36 +14,36 @@ cdef extern from "numpy/arrayobject.h":
     PyObject *PyDataMem_SetHandler(PyObject *) except NULL
 
 cdef enum:
-    POOL_LEAST = 65536  # bytes: what malloc keeps by itself needs no pool
+    MEMORY_LEAST = 65536  # bytes: what malloc keeps by itself needs none of ours
 
 
-cdef void *pool_malloc(void *_, size_t size) noexcept:
-    return fnn_pool_alloc(size)
+cdef void *memory_malloc(void *_, size_t size) noexcept:
+    return fnn_memory_alloc(size)
 
 
-cdef void *pool_calloc(void *_, size_t count, size_t size) noexcept:
+cdef void *memory_calloc(void *_, size_t count, size_t size) noexcept:
     cdef void *memory = NULL
     if size == 0 or count <= <size_t>-1 // size:
-        memory = fnn_pool_alloc(count * size)
+        memory = fnn_memory_alloc(count * size)
     if memory != NULL:
         memset(memory, 0, count * size)
     return memory
 
 
-cdef void *pool_realloc(void *_, void *memory, size_t size) noexcept:
-    return fnn_pool_realloc(memory, size)
+cdef void *memory_realloc(void *_, void *memory, size_t size) noexcept:
+    return fnn_memory_realloc(memory, size)
 
 
-cdef void pool_free(void *_, void *memory, size_t size) noexcept:
-    fnn_pool_free(memory)
+cdef void memory_free(void *_, void *memory, size_t size) noexcept:
+    fnn_memory_free(memory)
 
 
-cdef PyDataMem_Handler pool_handler
-strcpy(pool_handler.name, b"fastnn_pool")
-pool_handler.version = 1
-pool_handler.allocator = PyDataMemAllocator(NULL, pool_malloc, pool_calloc, pool_realloc, pool_free)
-cdef object pool_capsule = PyCapsule_New(&pool_handler, "mem_handler", NULL)
-Py_INCREF(pool_capsule)  # arrays may outlive the module
+cdef PyDataMem_Handler memory_handler
+strcpy(memory_handler.name, b"fastnn_memory")
+memory_handler.version = 1
+memory_handler.allocator = PyDataMemAllocator(NULL, memory_malloc, memory_calloc, memory_realloc, memory_free)
+cdef object memory_capsule = PyCapsule_New(&memory_handler, "mem_handler", NULL)
+Py_INCREF(memory_capsule)  # arrays may outlive the module
 
 
 cdef object new_array(int ndim, const cnp.npy_intp *shape, int type, bint fortran=False):
@@ -53,9 +53,9 @@ cdef object new_array(int ndim, const cnp.npy_intp *shape, int type, bint fortra
     cdef int i
     for i in range(ndim):
         bytes *= shape[i]
-    if bytes < POOL_LEAST:
+    if bytes < MEMORY_LEAST:
         return cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *>shape, type, fortran)
-    before = PyDataMem_SetHandler(<PyObject *>pool_capsule)
+    before = PyDataMem_SetHandler(<PyObject *>memory_capsule)
     try:
         return cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *>shape, type, fortran)
     finally:
@@ -65,9 +65,9 @@ cdef object new_array(int ndim, const cnp.npy_intp *shape, int type, bint fortra
 cdef object new_like(object array, cnp.NPY_ORDER order):
     """The same in the type and shape of another array, and in its order or C."""
     cdef PyObject *before
-    if cnp.PyArray_NBYTES(<cnp.ndarray>array) < POOL_LEAST:
+    if cnp.PyArray_NBYTES(<cnp.ndarray>array) < MEMORY_LEAST:
         return PyArray_NewLikeArray(<cnp.ndarray>array, order, NULL, 0)
-    before = PyDataMem_SetHandler(<PyObject *>pool_capsule)
+    before = PyDataMem_SetHandler(<PyObject *>memory_capsule)
     try:
         return PyArray_NewLikeArray(<cnp.ndarray>array, order, NULL, 0)
     finally:
@@ -89,24 +89,24 @@ def empty_like(cnp.ndarray array not None):
 def empty(tuple shape, dtype, order="C"):
     """Uninitialized."""
     cdef PyObject *before
-    if math.prod(shape) * dtype.itemsize < POOL_LEAST:
+    if math.prod(shape) * dtype.itemsize < MEMORY_LEAST:
         return np.empty(shape, dtype, order)
-    before = PyDataMem_SetHandler(<PyObject *>pool_capsule)
+    before = PyDataMem_SetHandler(<PyObject *>memory_capsule)
     try:
         return np.empty(shape, dtype, order)
     finally:
         restore(before)
 
 
-def pool_stats(bint reset_peak=False):
-    cdef fnn_pool_stats_t stats
-    fnn_pool_read(&stats, reset_peak)
+def memory_stats(bint reset_peak=False):
+    cdef fnn_memory_stats_t stats
+    fnn_memory_read(&stats, reset_peak)
     return stats
 
 
-def pool_empty():
-    fnn_pool_empty()
+def memory_empty():
+    fnn_memory_empty()
 
 
-def pool_limit(size_t bytes):
-    fnn_pool_limit(bytes)
+def memory_limit(size_t bytes):
+    fnn_memory_limit(bytes)

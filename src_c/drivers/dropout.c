@@ -2,7 +2,7 @@
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 #define TILE    2048
 #define NS_EACH 0.4 /* one element's cost, most of it the generator's */
@@ -28,7 +28,7 @@ void fnn_dropout_mask(uint8_t *mask, ptrdiff_t n, uint64_t key, uint32_t thresho
     fnn_parallel((n + TILE - 1) / TILE, NS_EACH * TILE, mask_body, &d);
 }
 
-#define FNN_SELF "dropout.c"
+#define FNN_SELF "drivers/dropout.c"
 #include "each_real.h"
 #else
 
