@@ -203,7 +203,9 @@ def main() -> None:
             else "  <-- fewer"
         )
         worse += mark.endswith("more")
-        print(f"{name:26} {now:12.3f} instructions for each {'call' if name in SMALL else 'value'}, {change:+7.1%}{mark}")
+        print(
+            f"{name:26} {now:12.3f} instructions for each {'call' if name in SMALL else 'value'}, {change:+7.1%}{mark}"
+        )
     sys.exit(1 if worse else 0)
 
 

@@ -7,11 +7,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Array = np.ndarray[Any, np.dtype[Any]]
 
-class Kernel:
-    """A function of a fused type: index it by "float" or "double"."""
+class Op:
+    name: str
+    arguments: tuple[tuple[str, str], ...]
+    def __call__(self, *args: Any) -> Any: ...
 
-    def __getitem__(self, name: str) -> Callable[..., Any]: ...
+class Ops:
+    def __getattr__(self, name: str) -> Op: ...
 
+ops: Ops
 ACTS: dict[str, int]
 SAVES_Y: tuple[bool, ...]
 LEARNS: tuple[int, ...]
@@ -66,54 +70,6 @@ def set_thread_limit(n: int) -> int: ...
 def set_general(forward: Callable[..., Any], backward: Callable[..., Any]) -> None: ...
 def unary(act: int, x: Any, out: Any = None, a: float = 0.0, b: float = 0.0) -> Array: ...
 def unary_backward(act: int, dy: Any, saved: Any, out: Any = None, a: float = 0.0, b: float = 0.0) -> Array: ...
-
-unary_rows: Kernel
-unary_backward_rows: Kernel
-channels: Kernel
-channels_backward: Kernel
-channels_params: Kernel
-
-def norm_work(n: int, c: int, s: int) -> int: ...
-
-def reciprocal_std(var: Array, eps: float) -> Array: ...
-
-norm_stats: Kernel
-norm_forward: Kernel
-norm_backward: Kernel
-norm_mix: Kernel
-
-def group_norm_work(rows: int, g: int, k: int, s: int) -> int: ...
-
-group_norm: Kernel
-group_norm_backward: Kernel
-unit_rows: Kernel
-unit_rows_backward: Kernel
-softmax: Kernel
-softmax_backward: Kernel
-nll: Kernel
-nll_backward: Kernel
-soft_nll: Kernel
-soft_nll_backward: Kernel
-soft_nll_target: Kernel
-
-def loss_work(n: int) -> int: ...
-
-loss: Kernel
-loss_sum: Kernel
-loss_backward: Kernel
-dropout: Kernel
-
-def dropout_mask(mask: Array, key: int, threshold: int) -> None: ...
-
-gemm: Kernel
-column_sums: Kernel
-
-glu: Kernel
-glu_backward: Kernel
-ordered_sum: Kernel
-scatter_add: Kernel
-pick: Kernel
-pick_backward: Kernel
 
 # None for whatever is not plain
 def plain_linear(x: Any, w: Any, bias: Any) -> Array | None: ...

@@ -67,7 +67,6 @@ enum
     FNN_LOSSES
 };
 const char *fnn_loss_name(int loss);
-ptrdiff_t fnn_loss_work(ptrdiff_t n); /* values of `work` that fnn_loss_sum needs */
 
 /* -- update rules: optimizers.def ------------------------------------------------------------------------------------ */
 enum
@@ -81,22 +80,45 @@ const char *fnn_rule_name(int rule);
 const char *fnn_rule_hypers(int rule); /* "(lr, eps)": their order in `hyper` */
 const char *fnn_rule_states(int rule); /* "(none)" for none */
 
-/* what all rules share */
-struct fnn_step
+/* -- ops: tables/ops.def -------------------------------------------------------------------------------------------- */
+enum /* kinds of fields: arrays, then integers, then numbers */
 {
-    double sign;         /* -1 to maximize */
-    double weight_decay; /* added to the gradient, times the parameter */
-    double keep;         /* the parameter's factor under decoupled weight decay */
-    double l1;           /* how much nearer to 0 the parameter is brought */
+    FNN_OUT, FNN_MAYBE_OUT, FNN_IN, FNN_MAYBE, FNN_VIEW_OUT, FNN_VIEW, FNN_TABLE, FNN_WORK, FNN_RESULT,
+    FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
 };
-
-/* -- the rest ------------------------------------------------------------------------------------------------------- */
-struct fnn_dropout
+enum /* types of arrays; real: the one that the op computes in */
 {
-    uint32_t threshold;            /* of 65536: how many values of 16 random bits drop */
-    double scale, shift, dropped; /* kept: x scale + shift */
+    FNN_TYPE_real, FNN_TYPE_double, FNN_TYPE_int64_t, FNN_TYPE_uint8_t, FNN_TYPE_ptrdiff_t, FNN_TYPE_none
 };
+enum
+{
+    FNN_RECORD = 512,   /* bytes of the largest record */
+    FNN_ARRAYS = 32,    /* arrays of any op */
+    FNN_NO_MEMORY = -1
+};
+struct fnn_field
+{
+    const char *name;
+    unsigned char kind, type, dimensions; /* dimensions: of a view, whose strides follow its pointer */
+    unsigned short offset;
+};
+struct fnn_op
+{
+    const char *name;
+    const struct fnn_field *(*fields)(void); /* up to one of kind FNN_END */
+    int works;                               /* how many are scratch memory */
+    void (*lengths)(const void *record, ptrdiff_t *lengths);
+    void (*run[2])(const void *record); /* over float, over double */
+};
+extern const struct fnn_op fnn_ops[]; /* up to one without a name */
 
+/* Runs an op on arrays, integers (the strides of views, in elements, among them) and numbers, each in the order of its fields.
+ * given: how many values the arrays have, to be checked, or NULL.  0, or the number of the array, from 1, that is too short, or
+ * FNN_NO_MEMORY; the op has not run then. */
+int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const int64_t *sizes, const double *numbers,
+            const ptrdiff_t *given);
+
+/* -- plans for inference --------------------------------------------------------------------------------------------- */
 /* a step of a plan for inference: which of the functions below, on which registers */
 enum
 {
@@ -118,114 +140,13 @@ struct fnn_plan_step
     double a, b;
 };
 
-/* values of `work` that the functions below need */
-ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
-ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s);
-
 #define FNN_API(REAL, SFX)                                                                                             \
-    void fnn_act_forward_##SFX(int act, REAL *y, const REAL *x, ptrdiff_t n, double a, double b);                      \
-    void fnn_act_backward_##SFX(int act, REAL *dx, const REAL *dy, const REAL *saved, ptrdiff_t n, double a, double b);\
-    /* the same over (rows, n) views with any two strides */                                                           \
-    void fnn_act_forward_rows_##SFX(int act, REAL *y, const ptrdiff_t ys[2], const REAL *x, const ptrdiff_t xs[2],     \
-                                    ptrdiff_t rows, ptrdiff_t n, double a, double b);                                  \
-    void fnn_act_backward_rows_##SFX(int act, REAL *dx, const ptrdiff_t dxs[2], const REAL *dy,                        \
-                                     const ptrdiff_t dys[2], const REAL *saved, const ptrdiff_t ss[2],                 \
-                                     ptrdiff_t rows, ptrdiff_t n, double a, double b);                                 \
-                                                                                                                       \
-    /* LEARN rows with parameters a, b (c) of the channels; x (n, c, s), or (n, s, c) in memory if `last` */            \
-    void fnn_act_channels_##SFX(int act, REAL *y, const REAL *x, const REAL *a, const REAL *b, ptrdiff_t n,            \
-                                ptrdiff_t c, ptrdiff_t s, int last);                                                   \
-    void fnn_dact_channels_##SFX(int act, REAL *dx, const REAL *dy, const REAL *x, const REAL *a, const REAL *b,       \
-                                 ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last);                                     \
-    void fnn_act_params_##SFX(int act, double *da, double *db, double *work, const REAL *dy, const REAL *x,            \
-                              const REAL *a, const REAL *b, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last);          \
-                                                                                                                       \
-    /* x (n, c, s), or (n, s, c) in memory if `last`; statistics and work in double; gamma and beta may be NULL */     \
-    void fnn_norm_stats_##SFX(double *mean, double *var, double *work, const REAL *x, ptrdiff_t n, ptrdiff_t c,        \
-                              ptrdiff_t s, int last);                                                                  \
-    void fnn_norm_forward_##SFX(REAL *y, double *work, const REAL *x, const double *mean, const double *rstd,          \
-                                const REAL *gamma, const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last); \
-    void fnn_norm_train_##SFX(REAL *y, double *mean, double *var, double *rstd, double *work, const REAL *x,           \
-                              const REAL *gamma, const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last,    \
-                              double eps);                                                                             \
-    void fnn_norm_backward_##SFX(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, const REAL *dy, const REAL *x,     \
-                                 const double *mean, const double *rstd, const REAL *gamma, ptrdiff_t n, ptrdiff_t c,  \
-                                 ptrdiff_t s, int last, int training);                                                 \
-                                                                                                                       \
-    /* dx = scale dy + slope (x - mean) + shift over (c, s), mean in double */                                         \
-    void fnn_norm_mix_##SFX(REAL *dx, double *work, const REAL *dy, const REAL *x, const double *mean,                 \
-                            const REAL *scale, const REAL *slope, const REAL *shift, ptrdiff_t c, ptrdiff_t s);        \
-    /* the rows of (rows, k, s), row r with gamma and beta (g, k) from (r mod g) k on; mean and rstd (rows); y may be x, or  \
-     * NULL for the statistics alone; see kernels/group_norm.inc */                                                    \
-    void fnn_group_norm_##SFX(REAL *y, double *mean, double *rstd, const REAL *x, const REAL *gamma, const REAL *beta, \
-                              ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, double eps, int centre);          \
-    void fnn_dgroup_norm_##SFX(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, const REAL *dy, const REAL *x,       \
-                               const double *mean, const double *rstd, const REAL *gamma, ptrdiff_t rows, ptrdiff_t g, \
-                               ptrdiff_t k, ptrdiff_t s, int centre);                                                  \
-                                                                                                                       \
-    /* over the rows of (rows, n) */                                                                                   \
-    void fnn_softmax_##SFX(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t n, int log);                              \
-    void fnn_dsoftmax_##SFX(REAL *dx, const REAL *dy, const REAL *y, ptrdiff_t rows, ptrdiff_t n, int log);            \
-    void fnn_unit_rows_##SFX(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t n, double eps);                          \
-    void fnn_dunit_rows_##SFX(REAL *dx, const REAL *dy, const REAL *x, ptrdiff_t rows, ptrdiff_t n, double eps);       \
-    /* one loss a row; targets < 0 are ignored: loss 0, gradient 0.  weight (n) may be NULL */                         \
-    void fnn_nll_##SFX(REAL *loss, const REAL *x, const int64_t *target, const REAL *weight, ptrdiff_t rows,           \
-                       ptrdiff_t n, double smoothing);                                                                 \
-    void fnn_dnll_##SFX(REAL *dx, const REAL *dloss, const REAL *x, const int64_t *target, const REAL *weight,         \
-                        ptrdiff_t rows, ptrdiff_t n, double smoothing);                                                \
-                                                                                                                       \
-    /* -weight[target] x[target] of each row; the gradient is 0 elsewhere */                                            \
-    void fnn_pick_##SFX(REAL *loss, const REAL *x, const int64_t *target, const REAL *weight, ptrdiff_t rows,          \
-                        ptrdiff_t n);                                                                                  \
-    void fnn_dpick_##SFX(REAL *dx, const REAL *dloss, const int64_t *target, const REAL *weight, ptrdiff_t rows,       \
-                         ptrdiff_t n);                                                                                 \
-                                                                                                                       \
-    /* fnn_nll with probabilities t (rows, n); dt: the gradient with respect to them */                                \
-    void fnn_soft_nll_##SFX(REAL *loss, const REAL *x, const REAL *t, const REAL *weight, ptrdiff_t rows, ptrdiff_t n, \
-                            double smoothing);                                                                         \
-    void fnn_dsoft_nll_##SFX(REAL *dx, const REAL *dloss, const REAL *x, const REAL *t, const REAL *weight,            \
-                             ptrdiff_t rows, ptrdiff_t n, double smoothing);                                           \
-    void fnn_tsoft_nll_##SFX(REAL *dt, const REAL *dloss, const REAL *x, const REAL *weight, ptrdiff_t rows,           \
-                             ptrdiff_t n, double smoothing);                                                           \
-                                                                                                                       \
-    /* x, t (n).  Each element has a parameter, as[i] or, where as is NULL, a, and a weight w[i], or 1.  The gradient is    \
-     * that of x, or of t if `of_target`, times scale and dloss[i], unless that is NULL */                             \
-    void fnn_loss_##SFX(int loss, REAL *out, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n, \
-                        double a);                                                                                     \
-    double fnn_sum_##SFX(const REAL *x, ptrdiff_t n); /* in the order of reduce.inc */                                 \
-    double fnn_loss_sum_##SFX(int loss, double *work, const REAL *x, const REAL *t, const REAL *as, const REAL *w,     \
-                              ptrdiff_t n, double a);                                                                  \
-    void fnn_dloss_##SFX(int loss, REAL *out, const REAL *dloss, const REAL *x, const REAL *t, const REAL *as,         \
-                         const REAL *w, ptrdiff_t n, double a, double scale, int of_target);                           \
-                                                                                                                       \
-    /* rows of s values that are kept or dropped together */                                                           \
-    void fnn_dropout_##SFX(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t s, uint64_t key,                          \
-                           const struct fnn_dropout *h);                                                               \
-                                                                                                                       \
-    /* c (m, n) = a (m, k) b (k, n) + bias (n, may be NULL); a and b with any strides */                               \
-    void fnn_gemm_##SFX(REAL *c, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b, ptrdiff_t b_row,   \
-                        ptrdiff_t b_column, const REAL *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k);                  \
     /* b (k, n) once for many products: `packed` has room for fnn_packed_size values; a (m, k) is dense */             \
     ptrdiff_t fnn_packed_size_##SFX(ptrdiff_t k, ptrdiff_t n);                                                         \
     void fnn_pack_##SFX(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t k, ptrdiff_t n);   \
     /* act: a function of activations.def with its parameters, applied to c, or -1 */                                  \
     void fnn_gemm_packed_##SFX(REAL *c, const REAL *a, const REAL *packed, const REAL *bias, ptrdiff_t m, ptrdiff_t n, \
                                ptrdiff_t k, int act, double act_a, double act_b);                                      \
-    void fnn_column_sums_##SFX(REAL *sums, const REAL *x, ptrdiff_t rows, ptrdiff_t c);                                \
-                                                                                                                       \
-    /* one step over `count` tensors of sizes[i] elements; state[k count + i] is the rule's state k of tensor i */        \
-    void fnn_optim_step_##SFX(int rule, REAL **p, REAL **grad, REAL **state, const ptrdiff_t *sizes, ptrdiff_t count,  \
-                              const double *hyper, const struct fnn_step *h);                                          \
-                                                                                                                       \
-    /* y = x1 + x2, or x1 x2 */                                                                                        \
-    void fnn_combine_##SFX(REAL *y, const REAL *x1, const REAL *x2, ptrdiff_t n, int multiply);                        \
-                                                                                                                       \
-    /* the gated linear unit: out (rows, n) of x (rows, 2 n) or, with dy (rows, n), dx (rows, 2 n) */                  \
-    void fnn_glu_##SFX(REAL *out, const REAL *dy, const REAL *x, ptrdiff_t rows, ptrdiff_t n);                         \
-                                                                                                                       \
-    /* table[index[i]] += x[i], rows of c values */                                                                    \
-    void fnn_scatter_add_##SFX(REAL *table, const int64_t *index, const REAL *x, ptrdiff_t n, ptrdiff_t c);            \
-                                                                                                                       \
     /* a plan's steps over m samples; registers[i] holds its values, `work` fnn_plan_work doubles */                     \
     ptrdiff_t fnn_plan_work_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, ptrdiff_t m);                    \
     void fnn_plan_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, REAL *const *registers, double *work,      \
@@ -233,7 +154,5 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
 FNN_API(float, f32)
 FNN_API(double, f64)
 #undef FNN_API
-
-void fnn_dropout_mask(uint8_t *mask, ptrdiff_t n, uint64_t key, uint32_t threshold);
 
 #endif

@@ -122,11 +122,45 @@ def test_no_double_literal_in_shared_kernels():
             )
 
 
-def test_core_has_no_names_of_functions():
-    text = re.sub(r'""".*?"""|#[^\n]*', "", (ROOT / "fastnn/_core.pyx").read_text(), flags=re.S)
+def code_of_core(name: str) -> str:
+    return re.sub(r'""".*?"""|#[^\n]*', "", (ROOT / "fastnn" / name).read_text(), flags=re.S)
+
+
+CORE = [path.name for pattern in ("*.pyx", "*.pxi", "*.pxd") for path in (ROOT / "fastnn").glob(pattern)]
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_core_has_no_names_of_functions(name):
+    text = code_of_core(name)
     for op in OPS:
         if op.name not in ("softplus", "threshold"):
             assert not re.search(rf"\b{op.name}\b", text), op.name
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_core_knows_ops_by_their_table_alone(name):
+    """No branch on a type around a call, no driver's prototype; whole calls for plain arrays say which op they run."""
+    text = code_of_core(name)
+    assert "floating" not in text
+    if name not in ("_program.pxi", "_core.pxd"):  # plans
+        assert not re.search(r"fnn_\w+_f(32|64)", text)
+    if not name.startswith("_plain"):
+        used = set(re.findall(r"\bops\.(\w+)", text))
+        assert used <= {"optimizer_step"}, used
+
+
+def test_core_is_small():
+    lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE}
+    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 910, lines
+
+
+def test_every_op_is_used():
+    text = "".join(
+        path.read_text() for path in (ROOT / "fastnn").rglob("*.p*") if path.suffix in (".py", ".pxi", ".pyx")
+    )
+    plans = (ROOT / "src_c/runtime/plan.c").read_text()
+    for name in vars(_core.ops):
+        assert re.search(rf"\bops\.{name}\b", text) or f"fnn_{name})" in plans, name
 
 
 def test_nothing_is_forgotten():
@@ -174,10 +208,11 @@ def test_public_names_exist():
             assert hasattr(module, name), name
 
 
-# One class, and one table of declarations: cutting them would tear what belongs together.
-LONG = {"autograd.py", "_core.pyx"}
+# One class: cutting it would tear what belongs together.
+LONG = {"autograd.py"}
 
 
 def test_files_hold_one_idea():
-    for path in [*(ROOT / "fastnn").rglob("*.py"), *(ROOT / "src_c").rglob("*.*")]:
+    paths = [path for path in (ROOT / "fastnn").rglob("*.p*") if path.suffix in (".py", ".pyx", ".pxi", ".pxd")]
+    for path in [*paths, *(ROOT / "src_c").rglob("*.*")]:
         assert len(path.read_text().splitlines()) <= 450 or path.name in LONG, path

@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import from_rows, kernel_type, to_rows
+from ._layout import from_rows, to_rows
 
 __all__ = [
     "cross_entropy",
@@ -82,7 +83,7 @@ class _ClassLoss(NamedTuple):
         if self.reduction == "none":
             return _check.finish(losses.reshape(self.shape[: self.dim] + self.shape[self.dim + 1 :]), self.dtype, None)
         with np.errstate(invalid="ignore"):
-            total = _core.ordered_sum[kernel_type(losses)](losses)
+            total = ops.sum(losses, losses.size)
         if self.reduction == "mean":
             total = total / self.divisor if self.divisor else np.nan
         return np.array(total, self.dtype)
@@ -197,9 +198,9 @@ def cross_entropy(
     rows = given.rows
     losses = np.empty(len(rows), rows.dtype)
     if losses.size and given.targets is not None:
-        _core.nll[kernel_type(rows)](losses, rows, given.targets, given.weight, given.smoothing)
+        ops.nll(losses, rows, given.targets, given.weight, *rows.shape, given.smoothing)
     elif losses.size:
-        _core.soft_nll[kernel_type(rows)](losses, rows, given.probabilities, given.weight, given.smoothing)
+        ops.soft_nll(losses, rows, given.probabilities, given.weight, *rows.shape, given.smoothing)
     return given.reduced(losses)
 
 
@@ -246,10 +247,9 @@ def cross_entropy_backward(
     _check.check_out(name, out, given.shape, given.dtype)
     losses, dx = given.row_gradients(dy), _core.empty_like(rows)
     if dx.size and given.targets is not None:
-        _core.nll_backward[kernel_type(rows)](dx, losses, rows, given.targets, given.weight, given.smoothing)
+        ops.nll_backward(dx, losses, rows, given.targets, given.weight, *rows.shape, given.smoothing, 1.0)
     elif dx.size:
-        kernel = _core.soft_nll_backward[kernel_type(rows)]
-        kernel(dx, losses, rows, given.probabilities, given.weight, given.smoothing)
+        ops.soft_nll_backward(dx, losses, rows, given.probabilities, given.weight, *rows.shape, given.smoothing)
     return _check.finish(from_rows(dx, given.shape, given.dim), given.dtype, out)
 
 
@@ -269,7 +269,7 @@ def target_gradient(
     dt = _core.empty_like(given.rows)
     if dt.size:
         losses = given.row_gradients(dy)
-        _core.soft_nll_target[kernel_type(dt)](dt, losses, given.rows, given.weight, given.smoothing)
+        ops.soft_nll_target_backward(dt, losses, given.rows, given.weight, *dt.shape, given.smoothing)
     return _check.finish(from_rows(dt, given.shape, given.dim), given.dtype, None)
 
 
@@ -306,7 +306,7 @@ def nll_loss(
     rows = given.rows
     losses = np.empty(len(rows), rows.dtype)
     if losses.size:
-        _core.pick[kernel_type(rows)](losses, rows, given.targets, given.weight)
+        ops.pick(losses, rows, given.targets, given.weight, *rows.shape)
     return given.reduced(losses)
 
 
@@ -334,7 +334,7 @@ def nll_loss_backward(
     _check.check_out(name, out, given.shape, given.dtype)
     dx = _core.empty_like(rows)
     if dx.size:
-        _core.pick_backward[kernel_type(rows)](dx, given.row_gradients(dy), given.targets, given.weight)
+        ops.pick_backward(dx, given.row_gradients(dy), given.targets, given.weight, *rows.shape)
     return _check.finish(from_rows(dx, given.shape, given.dim), given.dtype, out)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import _check, _core, _random
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import kernel_type
 
 __all__ = [
     "dropout",
@@ -56,7 +56,7 @@ def dropout_mask(shape: Any, p: float = 0.5, rng: Any = None) -> Array:
     key = _random.key("dropout_mask", rng)
     mask = np.empty(shape, np.bool_)
     if mask.size:
-        _core.dropout_mask(mask.reshape(-1).view(np.uint8), key, threshold)
+        ops.dropout_mask(mask.view(np.uint8), mask.size, key, threshold)
     return mask
 
 
@@ -143,7 +143,7 @@ def apply(
     in_place = out is not None and out is x and out.flags.c_contiguous
     y = x if in_place else _check.target_for(out, x.shape, x.dtype, source)
     if y.size:
-        _core.dropout[kernel_type(y)](y.reshape(parts, -1), source.reshape(parts, -1), key, *rule)
+        ops.dropout(y, source, parts, y.size // parts, key, *rule)
     return _check.finish(y, dtype, out)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import _check, _core, functional
 from .._check import Array
-from ._layout import kernel_type
+from .._core import ops
 
 # The public name behind each row of activations.def.
 NAMES = tuple({"gelu_tanh": "gelu"}.get(row, row) for row in _core.ACTS)
@@ -46,7 +46,7 @@ def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
         _core.unary(act, source.transpose(order), y.transpose(order), a, b)
     else:
         for y_rows, x_rows in _rows(y, source):
-            _core.unary_rows[kernel_type(y)](act, y_rows, x_rows, a, b)
+            ops.activation_rows(y_rows, x_rows, act, *y_rows.shape, a, b)
     return _check.finish(y, dtype, out)
 
 
@@ -67,7 +67,7 @@ def backward(act: int, dy: Any, saved: Any, out: Any, a: Any, b: Any) -> Any:
         _core.unary_backward(act, gradient.transpose(order), saved.transpose(order), dx.transpose(order), a, b)
     else:
         for dx_rows, dy_rows, saved_rows in _rows(dx, gradient, saved):
-            _core.unary_backward_rows[kernel_type(dx)](act, dx_rows, dy_rows, saved_rows, a, b)
+            ops.activation_rows_backward(dx_rows, dy_rows, saved_rows, act, *dx_rows.shape, a, b)
     return _check.finish(dx, dtype, out)
 
 

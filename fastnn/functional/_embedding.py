@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import kernel_type
 from ._linear import gradients as linear_gradients, linear
 
 __all__ = [
@@ -127,7 +127,7 @@ def embedding_backward(
     dweight[...] = 0
     if parts.size:
         flat, parts = _check.contiguous(flat, np.int64), _check.contiguous(parts)
-        _core.scatter_add[kernel_type(dweight)](dweight, flat, parts)
+        ops.scatter_add(dweight, flat, parts, *parts.shape)
     padding = padding_row(name, padding_idx, rows)
     if padding is not None:
         dweight[padding] = 0

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import kernel_type
 
 __all__ = [
     "glu",
@@ -61,7 +61,7 @@ def glu(input: Any, dim: int = -1, *, out: Array | None = None) -> Array:
     _check.check_out("glu", out, half, dtype)
     y = _check.target_for(out, half, x.dtype, x)
     if y.size:
-        _core.glu[kernel_type(x)](y.reshape(rows, -1), x.reshape(rows, -1))
+        ops.glu(y, x, rows, y.size // rows)
     return _check.finish(y, dtype, out)
 
 
@@ -80,6 +80,5 @@ def glu_backward(dy: Any, x: Any, dim: int = -1, *, out: Array | None = None) ->
         raise ValueError(f"glu_backward: expected dy of the half input's shape {half}, got {gradient.shape}")
     dx = _check.target_for(out, array.shape, array.dtype, array, gradient)
     if dx.size:
-        flat = (each.reshape(rows, -1) for each in (dx, _check.contiguous(gradient), array))
-        _core.glu_backward[kernel_type(array)](*flat)
+        ops.glu_backward(dx, _check.contiguous(gradient), array, rows, gradient.size // rows)
     return _check.finish(dx, dtype, out)

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._dispatch import differentiable
-from ._norm import batch_norm, check_eps, check_running
+from ._norm import batch_norm, check_eps, check_running, follow
 from ._rows import Rows, backward, forward, statistics
 
 __all__ = [
@@ -160,8 +160,7 @@ def instance_forward(
         with np.errstate(all="ignore"):
             batch = (mean.mean(0), ((1 / rstd**2 - eps) * (rows.s / (rows.s - 1))).mean(0))
         for array, value in zip(running, batch, strict=True):
-            if array is not None:
-                array[...] = (1 - momentum) * array.astype(np.float64) + momentum * value
+            follow(array, value, momentum)
     return _check.finish(y, dtype, out), mean, rstd
 
 

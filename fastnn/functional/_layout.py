@@ -11,11 +11,6 @@ from .. import _check
 from .._check import Array
 
 
-def kernel_type(array: Array) -> str:
-    """The name by which a kernel of this array's type is found."""
-    return "float" if array.dtype == np.float32 else "double"
-
-
 def to_rows(x: Array, dim: int) -> Array:
     """(rows, n) with dimension `dim` last, contiguous; a copy unless it already lies so."""
     if x.ndim == 2 and dim == 1 and x.flags.c_contiguous:

@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import kernel_type
 
 __all__ = [
     "linear",
@@ -30,7 +30,7 @@ def _product(a: Array, b: Array, bias: Array | None = None, out: Array | None = 
     """A b + bias by the kernel; `out`, if given, is contiguous and apart from the operands."""
     c = _core.empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
     if c.size and a.shape[1]:
-        _core.gemm[kernel_type(c)](c, a, b, bias)
+        ops.product(c, a, b, bias, *c.shape, a.shape[1])
     elif c.size:
         c[...] = 0 if bias is None else bias
     return c
@@ -160,6 +160,6 @@ def gradients(dy: Any, input: Any, weight: Any, wanted: tuple[bool, bool, bool])
     if wanted[2]:
         sums = np.zeros(len(matrix), x.dtype)
         if dy_rows.size:
-            _core.column_sums[kernel_type(sums)](sums, _check.contiguous(dy_rows))
+            ops.column_sums(sums, _check.contiguous(dy_rows), *dy_rows.shape)
         dbias = _check.finish(sums.reshape(w.shape[:-1]), dtype, None)
     return dx, dweight, dbias

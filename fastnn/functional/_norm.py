@@ -13,8 +13,9 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import Memory, kernel_type, memory_of
+from ._layout import Memory, memory_of
 
 __all__ = [
     "batch_norm",
@@ -41,9 +42,24 @@ def _statistics(x: Array, memory: Memory) -> tuple[Array, Array]:
     """Mean and biased variance of each channel; 0 where there are no values."""
     mean, var = np.zeros(memory.c), np.zeros(memory.c)
     if x.size:
-        work = np.empty(_core.norm_work(memory.n, memory.c, memory.s))
-        _core.norm_stats[kernel_type(x)](mean, var, work, memory.flat(x), memory.n, memory.c, memory.s, memory.last)
+        ops.batch_norm_stats(mean, var, memory.flat(x), memory.n, memory.c, memory.s, memory.last)
     return mean, var
+
+
+def reciprocal_std(var: Array, eps: float) -> Array:
+    """1 / sqrt(var + eps); NaN, and no warning, where a variance is negative."""
+    rstd = np.empty_like(var)
+    ops.reciprocal_std(rstd, var, var.size, eps)
+    return rstd
+
+
+def follow(running: Array | None, batch: Array, momentum: float, factor: float = 1.0) -> None:
+    """Let a running average, where there is one, follow a batch's values, in order, as C does for plain arrays."""
+    if running is None:
+        return
+    average = running.astype(np.float64, order="C")
+    ops.running_average(average, _check.contiguous(batch), average.size, momentum, factor)
+    running[...] = average
 
 
 def channel_statistics(name: str, input: Any) -> tuple[int, Array, Array]:
@@ -58,10 +74,8 @@ def channel_statistics(name: str, input: Any) -> tuple[int, Array, Array]:
 def _normalize(x: Array, memory: Memory, mean: Array, rstd: Array, weight: Any, bias: Any) -> Array:
     y = _core.empty_like(x)
     if y.size:
-        work = np.empty(_core.norm_work(memory.n, memory.c, memory.s))
         n, c, s, last, _ = memory
-        kernel = _core.norm_forward[kernel_type(x)]
-        kernel(memory.flat(y), work, memory.flat(x), mean, rstd, weight, bias, n, c, s, last)
+        ops.batch_norm(memory.flat(y), memory.flat(x), mean, rstd, weight, bias, n, c, s, last)
     return y
 
 
@@ -100,7 +114,7 @@ def batch_norm_stats(input: Any, eps: float = 1e-5) -> tuple[Array, Array]:
     _several_values("batch_norm_stats", x)
     x, memory = memory_of(x)
     mean, var = _statistics(x, memory)
-    return mean, _core.reciprocal_std(var, eps)
+    return mean, reciprocal_std(var, eps)
 
 
 def check_eps(name: str, eps: Any) -> float:
@@ -217,13 +231,12 @@ def forward_with_stats(
         mean, var = _statistics(x, memory)
     else:
         mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
-    rstd = _core.reciprocal_std(var, eps)
+    rstd = reciprocal_std(var, eps)
     y = _check.finish(_normalize(x, memory, mean, rstd, weight, bias).reshape(np.shape(input)), dtype, out)
     if training and x.size:
         m = memory.n * memory.s
-        for running, batch in ((running_mean, mean), (running_var, var * (m / (m - 1)))):
-            if running is not None:
-                running[...] = (1 - momentum) * running.astype(np.float64) + momentum * batch
+        follow(running_mean, mean, momentum)
+        follow(running_var, var, momentum, m / (m - 1))
     return y, mean, rstd
 
 
@@ -275,11 +288,7 @@ def batch_norm_backward(
     if x.size:
         gradient = _check.laid_out_as(x, gradient)
         n, c, s, last, _ = memory
-        work = np.empty(_core.norm_work(n, c, s))
-        flat = memory.flat
-        kernel = _core.norm_backward[kernel_type(x)]
-        kernel(
-            flat(dx), dweight, dbias, work, flat(gradient), flat(x), mean, rstd, weight, n, c, s, last, bool(training)
-        )
+        given = (memory.flat(gradient), memory.flat(x), mean, rstd, weight)
+        ops.batch_norm_backward(memory.flat(dx), dweight, dbias, *given, n, c, s, last, bool(training))
     dx, dweight, dbias = (_check.finish(each, dtype, None) for each in (dx, dweight, dbias))
     return dx.reshape(np.shape(input)), dweight, dbias

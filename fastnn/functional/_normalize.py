@@ -9,8 +9,9 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import from_rows, kernel_type, to_rows
+from ._layout import from_rows, to_rows
 
 __all__ = [
     "normalize",
@@ -69,7 +70,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
         rows = to_rows(x, dims[0])
         y = _core.empty_like(rows)
         if y.size:
-            _core.unit_rows[kernel_type(y)](y, rows, eps)
+            ops.unit_rows(y, rows, *y.shape, eps)
         y = from_rows(y, x.shape, dims[0])
     else:
         with np.errstate(all="ignore"):
@@ -93,7 +94,7 @@ def normalize_backward(dy: Any, input: Any, p: float = 2.0, dim: Any = 1, eps: f
         rows, dy_rows = to_rows(x, dims[0]), to_rows(gradient, dims[0])
         dx = _core.empty_like(rows)
         if dx.size:
-            _core.unit_rows_backward[kernel_type(dx)](dx, dy_rows, rows, eps)
+            ops.unit_rows_backward(dx, dy_rows, rows, *dx.shape, eps)
         return _check.finish(from_rows(dx, x.shape, dims[0]), dtype, None)
     with np.errstate(all="ignore"):
         length = _lengths(x, p, dims)

@@ -8,8 +8,8 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import ops
 from ._class_loss import REDUCTIONS
-from ._layout import kernel_type
 
 
 class Pair(NamedTuple):
@@ -67,16 +67,16 @@ def weighted(pair: Pair, weight: Any, *, mean_of_weights: bool) -> Pair:
 
 
 def forward(pair: Pair) -> Array:
-    x, row, kind = pair.x, _core.LOSSES[pair.row], kernel_type(pair.x)
+    x = pair.x
+    given = (x, pair.t, pair.each, pair.weight, _core.LOSSES[pair.row], x.size, pair.a)
     if pair.reduction == "none":
         losses = _core.empty_like(x)
         if x.size:
-            _core.loss[kind](row, losses, x, pair.t, pair.each, pair.weight, pair.a)
+            ops.pair_loss(losses, *given)
         return _check.finish(losses.reshape(pair.shape), pair.dtype, None)
     total = 0.0
     if x.size:
-        work = np.empty(_core.loss_work(x.size))
-        total = _core.loss_sum[kind](row, work, x, pair.t, pair.each, pair.weight, pair.a)
+        total = ops.pair_loss_sum(*given)
     with np.errstate(all="ignore"):
         return np.array(total if pair.reduction == "sum" else np.float64(total) / pair.divisor, pair.dtype)
 
@@ -98,6 +98,6 @@ def gradient(pair: Pair, dy: Any, *, of_target: bool = False, out: Array | None 
         else:
             with np.errstate(all="ignore"):
                 scale = float(np.float64(dloss) / (1.0 if pair.reduction == "sum" else pair.divisor))
-        row, kernel = _core.LOSSES[pair.row], _core.loss_backward[kernel_type(result)]
-        kernel(row, result, each, pair.x, pair.t, pair.each, pair.weight, pair.a, scale, of_target)
+        given = (pair.x, pair.t, pair.each, pair.weight, _core.LOSSES[pair.row], result.size)
+        ops.pair_loss_backward(result, each, *given, of_target, pair.a, scale)
     return _check.finish(result.reshape(pair.shape), pair.dtype, out)

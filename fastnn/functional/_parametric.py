@@ -13,8 +13,9 @@ import numpy as np
 
 from .. import _check, _core, _random
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import kernel_type, memory_of
+from ._layout import memory_of
 from ._piecewise import leaky_relu, leaky_relu_backward
 
 __all__ = [
@@ -86,7 +87,7 @@ def _forward(name: str, row: str, input: Any, params: dict[str, Any], out: Array
         same = out is not None and out.strides == x.strides
         y = _check.target_for(out if same else None, x.shape, x.dtype, x) if same else _core.empty_like(x)
         if y.size:
-            _core.channels[kernel_type(x)](call.row, memory.flat(y), memory.flat(x), call.a, call.b, *memory.sizes)
+            ops.activation_channels(memory.flat(y), memory.flat(x), call.a, call.b, call.row, *memory.sizes)
     return _check.finish(y, call.dtype, out)
 
 
@@ -99,7 +100,6 @@ def _backward(
     call = _checked(name, row, input, params, fixed)
     gradient = _check.as_float(name, dy, "dy").astype(call.x.dtype, copy=False)
     _check.same_shape(name, "x", call.x, "dy", gradient)
-    kind = kernel_type(call.x)
     if call.single:
         x, gradient = (_check.contiguous(each).reshape(1, 1, -1) for each in (call.x, gradient))
     else:
@@ -110,9 +110,9 @@ def _backward(
     sums = np.zeros((2, call.a.size))
     if x.size:
         flat, sizes = memory.flat, memory.sizes
-        _core.channels_backward[kind](call.row, flat(dx), flat(gradient), flat(x), call.a, call.b, *sizes)
-        work = np.empty(_core.norm_work(*sizes[:3]))
-        _core.channels_params[kind](call.row, *sums, work, flat(gradient), flat(x), call.a, call.b, *sizes)
+        given = (flat(gradient), flat(x), call.a, call.b, call.row, *sizes)
+        ops.activation_channels_backward(flat(dx), *given)
+        ops.activation_parameters_backward(*sums, *given)
     dparams = [
         each.reshape(param.shape) if each.size == param.size else each.sum().reshape(param.shape)
         for each, param in zip(sums, call.given, strict=False)
@@ -414,13 +414,12 @@ def _rrelu(
     slopes = np.asarray(np.random.default_rng(_random.key(name, rng)).uniform(low, high, x.shape), x.dtype)
     x = _check.contiguous(x).reshape(x.shape)
     result = _core.empty_like(x)
-    row, unused = _core.ACTS["leaky_relu"], slopes.reshape(-1)
+    row, unused = _core.ACTS["leaky_relu"], slopes
     sizes = (1, x.size, 1, True)
     if x.size and dy is None:
-        _core.channels[kernel_type(x)](row, result.reshape(-1), x.reshape(-1), slopes.reshape(-1), unused, *sizes)
+        ops.activation_channels(result, x, slopes, unused, row, *sizes)
     elif x.size:
         gradient = _check.contiguous(_check.as_float(name, dy, "dy"), x.dtype)
         _check.same_shape(name, "x", x, "dy", gradient)
-        kernel = _core.channels_backward[kernel_type(x)]
-        kernel(row, result.reshape(-1), gradient.reshape(-1), x.reshape(-1), slopes.reshape(-1), unused, *sizes)
+        ops.activation_channels_backward(result, gradient, x, slopes, unused, row, *sizes)
     return _check.finish(result, dtype, out)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
-from ._layout import kernel_type
+from .._core import ops
 
 
 class Rows(NamedTuple):
@@ -44,9 +44,7 @@ def _run(
 ) -> tuple[Array, Array]:
     mean, rstd = np.zeros(rows.shape), np.zeros(rows.shape)
     if x.size:
-        flat_y = None if y is None else y.reshape(-1)
-        kernel, sizes = _core.group_norm[kernel_type(x)], (rows.g, rows.k, rows.s, eps, rows.centre)
-        kernel(flat_y, mean.reshape(-1), rstd.reshape(-1), x.reshape(-1), weight, bias, *sizes)
+        ops.group_norm(y, mean, rstd, x, weight, bias, mean.size, rows.g, rows.k, rows.s, rows.centre, eps)
     return mean, rstd
 
 
@@ -66,8 +64,6 @@ def backward(
     dx = _core.empty(x.shape, x.dtype)
     dweight, dbias = np.zeros((2, rows.g * rows.k), x.dtype)
     if x.size:
-        sizes = (rows.g, rows.k, rows.s)
-        work = np.empty(_core.group_norm_work(len(statistics[0]), *sizes))
-        kernel = _core.group_norm_backward[kernel_type(x)]
-        kernel(dx.reshape(-1), dweight, dbias, work, gradient, flat_x, *statistics, weight, *sizes, rows.centre)
+        sizes = (len(statistics[0]), rows.g, rows.k, rows.s)
+        ops.group_norm_backward(dx, dweight, dbias, gradient, flat_x, *statistics, weight, *sizes, rows.centre)
     return _check.finish(dx, dtype, None), _check.finish(dweight, dtype, None), _check.finish(dbias, dtype, None)

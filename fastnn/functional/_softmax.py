@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import from_rows, kernel_type, to_rows
+from ._layout import from_rows, to_rows
 
 __all__ = [
     "log_softmax",
@@ -42,7 +43,7 @@ def _forward(name: str, input: Any, dim: int | None, dtype: Any, out: Array | No
     rows = to_rows(_check.compute_array(x), dim)
     y = _core.empty_like(rows)
     if y.size:
-        _core.softmax[kernel_type(y)](y, rows, log)
+        ops.softmax(y, rows, *rows.shape, log)
     return _check.finish(from_rows(y, x.shape, dim), result, out)
 
 
@@ -60,7 +61,7 @@ def _backward(name: str, dy: Any, y: Any, dim: int | None, out: Array | None, lo
     dy_rows, y_rows = (to_rows(_check.compute_array(each.astype(compute, copy=False)), dim) for each in (dy, y))
     dx = _core.empty_like(y_rows)
     if dx.size:
-        _core.softmax_backward[kernel_type(dx)](dx, dy_rows, y_rows, log)
+        ops.softmax_backward(dx, dy_rows, y_rows, *dx.shape, log)
     return _check.finish(from_rows(dx, y.shape, dim), result, out)
 
 

@@ -20,9 +20,9 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable
-from ._layout import kernel_type
-from ._norm import check_eps
+from ._norm import check_eps, follow
 
 __all__ = [
     "switchable_norm",
@@ -68,9 +68,9 @@ class Mixture(NamedTuple):
 def _moments(x: Array, last: bool) -> tuple[Array, Array]:
     """Mean and biased variance of each column of (m, c), if last, or of each row of (c, m)."""
     m, c = x.shape if last else x.shape[::-1]
-    mean, var, work = np.empty(c), np.empty(c), np.empty(_core.norm_work(m, c, 1))
+    mean, var = np.empty(c), np.empty(c)
     sizes = (m, c, 1, True) if last else (1, c, m, False)
-    _core.norm_stats[kernel_type(x)](mean, var, work, x.reshape(-1), *sizes)
+    ops.batch_norm_stats(mean, var, x, *sizes)
     return mean, var
 
 
@@ -174,9 +174,8 @@ def forward(m: Mixture, shape: tuple[int, ...], out: Array | None) -> Array:
     y = _check.target_for(out, shape, m.x.dtype, m.x, m.weight, m.bias).reshape(m.x.shape)
     if y.size:
         n, c, s = m.x.shape
-        work, sizes = np.empty(_core.norm_work(1, n * c, s)), (1, n * c, s, s == 1)
         statistics, affine = (m.mean.ravel(), m.rstd.ravel()), (m.tiled(m.weight), m.tiled(m.bias))
-        _core.norm_forward[kernel_type(y)](y.reshape(-1), work, m.x.reshape(-1), *statistics, *affine, *sizes)
+        ops.batch_norm(y, m.x, *statistics, *affine, 1, n * c, s, s == 1)
     y = y.reshape(shape)
     return out if out is not None and np.shares_memory(y, out) else _check.finish(y, m.dtype, out)
 
@@ -185,9 +184,10 @@ def update(m: Mixture, running_mean: Array, running_var: Array, momentum: float,
     """Running statistics r = momentum * r + (1 - momentum) * batch, or sums of mean and of var + mean^2."""
     mean, var = m.means[-1].ravel(), m.variances[-1].ravel()
     for running, batch in ((running_mean, mean), (running_var, var if moving_average else var + mean**2)):
-        before = running.astype(np.float64).ravel()
-        after = momentum * before + (1 - momentum) * batch if moving_average else before + batch
-        running[...] = after.reshape(running.shape)
+        if moving_average:
+            follow(running, batch, 1 - momentum)
+        else:
+            running += batch.reshape(running.shape)
 
 
 class Gradients(NamedTuple):
@@ -226,9 +226,7 @@ def gradients(m: Mixture, dy: Array) -> Gradients:
             dx += (slope[1] * (m.x.reshape(n, c) - m.means[1])).reshape(dx.shape)
     else:
         vectors = (_check.contiguous(each, m.x.dtype).ravel() for each in (scale, slope[0], shift))
-        work = np.empty(_core.norm_work(1, n * c, s))
-        kernel = _core.norm_mix[kernel_type(dx)]
-        kernel(dx.reshape(-1), work, dy.reshape(-1), m.x.reshape(-1), m.means[0].ravel(), *vectors, n * c, s)
+        ops.channel_mix(dx, dy, m.x, m.means[0].ravel(), *vectors, n * c, s)
     return Gradients(dx, dots.sum(0), sums.sum(0), *shares)
 
 
@@ -236,9 +234,7 @@ def _channel_sums(m: Mixture, dy: Array, mean: Array, rstd: Array) -> tuple[Arra
     """Sums over each (sample, channel) of dy and of dy xhat."""
     n, c, s = m.x.shape
     dots, sums = np.empty((2, n * c), m.x.dtype)
-    work = np.empty(_core.norm_work(1, n * c, s))
-    kernel, flat = _core.norm_backward[kernel_type(dy)], (dy.reshape(-1), m.x.reshape(-1))
-    kernel(None, dots, sums, work, *flat, mean.ravel(), rstd.ravel(), None, 1, n * c, s, False, False)
+    ops.batch_norm_backward(None, dots, sums, dy, m.x, mean.ravel(), rstd.ravel(), None, 1, n * c, s, False, False)
     return sums.astype(np.float64).reshape(n, c), dots.astype(np.float64).reshape(n, c)
 
 

@@ -7,9 +7,9 @@
 #define TILE    2048 /* elements of one item of work: 64-byte boundaries stay between threads */
 #define NS_EACH 0.3  /* one element's cost where exponentials are computed, between elu (0.24) and gelu (0.6) */
 #define NS_PLAIN 0.05 /* and where none are: what memory takes */
-#define NS_GATHER 0.3 /* and what strides add */
+#define NS_COLLECT 0.3 /* what one element's bringing together from strided memory adds to that */
 #define STREAM  1024 /* elements made in the first-level cache before they are stored past the others */
-#define GATHER  512  /* elements of a row with a step that are brought together at a time */
+#define COLLECT 512  /* elements of a row with gaps between them that are brought together at a time */
 
 static const char *const names[] = {
 #define ACT(name, saved, value, gradient) #name,
@@ -37,7 +37,7 @@ static const char plain[FNN_ACTS] = {
     [FNN_ACT_threshold] = 1, [FNN_ACT_softsign] = 1,
 };
 
-static double ns_each(int act, int backward) { return plain[act] || (backward && saves_y[act]) ? NS_PLAIN : NS_EACH; }
+static double ns_each(ptrdiff_t act, int backward) { return plain[act] || (backward && saves_y[act]) ? NS_PLAIN : NS_EACH; }
 
 const char *fnn_act_name(int act) { return names[act]; }
 int fnn_act_saves_y(int act) { return saves_y[act]; }
@@ -50,10 +50,9 @@ int fnn_act_learns(int act) { return learns[act]; }
 /* out = f(x), or, with dy, out = dx from dy and the saved tensor x */
 struct FN(dense)
 {
-    int act;
     REAL *out;
     const REAL *dy, *x;
-    ptrdiff_t n;
+    ptrdiff_t act, n;
     double a, b;
 };
 
@@ -93,31 +92,30 @@ static void FN(run_dense)(const struct FN(dense) *d)
     fnn_parallel((d->n + TILE - 1) / TILE, ns_each(d->act, d->dy != NULL) * TILE, large ? FN(streamed_body) : FN(dense_body), d);
 }
 
-void FN(fnn_act_forward)(int act, REAL *y, const REAL *x, ptrdiff_t n, double a, double b)
+void FN(fnn_activation)(const struct FN(fnn_activation) *o)
 {
-    const struct FN(dense) d = {act, y, NULL, x, n, a, b};
+    const struct FN(dense) d = {o->y, NULL, o->x, o->act, o->n, o->a, o->b};
     FN(run_dense)(&d);
 }
 
-void FN(fnn_act_backward)(int act, REAL *dx, const REAL *dy, const REAL *saved, ptrdiff_t n, double a, double b)
+void FN(fnn_activation_backward)(const struct FN(fnn_activation_backward) *o)
 {
-    const struct FN(dense) d = {act, dx, dy, saved, n, a, b};
+    const struct FN(dense) d = {o->dx, o->dy, o->saved, o->act, o->n, o->a, o->b};
     FN(run_dense)(&d);
 }
 
-/* The same over rows: {between rows, between elements} strides of out, dy, x */
-struct FN(rows)
+/* The same over rows: strides {between rows, between elements} */
+struct FN(strided)
 {
-    int act;
     REAL *out;
     const REAL *dy, *x;
     const ptrdiff_t *out_stride, *dy_stride, *x_stride;
-    ptrdiff_t n;
+    ptrdiff_t act, n;
     double a, b;
 };
 
 /* count elements from p, step apart: where they are if they are neighbours, else brought together in the buffer */
-static const REAL *FN(gather)(REAL *buffer, const REAL *p, ptrdiff_t step, ptrdiff_t count)
+static const REAL *FN(collect)(REAL *buffer, const REAL *p, ptrdiff_t step, ptrdiff_t count)
 {
     if (step == 1)
         return p;
@@ -126,20 +124,20 @@ static const REAL *FN(gather)(REAL *buffer, const REAL *p, ptrdiff_t step, ptrdi
     return buffer;
 }
 
-static void FN(rows_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+static void FN(strided_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
-    const struct FN(rows) *d = job;
+    const struct FN(strided) *d = job;
     for (ptrdiff_t r = begin; r < end; r++)
-        for (ptrdiff_t at = 0; at < d->n; at += GATHER)
+        for (ptrdiff_t at = 0; at < d->n; at += COLLECT)
         {
-            REAL xs[GATHER], dys[GATHER], outs[GATHER];
-            const ptrdiff_t count = d->n - at < GATHER ? d->n - at : GATHER, step = d->out_stride[1];
-            const REAL *x = FN(gather)(xs, d->x + r * d->x_stride[0] + at * d->x_stride[1], d->x_stride[1], count);
+            REAL xs[COLLECT], dys[COLLECT], outs[COLLECT];
+            const ptrdiff_t count = d->n - at < COLLECT ? d->n - at : COLLECT, step = d->out_stride[1];
+            const REAL *x = FN(collect)(xs, d->x + r * d->x_stride[0] + at * d->x_stride[1], d->x_stride[1], count);
             REAL *to = d->out + r * d->out_stride[0] + at * step, *out = step == 1 ? to : outs;
             if (d->dy)
             {
                 const REAL *dy = d->dy + r * d->dy_stride[0] + at * d->dy_stride[1];
-                TIER->dact[d->act](out, FN(gather)(dys, dy, d->dy_stride[1], count), x, count, d->a, d->b);
+                TIER->dact[d->act](out, FN(collect)(dys, dy, d->dy_stride[1], count), x, count, d->a, d->b);
             }
             else
                 TIER->act[d->act](out, x, count, d->a, d->b);
@@ -149,17 +147,20 @@ static void FN(rows_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         }
 }
 
-void FN(fnn_act_forward_rows)(int act, REAL *y, const ptrdiff_t ys[2], const REAL *x, const ptrdiff_t xs[2], ptrdiff_t rows,
-                              ptrdiff_t n, double a, double b)
+static void FN(run_strided)(const struct FN(strided) *d, ptrdiff_t rows)
 {
-    const struct FN(rows) d = {act, y, NULL, x, ys, NULL, xs, n, a, b};
-    fnn_parallel(rows, (NS_GATHER + ns_each(act, d.dy != NULL)) * (double)n, FN(rows_body), &d);
+    fnn_parallel(rows, (NS_COLLECT + ns_each(d->act, d->dy != NULL)) * (double)d->n, FN(strided_body), d);
 }
 
-void FN(fnn_act_backward_rows)(int act, REAL *dx, const ptrdiff_t dxs[2], const REAL *dy, const ptrdiff_t dys[2],
-                               const REAL *saved, const ptrdiff_t ss[2], ptrdiff_t rows, ptrdiff_t n, double a, double b)
+void FN(fnn_activation_rows)(const struct FN(fnn_activation_rows) *o)
 {
-    const struct FN(rows) d = {act, dx, dy, saved, dxs, dys, ss, n, a, b};
-    fnn_parallel(rows, (NS_GATHER + ns_each(act, d.dy != NULL)) * (double)n, FN(rows_body), &d);
+    const struct FN(strided) d = {o->y, NULL, o->x, o->y_strides, NULL, o->x_strides, o->act, o->n, o->a, o->b};
+    FN(run_strided)(&d, o->rows);
+}
+
+void FN(fnn_activation_rows_backward)(const struct FN(fnn_activation_rows_backward) *o)
+{
+    const struct FN(strided) d = {o->dx, o->dy, o->saved, o->dx_strides, o->dy_strides, o->saved_strides, o->act, o->n, o->a, o->b};
+    FN(run_strided)(&d, o->rows);
 }
 #endif

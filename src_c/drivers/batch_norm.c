@@ -16,7 +16,7 @@
 
 static ptrdiff_t blocks_of(ptrdiff_t m) { return (m + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
 static ptrdiff_t strips_of(ptrdiff_t c) { return (c + STRIP - 1) / STRIP; }
-ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s) { return (2 * blocks_of(n * s) + COEFFICIENTS) * c; }
+ptrdiff_t fnn_channel_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s) { return (2 * blocks_of(n * s) + COEFFICIENTS) * c; }
 
 #define FNN_SELF "drivers/batch_norm.c"
 #include "each_real.h"
@@ -25,8 +25,7 @@ ptrdiff_t fnn_norm_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s) { return (2 * blo
 /* Everything a pass may need; each uses its part.  first, second: the (block, channel) partial sums. */
 struct FN(norm)
 {
-    ptrdiff_t n, c, s;
-    int last;
+    ptrdiff_t n, c, s, last;
     REAL *out;
     const REAL *x, *dy, *mean, *mean_lo, *scale, *shift, *slope;
     double *first, *second;
@@ -87,7 +86,7 @@ static void FN(finish_variance)(double *var, ptrdiff_t m, ptrdiff_t c)
         var[j] = var[j] > 0 ? var[j] / (double)m : var[j] == var[j] ? 0 : var[j];
 }
 
-void FN(fnn_norm_stats)(double *mean, double *var, double *work, const REAL *x, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last)
+static void FN(stats)(double *mean, double *var, double *work, const REAL *x, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, ptrdiff_t last)
 {
     const ptrdiff_t m = n * s, blocks = blocks_of(m);
     const struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .x = x, .first = work, .second = work + blocks * c};
@@ -105,6 +104,11 @@ void FN(fnn_norm_stats)(double *mean, double *var, double *work, const REAL *x, 
         }
     }
     FN(finish_variance)(var, m, c);
+}
+
+void FN(fnn_batch_norm_stats)(const struct FN(fnn_batch_norm_stats) *o)
+{
+    FN(stats)(o->mean, o->var, o->work, o->x, o->n, o->c, o->s, o->last);
 }
 
 /* mean as a sum of two REALs, so that x - mean keeps its digits where the mean is large */
@@ -144,12 +148,13 @@ static void FN(coefficients)(REAL *high, REAL *low, REAL *scale, REAL *shift, co
     }
 }
 
-void FN(fnn_norm_forward)(REAL *y, double *work, const REAL *x, const double *mean, const double *rstd, const REAL *gamma,
-                          const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last)
+void FN(fnn_batch_norm)(const struct FN(fnn_batch_norm) *o)
 {
-    REAL *high = (REAL *)work, *low = high + c, *scale = low + c, *shift = scale + c;
-    FN(coefficients)(high, low, scale, shift, mean, rstd, gamma, beta, c);
-    const struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .out = y, .x = x, .mean = high, .mean_lo = low, .scale = scale, .shift = shift};
+    const ptrdiff_t c = o->c;
+    REAL *high = (REAL *)o->work, *low = high + c, *scale = low + c, *shift = scale + c;
+    FN(coefficients)(high, low, scale, shift, o->mean, o->rstd, o->gamma, o->beta, c);
+    const struct FN(norm) d = {.n = o->n, .c = c, .s = o->s, .last = o->last, .out = o->y, .x = o->x, .mean = high, .mean_lo = low,
+                               .scale = scale, .shift = shift};
     FN(over_values)(&d, FN(normalize_body));
 }
 
@@ -172,7 +177,7 @@ static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 
 void FN(fnn_channel_sums)(double *u, double *v, double *work, FN(fnn_sums_first) *first, FN(fnn_sums_last) *last_kernel,
                           const REAL *dy, const REAL *x, const REAL *a, const REAL *b, const REAL *r, ptrdiff_t n, ptrdiff_t c,
-                          ptrdiff_t s, int last)
+                          ptrdiff_t s, ptrdiff_t last)
 {
     const ptrdiff_t blocks = blocks_of(n * s);
     const struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .x = x, .dy = dy, .mean = a, .mean_lo = b, .scale = r,
@@ -206,7 +211,7 @@ static void FN(dnormalize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 /* dgamma, dbeta, and what dnormalize needs, of c channels of m values; scale holds rstd */
 static void FN(gradient_coefficients)(REAL *dgamma, REAL *dbeta, REAL *scale, REAL *shift, REAL *slope, const double *sum,
                                       const double *dot, const double *rstd, const REAL *gamma, ptrdiff_t m, ptrdiff_t c,
-                                      int training)
+                                      ptrdiff_t training)
 {
     for (ptrdiff_t j = 0; j < c; j++)
     {
@@ -229,7 +234,7 @@ struct FN(strips)
     double eps;
 };
 
-static int FN(fits_strips)(ptrdiff_t m, ptrdiff_t c, int last)
+static int FN(fits_strips)(ptrdiff_t m, ptrdiff_t c, ptrdiff_t last)
 {
     return last && m <= REDUCE_BLOCK && m * STRIP * (ptrdiff_t)sizeof(REAL) <= STRIP_BYTES && c > STRIP;
 }
@@ -265,53 +270,93 @@ static void FN(backward_strip)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* The statistics, rstd of eps, and the result of both */
-void FN(fnn_norm_train)(REAL *y, double *mean, double *var, double *rstd, double *work, const REAL *x, const REAL *gamma,
-                        const REAL *beta, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last, double eps)
+void FN(fnn_reciprocal_std)(const struct FN(fnn_reciprocal_std) *o)
 {
-    if (FN(fits_strips)(n * s, c, last))
-    {
-        REAL *high = (REAL *)work;
-        struct FN(strips) d = {.m = n * s, .c = c, .out = y, .x = x, .high = high, .low = high + c, .scale = high + 2 * c,
-                               .shift = high + 3 * c, .gamma = gamma, .beta = beta, .first = mean, .second = var, .rstd = rstd, .eps = eps};
-        fnn_parallel(strips_of(c), (NS_SUM + NS_WRITE) * (double)(n * s * STRIP), FN(train_strip), &d);
-        return;
-    }
-    FN(fnn_norm_stats)(mean, var, work, x, n, c, s, last);
-    for (ptrdiff_t j = 0; j < c; j++)
-        rstd[j] = 1 / sqrt(var[j] + eps);
-    FN(fnn_norm_forward)(y, work, x, mean, rstd, gamma, beta, n, c, s, last);
+    for (ptrdiff_t j = 0; j < o->n; j++)
+        o->rstd[j] = 1 / sqrt(o->var[j] + o->eps);
 }
 
-/* dgamma and dbeta are always made, dx only where it is not NULL; training: through the batch's own statistics */
-void FN(fnn_norm_backward)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, const REAL *dy, const REAL *x, const double *mean,
-                           const double *rstd, const REAL *gamma, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last, int training)
+void FN(fnn_running_average)(const struct FN(fnn_running_average) *o)
 {
-    const ptrdiff_t m = n * s, blocks = blocks_of(m);
-    double *sum = work + 2 * blocks * c, *dot = sum + c;
-    REAL *high = (REAL *)(dot + c), *low = high + c, *scale = low + c, *shift = scale + c, *slope = shift + c;
-    struct FN(norm) d = {.n = n, .c = c, .s = s, .last = last, .out = dx, .x = x, .dy = dy, .mean = high, .mean_lo = low,
-                         .scale = scale, .shift = shift, .slope = slope};
-    FN(split_mean)(high, low, mean, c);
-    for (ptrdiff_t j = 0; j < c; j++)
-        scale[j] = (REAL)rstd[j];
-    if (dx && training && FN(fits_strips)(m, c, last))
+    for (ptrdiff_t j = 0; j < o->n; j++)
+        o->running[j] = (REAL)((1 - o->momentum) * (double)o->running[j] + o->momentum * (o->factor * o->batch[j]));
+}
+
+/* The running statistics follow those of a batch of m values a channel, the variance as that of the whole population */
+static void FN(follow)(const struct FN(fnn_batch_norm_train) *o, const double *var, ptrdiff_t m)
+{
+    const struct FN(fnn_running_average) mean_of = {o->running_mean, o->mean, o->c, o->momentum, 1};
+    const struct FN(fnn_running_average) var_of = {o->running_var, var, o->c, o->momentum, (double)m / (double)(m - 1)};
+    if (o->running_mean)
+        FN(fnn_running_average)(&mean_of);
+    if (o->running_var)
+        FN(fnn_running_average)(&var_of);
+}
+
+void FN(fnn_batch_norm_train)(const struct FN(fnn_batch_norm_train) *o)
+{
+    const ptrdiff_t c = o->c, m = o->n * o->s;
+    double *var = o->work + fnn_channel_work(o->n, c, o->s);
+    if (FN(fits_strips)(m, c, o->last))
     {
-        struct FN(strips) strips = {.m = m, .c = c, .out = dx, .x = x, .dy = dy, .high = high, .low = low, .scale = scale, .shift = shift,
-                                    .slope = slope, .dgamma = dgamma, .dbeta = dbeta, .gamma = gamma, .first = sum, .second = dot,
-                                    .rstd = (double *)rstd};
+        REAL *high = (REAL *)o->work;
+        struct FN(strips) d = {.m = m, .c = c, .out = o->y, .x = o->x, .high = high, .low = high + c, .scale = high + 2 * c,
+                               .shift = high + 3 * c, .gamma = o->gamma, .beta = o->beta, .first = o->mean, .second = var,
+                               .rstd = o->rstd, .eps = o->eps};
+        fnn_parallel(strips_of(c), (NS_SUM + NS_WRITE) * (double)(m * STRIP), FN(train_strip), &d);
+    }
+    else
+    {
+        const struct FN(fnn_reciprocal_std) reciprocal = {o->rstd, var, c, o->eps};
+        const struct FN(fnn_batch_norm) forward = {.y = o->y, .work = o->work, .x = o->x, .mean = o->mean, .rstd = o->rstd,
+                                                   .gamma = o->gamma, .beta = o->beta, .n = o->n, .c = c, .s = o->s, .last = o->last};
+        FN(stats)(o->mean, var, o->work, o->x, o->n, c, o->s, o->last);
+        FN(fnn_reciprocal_std)(&reciprocal);
+        FN(fnn_batch_norm)(&forward);
+    }
+    FN(follow)(o, var, m);
+}
+
+void FN(fnn_batch_norm_eval)(const struct FN(fnn_batch_norm_eval) *o)
+{
+    const struct FN(fnn_batch_norm) forward = {.y = o->y, .work = o->work, .x = o->x, .mean = o->mean, .rstd = o->rstd,
+                                               .gamma = o->gamma, .beta = o->beta, .n = o->n, .c = o->c, .s = o->s, .last = o->last};
+    for (ptrdiff_t j = 0; j < o->c; j++)
+    {
+        o->mean[j] = (double)o->running_mean[j];
+        o->rstd[j] = 1 / sqrt((double)o->running_var[j] + o->eps);
+    }
+    FN(fnn_batch_norm)(&forward);
+}
+
+void FN(fnn_batch_norm_backward)(const struct FN(fnn_batch_norm_backward) *o)
+{
+    const ptrdiff_t c = o->c, m = o->n * o->s, blocks = blocks_of(m);
+    double *sum = o->work + 2 * blocks * c, *dot = sum + c;
+    REAL *high = (REAL *)(dot + c), *low = high + c, *scale = low + c, *shift = scale + c, *slope = shift + c;
+    struct FN(norm) d = {.n = o->n, .c = c, .s = o->s, .last = o->last, .out = o->dx, .x = o->x, .dy = o->dy, .mean = high,
+                         .mean_lo = low, .scale = scale, .shift = shift, .slope = slope};
+    FN(split_mean)(high, low, o->mean, c);
+    for (ptrdiff_t j = 0; j < c; j++)
+        scale[j] = (REAL)o->rstd[j];
+    if (o->dx && o->training && FN(fits_strips)(m, c, o->last))
+    {
+        struct FN(strips) strips = {.m = m, .c = c, .out = o->dx, .x = o->x, .dy = o->dy, .high = high, .low = low, .scale = scale,
+                                    .shift = shift, .slope = slope, .dgamma = o->dgamma, .dbeta = o->dbeta, .gamma = o->gamma,
+                                    .first = sum, .second = dot, .rstd = (double *)o->rstd};
         fnn_parallel(strips_of(c), (NS_SUM + NS_WRITE) * (double)(m * STRIP), FN(backward_strip), &strips);
         return;
     }
-    FN(fnn_channel_sums)(sum, dot, work, TIER->grad_sums_first, TIER->grad_sums_last, dy, x, high, low, scale, n, c, s, last);
-    FN(gradient_coefficients)(dgamma, dbeta, scale, shift, slope, sum, dot, rstd, gamma, m, c, training);
-    if (dx && training)
+    FN(fnn_channel_sums)(sum, dot, o->work, TIER->grad_sums_first, TIER->grad_sums_last, o->dy, o->x, high, low, scale, o->n, c, o->s,
+                         o->last);
+    FN(gradient_coefficients)(o->dgamma, o->dbeta, scale, shift, slope, sum, dot, o->rstd, o->gamma, m, c, o->training);
+    if (o->dx && o->training)
         FN(over_values)(&d, FN(dnormalize_body));
-    if (!dx || training)
+    if (!o->dx || o->training)
         return;
     /* Fixed statistics: dx = scale dy, which is normalize with a mean of 0.  x, which may be infinite, has no part in it. */
     memset(high, 0, (size_t)(2 * c) * sizeof *high);
-    d.x = dy;
+    d.x = o->dy;
     FN(over_values)(&d, FN(normalize_body));
 }
 
@@ -325,13 +370,12 @@ static void FN(mix_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-void FN(fnn_norm_mix)(REAL *dx, double *work, const REAL *dy, const REAL *x, const double *mean, const REAL *scale,
-                      const REAL *slope, const REAL *shift, ptrdiff_t c, ptrdiff_t s)
+void FN(fnn_channel_mix)(const struct FN(fnn_channel_mix) *o)
 {
-    REAL *high = (REAL *)work, *low = high + c;
-    const struct FN(norm) d = {.n = 1, .c = c, .s = s, .out = dx, .x = x, .dy = dy, .mean = high, .mean_lo = low,
-                               .scale = scale, .slope = slope, .shift = shift};
-    FN(split_mean)(high, low, mean, c);
+    REAL *high = (REAL *)o->work, *low = high + o->c;
+    const struct FN(norm) d = {.n = 1, .c = o->c, .s = o->s, .out = o->dx, .x = o->x, .dy = o->dy, .mean = high, .mean_lo = low,
+                               .scale = o->scale, .slope = o->slope, .shift = o->shift};
+    FN(split_mean)(high, low, o->mean, o->c);
     FN(over_values)(&d, FN(mix_body));
 }
 #endif

@@ -1,65 +1,53 @@
 /* dropout.c: dropout over whole arrays, in the order of their elements. */
 #ifndef REAL
-#include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"
 
 #define TILE    2048
 #define NS_EACH 0.4 /* one element's cost, most of it the generator's */
 
-struct mask
-{
-    uint8_t *mask;
-    ptrdiff_t n;
-    uint64_t key;
-    uint32_t threshold;
-};
-
-static void mask_body(const void *job, ptrdiff_t begin, ptrdiff_t end)
-{
-    const struct mask *d = job;
-    const ptrdiff_t at = begin * TILE, n = (end * TILE < d->n ? end * TILE : d->n) - at;
-    fnn_tier->dropout_mask(d->mask + at, n, (uint64_t)at, d->key, d->threshold);
-}
-
-void fnn_dropout_mask(uint8_t *mask, ptrdiff_t n, uint64_t key, uint32_t threshold)
-{
-    const struct mask d = {mask, n, key, threshold};
-    fnn_parallel((n + TILE - 1) / TILE, NS_EACH * TILE, mask_body, &d);
-}
-
 #define FNN_SELF "drivers/dropout.c"
 #include "each_real.h"
 #else
 
-struct FN(dropout)
+static void FN(mask_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
-    REAL *y;
-    const REAL *x;
-    ptrdiff_t n, s;
-    uint64_t key;
-    const struct fnn_dropout *h;
-};
+    const struct FN(fnn_dropout_mask) *o = job;
+    const ptrdiff_t at = begin * TILE, n = (end * TILE < o->n ? end * TILE : o->n) - at;
+    fnn_tier->dropout_mask(o->mask + at, n, (uint64_t)at, o->key, (uint32_t)o->threshold);
+}
 
-static void FN(dropout_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+void FN(fnn_dropout_mask)(const struct FN(fnn_dropout_mask) *o)
 {
-    const struct FN(dropout) *d = job;
-    const ptrdiff_t at = begin * TILE, n = (end * TILE < d->n ? end * TILE : d->n) - at;
-    TIER->dropout(d->y + at, d->x + at, n, (uint64_t)at, d->key, d->h);
+    fnn_parallel((o->n + TILE - 1) / TILE, NS_EACH * TILE, FN(mask_body), o);
+}
+
+static struct fnn_dropout FN(numbers_of)(const struct FN(fnn_dropout) *o)
+{
+    const struct fnn_dropout h = {(uint32_t)o->threshold, o->scale, o->shift, o->dropped};
+    return h;
+}
+
+static void FN(each_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(fnn_dropout) *o = job;
+    const struct fnn_dropout h = FN(numbers_of)(o);
+    const ptrdiff_t at = begin * TILE, n = (end * TILE < o->rows ? end * TILE : o->rows) - at;
+    TIER->dropout(o->y + at, o->x + at, n, (uint64_t)at, o->key, &h);
 }
 
 static void FN(rows_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
-    const struct FN(dropout) *d = job;
-    TIER->dropout_rows(d->y + begin * d->s, d->x + begin * d->s, end - begin, d->s, (uint64_t)begin, d->key, d->h);
+    const struct FN(fnn_dropout) *o = job;
+    const struct fnn_dropout h = FN(numbers_of)(o);
+    TIER->dropout_rows(o->y + begin * o->s, o->x + begin * o->s, end - begin, o->s, (uint64_t)begin, o->key, &h);
 }
 
-void FN(fnn_dropout)(REAL *y, const REAL *x, ptrdiff_t rows, ptrdiff_t s, uint64_t key, const struct fnn_dropout *h)
+void FN(fnn_dropout)(const struct FN(fnn_dropout) *o)
 {
-    const struct FN(dropout) d = {y, x, rows, s, key, h};
-    if (s == 1)
-        fnn_parallel((rows + TILE - 1) / TILE, NS_EACH * TILE, FN(dropout_body), &d);
+    if (o->s == 1)
+        fnn_parallel((o->rows + TILE - 1) / TILE, NS_EACH * TILE, FN(each_body), o);
     else
-        fnn_parallel(rows, 0.2 * (double)s + 5, FN(rows_body), &d);
+        fnn_parallel(o->rows, 0.2 * (double)o->s + 5, FN(rows_body), o);
 }
 #endif

@@ -6,36 +6,53 @@
 #define NS_EACH 0.3
 #define GRAIN   2048 /* elements of one item of work, of one row */
 
+static ptrdiff_t parts_of(ptrdiff_t n) { return (n + GRAIN - 1) / GRAIN; } /* items of each row */
+
 #define FNN_SELF "drivers/glu.c"
 #include "each_real.h"
 #else
 
-/* out (rows, n) from x (rows, 2 n), or, with dy (rows, n), out (rows, 2 n) */
-struct FN(glu)
+/* One item: its first value in an array of one half, and of two; its size */
+struct FN(glu_item)
 {
-    REAL *out;
-    const REAL *dy, *x;
-    ptrdiff_t n, parts; /* parts: items of each row */
+    ptrdiff_t one, two, count;
 };
 
-static void FN(glu_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+static struct FN(glu_item) FN(glu_item)(ptrdiff_t item, ptrdiff_t n)
 {
-    const struct FN(glu) *d = job;
-    for (ptrdiff_t item = begin; item < end; item++)
+    const ptrdiff_t row = item / parts_of(n), from = item % parts_of(n) * GRAIN;
+    const struct FN(glu_item) place = {row * n + from, 2 * row * n + from, fnn_min(GRAIN, n - from)};
+    return place;
+}
+
+static void FN(forward_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(fnn_glu) *o = job;
+    for (ptrdiff_t i = begin; i < end; i++)
     {
-        const ptrdiff_t row = item / d->parts, from = item % d->parts * GRAIN, count = fnn_min(GRAIN, d->n - from);
-        const ptrdiff_t one = row * d->n + from, two = one + row * d->n;
-        const REAL *a = d->x + two, *b = a + d->n;
-        if (d->dy)
-            TIER->dglu(d->out + two, d->out + two + d->n, d->dy + one, a, b, count);
-        else
-            TIER->glu(d->out + one, a, b, count);
+        const struct FN(glu_item) at = FN(glu_item)(i, o->n);
+        TIER->glu(o->y + at.one, o->x + at.two, o->x + at.two + o->n, at.count);
     }
 }
 
-void FN(fnn_glu)(REAL *out, const REAL *dy, const REAL *x, ptrdiff_t rows, ptrdiff_t n)
+void FN(fnn_glu)(const struct FN(fnn_glu) *o)
 {
-    const struct FN(glu) d = {out, dy, x, n, (n + GRAIN - 1) / GRAIN};
-    fnn_parallel(rows * d.parts, NS_EACH * (double)fnn_min(GRAIN, n), FN(glu_body), &d);
+    fnn_parallel(o->rows * parts_of(o->n), NS_EACH * (double)fnn_min(GRAIN, o->n), FN(forward_body), o);
+}
+
+static void FN(backward_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(fnn_glu_backward) *o = job;
+    for (ptrdiff_t i = begin; i < end; i++)
+    {
+        const struct FN(glu_item) at = FN(glu_item)(i, o->n);
+        REAL *dx = o->dx + at.two;
+        TIER->dglu(dx, dx + o->n, o->dy + at.one, o->x + at.two, o->x + at.two + o->n, at.count);
+    }
+}
+
+void FN(fnn_glu_backward)(const struct FN(fnn_glu_backward) *o)
+{
+    fnn_parallel(o->rows * parts_of(o->n), NS_EACH * (double)fnn_min(GRAIN, o->n), FN(backward_body), o);
 }
 #endif

@@ -22,74 +22,74 @@ static ptrdiff_t blocks_of(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s
     return (rows / g + each - 1) / each;
 }
 
-ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s) { return (2 * blocks_of(rows, g, k, s) + 1) * g * k; }
+/* Sums over each block of samples, weights of 1 where there are none, means of 0 where none is taken off */
+ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre)
+{
+    return (2 * blocks_of(rows, g, k, s) + 1) * g * k + (centre ? 0 : rows);
+}
 
 #define FNN_SELF "drivers/group_norm.c"
 #include "each_real.h"
 #else
 
-struct FN(groups)
-{
-    REAL *out;
-    double *mean, *rstd, *dgamma, *dbeta;
-    const REAL *dy, *x, *gamma, *beta;
-    ptrdiff_t rows, g, k, s;
-    double eps;
-    int centre;
-};
-
 static void FN(forward_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
-    const struct FN(groups) *d = job;
+    const struct FN(fnn_group_norm) *o = job;
     for (ptrdiff_t r = begin; r < end; r++)
     {
-        const ptrdiff_t at = r * d->k * d->s, own = r % d->g * d->k;
-        TIER->group_norm(d->out ? d->out + at : NULL, d->mean + r, d->rstd + r, d->x + at, d->k, d->s, d->gamma ? d->gamma + own : NULL,
-                         d->beta ? d->beta + own : NULL, d->eps, d->centre);
+        const ptrdiff_t at = r * o->k * o->s, own = r % o->g * o->k;
+        TIER->group_norm(o->y ? o->y + at : NULL, o->mean + r, o->rstd + r, o->x + at, o->k, o->s, o->gamma ? o->gamma + own : NULL,
+                         o->beta ? o->beta + own : NULL, o->eps, (int)o->centre);
     }
 }
 
-void FN(fnn_group_norm)(REAL *y, double *mean, double *rstd, const REAL *x, const REAL *gamma, const REAL *beta, ptrdiff_t rows,
-                        ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, double eps, int centre)
+void FN(fnn_group_norm)(const struct FN(fnn_group_norm) *o)
 {
-    const struct FN(groups) d = {.out = y, .mean = mean, .rstd = rstd, .x = x, .gamma = gamma, .beta = beta, .g = g, .k = k,
-                                 .s = s, .eps = eps, .centre = centre};
-    fnn_parallel(rows, NS_EACH * (double)(k * s), FN(forward_body), &d);
+    fnn_parallel(o->rows, NS_EACH * (double)(o->k * o->s), FN(forward_body), o);
 }
+
+/* A record with the sums over blocks of samples, and with weights and means even where there are none: kernels read them */
+struct FN(blocks)
+{
+    const struct FN(fnn_group_norm_backward) *o;
+    double *dgamma, *dbeta;
+    const REAL *gamma;
+    const double *mean;
+};
 
 static void FN(backward_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
-    const struct FN(groups) *d = job;
-    const ptrdiff_t each = samples_of_item(d->g, d->k, d->s), samples = d->rows / d->g;
+    const struct FN(blocks) *d = job;
+    const struct FN(fnn_group_norm_backward) *o = d->o;
+    const ptrdiff_t each = samples_of_item(o->g, o->k, o->s), samples = o->rows / o->g;
     for (ptrdiff_t item = begin; item < end; item++)
     {
-        const ptrdiff_t first = item / d->g * each, own = item % d->g, part = item * d->k;
-        const ptrdiff_t last = fnn_min(first + each, samples), step = d->s > 1 || d->g > 1 ? 1 : 4;
+        const ptrdiff_t first = item / o->g * each, own = item % o->g, part = item * o->k;
+        const ptrdiff_t last = fnn_min(first + each, samples), step = o->s > 1 || o->g > 1 ? 1 : 4;
         for (ptrdiff_t sample = first; sample < last; sample += step)
         {
-            const ptrdiff_t r = sample * d->g + own, at = r * d->k * d->s;
-            const REAL *gamma = d->gamma + own * d->k;
-            if (d->s == 1)
-                TIER->dlayer_rows(d->out + at, d->dgamma + part, d->dbeta + part, d->dy + at, d->x + at, fnn_min(step, last - sample),
-                                  d->k, d->mean + r, d->rstd + r, gamma, d->centre);
+            const ptrdiff_t r = sample * o->g + own, at = r * o->k * o->s;
+            const REAL *gamma = d->gamma + own * o->k;
+            if (o->s == 1)
+                TIER->dlayer_rows(o->dx + at, d->dgamma + part, d->dbeta + part, o->dy + at, o->x + at, fnn_min(step, last - sample),
+                                  o->k, d->mean + r, o->rstd + r, gamma, (int)o->centre);
             else
-                TIER->dgroup_norm(d->out + at, d->dgamma + part, d->dbeta + part, d->dy + at, d->x + at, d->k, d->s, d->mean[r],
-                                  d->rstd[r], gamma, d->centre);
+                TIER->dgroup_norm(o->dx + at, d->dgamma + part, d->dbeta + part, o->dy + at, o->x + at, o->k, o->s, d->mean[r],
+                                  o->rstd[r], gamma, (int)o->centre);
         }
     }
 }
 
-void FN(fnn_dgroup_norm)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, const REAL *dy, const REAL *x, const double *mean,
-                         const double *rstd, const REAL *gamma, ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, int centre)
+void FN(fnn_group_norm_backward)(const struct FN(fnn_group_norm_backward) *o)
 {
-    const ptrdiff_t blocks = blocks_of(rows, g, k, s), c = g * k;
-    REAL *ones = (REAL *)(work + 2 * blocks * c); /* a row's gradient reads weights, even where there are none */
-    const struct FN(groups) d = {.out = dx, .mean = (double *)mean, .rstd = (double *)rstd, .dgamma = work, .dbeta = work + blocks * c,
-                                 .dy = dy, .x = x, .gamma = gamma ? gamma : ones, .rows = rows, .g = g, .k = k, .s = s, .centre = centre};
-    memset(work, 0, (size_t)(2 * blocks * c) * sizeof *work);
-    for (ptrdiff_t j = 0; !gamma && j < c; j++)
+    const ptrdiff_t blocks = blocks_of(o->rows, o->g, o->k, o->s), c = o->g * o->k;
+    double *zeros = o->work + 2 * blocks * c;
+    REAL *ones = (REAL *)(zeros + (o->centre ? 0 : o->rows));
+    const struct FN(blocks) d = {o, o->work, o->work + blocks * c, o->gamma ? o->gamma : ones, o->centre ? o->mean : zeros};
+    memset(o->work, 0, (size_t)((REAL *)ones - (REAL *)o->work) * sizeof(REAL));
+    for (ptrdiff_t j = 0; !o->gamma && j < c; j++)
         ones[j] = 1;
-    fnn_parallel(blocks * g, NS_EACH * (double)(k * s) * (double)samples_of_item(g, k, s), FN(backward_body), &d);
+    fnn_parallel(blocks * o->g, NS_EACH * (double)(o->k * o->s) * (double)samples_of_item(o->g, o->k, o->s), FN(backward_body), &d);
     for (ptrdiff_t b = 1; b < blocks; b++)
         for (ptrdiff_t j = 0; j < c; j++)
         {
@@ -98,8 +98,8 @@ void FN(fnn_dgroup_norm)(REAL *dx, REAL *dgamma, REAL *dbeta, double *work, cons
         }
     for (ptrdiff_t j = 0; j < c; j++)
     {
-        dbeta[j] = (REAL)d.dbeta[j];
-        dgamma[j] = (REAL)d.dgamma[j];
+        o->dbeta[j] = (REAL)d.dbeta[j];
+        o->dgamma[j] = (REAL)d.dgamma[j];
     }
 }
 #endif

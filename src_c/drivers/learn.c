@@ -10,13 +10,12 @@
 #include "each_real.h"
 #else
 
-/* out = f(x), or, with dy, dx; see fastnn.h for the memory orders */
+/* out = f(x), or, with dy, dx; the memory orders are those of tables/ops/activation.def */
 struct FN(channels)
 {
-    int act, last;
     REAL *out;
     const REAL *dy, *x, *a, *b;
-    ptrdiff_t c, s;
+    ptrdiff_t act, n, c, s, last;
 };
 
 static void FN(last_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -42,37 +41,41 @@ static void FN(first_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-static void FN(over_channels)(const struct FN(channels) *d, ptrdiff_t n)
+static void FN(over_channels)(const struct FN(channels) *d)
 {
     if (d->last)
-        fnn_parallel(n * d->s, NS_EACH * (double)d->c, FN(last_body), d);
+        fnn_parallel(d->n * d->s, NS_EACH * (double)d->c, FN(last_body), d);
     else
-        fnn_parallel(n * d->c, NS_EACH * (double)d->s, FN(first_body), d);
+        fnn_parallel(d->n * d->c, NS_EACH * (double)d->s, FN(first_body), d);
 }
 
-void FN(fnn_act_channels)(int act, REAL *y, const REAL *x, const REAL *a, const REAL *b, ptrdiff_t n, ptrdiff_t c, ptrdiff_t s,
-                          int last)
+void FN(fnn_activation_channels)(const struct FN(fnn_activation_channels) *o)
 {
-    const struct FN(channels) d = {act, last, y, NULL, x, a, b, c, s};
-    if (c == 1)
-        FN(fnn_act_forward)(act, y, x, n * s, (double)a[0], (double)b[0]);
-    else
-        FN(over_channels)(&d, n);
+    if (o->c == 1)
+    {
+        const struct FN(fnn_activation) one = {o->y, o->x, o->act, o->n * o->s, (double)o->a[0], (double)o->b[0]};
+        FN(fnn_activation)(&one);
+        return;
+    }
+    const struct FN(channels) d = {o->y, NULL, o->x, o->a, o->b, o->act, o->n, o->c, o->s, o->last};
+    FN(over_channels)(&d);
 }
 
-void FN(fnn_dact_channels)(int act, REAL *dx, const REAL *dy, const REAL *x, const REAL *a, const REAL *b, ptrdiff_t n, ptrdiff_t c,
-                           ptrdiff_t s, int last)
+void FN(fnn_activation_channels_backward)(const struct FN(fnn_activation_channels_backward) *o)
 {
-    const struct FN(channels) d = {act, last, dx, dy, x, a, b, c, s};
-    if (c == 1)
-        FN(fnn_act_backward)(act, dx, dy, x, n * s, (double)a[0], (double)b[0]);
-    else
-        FN(over_channels)(&d, n);
+    if (o->c == 1)
+    {
+        const struct FN(fnn_activation_backward) one = {o->dx, o->dy, o->x, o->act, o->n * o->s, (double)o->a[0], (double)o->b[0]};
+        FN(fnn_activation_backward)(&one);
+        return;
+    }
+    const struct FN(channels) d = {o->dx, o->dy, o->x, o->a, o->b, o->act, o->n, o->c, o->s, o->last};
+    FN(over_channels)(&d);
 }
 
-void FN(fnn_act_params)(int act, double *da, double *db, double *work, const REAL *dy, const REAL *x, const REAL *a, const REAL *b,
-                        ptrdiff_t n, ptrdiff_t c, ptrdiff_t s, int last)
+void FN(fnn_activation_parameters_backward)(const struct FN(fnn_activation_parameters_backward) *o)
 {
-    FN(fnn_channel_sums)(da, db, work, TIER->param_first[act], TIER->param_last[act], dy, x, a, b, b, n, c, s, last);
+    FN(fnn_channel_sums)(o->da, o->db, o->work, TIER->param_first[o->act], TIER->param_last[o->act], o->dy, o->x, o->a, o->b, o->b,
+                         o->n, o->c, o->s, o->last);
 }
 #endif

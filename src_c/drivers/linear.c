@@ -1,4 +1,4 @@
-/* linear.c: matrix products over panels of columns and chunks of rows, and column sums. */
+/* linear.c: matrix products over panels of columns and chunks of rows. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -9,7 +9,6 @@
 #define SHALLOW        16    /* for products of so small a k writing C is the work: */
 #define SHALLOW_CHUNK  12    /* whole rows of it, a few at a time */
 #define ROWS_OF_B      8     /* reading, or packing, one row of B costs as much as this many rows' products */
-#define NS_EACH        0.2   /* one element of a column sum */
 
 #define FNN_SELF "drivers/linear.c"
 #include "each_real.h"
@@ -53,12 +52,12 @@ static void FN(run_gemm)(const struct FN(gemm) *d)
     fnn_parallel(items, each * (double)(fnn_min(d->m, d->chunk) + ROWS_OF_B) * (double)(d->width * d->k), FN(gemm_body), d);
 }
 
-void FN(fnn_gemm)(REAL *c, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b, ptrdiff_t b_row,
-                  ptrdiff_t b_column, const REAL *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k)
+void FN(fnn_product)(const struct FN(fnn_product) *o)
 {
-    const ptrdiff_t width = TIER->tile_columns * (m == 1 && b_column == 1 ? GEMM_WIDE : 1);
-    const ptrdiff_t chunk = k <= SHALLOW ? SHALLOW_CHUNK : ROW_CHUNK;
-    const struct FN(gemm) d = {c, a, b, bias, a_row, a_column, b_row, b_column, m, n, k, width, chunk, 0, -1, 0, 0};
+    const ptrdiff_t width = TIER->tile_columns * (o->m == 1 && o->b_strides[1] == 1 ? GEMM_WIDE : 1);
+    const ptrdiff_t chunk = o->k <= SHALLOW ? SHALLOW_CHUNK : ROW_CHUNK;
+    const struct FN(gemm) d = {o->c, o->a, o->b, o->bias, o->a_strides[0], o->a_strides[1], o->b_strides[0], o->b_strides[1],
+                               o->m, o->n, o->k, width, chunk, 0, -1, 0, 0};
     FN(run_gemm)(&d);
 }
 
@@ -81,25 +80,5 @@ void FN(fnn_gemm_packed)(REAL *c, const REAL *a, const REAL *packed, const REAL 
     const ptrdiff_t panel = TIER->tile_columns, width = act < 0 ? panel : panel * GEMM_WIDE; /* long rows for the function */
     const struct FN(gemm) d = {c, a, packed, bias, k, 1, panel, 1, m, n, k, width, ROW_CHUNK, 1, act, act_a, act_b};
     FN(run_gemm)(&d);
-}
-
-struct FN(sums)
-{
-    REAL *sums;
-    const REAL *x;
-    ptrdiff_t rows, c;
-};
-
-static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
-{
-    const struct FN(sums) *d = job;
-    for (ptrdiff_t from = begin * STRIP; from < fnn_min(end * STRIP, d->c); from += STRIP)
-        TIER->column_sums(d->sums + from, d->x + from, d->rows, fnn_min(STRIP, d->c - from), d->c);
-}
-
-void FN(fnn_column_sums)(REAL *sums, const REAL *x, ptrdiff_t rows, ptrdiff_t c)
-{
-    const struct FN(sums) d = {sums, x, rows, c};
-    fnn_parallel((c + STRIP - 1) / STRIP, NS_EACH * (double)rows * STRIP, FN(sums_body), &d);
 }
 #endif

@@ -45,46 +45,44 @@ static int states_in(int rule) /* as many as names in the list */
 
 struct FN(step)
 {
-    int rule, states;
-    REAL **p, **grad, **state;
-    const ptrdiff_t *sizes;
-    ptrdiff_t count;
-    const double *hyper;
-    const struct fnn_step *h;
+    const struct FN(fnn_optimizer_step) *o;
+    struct fnn_step h;
+    int states;
 };
 
 static void FN(update)(const struct FN(step) *d, ptrdiff_t t, ptrdiff_t at, ptrdiff_t n)
 {
+    const struct FN(fnn_optimizer_step) *o = d->o;
     REAL *state[MOST_STATES] = {NULL};
     for (int i = 0; i < d->states; i++)
-        state[i] = d->state[i * d->count + t] + at;
-    TIER->step[d->rule](d->p[t] + at, d->grad[t] + at, state, n, d->hyper, d->h);
+        state[i] = o->state[i * o->count + t] + at;
+    TIER->step[o->rule](o->p[t] + at, o->grad[t] + at, state, n, o->hyper, &d->h);
 }
 
 /* Items number the tiles of the first tensor, then the second's, and so on */
 static void FN(step_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(step) *d = job;
+    const ptrdiff_t *sizes = d->o->sizes;
     ptrdiff_t first = 0;
-    for (ptrdiff_t t = 0; t < d->count && first < end; t++)
+    for (ptrdiff_t t = 0; t < d->o->count && first < end; t++)
     {
-        const ptrdiff_t tiles = (d->sizes[t] + TILE - 1) / TILE;
+        const ptrdiff_t tiles = (sizes[t] + TILE - 1) / TILE;
         const ptrdiff_t from = begin > first ? begin - first : 0, to = end - first < tiles ? end - first : tiles;
         if (from < to)
-            FN(update)(d, t, from * TILE, (to * TILE < d->sizes[t] ? to * TILE : d->sizes[t]) - from * TILE);
+            FN(update)(d, t, from * TILE, (to * TILE < sizes[t] ? to * TILE : sizes[t]) - from * TILE);
         first += tiles;
     }
 }
 
-void FN(fnn_optim_step)(int rule, REAL **p, REAL **grad, REAL **state, const ptrdiff_t *sizes, ptrdiff_t count,
-                        const double *hyper, const struct fnn_step *h)
+void FN(fnn_optimizer_step)(const struct FN(fnn_optimizer_step) *o)
 {
-    const struct FN(step) d = {rule, states_in(rule), p, grad, state, sizes, count, hyper, h};
+    const struct FN(step) d = {o, {o->sign, o->weight_decay, o->keep, o->l1}, states_in((int)o->rule)};
     ptrdiff_t tiles = 0, elements = 0;
-    for (ptrdiff_t t = 0; t < count; t++)
+    for (ptrdiff_t t = 0; t < o->count; t++)
     {
-        tiles += (sizes[t] + TILE - 1) / TILE;
-        elements += sizes[t];
+        tiles += (o->sizes[t] + TILE - 1) / TILE;
+        elements += o->sizes[t];
     }
     if (tiles > 0)
         fnn_parallel(tiles, NS_EACH * (double)elements / (double)tiles, FN(step_body), &d);

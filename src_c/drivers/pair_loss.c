@@ -1,4 +1,4 @@
-/* loss.c: losses of two tensors over whole arrays.  Sums are made of blocks of fixed size, joined in order. */
+/* pair_loss.c: losses of two tensors over whole arrays.  Sums are made of blocks of fixed size, joined in order. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -6,7 +6,7 @@
 
 #define NS_EACH 0.2
 
-ptrdiff_t fnn_loss_work(ptrdiff_t n) { return (n + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
+ptrdiff_t fnn_pair_loss_work(ptrdiff_t n) { return (n + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
 
 static const char *const names[] = {
 #define LOSS(name, value, dx, dt) #name,
@@ -16,7 +16,7 @@ static const char *const names[] = {
 
 const char *fnn_loss_name(int loss) { return names[loss]; }
 
-#define FNN_SELF "drivers/loss.c"
+#define FNN_SELF "drivers/pair_loss.c"
 #include "each_real.h"
 #else
 
@@ -62,10 +62,11 @@ static void FN(each_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         FN(run_block)(d, &ready, d->out + at, at, fnn_min(REDUCE_BLOCK, d->n - at));
 }
 
-void FN(fnn_loss)(int loss, REAL *out, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n, double a)
+void FN(fnn_pair_loss)(const struct FN(fnn_pair_loss) *o)
 {
-    const struct FN(pair) d = {.loop = TIER->loss[loss], .out = out, .x = x, .t = t, .as = as, .w = w, .n = n, .a = a, .scale = 1};
-    fnn_parallel(fnn_loss_work(n), NS_EACH * REDUCE_BLOCK, FN(each_body), &d);
+    const struct FN(pair) d = {.loop = TIER->loss[o->row], .out = o->out, .x = o->x, .t = o->t, .as = o->each, .w = o->weight,
+                               .n = o->n, .a = o->a, .scale = 1};
+    fnn_parallel(fnn_pair_loss_work(o->n), NS_EACH * REDUCE_BLOCK, FN(each_body), &d);
 }
 
 static void FN(sum_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -83,23 +84,21 @@ static void FN(sum_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-double FN(fnn_loss_sum)(int loss, double *work, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n, double a)
+void FN(fnn_pair_loss_sum)(const struct FN(fnn_pair_loss_sum) *o)
 {
-    const struct FN(pair) d = {.loop = TIER->loss[loss], .sums = work, .x = x, .t = t, .as = as, .w = w, .n = n, .a = a, .scale = 1};
+    const struct FN(pair) d = {.loop = TIER->loss[o->row], .sums = o->sums, .x = o->x, .t = o->t, .as = o->each, .w = o->weight,
+                               .n = o->n, .a = o->a, .scale = 1};
     double sum = 0;
-    fnn_parallel(fnn_loss_work(n), NS_EACH * REDUCE_BLOCK, FN(sum_body), &d);
-    for (ptrdiff_t b = 0; b < fnn_loss_work(n); b++)
-        sum += work[b];
-    return sum;
+    fnn_parallel(fnn_pair_loss_work(o->n), NS_EACH * REDUCE_BLOCK, FN(sum_body), &d);
+    for (ptrdiff_t b = 0; b < fnn_pair_loss_work(o->n); b++)
+        sum += o->sums[b];
+    *o->total = sum;
 }
 
-void FN(fnn_dloss)(int loss, REAL *out, const REAL *dloss, const REAL *x, const REAL *t, const REAL *as, const REAL *w, ptrdiff_t n,
-                   double a, double scale, int of_target)
+void FN(fnn_pair_loss_backward)(const struct FN(fnn_pair_loss_backward) *o)
 {
-    const struct FN(pair) d = {.loop = of_target ? TIER->tloss[loss] : TIER->xloss[loss], .out = out, .dloss = dloss, .x = x,
-                               .t = t, .as = as, .w = w, .n = n, .a = a, .scale = scale};
-    fnn_parallel(fnn_loss_work(n), NS_EACH * REDUCE_BLOCK, FN(each_body), &d);
+    const struct FN(pair) d = {.loop = o->of_target ? TIER->tloss[o->row] : TIER->xloss[o->row], .out = o->out, .dloss = o->dloss,
+                               .x = o->x, .t = o->t, .as = o->each, .w = o->weight, .n = o->n, .a = o->a, .scale = o->scale};
+    fnn_parallel(fnn_pair_loss_work(o->n), NS_EACH * REDUCE_BLOCK, FN(each_body), &d);
 }
-
-double FN(fnn_sum)(const REAL *x, ptrdiff_t n) { return TIER->row_dot(x, NULL, n); }
 #endif

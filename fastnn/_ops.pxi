@@ -1,0 +1,151 @@
+# The ops of src_c/tables/ops.def: one call for all of them, which knows each by its table of fields alone.
+
+cdef enum:
+    MOST_ARRAYS = 32
+    MOST_SIZES = 32
+    MOST_NUMBERS = 16
+
+cdef dict TYPE_NUMBERS = {
+    FNN_TYPE_double: cnp.NPY_DOUBLE, FNN_TYPE_int64_t: cnp.NPY_INT64, FNN_TYPE_uint8_t: cnp.NPY_UINT8,
+}
+cdef dict KINDS = {
+    FNN_OUT: "array", FNN_MAYBE_OUT: "array or None", FNN_IN: "array", FNN_MAYBE: "array or None", FNN_VIEW_OUT: "view",
+    FNN_VIEW: "view", FNN_TABLE: "table", FNN_RESULT: "result", FNN_SIZE: "int", FNN_FLAG: "bool", FNN_KEY: "key",
+    FNN_NUMBER: "float",
+}
+
+
+cdef struct Values:
+    # What an op is run on, each kind in the order of the op's fields, and where the next one goes
+    void *arrays[MOST_ARRAYS]
+    ptrdiff_t lengths[MOST_ARRAYS]
+    int64_t sizes[MOST_SIZES]
+    double numbers[MOST_NUMBERS]
+    double result
+    int array, size, number
+    int type  # of the arrays of the op's own type, or -1
+
+
+@cython.final
+cdef class Op:
+    """A driver in C, called with its fields in order: arrays, then integers, then numbers.
+
+    Arrays are checked for type, alignment, contiguity and length; what they mean is the caller's business.
+    """
+    cdef fnn_op_t *op
+    cdef fnn_field_t *fields
+    cdef readonly str name
+    cdef readonly tuple arguments  # name and kind of each
+
+    def __call__(self, *args):
+        cdef Values v
+        cdef fnn_field_t *field = self.fields
+        cdef Py_ssize_t i = 0
+        cdef int status
+        if len(args) != len(self.arguments):
+            raise TypeError(f"{self.name}: expected {len(self.arguments)} arguments, got {len(args)}")
+        v.array = v.size = v.number = 0
+        v.type = -1
+        while field.kind != FNN_END:
+            if field.kind == FNN_RESULT:
+                v.arrays[v.array], v.lengths[v.array] = &v.result, 1
+                v.array += 1
+            elif field.kind != FNN_WORK:
+                self.take(&v, field, args[i])
+                i += 1
+            field += 1
+        with nogil:
+            status = fnn_run(self.op, v.type == cnp.NPY_DOUBLE, v.arrays, v.sizes, v.numbers, v.lengths)
+        if status < 0:
+            raise MemoryError(f"{self.name}: no memory for intermediate values")
+        if status > 0:
+            raise ValueError(f"{self.name}: {self.fields[status - 1].name.decode()} is shorter than the sizes say")
+        if self.fields[0].kind == FNN_RESULT:
+            return v.result
+
+    cdef int take(self, Values *v, fnn_field_t *field, object value) except -1:
+        """Put one argument where its kind goes."""
+        if field.kind == FNN_NUMBER:
+            v.numbers[v.number] = value
+            v.number += 1
+        elif field.kind == FNN_KEY:
+            v.sizes[v.size] = <int64_t><uint64_t>value
+            v.size += 1
+        elif field.kind >= FNN_SIZE:
+            v.sizes[v.size] = value
+            v.size += 1
+        elif value is None and (field.kind == FNN_MAYBE or field.kind == FNN_MAYBE_OUT):
+            v.arrays[v.array], v.lengths[v.array] = NULL, (<size_t>-1) >> 1
+            v.array += 1
+        else:
+            self.take_array(v, field, value)
+        return 0
+
+    cdef int take_array(self, Values *v, fnn_field_t *field, object value) except -1:
+        cdef cnp.ndarray array
+        cdef int type, i
+        if not isinstance(value, cnp.ndarray) or field.kind == FNN_TABLE:
+            raise TypeError(f"{self.name}: expected {field.name.decode()} to be an array, got {type_name(value)}")
+        array = value
+        type = cnp.PyArray_TYPE(array)
+        if field.type != FNN_TYPE_real:
+            fits = type == TYPE_NUMBERS[field.type]
+        elif v.type < 0:
+            v.type, fits = type, type == cnp.NPY_FLOAT or type == cnp.NPY_DOUBLE
+        else:
+            fits = type == v.type
+        if not fits or not cnp.PyArray_ISBEHAVED_RO(array):
+            raise ValueError(f"{self.name}: {field.name.decode()} has dtype {array.dtype}, or lies askew in memory")
+        if (field.kind == FNN_OUT or field.kind == FNN_MAYBE_OUT or field.kind == FNN_VIEW_OUT) and not cnp.PyArray_ISWRITEABLE(array):
+            raise ValueError(f"{self.name}: {field.name.decode()} is read-only")
+        if field.dimensions == 0:
+            if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+                raise ValueError(f"{self.name}: {field.name.decode()} is not contiguous")
+        elif cnp.PyArray_NDIM(array) != field.dimensions:
+            raise ValueError(f"{self.name}: expected {field.name.decode()} of {field.dimensions} dimensions, got {cnp.PyArray_NDIM(array)}")
+        for i in range(field.dimensions):
+            v.sizes[v.size] = cnp.PyArray_STRIDE(array, i) // cnp.PyArray_ITEMSIZE(array)
+            v.size += 1
+        v.arrays[v.array], v.lengths[v.array] = cnp.PyArray_DATA(array), cnp.PyArray_SIZE(array)
+        v.array += 1
+        return 0
+
+
+cdef str type_name(object value):
+    return type(value).__name__
+
+
+cdef Op make_op(fnn_op_t *op):
+    cdef Op made = Op.__new__(Op)
+    cdef fnn_field_t *field = op.fields()
+    made.op, made.fields, made.name = op, field, op.name.decode()
+    arguments = []
+    while field.kind != FNN_END:
+        if field.kind in KINDS and field.kind != FNN_RESULT:
+            arguments.append((field.name.decode(), KINDS[field.kind]))
+        field += 1
+    made.arguments = tuple(arguments)
+    return made
+
+
+cdef dict every_op():
+    """The ops by name."""
+    cdef fnn_op_t *op = fnn_ops
+    found = {}
+    while op.name != NULL:
+        found[op.name.decode()] = make_op(op)
+        op += 1
+    return found
+
+
+ops = types.SimpleNamespace(**every_op())
+
+
+cdef int run(Op op, int type, void **arrays, int64_t *sizes, double *numbers) except -1:
+    """Run an op on what has been checked: arrays of this type, and all they need."""
+    cdef int status
+    with nogil:
+        status = fnn_run(op.op, type == cnp.NPY_DOUBLE, arrays, sizes, numbers, NULL)
+    if status:
+        raise MemoryError(f"{op.name}: no memory for intermediate values")
+    return 0

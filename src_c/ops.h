@@ -1,0 +1,45 @@
+/* ops.h: the record of each op of tables/ops.def, one struct for float and one for double, and the driver that takes it.
+ *
+ * A driver checks nothing: whoever fills a record has seen to its types, sizes and memory. */
+#ifndef FNN_OPS_H
+#define FNN_OPS_H
+#include "fastnn.h"
+
+#define OUT(type, name, length)       type *name;
+#define MAYBE_OUT(type, name, length) type *name;
+#define IN(type, name, length)        const type *name;
+#define MAYBE(type, name, length)     const type *name;
+#define VIEW_OUT(type, name, n)       type *name; ptrdiff_t name##_strides[n];
+#define VIEW(type, name, n)           const type *name; ptrdiff_t name##_strides[n];
+#define TABLE(type, name)             type *const *name;
+#define WORK(name, length)            double *name;
+#define RESULT(name)                  double *name;
+#define SIZE(name)                    ptrdiff_t name;
+#define FLAG(name)                    ptrdiff_t name;
+#define KEY(name)                     uint64_t name;
+#define NUMBER(name)                  double name;
+#define OP(name, ...)                                                                                                  \
+    struct FN(fnn_##name)                                                                                              \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    };                                                                                                                 \
+    void FN(fnn_##name)(const struct FN(fnn_##name) *o);
+
+#define REAL     float
+#define FN(name) name##_f32
+#include "tables/ops.def"
+#undef REAL
+#undef FN
+#define REAL     double
+#define FN(name) name##_f64
+#include "tables/ops.def"
+#undef REAL
+#undef FN
+#include "tables/end.def"
+
+/* Doubles of scratch memory that ops need, for sizes named as in their fields */
+ptrdiff_t fnn_channel_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
+ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre);
+ptrdiff_t fnn_pair_loss_work(ptrdiff_t n);
+
+#endif

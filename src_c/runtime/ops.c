@@ -1,0 +1,133 @@
+/* ops.c: the table of ops, and the one way to run any of them: by values given in the order of its fields. */
+#include <stdlib.h>
+#include "ops.h"
+
+/* -- the fields of each op ------------------------------------------------------------------------------------------ */
+#define REAL                                real /* the record's own type, by name */
+#define FIELD(field, of_kind, of_type, n)   {#field, FNN_##of_kind, FNN_TYPE_##of_type, n, offsetof(__typeof__(*o), field)},
+#define FIELD_OF(field, of_kind, type, n)   FIELD(field, of_kind, type, n)
+#define OUT(type, name, length)             FIELD_OF(name, OUT, type, 0)
+#define MAYBE_OUT(type, name, length)       FIELD_OF(name, MAYBE_OUT, type, 0)
+#define IN(type, name, length)              FIELD_OF(name, IN, type, 0)
+#define MAYBE(type, name, length)           FIELD_OF(name, MAYBE, type, 0)
+#define VIEW_OUT(type, name, n)             FIELD_OF(name, VIEW_OUT, type, n)
+#define VIEW(type, name, n)                 FIELD_OF(name, VIEW, type, n)
+#define TABLE(type, name)                   FIELD_OF(name, TABLE, type, 0)
+#define WORK(name, length)                  FIELD_OF(name, WORK, double, 0)
+#define RESULT(name)                        FIELD_OF(name, RESULT, double, 0)
+#define SIZE(name)                          FIELD_OF(name, SIZE, none, 0)
+#define FLAG(name)                          FIELD_OF(name, FLAG, none, 0)
+#define KEY(name)                           FIELD_OF(name, KEY, none, 0)
+#define NUMBER(name)                        FIELD_OF(name, NUMBER, none, 0)
+#define OP(name, ...)                                                                                                  \
+    static const struct fnn_field *fields_of_##name(void)                                                              \
+    {                                                                                                                  \
+        struct fnn_##name##_f32 *o;                                                                                    \
+        static const struct fnn_field fields[] = {__VA_ARGS__{NULL, FNN_END, 0, 0, 0}};                                \
+        _Static_assert(sizeof *o == sizeof(struct fnn_##name##_f64) && sizeof *o <= FNN_RECORD, "one layout for both types"); \
+        return fields;                                                                                                 \
+    }
+#include "tables/ops.def"
+#include "tables/end.def"
+
+/* -- how many values each array must have, from the record's sizes; 0 where strides or tables leave that open ------------ */
+#define OUT(type, name, length)       *lengths++ = length;
+#define MAYBE_OUT(type, name, length) *lengths++ = length;
+#define IN(type, name, length)        *lengths++ = length;
+#define MAYBE(type, name, length)     *lengths++ = length;
+#define VIEW_OUT(type, name, n)       *lengths++ = 0;
+#define VIEW(type, name, n)           *lengths++ = 0;
+#define TABLE(type, name)             *lengths++ = 0;
+#define WORK(name, length)            *lengths++ = length;
+#define RESULT(name)                  *lengths++ = 1;
+#define SIZE(name)
+#define FLAG(name)
+#define KEY(name)
+#define NUMBER(name)
+#define OP(name, ...)                                                                                                  \
+    static void lengths_of_##name(const void *record, ptrdiff_t *lengths)                                              \
+    {                                                                                                                  \
+        const struct fnn_##name##_f32 *o = record;                                                                     \
+        (void)o;                                                                                                       \
+        __VA_ARGS__                                                                                                    \
+    }                                                                                                                  \
+    static void run_##name##_f32(const void *record) { fnn_##name##_f32(record); }                                     \
+    static void run_##name##_f64(const void *record) { fnn_##name##_f64(record); }
+#include "tables/ops.def"
+#include "tables/end.def"
+
+#define OUT(type, name, length)
+#define MAYBE_OUT(type, name, length)
+#define IN(type, name, length)
+#define MAYBE(type, name, length)
+#define VIEW_OUT(type, name, n)
+#define VIEW(type, name, n)
+#define TABLE(type, name)
+#define WORK(name, length) +1
+#define RESULT(name)
+#define SIZE(name)
+#define FLAG(name)
+#define KEY(name)
+#define NUMBER(name)
+#define OP(name, ...) {#name, fields_of_##name, 0 __VA_ARGS__, lengths_of_##name, {run_##name##_f32, run_##name##_f64}},
+const struct fnn_op fnn_ops[] = {
+#include "tables/ops.def"
+    {NULL, NULL, 0, NULL, {NULL, NULL}}};
+
+/* -- running one ---------------------------------------------------------------------------------------------------- */
+union record
+{
+    char bytes[FNN_RECORD];
+    void *pointer;
+    double number;
+};
+
+#define PUT(type, value) (*(type *)(void *)(record->bytes + f->offset) = (type)(value))
+
+static void fill(union record *record, const struct fnn_field *f, void *const *arrays, const int64_t *sizes, const double *numbers)
+{
+    for (; f->kind != FNN_END; f++)
+        if (f->kind == FNN_WORK)
+            PUT(void *, NULL);
+        else if (f->kind < FNN_SIZE)
+        {
+            PUT(void *, *arrays++);
+            for (int i = 0; i < f->dimensions; i++)
+                ((ptrdiff_t *)(void *)(record->bytes + f->offset + sizeof(void *)))[i] = (ptrdiff_t)*sizes++;
+        }
+        else if (f->kind == FNN_NUMBER)
+            PUT(double, *numbers++);
+        else if (f->kind == FNN_KEY)
+            PUT(uint64_t, *sizes++);
+        else
+            PUT(ptrdiff_t, *sizes++);
+}
+
+int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const int64_t *sizes, const double *numbers,
+            const ptrdiff_t *given)
+{
+    const struct fnn_field *fields = op->fields();
+    union record all, *record = &all;
+    ptrdiff_t lengths[FNN_ARRAYS];
+    void *work = NULL;
+    int array = 0, place = 0; /* of all arrays; of those that the caller gives */
+    fill(record, fields, arrays, sizes, numbers);
+    if (!given && !op->works)
+    {
+        op->run[is_double](record);
+        return 0;
+    }
+    op->lengths(record, lengths);
+    for (const struct fnn_field *f = fields; f->kind < FNN_SIZE; f++, array++)
+        if (f->kind == FNN_WORK)
+        {
+            if (!(work = malloc((size_t)lengths[array] * sizeof(double) + 1)))
+                return FNN_NO_MEMORY;
+            PUT(void *, work);
+        }
+        else if (given && given[place++] < lengths[array])
+            return array + 1;
+    op->run[is_double](record);
+    free(work);
+    return 0;
+}

@@ -1,0 +1,74 @@
+"""The one call for all ops: it refuses what would read or write beside an array's memory, before anything has run."""
+
+import numpy as np
+import pytest
+
+from fastnn._core import ops
+
+
+def arrays(rows=4, n=3, dtype=np.float32):
+    return np.zeros((rows, n), dtype), np.random.default_rng(0).normal(size=(rows, n)).astype(dtype)
+
+
+def test_arguments_are_those_of_the_table():
+    assert ops.softmax.arguments == (("y", "array"), ("x", "array"), ("rows", "int"), ("n", "int"), ("log", "bool"))
+    assert ("gamma", "array or None") in ops.batch_norm_train.arguments
+    assert "work" not in dict(ops.batch_norm_train.arguments)  # whoever runs the op allocates it
+    assert dict(ops.product.arguments)["a"] == "view"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_call(dtype):
+    y, x = arrays(dtype=dtype)
+    assert ops.softmax(y, x, 4, 3, False) is None
+    np.testing.assert_allclose(y, np.exp(x) / np.exp(x).sum(1, keepdims=True), rtol=1e-6)
+    assert ops.sum(x, x.size) == pytest.approx(x.sum(dtype=np.float64), rel=1e-12)
+
+
+def test_views_bring_their_strides():
+    a, b = np.arange(12.0).reshape(3, 4), np.arange(20.0).reshape(5, 4)
+    c = np.empty((3, 5))
+    ops.product(c, a, b.T, None, 3, 5, 4)
+    np.testing.assert_array_equal(c, a @ b.T)
+    ops.product(c, a[:, ::2], b[:, ::2].T, None, 3, 5, 2)
+    np.testing.assert_array_equal(c, a[:, ::2] @ b[:, ::2].T)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        (lambda y, x: (y, x, 4, 3), TypeError, "softmax: expected 5 arguments, got 4"),
+        (lambda y, x: (y, None, 4, 3, False), TypeError, "softmax: expected x to be an array, got NoneType"),
+        (lambda y, x: (y, x.tolist(), 4, 3, False), TypeError, "softmax: expected x to be an array, got list"),
+        (lambda y, x: (y, x.astype(np.float64), 4, 3, False), ValueError, "softmax: x has dtype float64"),
+        (lambda y, x: (y, x.astype(">f4"), 4, 3, False), ValueError, "softmax: x has dtype >f4"),
+        (lambda y, x: (y.astype(np.int32), x, 4, 3, False), ValueError, "softmax: y has dtype int32"),
+        (lambda y, x: (y, np.asfortranarray(x), 4, 3, False), ValueError, "softmax: x is not contiguous"),
+        (lambda y, x: (y, x, 5, 3, False), ValueError, "softmax: y is shorter than the sizes say"),
+        (lambda y, x: (y, x[:3], 4, 3, False), ValueError, "softmax: x is shorter than the sizes say"),
+    ],
+)
+def test_refused_before_anything_runs(change, error, text):
+    y, x = arrays()
+    with pytest.raises(error, match=text):
+        ops.softmax(*change(y, x))
+    assert not y.any()
+
+
+def test_results_are_not_written_where_that_is_forbidden():
+    y, x = arrays()
+    y.flags.writeable = False
+    with pytest.raises(ValueError, match="softmax: y is read-only"):
+        ops.softmax(y, x, 4, 3, False)
+
+
+def test_views_have_the_dimensions_of_the_table():
+    with pytest.raises(ValueError, match="product: expected a of 2 dimensions, got 3"):
+        ops.product(np.empty((1, 1)), np.ones((1, 1, 1)), np.ones((1, 1)), None, 1, 1, 1)
+
+
+def test_tables_of_pointers_are_not_python_s():
+    with pytest.raises(TypeError, match="optimizer_step: expected p to be an array"):
+        ops.optimizer_step(
+            *(np.zeros(1) for _ in range(3)), np.zeros(1, np.intp), np.zeros(1), 0, 1, 1.0, 0.0, 1.0, 0.0
+        )
