@@ -36,6 +36,7 @@ cdef extern from "fastnn.h" nogil:
     int fnn_set_thread_limit(int n)
     int fnn_team_size()
     const char *fnn_act_name(int act)
+    const char *fnn_act_parameters(int act)
     int fnn_act_saves_y(int act)
     int fnn_act_learns(int act)
     int FNN_LOSSES

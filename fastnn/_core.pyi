@@ -18,6 +18,7 @@ class Ops:
 ops: Ops
 ACTS: dict[str, int]
 SAVES_Y: tuple[bool, ...]
+PARAMETERS: tuple[tuple[str, ...], ...]
 LEARNS: tuple[int, ...]
 RULES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]]
 LOSSES: dict[str, int]

@@ -97,16 +97,17 @@ def team_size():
 
 # -- the tables of functions, losses and rules ------------------------------------------------------------------------
 
-ACTS = {fnn_act_name(i).decode(): i for i in range(FNN_ACTS)}
-SAVES_Y = tuple(bool(fnn_act_saves_y(i)) for i in range(FNN_ACTS))
-LEARNS = tuple(fnn_act_learns(i) for i in range(FNN_ACTS))  # how many of the row's parameters can be learned
-LOSSES = {fnn_loss_name(i).decode(): i for i in range(FNN_LOSSES)}
-
-
 def _names(const char *text):
     """The names in "(a, b)"."""
     names = tuple(text.decode().strip("()").split(", "))
     return () if names == ("none",) else names
+
+
+ACTS = {fnn_act_name(i).decode(): i for i in range(FNN_ACTS)}
+SAVES_Y = tuple(bool(fnn_act_saves_y(i)) for i in range(FNN_ACTS))
+PARAMETERS = tuple(_names(fnn_act_parameters(i)) for i in range(FNN_ACTS))  # what each row calls a and b
+LEARNS = tuple(fnn_act_learns(i) for i in range(FNN_ACTS))  # how many of the row's parameters can be learned
+LOSSES = {fnn_loss_name(i).decode(): i for i in range(FNN_LOSSES)}
 
 
 # Each rule's number, hyperparameters and states

@@ -49,12 +49,13 @@ void fnn_memory_read(struct fnn_memory_stats *out, int reset_peak);
 /* -- element-wise functions: activations.def ----------------------------------------------------------------------- */
 enum
 {
-#define ACT(name, saved, value, gradient) FNN_ACT_##name,
+#define ACT(name, parameters, cost, saved, value, gradient) FNN_ACT_##name,
 #include "tables/activations.def"
 #undef ACT
     FNN_ACTS
 };
 const char *fnn_act_name(int act);
+const char *fnn_act_parameters(int act); /* "(beta, threshold)"; "(none)" for none */
 int fnn_act_saves_y(int act);
 int fnn_act_learns(int act); /* how many of its parameters can be learned */
 

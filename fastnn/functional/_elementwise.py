@@ -7,14 +7,13 @@ float16) is copied.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, functional
+from .. import _check, _core
 from .._check import Array
 from .._core import ops
 
@@ -22,20 +21,18 @@ from .._core import ops
 NAMES = tuple({"gelu_tanh": "gelu"}.get(row, row) for row in _core.ACTS)
 
 
-def _parameters(name: str, a: Any, b: Any) -> tuple[float, float]:
-    """The row's two parameters as floats, called in errors as the function's signature calls them."""
+def _parameters(name: str, act: int, a: Any, b: Any) -> tuple[float, float]:
+    """The row's two parameters as floats, called in errors as its table calls them."""
     if type(a) is not float or type(b) is not float:
-        own = inspect.signature(getattr(functional, name)).parameters
-        words = [word for word in own if word not in ("input", "dy", "x", "y", "inplace", "out", "approximate")]
-        words += ["a", "b"]
-        a, b = _check.real(name, words[0], a), _check.real(name, words[1], b)
+        first, second, *_ = (*_core.PARAMETERS[act], "a", "b")
+        a, b = _check.real(name, first, a), _check.real(name, second, b)
     return a, b
 
 
 def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
     """Compute f(x; a, b) for any x."""
     name = NAMES[act]
-    a, b = _parameters(name, a, b)
+    a, b = _parameters(name, act, a, b)
     if isinstance(x, _core.TensorBase):
         return x._elementwise(act, out, a, b)
     source, dtype = _check.as_compute(name, x)
@@ -53,7 +50,7 @@ def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
 def backward(act: int, dy: Any, saved: Any, out: Any, a: Any, b: Any) -> Any:
     """Compute dx for any dy and saved tensor of one shape."""
     name = NAMES[act] + "_backward"
-    a, b = _parameters(name, a, b)
+    a, b = _parameters(name, act, a, b)
     argument = "y" if _core.SAVES_Y[act] else "x"
     gradient, saved = _check.as_float(name, dy, "dy"), _check.as_float(name, saved, argument)
     _check.same_shape(name, argument, saved, "dy", gradient)

@@ -1,47 +1,47 @@
 /* activation.c: the element-wise functions over whole arrays. */
 #ifndef REAL
-#include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"
 
 #define TILE    2048 /* elements of one item of work: 64-byte boundaries stay between threads */
-#define NS_EACH 0.3  /* one element's cost where exponentials are computed, between elu (0.24) and gelu (0.6) */
-#define NS_PLAIN 0.05 /* and where none are: what memory takes */
-#define NS_COLLECT 0.3 /* what one element's bringing together from strided memory adds to that */
+#define NS_EXP     0.3  /* one element's cost where exponentials are computed, between elu (0.24) and gelu (0.6) */
+#define NS_MEMORY  0.05 /* and where none are: what memory takes */
+#define NS_COLLECT 0.3  /* what one element's bringing together from strided memory adds to that */
 #define STREAM  1024 /* elements made in the first-level cache before they are stored past the others */
 #define COLLECT 512  /* elements of a row with gaps between them that are brought together at a time */
 
-static const char *const names[] = {
-#define ACT(name, saved, value, gradient) #name,
+static const struct
+{
+    const char *name, *parameters, *saved;
+    double ns_each;
+} rows[] = {
+#define MEMORY NS_MEMORY
+#define EXP    NS_EXP
+#define ACT(name, parameters, cost, saved, value, gradient) {#name, #parameters, #saved, cost},
 #include "tables/activations.def"
 #undef ACT
-};
-static const int saves_y[] = {
-#define ACT(name, saved, value, gradient) sizeof #saved == 2 && #saved[0] == 'y',
-#include "tables/activations.def"
-#undef ACT
+#undef MEMORY
+#undef EXP
 };
 
 static const int learns[] = { /* a fixed parameter's column is 0 */
-#define ACT(name, saved, value, gradient) 0,
-#define LEARN(name, value, gradient, da, db) 2 - (sizeof #db == 2 && #db[0] == '0'),
+#define ACT(name, parameters, cost, saved, value, gradient) 0,
+#define LEARN(name, parameters, cost, value, gradient, da, db) 2 - (sizeof #db == 2 && #db[0] == '0'),
 #include "tables/activations.def"
 #undef ACT
 #undef LEARN
 };
 
-/* Rows without an exponential, forward and backward; what backward reads from y needs none either */
-static const char plain[FNN_ACTS] = {
-    [FNN_ACT_relu] = 1, [FNN_ACT_relu6] = 1, [FNN_ACT_leaky_relu] = 1, [FNN_ACT_scaled_relu] = 1, [FNN_ACT_hardtanh] = 1,
-    [FNN_ACT_hardswish] = 1, [FNN_ACT_hardsigmoid] = 1, [FNN_ACT_hardshrink] = 1, [FNN_ACT_softshrink] = 1,
-    [FNN_ACT_threshold] = 1, [FNN_ACT_softsign] = 1,
-};
-
-static double ns_each(ptrdiff_t act, int backward) { return plain[act] || (backward && saves_y[act]) ? NS_PLAIN : NS_EACH; }
-
-const char *fnn_act_name(int act) { return names[act]; }
-int fnn_act_saves_y(int act) { return saves_y[act]; }
+const char *fnn_act_name(int act) { return rows[act].name; }
+const char *fnn_act_parameters(int act) { return rows[act].parameters; }
+int fnn_act_saves_y(int act) { return rows[act].saved[0] == 'y'; }
 int fnn_act_learns(int act) { return learns[act]; }
+
+/* What backward reads from y needs no exponential */
+static double ns_each(ptrdiff_t act, int backward)
+{
+    return backward && fnn_act_saves_y((int)act) ? NS_MEMORY : rows[act].ns_each;
+}
 
 #define FNN_SELF "drivers/activation.c"
 #include "each_real.h"
