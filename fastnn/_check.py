@@ -83,6 +83,14 @@ def real(name: str, argument: str, value: Any) -> float:
         raise ValueError(f"{name}: expected {argument} in the range of float64, got a larger number") from None
 
 
+def finite(name: str, argument: str, value: Any) -> float:
+    """A real number that is neither NaN nor infinite."""
+    number = real(name, argument, value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: expected {argument} to be finite, got {number:g}")
+    return number
+
+
 def in_range(
     name: str, argument: str, value: Any, low: float, high: float = math.inf, *, open_high: bool = False
 ) -> float:

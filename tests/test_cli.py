@@ -14,6 +14,7 @@ from test_datasets import binary_root
 import fastnn
 from fastnn._cli import main, make_parser
 from fastnn._cli._sources import classes_of, read_rows
+from fastnn._mlp import OPTIMIZERS
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("tqdm")
@@ -140,6 +141,15 @@ def test_images_with_all_options(capsys):
     with open("p.csv") as file:
         labels = [int(row["label"]) for row in csv.DictReader(file)]
     assert (np.array(labels) == Digits(train=False).targets).mean() > 0.9
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+def test_one_cycle_goes_with_every_optimizer(capsys, optimizer):
+    numbers_table()
+    run(capsys, "train", "--data", "t.csv", "--quiet", "--epochs", 2, "--optimizer", optimizer, "--scheduler", "onecycle")  # fmt: skip
+    with open("run/history.csv") as file:
+        rates = [float(row["lr"]) for row in csv.DictReader(file)]
+    assert len(set(rates)) == 2
 
 
 @pytest.mark.filterwarnings("default")

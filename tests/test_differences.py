@@ -110,6 +110,51 @@ def test_in_place_on_the_tape():
     np.testing.assert_array_equal(y.numpy(), [0, 2])
 
 
+def rates_of(scheduler, count):
+    found = []
+    for _ in range(count):
+        found.append(scheduler.get_last_lr()[0])
+        scheduler.step()
+    return found
+
+
+def test_schedules_go_on_where_they_were():
+    first = optim.lr_scheduler.ConstantLR(optim.SGD([nn.Parameter([1.0])], lr=1.0), 0.1, 9)
+    first.step()
+    second = optim.SGD([nn.Parameter([1.0])], lr=1.0)
+    second.load_state_dict(first.optimizer.state_dict())
+    scheduler = optim.lr_scheduler.ConstantLR(second, 0.1, 9)
+    scheduler.load_state_dict(first.state_dict())
+    assert rates_of(scheduler, 2) == [0.1, 0.1]
+    second.load_state_dict(first.optimizer.state_dict())
+    assert rates_of(optim.lr_scheduler.StepLR(second, 1, 0.5, last_epoch=0), 2) == [0.1, 0.05]
+
+
+def test_schedules_of_groups_sequences_and_edges():
+    def schedule(name, *args, rule=optim.SGD, **options):
+        return getattr(optim.lr_scheduler, name)(rule([nn.Parameter([1.0])], lr=1.0), *args, **options)
+
+    inner = schedule("ExponentialLR", 0.5)
+    sequence = optim.lr_scheduler.SequentialLR(inner.optimizer, [inner], [])
+    assert rates_of(optim.lr_scheduler.SequentialLR(inner.optimizer, [sequence, inner], [2]), 4) == [1, 0.5, 1, 0.5]
+    late = schedule("LambdaLR", lambda epoch: 0.5**epoch)
+    late.optimizer.add_param_group({"params": nn.Parameter([1.0]), "lr": 3.0})
+    late.step()
+    assert late.get_last_lr() == [0.5, 1.5]
+    plateau = schedule("ReduceLROnPlateau", patience=0)
+    for _ in range(2):
+        plateau.step(-1.0)
+    assert plateau.get_last_lr() == [0.1]
+    assert rates_of(schedule("ConstantLR", 0.0, 2), 3) == [0, 0, 1]
+    assert rates_of(schedule("ConstantLR", 0.1, 0), 2) == [1, 1]
+    assert rates_of(schedule("LinearLR", 0.1, 0.5, 0), 2) == [0.5, 0.5]
+    with pytest.raises(ValueError, match="PolynomialLR: expected total_iters of at least 1"):
+        schedule("PolynomialLR", 0)
+    assert rates_of(schedule("OneCycleLR", 1.0, 3, pct_start=1.0, rule=optim.Adam), 3)[-1] == 1.0
+    with pytest.raises(ValueError, match="to be finite, got nan"):
+        schedule("LambdaLR", lambda epoch: float("nan"))
+
+
 def test_schedules_keep_their_own_state():
     scheduler = optim.lr_scheduler.StepLR(optim.SGD([nn.Parameter([1.0])]), 3)
     assert "_step_count" not in scheduler.state_dict()
@@ -282,4 +327,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 37
+    assert len(rows) == 47

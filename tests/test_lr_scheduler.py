@@ -14,6 +14,10 @@ def optimizer(lr=1.0, rule=optim.SGD, **options):
     return rule([nn.Parameter([0.0])], lr=lr, **options)
 
 
+def changed(scheduler, **entries):
+    scheduler.load_state_dict(scheduler.state_dict() | entries)
+
+
 def rates(scheduler, count):
     found = []
     for _ in range(count):
@@ -168,6 +172,32 @@ def test_refusals():
         (lambda: lrs.SequentialLR(o, [lrs.StepLR(optimizer(), 1)], []), ValueError, "expected schedulers of one optimizer"),
         (lambda: lrs.ChainedScheduler([3]), TypeError, "ChainedScheduler: expected schedulers, got a int"),
         (lambda: lrs.StepLR(o, 1).load_state_dict({"x": 1}), ValueError, "StepLR.load_state_dict: unexpected keys"),
+        (lambda: lrs.StepLR(o, 1).load_state_dict({}), ValueError, r"StepLR.load_state_dict: missing keys \['_last_lr', '_separate', 'base_lrs'"),
+        (lambda: lrs.StepLR(o, 1).load_state_dict(3), TypeError, "StepLR.load_state_dict: expected a dict, got int"),
+        (lambda: changed(lrs.StepLR(o, 1), base_lrs=[1.0, 2.0]), ValueError, "expected base_lrs of 1 parameter groups, got 2"),
+        (lambda: changed(lrs.StepLR(o, 1), gamma="a"), TypeError, "expected gamma like 0.1, got 'a'"),
+        (lambda: changed(lrs.StepLR(o, 1), last_epoch=-3), ValueError, "expected last_epoch of at least -1, got -3"),
+        (lambda: changed(lrs.StepLR(o, 1), _last_lr=[math.nan]), ValueError, "expected each of _last_lr to be finite, got nan"),
+        (lambda: lrs.LambdaLR(3, lambda e: 1.0), TypeError, "LambdaLR: expected an Optimizer, got int"),
+        (lambda: lrs.OneCycleLR(3, 1.0, 9), TypeError, "OneCycleLR: expected an Optimizer, got int"),
+        (lambda: lrs.ReduceLROnPlateau(3), TypeError, "ReduceLROnPlateau: expected an Optimizer, got int"),
+        (lambda: lrs.SequentialLR(3, [lrs.StepLR(o, 1)], []), TypeError, "SequentialLR: expected an Optimizer, got int"),
+        (lambda: lrs.ExponentialLR(o, math.nan), ValueError, "ExponentialLR: expected gamma to be finite, got nan"),
+        (lambda: lrs.CosineAnnealingLR(o, 3, math.inf), ValueError, "expected eta_min to be finite, got inf"),
+        (lambda: lrs.PolynomialLR(o, 0), ValueError, "PolynomialLR: expected total_iters of at least 1, got 0"),
+        (lambda: lrs.PolynomialLR(o, 3, -1.0), ValueError, r"PolynomialLR: expected power in \[0, inf\), got -1"),
+        (lambda: lrs.CyclicLR(optimizer(momentum=0.9), -0.1, 1.0), ValueError, "CyclicLR: expected base_lr in"),
+        (lambda: lrs.CyclicLR(optimizer(momentum=0.9), 0.1, math.inf), ValueError, "CyclicLR: expected max_lr in"),
+        (lambda: lrs.OneCycleLR(optimizer(rule=optim.Adam), 1.0, 9, max_momentum=1.5), ValueError, r"expected max_momentum in \[0, 1\), got 1.5"),
+        (lambda: lrs.ReduceLROnPlateau(o, threshold=math.nan), ValueError, "expected threshold to be finite, got nan"),
+        (lambda: lrs.ReduceLROnPlateau(o, min_lr="a"), TypeError, "expected min_lr to be a real number, got str"),
+        (lambda: lrs.ReduceLROnPlateau(o).step("3"), TypeError, "ReduceLROnPlateau.step: expected metrics to be a real number, got str"),
+        (lambda: lrs.ReduceLROnPlateau(o).step(None), TypeError, "ReduceLROnPlateau.step: expected metrics"),
+        (lambda: lrs.ChainedScheduler([lrs.ReduceLROnPlateau(o)]), ValueError, "ChainedScheduler: expected schedulers of epochs alone"),
+        (lambda: lrs.SequentialLR(o, [lrs.StepLR(o, 1)] * 3, [5, 2]), ValueError, r"expected milestones in rising order, got \[5, 2\]"),
+        (lambda: lrs.LambdaLR(optimizer(), lambda e: math.nan), ValueError, "LambdaLR: expected the rate of parameter group 0 in epoch 0 to be finite, got nan"),
+        (lambda: lrs.LambdaLR(optimizer(), lambda e: "a"), TypeError, "can't multiply"),
+        (lambda: lrs.LambdaLR(optimizer(), lambda e: 1j), TypeError, "rate of parameter group 0 in epoch 0 to be a real number, got complex"),
     ):  # fmt: skip
         with pytest.raises(error, match=text):
             make()
@@ -196,17 +226,138 @@ def test_rates_may_end_a_rounding_below_0(tmp_path):
     assert other.param_groups[0]["lr"] < 0
 
 
-def test_a_schedule_that_raises_stays_where_it_was():
+def options_of(o):
+    return [{key: value for key, value in group.items() if key != "params"} for group in o.param_groups]
+
+
+@pytest.mark.parametrize("combine", [
+    lambda o, last: last,
+    lambda o, last: lrs.ChainedScheduler([lrs.OneCycleLR(o, 1.0, 9), lrs.CosineAnnealingWarmRestarts(o, 3), last]),
+    lambda o, last: lrs.SequentialLR(o, [lrs.ChainedScheduler([lrs.StepLR(o, 1), last])], []),
+])  # fmt: skip
+def test_a_schedule_that_raises_stays_where_it_was(combine):
     def fails(epoch):
         if epoch == 2:
             raise RuntimeError("no")
         return 1.0
 
-    scheduler = lrs.LambdaLR(optimizer(), fails)
+    o = optimizer(momentum=0.9)
+    scheduler = combine(o, lrs.LambdaLR(o, fails))
     scheduler.step()
-    with pytest.raises(RuntimeError, match="no"):
+    before = options_of(o), scheduler.state_dict()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="no"):
+            scheduler.step()
+        assert (options_of(o), scheduler.state_dict()) == before
+
+
+@pytest.mark.parametrize("make", [
+    lambda o: lrs.LambdaLR(o, lambda e: math.inf),
+    lambda o: lrs.OneCycleLR(o, 1.0, 3, last_epoch=3),
+    lambda o: lrs.OneCycleLR(o, 1.0, 9, pct_start=2.0),
+    lambda o: lrs.CyclicLR(o, 0.1, 1.0, base_momentum=-1),
+    lambda o: lrs.CyclicLR(o, 0.1, 1.0, scale_fn=lambda x: 1 / 0),
+    lambda o: lrs.StepLR(o, 3, last_epoch=2),
+])  # fmt: skip
+def test_a_schedule_that_cannot_be_made_leaves_the_optimizer_alone(make):
+    o = optimizer(momentum=0.9)
+    before = options_of(o)
+    with pytest.raises((ValueError, KeyError, ZeroDivisionError)):
+        make(o)
+    assert options_of(o) == before
+
+
+def test_a_later_group_follows():
+    """What multiplies the others' rates multiplies its own; values that were given once hold for it too."""
+    for make, expected in (
+        (lambda o: lrs.StepLR(o, 2, 0.5), [0.5, 0.2]),
+        (lambda o: lrs.ExponentialLR(o, 0.5), [0.25, 0.2]),
+        (lambda o: lrs.LambdaLR(o, lambda e: 1 / (1 + e)), [1 / 3, 0.4 / 3]),
+        (lambda o: lrs.CosineAnnealingWarmRestarts(o, 3), [0.25, 0.1]),
+        (lambda o: lrs.CyclicLR(o, 0.1, 0.5, 4), [0.3, 0.3]),
+        (lambda o: lrs.OneCycleLR(o, 1.0, 9, anneal_strategy="linear", pct_start=0.5), [0.04 + 0.96 * 2 / 3.5] * 2),
+        (lambda o: lrs.SequentialLR(o, [lrs.StepLR(o, 9), lrs.ExponentialLR(o, 0.5)], [1]), [0.5, 0.2]),
+        (lambda o: lrs.ChainedScheduler([lrs.StepLR(o, 2, 0.5), lrs.ExponentialLR(o, 0.5)]), [0.125, 0.1]),
+    ):
+        scheduler = make(optimizer(momentum=0.9))
         scheduler.step()
-    assert scheduler.last_epoch == 1
+        scheduler.optimizer.add_param_group({"params": nn.Parameter([0.0]), "lr": 0.4})
+        scheduler.step()
+        assert scheduler.get_last_lr() == pytest.approx(expected)
+        assert [group["lr"] for group in scheduler.optimizer.param_groups] == scheduler.get_last_lr()
+
+
+def test_a_later_group_on_a_plateau():
+    scheduler = lrs.ReduceLROnPlateau(optimizer(), patience=0, min_lr=0.05)
+    scheduler.step(1.0)
+    scheduler.optimizer.add_param_group({"params": nn.Parameter([0.0]), "lr": 0.4})
+    scheduler.step(1.0)
+    assert scheduler.get_last_lr() == [0.1, 0.05]
+
+
+@pytest.mark.parametrize("make", [
+    lambda o: lrs.LambdaLR(o, [lambda e: 1.0]),
+    lambda o: lrs.CyclicLR(o, 0.1, [0.5]),
+    lambda o: lrs.OneCycleLR(o, [1.0], 9),
+    lambda o: lrs.ChainedScheduler([lrs.StepLR(o, 1), lrs.LambdaLR(o, [lambda e: 1.0])]),
+    lambda o: lrs.SequentialLR(o, [lrs.StepLR(o, 1), lrs.OneCycleLR(o, [1.0], 9)], [1]),
+])  # fmt: skip
+def test_a_later_group_without_a_value_of_its_own_is_refused(make):
+    scheduler = make(optimizer(momentum=0.9))
+    scheduler.optimizer.add_param_group({"params": nn.Parameter([0.0]), "lr": 0.4})
+    before = options_of(scheduler.optimizer), scheduler.state_dict()
+    with pytest.raises(
+        ValueError, match=r"expected the 1 parameter groups it was made for, each with its own .*, got 2"
+    ):
+        scheduler.step()
+    assert (options_of(scheduler.optimizer), scheduler.state_dict()) == before
+    plateau = lrs.ReduceLROnPlateau(optimizer(), patience=0, min_lr=[0.5])
+    plateau.optimizer.add_param_group({"params": nn.Parameter([0.0]), "lr": 0.4})
+    with pytest.raises(ValueError, match="each with its own min_lr, got 2"):
+        plateau.step(1.0)
+    assert (plateau.last_epoch, plateau.best) == (0, math.inf)
+
+
+def test_sequences_of_sequences():
+    """Each schedule counts from the epoch at which it took over."""
+    o = optimizer()
+    inner = lrs.SequentialLR(o, [lrs.ConstantLR(o, 0.1, 9), lrs.ExponentialLR(o, 0.5)], [2])
+    scheduler = lrs.SequentialLR(o, [lrs.ConstantLR(o, 0.01, 9), inner], [2])
+    np.testing.assert_allclose(rates(scheduler, 7), [0.01, 0.01, 0.1, 0.1, 1, 0.5, 0.25])
+    o = optimizer()
+    inner = lrs.SequentialLR(o, [lrs.ConstantLR(o, 0.1, 9), lrs.ExponentialLR(o, 0.5)], [2])
+    scheduler = lrs.SequentialLR(o, [inner, lrs.ConstantLR(o, 0.01, 9)], [4])
+    np.testing.assert_allclose(rates(scheduler, 6), [0.1, 0.1, 1, 0.5, 0.01, 0.01])
+    o = optimizer()
+    chain = lrs.ChainedScheduler([lrs.ConstantLR(o, 0.1, 2), lrs.ExponentialLR(o, 0.5)])
+    scheduler = lrs.SequentialLR(o, [chain, lrs.StepLR(o, 1), lrs.ExponentialLR(o, 0.5)], [3, 3])
+    np.testing.assert_allclose(rates(scheduler, 5), [0.1, 0.05, 0.25, 1, 0.5])
+
+
+def test_where_pytorchs_own_schedules_fail():
+    np.testing.assert_allclose(rates(lrs.ConstantLR(optimizer(), 0.0, 2), 4), [0, 0, 1, 1])
+    np.testing.assert_allclose(rates(lrs.ConstantLR(optimizer(), 0.1, 0), 2), [1, 1])
+    np.testing.assert_allclose(rates(lrs.LinearLR(optimizer(), 0.1, 0.5, 0), 3), [0.5, 0.5, 0.5])
+    rising = lrs.OneCycleLR(optimizer(momentum=0.9), 1.0, 4, pct_start=1.0, anneal_strategy="linear")
+    np.testing.assert_allclose(rates(rising, 4), [0.04, 0.36, 0.68, 1])
+    restarts = lrs.CosineAnnealingWarmRestarts(optimizer(), 1, 3)
+    restarts.step(121)  # (3^5 - 1) / 2: a logarithm of 3^5 to base 3 is less than 5
+    assert (restarts.T_cur, restarts.T_i) == (0, 243)
+    for mode, sign in (("min", -1.0), ("max", 1.0)):
+        plateau = lrs.ReduceLROnPlateau(optimizer(), mode, patience=0)
+        for value in (sign * 5.0, sign * 5.0, sign * 5.0001, sign * 6.0):
+            plateau.step(value)
+        assert plateau.get_last_lr() == [pytest.approx(0.01)], mode
+        assert plateau.best == sign * 6.0
+        below = lrs.ReduceLROnPlateau(optimizer(), mode, patience=0)
+        for value in (-sign * 5.0, -sign * 5.0, -sign * 4.9):
+            below.step(value)
+        assert (below.get_last_lr(), below.best) == ([0.1], -sign * 4.9)
+
+
+def test_one_cycle_without_momentum():
+    scheduler = lrs.OneCycleLR(optimizer(rule=optim.Adagrad), 1.0, 9, cycle_momentum=False)
+    np.testing.assert_allclose(rates(scheduler, 8), GOLDEN[12][2], atol=1e-6)
 
 
 def test_combined_states_are_checked_first():

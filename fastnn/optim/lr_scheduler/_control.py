@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ... import _check
+from ...autograd import value_of
 from .._optimizer import Optimizer
-from ._base import LRScheduler
+from ._base import LRScheduler, all_or_nothing
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -24,7 +25,8 @@ class ReduceLROnPlateau(LRScheduler):
         Below 1.
     patience : int
     threshold : float
-        What counts as better: by this share of the best, or, with threshold_mode "abs", by this much.
+        What counts as better: by this share of the best, also of one below 0, or, with threshold_mode "abs", by this
+        much.  NaN is never better.
     threshold_mode : {"rel", "abs"}
     cooldown : int
         Epochs to wait after a reduction.
@@ -43,6 +45,8 @@ class ReduceLROnPlateau(LRScheduler):
     [0.1]
     """
 
+    _per_group = ("min_lrs",)
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -55,16 +59,16 @@ class ReduceLROnPlateau(LRScheduler):
         min_lr: Any = 0,
         eps: float = 1e-8,
     ):
-        self.optimizer = optimizer
+        self._hold(optimizer)
         self.mode = _check.choice(self._name, "mode", mode, ("min", "max"))
         self.factor = _check.in_range(self._name, "factor", factor, 0, 1, open_high=True)
         self.patience = _check.count(self._name, "patience", patience)
-        self.threshold = _check.real(self._name, "threshold", threshold)
+        self.threshold = _check.finite(self._name, "threshold", threshold)
         self.threshold_mode = _check.choice(self._name, "threshold_mode", threshold_mode, ("rel", "abs"))
         self.cooldown = _check.count(self._name, "cooldown", cooldown)
-        self.eps = _check.real(self._name, "eps", eps)
+        self.eps = _check.finite(self._name, "eps", eps)
+        self.min_lrs = [_check.finite(self._name, "min_lr", each) for each in self._for_groups("min_lr", min_lr)]
         super().__init__(optimizer)
-        self.min_lrs = self._for_groups("min_lr", min_lr)
         self.best = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
 
@@ -74,44 +78,98 @@ class ReduceLROnPlateau(LRScheduler):
 
     def is_better(self, measurement: float) -> bool:
         """Whether this beats the best so far."""
-        best, by = self.best, self.threshold
-        if self.mode == "min":
-            return measurement < (best * (1 - by) if self.threshold_mode == "rel" else best - by)
-        return measurement > (best * (1 + by) if self.threshold_mode == "rel" else best + by)
+        best, less = self.best, self.mode == "min"
+        if math.isinf(best) and (best > 0) == less:  # nothing has been measured yet
+            return measurement < best if less else measurement > best
+        if self.threshold_mode == "abs":
+            return measurement < best - self.threshold if less else measurement > best + self.threshold
+        share = math.copysign(self.threshold, best)
+        return measurement < best * (1 - share) if less else measurement > best * (1 + share)
 
     def step(self, metrics: Any) -> None:  # type: ignore[override]
-        """Take in an epoch's measurement.
+        """Take in an epoch's measurement; an error leaves everything as it was.
 
         Parameters
         ----------
         metrics : float
         """
-        measurement = float(metrics)
-        self.last_epoch += 1
-        if self.is_better(measurement):
-            self.best, self.num_bad_epochs = measurement, 0
-        else:
-            self.num_bad_epochs += 1
-        if self.cooldown_counter > 0:
-            self.cooldown_counter -= 1
-            self.num_bad_epochs = 0
-        if self.num_bad_epochs > self.patience:
-            lower = [max(lr * self.factor, least) for lr, least in zip(self._lrs, self.min_lrs, strict=True)]
-            self._set([new if lr - new > self.eps else lr for lr, new in zip(self._lrs, lower, strict=True)])
-            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
-        self._last_lr = self._lrs
+        measurement = _check.real(f"{self._name}.step", "metrics", value_of(metrics))
+        with all_or_nothing(self):
+            self._take_in_groups()
+            self.last_epoch += 1
+            if self.is_better(measurement):
+                self.best, self.num_bad_epochs = measurement, 0
+            else:
+                self.num_bad_epochs += 1
+            if self.cooldown_counter > 0:
+                self.cooldown_counter -= 1
+                self.num_bad_epochs = 0
+            if self.num_bad_epochs > self.patience:
+                lower = [max(lr * self.factor, least) for lr, least in zip(self._lrs, self.min_lrs, strict=True)]
+                self._set([new if lr - new > self.eps else lr for lr, new in zip(self._lrs, lower, strict=True)])
+                self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+            self._last_lr = self._lrs
 
 
-class SequentialLR(LRScheduler):
-    """Several schedules, one after the other.
+class _Combined(LRScheduler):
+    """Schedules made of others."""
+
+    _schedulers: list[LRScheduler]
+
+    def _take(self, schedulers: Any, optimizer: Optimizer | None) -> None:
+        """Hold schedules of one optimizer, the one that is given or the first one's."""
+        name, self._schedulers = self._name, list(schedulers)
+        if not self._schedulers:
+            raise ValueError(f"{name}: expected at least one scheduler, got none")
+        for each in self._schedulers:
+            if not isinstance(each, LRScheduler):
+                raise TypeError(f"{name}: expected schedulers, got a {type(each).__name__}")
+            if isinstance(each, ReduceLROnPlateau):
+                raise ValueError(f"{name}: expected schedulers of epochs alone, got a ReduceLROnPlateau")
+            if each.optimizer is not (optimizer or self._schedulers[0].optimizer):
+                raise ValueError(f"{name}: expected schedulers of one optimizer")
+        self._hold(self._schedulers[0].optimizer)
+
+    def _to_initial(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything but the optimizer and functions, with the schedules' states."""
+        return super().state_dict() | {"_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
+
+    def check_state(self, state_dict: Mapping[str, Any]) -> None:
+        """Refuse a state of other kinds of schedules, or one for other parameter groups."""
+        super().check_state(state_dict)
+        parts, schedulers = state_dict["_schedulers"], self._schedulers
+        if not isinstance(parts, (list, tuple)) or len(parts) != len(schedulers):
+            name, got = f"{self._name}.load_state_dict", len(parts) if hasattr(parts, "__len__") else repr(parts)
+            raise ValueError(f"{name}: expected states of {len(schedulers)} schedulers, got {got}")
+        for scheduler, part in zip(schedulers, parts, strict=True):
+            scheduler.check_state(part)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state, all of it or, on any error, nothing; rates that were set by hand since stay."""
+        self.check_state(state_dict)
+        for scheduler, part in zip(self._schedulers, state_dict["_schedulers"], strict=True):
+            scheduler.load_state_dict(part)
+        schedulers = self._schedulers
+        super().load_state_dict(state_dict)
+        self._schedulers = schedulers
+
+
+class SequentialLR(_Combined):
+    """Several schedules, one after the other, each from its epoch 0 on; they may be made of others themselves.
 
     Parameters
     ----------
     optimizer : Optimizer
     schedulers : list of LRScheduler
     milestones : list of int
-        The epochs at which the next schedule takes over: one less than there are schedules.
+        The epochs at which the next schedule takes over: one less than there are schedules, none before the last.
     last_epoch : int
+        The last epoch that is over: the schedules, whatever their own last_epoch, are gone through again up to the
+        epoch after it.
 
     Examples
     --------
@@ -129,54 +187,56 @@ class SequentialLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
     ):
-        self._schedulers = _checked_schedulers("SequentialLR", schedulers, optimizer)
-        for each in self._schedulers:
-            if isinstance(each, (ReduceLROnPlateau, SequentialLR, ChainedScheduler)):
-                raise ValueError(f"SequentialLR: expected schedulers of epochs alone, got a {type(each).__name__}")
+        self._hold(optimizer)
+        self._take(schedulers, optimizer)
         self._milestones = [_check.count("SequentialLR", "each milestone", each) for each in milestones]
-        if len(milestones) != len(schedulers) - 1:
+        if len(self._milestones) != len(self._schedulers) - 1:
             raise ValueError(
-                f"SequentialLR: expected one milestone less than schedulers, got {len(milestones)} "
-                f"and {len(schedulers)}"
+                f"SequentialLR: expected one milestone less than schedulers, got {len(self._milestones)} "
+                f"and {len(self._schedulers)}"
             )
+        if self._milestones != sorted(self._milestones):
+            raise ValueError(f"SequentialLR: expected milestones in rising order, got {self._milestones}")
         super().__init__(optimizer, last_epoch)
-        self.last_epoch = last_epoch + 1
+        self._found = min([self._found, *(each._found for each in self._schedulers)])
 
     def initial_step(self) -> None:
-        """Undo the first epochs that the schedules entered when they were made, and enter the first one's."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
+        """Enter the first epoch, whatever epochs the schedules entered when they were made."""
+        epochs, self.last_epoch = self.last_epoch + 1, 0
+        self._to_initial()
         for scheduler in self._schedulers:
-            scheduler.last_epoch -= 1
-        self._schedulers[0].initial_step()
-        self._last_lr = self._schedulers[0].get_last_lr()
+            scheduler.last_epoch = -1
+        first = self._schedulers[bisect_right(self._milestones, 0)]
+        first.start()
+        self._last_lr = first.get_last_lr()
+        for _ in range(epochs):
+            self.step()
+
+    def restart(self) -> None:
+        """Enter epoch 0 again, from the initial rates."""
+        self.start()
 
     def step(self) -> None:
-        """Enter the next epoch."""
-        self.last_epoch += 1
-        i = bisect_right(self._milestones, self.last_epoch)
-        scheduler = self._schedulers[i]
-        if i > 0 and self._milestones[i - 1] == self.last_epoch:
-            scheduler.restart()
-        else:
-            scheduler.step()
-        self._last_lr = scheduler.get_last_lr()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything but the optimizer, with the schedules' states."""
-        return _combined_state(super().state_dict(), self._schedulers)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state."""
-        super().load_state_dict(_taken_apart(self, state_dict))
+        """Enter the next epoch; an error leaves everything as it was."""
+        with all_or_nothing(self):
+            self._take_in_groups()
+            self.last_epoch += 1
+            i = bisect_right(self._milestones, self.last_epoch)
+            scheduler = self._schedulers[i]
+            if i > 0 and self._milestones[i - 1] == self.last_epoch:
+                scheduler.restart()
+            else:
+                scheduler.step()
+            self._goes_on, self._last_lr = False, scheduler.get_last_lr()
 
 
-class ChainedScheduler(LRScheduler):
+class ChainedScheduler(_Combined):
     """Several schedules at once: each changes the rate in turn.
 
     Parameters
     ----------
     schedulers : sequence of LRScheduler
+        If they go on from an epoch, the rates are those of the optimizer before the first of them was made.
     optimizer : Optimizer, optional
         The one that all schedules belong to.
 
@@ -192,51 +252,28 @@ class ChainedScheduler(LRScheduler):
     """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
-        self._schedulers = _checked_schedulers("ChainedScheduler", schedulers, optimizer)
-        self.optimizer = self._schedulers[0].optimizer
+        self._take(schedulers, optimizer)
+        self._found = min(each._found for each in self._schedulers)
+        self._goes_on = all(each._goes_on for each in self._schedulers)
+        if self._goes_on:
+            for group, rate in zip(self.optimizer.param_groups, self._found[1], strict=False):
+                group["lr"] = rate
         self._last_lr = self._lrs
+
+    def start(self) -> None:
+        """Enter epoch 0 from the rates that the groups have."""
+        for scheduler in self._schedulers:
+            scheduler.start()
+        self._last_lr = self._lrs
+
+    def restart(self) -> None:
+        """Enter epoch 0 again, from the initial rates."""
+        self._to_initial()
+        self.start()
 
     def step(self) -> None:
-        """Enter the next epoch."""
-        for scheduler in self._schedulers:
-            scheduler.step()
-        self._last_lr = self._lrs
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything but the optimizer, with the schedules' states."""
-        return _combined_state(super().state_dict(), self._schedulers)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state."""
-        super().load_state_dict(_taken_apart(self, state_dict))
-
-
-def _checked_schedulers(name: str, schedulers: Any, optimizer: Optimizer | None) -> list[LRScheduler]:
-    """Schedules of one optimizer, the one that is given or the first one's."""
-    found = list(schedulers)
-    if not found:
-        raise ValueError(f"{name}: expected at least one scheduler, got none")
-    for each in found:
-        if not isinstance(each, LRScheduler):
-            raise TypeError(f"{name}: expected schedulers, got a {type(each).__name__}")
-        if each.optimizer is not (optimizer or found[0].optimizer):
-            raise ValueError(f"{name}: expected schedulers of one optimizer")
-    return found
-
-
-def _combined_state(own: dict[str, Any], schedulers: list[LRScheduler]) -> dict[str, Any]:
-    return own | {"_schedulers": [scheduler.state_dict() for scheduler in schedulers]}
-
-
-def _taken_apart(scheduler: Any, state: dict[str, Any]) -> dict[str, Any]:
-    """The part that is not the schedules', whose own states are loaded; checked before any of it is."""
-    parts, own = state.get("_schedulers", []), {key: value for key, value in state.items() if key != "_schedulers"}
-    schedulers = scheduler._schedulers
-    name = type(scheduler).__name__
-    if len(parts) != len(schedulers):
-        raise ValueError(f"{name}.load_state_dict: expected states of {len(schedulers)} schedulers, got {len(parts)}")
-    for each, part in [(scheduler, own), *zip(schedulers, parts, strict=True)]:
-        each.check_state(part)
-    for each, part in zip(schedulers, parts, strict=True):
-        each.load_state_dict(part)
-    return own
+        """Enter the next epoch; an error leaves everything as it was."""
+        with all_or_nothing(self):
+            for scheduler in self._schedulers:
+                scheduler.step()
+            self._goes_on, self._last_lr = False, self._lrs

@@ -8,7 +8,7 @@ from typing import Any
 
 from ... import _check
 from .._optimizer import Optimizer
-from ._base import LRScheduler
+from ._base import LRScheduler, all_or_nothing
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -35,20 +35,18 @@ class CosineAnnealingLR(LRScheduler):
     0.853553
     """
 
+    _relative = True
+
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
         self.T_max = _check.count(self._name, "T_max", T_max, low=1)
-        self.eta_min = _check.real(self._name, "eta_min", eta_min)
-        self._entered = False
+        self.eta_min = _check.finite(self._name, "eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
         """Return the rates of epoch `last_epoch`."""
         t, period, low = self.last_epoch, self.T_max, self.eta_min
-        first, self._entered = not self._entered, True
         if t == 0:
             return self._lrs
-        if first:
-            return [low + (base - low) * (1 + math.cos(math.pi * t / period)) / 2 for base in self.base_lrs]
         if (t - 1 - period) % (2 * period) == 0:  # the first step up: a quotient would be 0 / 0
             rise = (1 - math.cos(math.pi / period)) / 2
             return [lr + (base - low) * rise for lr, base in zip(self._lrs, self.base_lrs, strict=True)]
@@ -87,8 +85,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):
         self.T_0 = self.T_i = _check.count(self._name, "T_0", T_0, low=1)
         self.T_mult = _check.count(self._name, "T_mult", T_mult, low=1)
-        self.eta_min = _check.real(self._name, "eta_min", eta_min)
-        self.T_cur: float = last_epoch
+        self.eta_min = _check.finite(self._name, "eta_min", eta_min)
+        self.T_cur: float = -1
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -96,54 +94,97 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         share = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs]
 
+    def initial_step(self) -> None:
+        """Enter the first epoch."""
+        self.step(self.last_epoch + 1)
+
     def restart(self) -> None:
         """Enter epoch 0 again."""
         self.step(0)
 
     def step(self, epoch: float | None = None) -> None:
-        """Enter the next epoch, or the one given, which may lie between two.
+        """Enter the next epoch, or the one given, which may lie between two; an error leaves everything as it was.
 
         Parameters
         ----------
         epoch : float, optional
             Not negative; epoch + batch / batches sets the rate batch by batch.
         """
-        if epoch is None and self.last_epoch < 0:
-            epoch = 0
-        if epoch is None:
-            self.last_epoch += 1
-            self.T_cur += 1
-            if self.T_cur >= self.T_i:
+        if epoch is not None:
+            epoch = _check.in_range(self._name, "epoch", epoch, 0, open_high=True)
+        with all_or_nothing(self):
+            self._take_in_groups()
+            if epoch is None:
+                self.last_epoch, self.T_cur = self.last_epoch + 1, self.T_cur + 1
+            else:
+                self.last_epoch, self.T_cur, self.T_i = math.floor(epoch), epoch, self.T_0
+            if self.T_mult == 1:
+                self.T_cur %= self.T_i
+            while self.T_cur >= self.T_i:
                 self.T_cur -= self.T_i
                 self.T_i *= self.T_mult
-        else:
-            self._enter(_check.in_range(self._name, "epoch", epoch, 0))
-        self._set(self.get_lr())
-
-    def _enter(self, epoch: float) -> None:
-        self.last_epoch = math.floor(epoch)
-        if self.T_mult == 1:
-            self.T_cur, self.T_i = epoch % self.T_0, self.T_0
-            return
-        cycle = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
-        self.T_cur = epoch - self.T_0 * (self.T_mult**cycle - 1) / (self.T_mult - 1)
-        self.T_i = self.T_0 * self.T_mult**cycle
+            self._set(self.get_lr())
+            self._goes_on = False
 
 
 class _WithMomentum(LRScheduler):
-    """Schedules that move the momentum, or Adam's first beta, against the rate."""
+    """Schedules that move the momentum, or Adam's first beta, against the rate.
+
+    A subclass gives the momentum of step `last_epoch` in `_momenta`.
+    """
 
     cycle_momentum: bool
+    base_momentums: list[float]
+    max_momentums: list[float]
 
-    def _check_momentum(self) -> None:
+    def _take_momentum(self, cycle: bool, base: Any, most: Any) -> None:
+        """Take the arguments that are about momentum."""
+        self.cycle_momentum = bool(cycle)
         if self.cycle_momentum and not {"momentum", "betas"} & set(self.optimizer.defaults):
             raise ValueError(f"{self._name}: expected an optimizer with momentum or betas for cycle_momentum=True")
+        self.base_momentums = self._in_range("base_momentum", base, 1, open_high=True)
+        self.max_momentums = self._in_range("max_momentum", most, 1, open_high=True)
+
+    def _in_range(self, argument: str, value: Any, most: float = math.inf, open_high: bool = True) -> list[float]:
+        """One number for each group, from 0 on."""
+        values = self._for_groups(argument, value)
+        return [_check.in_range(self._name, argument, each, 0, most, open_high=open_high) for each in values]
+
+    def _momenta(self) -> list[float]:
+        """The momentum of each group in step `last_epoch`."""
+        raise NotImplementedError
+
+    @property
+    def _momenta_now(self) -> list[float]:
+        groups = self.optimizer.param_groups
+        return [group["betas"][0] if "betas" in self.optimizer.defaults else group["momentum"] for group in groups]
 
     def _set_momentum(self, group: dict[str, Any], momentum: float) -> None:
         if "betas" in self.optimizer.defaults:
             group["betas"] = (momentum, *group["betas"][1:])
         else:
             group["momentum"] = momentum
+
+    def _set(self, rates: list[float]) -> None:
+        super()._set(rates)
+        if self.cycle_momentum:
+            for group, momentum in zip(self.optimizer.param_groups, self._momenta(), strict=True):
+                self._set_momentum(group, momentum)
+            self._last_momenta = self._momenta_now
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything but the optimizer and functions, and as the last rates and momentum those now."""
+        return super().state_dict() | ({"_last_momenta": self._momenta_now} if self.cycle_momentum else {})
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state, and rates and momentum of that time unless others were set since."""
+        before = getattr(self, "_last_momenta", [])
+        super().load_state_dict(state_dict)
+        if self.cycle_momentum:
+            groups = zip(self.optimizer.param_groups, before, self._momenta_now, self._last_momenta, strict=False)
+            for group, own, now, new in groups:
+                if now == own:
+                    self._set_momentum(group, new)
 
 
 class CyclicLR(_WithMomentum):
@@ -181,6 +222,8 @@ class CyclicLR(_WithMomentum):
     [0.2]
     """
 
+    _per_group = ("base_lrs", "max_lrs", "base_momentums", "max_momentums")
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -197,42 +240,44 @@ class CyclicLR(_WithMomentum):
         max_momentum: Any = 0.9,
         last_epoch: int = -1,
     ):
-        self.optimizer = optimizer
-        base_lrs, self.max_lrs = self._for_groups("base_lr", base_lr), self._for_groups("max_lr", max_lr)
+        self._hold(optimizer)
+        self.base_lrs, self.max_lrs = self._in_range("base_lr", base_lr), self._in_range("max_lr", max_lr)
         up = _check.count(self._name, "step_size_up", step_size_up, low=1)
         down = up if step_size_down is None else _check.count(self._name, "step_size_down", step_size_down)
         self.total_size, self.step_ratio = up + down, up / (up + down)
         self.mode = _check.choice(self._name, "mode", mode, ("triangular", "triangular2", "exp_range"))
-        self.gamma, self.scale_fn = _check.real(self._name, "gamma", gamma), scale_fn
+        self.gamma, self.scale_fn = _check.finite(self._name, "gamma", gamma), scale_fn
         if scale_fn is None:
             scale_mode = "iterations" if mode == "exp_range" else "cycle"
         self.scale_mode = _check.choice(self._name, "scale_mode", scale_mode, ("cycle", "iterations"))
-        self.cycle_momentum = cycle_momentum
-        self._check_momentum()
-        self.base_momentums = self._for_groups("base_momentum", base_momentum)
-        self.max_momentums = self._for_groups("max_momentum", max_momentum)
-        if last_epoch == -1:
-            for group, rate in zip(optimizer.param_groups, base_lrs, strict=True):
-                group["lr"] = rate
+        self._take_momentum(cycle_momentum, base_momentum, max_momentum)
         super().__init__(optimizer, last_epoch)
-        self.base_lrs = base_lrs
+
+    def _initial_lrs(self) -> list[float]:
+        return self.base_lrs
 
     def _height(self, at: float) -> float:
         if self.scale_fn is not None:
             return self.scale_fn(at)
-        return {"triangular": 1.0, "triangular2": 0.5 ** (at - 1), "exp_range": self.gamma**at}[self.mode]
+        if self.mode == "exp_range":
+            return self.gamma**at
+        return 0.5 ** (at - 1) if self.mode == "triangular2" else 1.0
 
-    def get_lr(self) -> list[float]:
-        """Return the rates of step `last_epoch`, and set the momentum."""
+    def _share(self) -> float:
+        """How far from the lowest rate to the highest."""
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         x = 1 + self.last_epoch / self.total_size - cycle
         share = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
-        share *= self._height(cycle if self.scale_mode == "cycle" else self.last_epoch)
-        if self.cycle_momentum:
-            pairs = zip(self.base_momentums, self.max_momentums, strict=True)
-            for group, (low, high) in zip(self.optimizer.param_groups, pairs, strict=True):
-                self._set_momentum(group, high - (high - low) * share)
+        return share * self._height(cycle if self.scale_mode == "cycle" else self.last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """Return the rates of step `last_epoch`."""
+        share = self._share()
         return [low + (high - low) * share for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
+
+    def _momenta(self) -> list[float]:
+        share = self._share()
+        return [high - (high - low) * share for low, high in zip(self.base_momentums, self.max_momentums, strict=True)]
 
 
 class OneCycleLR(_WithMomentum):
@@ -276,6 +321,8 @@ class OneCycleLR(_WithMomentum):
     0.651358
     """
 
+    _per_group = ("base_lrs", "max_lrs", "min_lrs", "base_momentums", "max_momentums")
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -293,7 +340,7 @@ class OneCycleLR(_WithMomentum):
         three_phase: bool = False,
         last_epoch: int = -1,
     ):
-        self.optimizer = optimizer
+        self._hold(optimizer)
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("OneCycleLR: expected total_steps, or epochs and steps_per_epoch")
@@ -302,53 +349,49 @@ class OneCycleLR(_WithMomentum):
         self.total_steps = _check.count(self._name, "total_steps", total_steps, low=1)
         self.pct_start = _check.in_range(self._name, "pct_start", pct_start, 0, 1)
         self.anneal_strategy = _check.choice(self._name, "anneal_strategy", anneal_strategy, ("cos", "linear"))
-        self.cycle_momentum, self.three_phase = cycle_momentum, three_phase
-        self._check_momentum()
+        self.three_phase = bool(three_phase)
         if self.pct_start * self.total_steps == 1:
             raise ValueError(f"OneCycleLR: expected more than one step of rise, got {pct_start} of {total_steps}")
         for argument, value in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
-            if not _check.real(self._name, argument, value) > 0:
+            if not _check.finite(self._name, argument, value) > 0:
                 raise ValueError(f"OneCycleLR: expected {argument} above 0, got {value}")
-        self.max_lrs = self._for_groups("max_lr", max_lr)
-        first = [high / div_factor for high in self.max_lrs]
-        self.min_lrs = [low / final_div_factor for low in first]
-        self.base_momentums = self._for_groups("base_momentum", base_momentum)
-        self.max_momentums = self._for_groups("max_momentum", max_momentum)
-        if last_epoch == -1:
-            for group, rate in zip(optimizer.param_groups, first, strict=True):
-                group["initial_lr"] = rate
+        self._take_momentum(cycle_momentum, base_momentum, max_momentum)
+        self.max_lrs = self._in_range("max_lr", max_lr)
+        self.base_lrs = [high / div_factor for high in self.max_lrs]
+        self.min_lrs = [low / final_div_factor for low in self.base_lrs]
         super().__init__(optimizer, last_epoch)
+
+    def _initial_lrs(self) -> list[float]:
+        return self.base_lrs
+
+    def _mark(self, group: dict[str, Any], rate: float) -> None:
+        group["initial_lr"] = rate
 
     def _phases(self) -> list[tuple[float, int, int]]:
         """Each phase's last step and its ends, 0 the first rate, 1 the largest, 2 the last."""
         rise, end = self.pct_start * self.total_steps, self.total_steps - 1
-        if self.three_phase:
-            return [(rise - 1, 0, 1), (2 * rise - 2, 1, 0), (end, 0, 2)]
-        return [(rise - 1, 0, 1), (end, 1, 2)]
+        phases = [(rise - 1, 0, 1), (2 * rise - 2, 1, 0), (end, 0, 2)]
+        if not self.three_phase:
+            phases = [(rise - 1, 0, 1), (end, 1, 2)]
+        return phases if end > phases[-2][0] else phases[:-1]  # the last phase may have no step
 
-    def _between(self, start: float, end: float, share: float) -> float:
-        if self.anneal_strategy == "linear":
-            return (end - start) * share + start
-        return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
-
-    def get_lr(self) -> list[float]:
-        """Return the rates of step `last_epoch`, and set the momentum."""
+    def _at(self, *levels: list[float]) -> list[float]:
+        """Where each group is between the values that belong to the ends of phases."""
         phases = self._phases()
         number = next((i for i, (end, _, _) in enumerate(phases[:-1]) if self.last_epoch <= end), len(phases) - 1)
-        end, start_level, end_level = phases[number]
+        end, first, last = phases[number]
         start = phases[number - 1][0] if number else 0.0
         share = (self.last_epoch - start) / (end - start)
-        rates = []
-        for i, group in enumerate(self.optimizer.param_groups):
-            levels = (self.base_lrs[i], self.max_lrs[i], self.min_lrs[i])
-            rates.append(self._between(levels[start_level], levels[end_level], share))
-            if self.cycle_momentum:
-                levels = (self.max_momentums[i], self.base_momentums[i], self.max_momentums[i])
-                self._set_momentum(group, self._between(levels[start_level], levels[end_level], share))
-        return rates
+        if self.anneal_strategy == "linear":
+            return [(to - begin) * share + begin for begin, to in zip(levels[first], levels[last], strict=True)]
+        fall = (1 + math.cos(math.pi * share)) / 2
+        return [to + (begin - to) * fall for begin, to in zip(levels[first], levels[last], strict=True)]
 
-    def step(self) -> None:
-        """Enter the next step; after total_steps of them nothing changes but an error is raised."""
-        if self.last_epoch >= self.total_steps:
+    def get_lr(self) -> list[float]:
+        """Return the rates of step `last_epoch`, of which there are no more than total_steps."""
+        if self.last_epoch > self.total_steps:
             raise ValueError(f"OneCycleLR: expected at most {self.total_steps} steps, got one more")
-        super().step()
+        return self._at(self.base_lrs, self.max_lrs, self.min_lrs)
+
+    def _momenta(self) -> list[float]:
+        return self._at(self.max_momentums, self.base_momentums, self.max_momentums)

@@ -37,8 +37,10 @@ class LambdaLR(LRScheduler):
     [0.5]
     """
 
+    _per_group = ("lr_lambdas",)
+
     def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1):
-        self.optimizer = optimizer
+        self._hold(optimizer)
         self.lr_lambdas = _functions(self._name, self._for_groups("lr_lambda", lr_lambda))
         super().__init__(optimizer, last_epoch)
 
@@ -66,10 +68,11 @@ class MultiplicativeLR(LRScheduler):
     [0.5]
     """
 
-    _keeps_lr_on_restart = True
+    _relative = _keeps_lr_on_restart = True
+    _per_group = ("lr_lambdas",)
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1):
-        self.optimizer = optimizer
+        self._hold(optimizer)
         self.lr_lambdas = _functions(self._name, self._for_groups("lr_lambda", lr_lambda))
         super().__init__(optimizer, last_epoch)
 
@@ -104,9 +107,11 @@ class StepLR(LRScheduler):
     [0.25]
     """
 
+    _relative = True
+
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
         self.step_size = _check.count(self._name, "step_size", step_size, low=1)
-        self.gamma = _check.real(self._name, "gamma", gamma)
+        self.gamma = _check.finite(self._name, "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -136,9 +141,11 @@ class MultiStepLR(LRScheduler):
     [0.25]
     """
 
+    _relative = True
+
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
         self.milestones = sorted(_check.count(self._name, "each milestone", each) for each in milestones)
-        self.gamma = _check.real(self._name, "gamma", gamma)
+        self.gamma = _check.finite(self._name, "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -154,7 +161,7 @@ class ConstantLR(LRScheduler):
     ----------
     optimizer : Optimizer
     factor : float
-        In [0, 1].
+        In [0, 1]; after a factor of 0 the rate is the initial one.
     total_iters : int
     last_epoch : int
 
@@ -167,6 +174,8 @@ class ConstantLR(LRScheduler):
     [0.5]
     """
 
+    _relative = True
+
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1):
         self.factor = _check.in_range(self._name, "factor", factor, 0, 1)
         self.total_iters = _check.count(self._name, "total_iters", total_iters)
@@ -174,9 +183,11 @@ class ConstantLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         """Return the rates of epoch `last_epoch`."""
-        if self.last_epoch == 0:
+        if self.last_epoch == 0 < self.total_iters:
             return [lr * self.factor for lr in self._lrs]
-        return [lr / self.factor for lr in self._lrs] if self.last_epoch == self.total_iters else self._lrs
+        if self.last_epoch == 0 or self.last_epoch != self.total_iters:
+            return self._lrs
+        return [lr / self.factor for lr in self._lrs] if self.factor else self.base_lrs
 
 
 class LinearLR(LRScheduler):
@@ -190,6 +201,7 @@ class LinearLR(LRScheduler):
     end_factor : float
         In [0, 1].
     total_iters : int
+        0 begins at end_factor.
     last_epoch : int
 
     Examples
@@ -201,6 +213,8 @@ class LinearLR(LRScheduler):
     >>> scheduler.get_last_lr()
     [0.75]
     """
+
+    _relative = True
 
     def __init__(
         self,
@@ -221,7 +235,7 @@ class LinearLR(LRScheduler):
         """Return the rates of epoch `last_epoch`."""
         rise = self.end_factor - self.start_factor
         if self.last_epoch == 0:
-            factor = self.start_factor
+            factor = self.start_factor if self.total_iters else self.end_factor
         elif self.last_epoch > self.total_iters:
             factor = 1.0
         else:
@@ -248,8 +262,10 @@ class ExponentialLR(LRScheduler):
     [0.5]
     """
 
+    _relative = True
+
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1):
-        self.gamma = _check.real(self._name, "gamma", gamma)
+        self.gamma = _check.finite(self._name, "gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -264,7 +280,9 @@ class PolynomialLR(LRScheduler):
     ----------
     optimizer : Optimizer
     total_iters : int
+        At least 1.
     power : float
+        Not negative.
     last_epoch : int
 
     Examples
@@ -277,9 +295,11 @@ class PolynomialLR(LRScheduler):
     [0.75]
     """
 
+    _relative = True
+
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
-        self.total_iters = _check.count(self._name, "total_iters", total_iters)
-        self.power = _check.real(self._name, "power", power)
+        self.total_iters = _check.count(self._name, "total_iters", total_iters, low=1)
+        self.power = _check.in_range(self._name, "power", power, 0, open_high=True)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
