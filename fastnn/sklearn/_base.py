@@ -23,65 +23,11 @@ from .._check import Array
 from .._mlp import OPTIMIZERS
 from ..autograd import no_grad, value_of
 from ..training import Callback, Trainer
+from ._going_on import refuse_another_network, same_weights, settings, unchanged_on_error
 from ._network import Batches, Objective, dense, make_network, minimize
+from ._watch import Watch
 
-
-class _Watch(Callback):
-    """What scikit-learn does after each epoch: records, learning rates, and whether to go on."""
-
-    def __init__(self, estimator: Any, held_out: tuple[Any, ...] | None, samples: int):
-        self.estimator, self.held_out, self.samples = estimator, held_out, samples
-        self.stuck = 0
-        self.best: dict[str, Array] = {}
-
-    def on_epoch_end(self, trainer: Trainer) -> None:
-        """Judge the epoch."""
-        estimator = self.estimator
-        estimator.loss_ = trainer.history["loss"][-1]
-        estimator.loss_curve_.append(estimator.loss_)
-        estimator.n_iter_ += 1
-        estimator.t_ += self.samples
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
-        gained = self._validated(trainer) if self.held_out else self._trained()
-        self.stuck = 0 if gained else self.stuck + 1
-        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-            self._rate(trainer, estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t)
-        if self.stuck > estimator.n_iter_no_change:
-            rate = trainer.optimizer.param_groups[0]["lr"]
-            if estimator.solver == "sgd" and estimator.learning_rate == "adaptive" and rate > 1e-6:
-                self._rate(trainer, rate / 5)
-                self.stuck = 0
-            else:
-                trainer.stop = True
-
-    def _rate(self, trainer: Trainer, rate: float) -> None:
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = rate
-
-    def _trained(self) -> bool:
-        estimator = self.estimator
-        gained = not estimator.loss_ > estimator.best_loss_ - estimator.tol
-        estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)
-        return gained
-
-    def _validated(self, trainer: Trainer) -> bool:
-        estimator = self.estimator
-        X, y, weight = self.held_out or ()
-        score = estimator._score_of(X, y, weight)
-        estimator.validation_scores_.append(score)
-        if estimator.verbose:
-            print(f"Validation score: {score:f}")
-        gained = not score < estimator.best_validation_score_ + estimator.tol
-        if score > estimator.best_validation_score_:
-            estimator.best_validation_score_ = score
-            self.best = {name: array.copy() for name, array in trainer.model.state_dict().items()}
-        return gained
-
-    def on_fit_end(self, trainer: Trainer) -> None:
-        """Bring the best weights back."""
-        if self.best:
-            trainer.model.load_state_dict(self.best)
+ADVICE = "the samples may need to be scaled, or learning_rate_init to be lower"
 
 
 class MLP(BaseEstimator):
@@ -154,14 +100,18 @@ class MLP(BaseEstimator):
         name = type(self).__name__
         _check.choice(name, "solver", self.solver, ("lbfgs", *OPTIMIZERS))
         _check.choice(name, "learning_rate", self.learning_rate, ("constant", "invscaling", "adaptive"))
-        for argument in ("alpha", "learning_rate_init", "tol", "epsilon"):
-            _check.in_range(name, argument, getattr(self, argument), 0)
+        for argument in ("alpha", "learning_rate_init", "tol", "epsilon", "power_t"):
+            _check.in_range(name, argument, getattr(self, argument), 0, open_high=True)
         for argument in ("momentum", "validation_fraction", "dropout", "beta_1", "beta_2"):
             _check.in_range(name, argument, getattr(self, argument), 0, 1, open_high=argument != "momentum")
         for argument in ("max_iter", "n_iter_no_change", "max_fun"):
             value = getattr(self, argument)
-            if value != float("inf"):
+            if value != float("inf") or argument == "max_iter":
                 _check.count(name, argument, value, 1)
+        for argument in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "batch_norm", "layer_norm"):
+            value = getattr(self, argument)
+            if not isinstance(value, (bool, np.bool_)):
+                raise TypeError(f"{name}: expected {argument} to be True or False, got {value!r}")
         if self.batch_size != "auto":
             _check.count(name, "batch_size", self.batch_size, 1)
         if self.solver == "lbfgs" and (self.early_stopping or self.dropout):
@@ -171,10 +121,20 @@ class MLP(BaseEstimator):
 
     def _start(self, features: int, outputs: int, dtype: Any) -> None:
         """A new network and optimizer."""
-        random = check_random_state(self.random_state)
-        self._rng = np.random.default_rng(random.randint(np.iinfo(np.int32).max))
+        self._rng = self._chance()
         sizes = [features, *self._sizes(), outputs]
-        self.model_ = make_network(
+        self.model_ = self._make_network(sizes, dtype)
+        self.n_layers_, self.n_outputs_ = len(sizes), outputs
+        self.t_, self.best_loss_ = 0, np.inf
+        self.loss_curve_: list[float] = []
+        self._optimizer = self._make_optimizer()
+
+    def _chance(self) -> np.random.Generator:
+        """A generator that follows from random_state."""
+        return np.random.default_rng(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _make_network(self, sizes: list[int], dtype: Any) -> nn.Sequential:
+        return make_network(
             type(self).__name__,
             sizes,
             self.activation,
@@ -184,22 +144,48 @@ class MLP(BaseEstimator):
             dtype=dtype,
             rng=self._rng,
         )
-        self.n_layers_, self.n_outputs_ = len(sizes), outputs
-        self.t_, self.best_loss_ = 0, np.inf
-        self.loss_curve_: list[float] = []
-        self._optimizer = None if self.solver == "lbfgs" else self._make_optimizer()
 
-    def _make_optimizer(self) -> optim.Optimizer:
-        weights = [layer.weight for layer in self._linears()]
-        held = {id(weight) for weight in weights}
-        others = [p for p in self.model_.parameters() if id(p) not in held]
+    def _go_on(self, anew: bool) -> None:
+        """The network there is, with today's settings; anew: its optimizer starts anew, as in scikit-learn's fit."""
+        now, then = settings(self), self._settings
+        refuse_another_network(self, now)
+        if now["random_state"] is not then["random_state"] and now["random_state"] != then["random_state"]:
+            self._rng.bit_generator.state = self._chance().bit_generator.state
+        if any(now[name] != then[name] for name in ("activation", "dropout")):
+            linears = self._linears()
+            sizes = [linears[0].in_features, *(layer.out_features for layer in linears)]
+            same_activations = now["activation"] == then["activation"]
+            self.model_ = same_weights(self.model_, self._make_network(sizes, self._dtype), same_activations)
+            anew = anew or not same_activations
+        if anew or now["solver"] != then["solver"] or self._optimizer is None:
+            self._optimizer = self._make_optimizer()
+        elif now["options"] != then["options"]:
+            changed = {name: value for name, value in now["options"].items() if value != then["options"][name]}
+            for group in self._optimizer.param_groups:
+                group.update(changed)
+
+    def _options(self) -> dict[str, Any]:
+        """The optimizer's options."""
         options: dict[str, Any] = {"lr": self.learning_rate_init}
         if self.solver == "sgd":
             options |= {"momentum": self.momentum, "nesterov": self.nesterovs_momentum and self.momentum > 0}
         elif "adam" in self.solver:
             options |= {"betas": (self.beta_1, self.beta_2), "eps": self.epsilon}
+        return options
+
+    def _make_optimizer(self) -> optim.Optimizer | None:
+        if self.solver == "lbfgs":
+            return None
+        weights = [layer.weight for layer in self._linears()]
+        held = {id(weight) for weight in weights}
+        others = [p for p in self.model_.parameters() if id(p) not in held]
         groups = [{"params": weights, "weight_decay": 0.0}, {"params": others, "weight_decay": 0.0}]
-        return OPTIMIZERS[self.solver](groups, **options)
+        return OPTIMIZERS[self.solver](groups, **self._options())
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        """The network's dtype, in which fits go on whatever X's is."""
+        return self._linears()[0].weight.dtype
 
     def _linears(self) -> list[nn.Linear]:
         return [layer for layer in self.model_ if isinstance(layer, nn.Linear)]
@@ -216,23 +202,31 @@ class MLP(BaseEstimator):
         check_is_fitted(self)
         return [layer.bias.data for layer in self._linears()]
 
-    def _more(self, dtype: Any, outputs: int) -> bool:
-        """Whether there is a network that another fit can go on with."""
-        model = getattr(self, "model_", None)
-        return model is not None and outputs == self.n_outputs_ and next(model.parameters()).dtype == dtype
+    def _prepared(self, X: Any, y: Any, sample_weight: Any, goes_on: bool, **options: Any) -> tuple[Any, ...]:
+        raise NotImplementedError
 
-    def _fit(self, samples: tuple[Any, ...], again: bool, epochs: int | None = None) -> Any:
-        """Train on (X, y, weight), `epochs` epochs or until it converges."""
-        X, y, weight = samples
-        outputs = self._outputs(y)
-        if not (again and self._more(X.dtype, outputs)):
-            self._start(X.shape[1], outputs, X.dtype)
-        self._sizes()
+    def _fit(self, X: Any, y: Any, sample_weight: Any, again: bool, epochs: int | None = None, **options: Any) -> Any:
+        """Train `epochs` epochs or until it converges; again: go on with the network there is, if there is one."""
+        goes_on = again and hasattr(self, "model_")
+        with unchanged_on_error(self, goes_on):
+            self._sizes()
+            X, y, weight = self._prepared(X, y, sample_weight, goes_on, **options)
+            if weight is not None and not weight.all():  # a weight of 0 is as good as not being there
+                X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+            if not X.shape[0]:
+                raise ValueError(f"{type(self).__name__}: expected at least one sample of positive weight")
+            if goes_on:
+                self._go_on(anew=epochs is None)
+            else:
+                self._start(X.shape[1], self._outputs(y), X.dtype)
+            self._settings = settings(self)
+            self._train(X, y, weight, epochs)
+            if not all(np.isfinite(p.data).all() for p in self.model_.parameters()):
+                raise ValueError(f"{type(self).__name__}: the weights are no longer finite; {ADVICE}")
+        return self
+
+    def _train(self, X: Any, y: Array, weight: Array | None, epochs: int | None) -> None:
         self.n_iter_ = 0
-        if weight is not None and not weight.all():  # a weight of 0 is as good as not being there
-            X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
-        if not X.shape[0]:
-            raise ValueError(f"{type(self).__name__}: expected at least one sample of positive weight")
         held_out = None
         if self.early_stopping and epochs is None:
             X, y, weight, held_out = self._hold_out(X, y, weight)
@@ -245,34 +239,43 @@ class MLP(BaseEstimator):
         objective = Objective(self._loss, y, weight, self.alpha, group)
         if self._optimizer is None:
             self._minimize(X, objective)
-        else:
+            return
+        try:
             self._descend(X, objective, self._optimizer, held_out, epochs)
-        return self
+        except FloatingPointError as error:
+            raise ValueError(f"{type(self).__name__}: {error} ({ADVICE})") from error
 
     def _minimize(self, X: Any, objective: Objective) -> None:
         result = minimize(self.model_.train(), X, objective, self.max_iter, self.max_fun, self.tol)
         self.n_iter_, self.loss_, self.t_ = result.nit, float(result.fun), self.t_ + X.shape[0] * result.nit
         self.best_loss_ = self.loss_
-        if not result.success and result.nit >= self.max_iter:
-            warnings.warn(f"lbfgs did not converge in {result.nit} iterations", ConvergenceWarning, stacklevel=4)
+        if not np.isfinite(self.loss_):
+            text = f"lbfgs stopped after {result.nit} iterations with a loss of {self.loss_}; {ADVICE}"
+        elif result.success:
+            return
+        elif result.nit >= self.max_iter:
+            text = f"lbfgs did not converge in {result.nit} iterations"
+        else:
+            text = f"lbfgs stopped after {result.nit} iterations, before it converged: {result.message}"
+        warnings.warn(text, ConvergenceWarning, stacklevel=6)
 
     def _descend(
         self, X: Any, objective: Objective, optimizer: optim.Optimizer, held_out: Any, epochs: int | None
     ) -> None:
         n = X.shape[0]
         size = min(200 if self.batch_size == "auto" else self.batch_size, n)
-        watch = _Watch(self, held_out, n)
+        watch = Watch(self, held_out, n)
         trainer = Trainer(self.model_, objective, optimizer, callbacks=[*(self.callbacks or ()), watch], progress=False)
         least = 2 if self.batch_norm else 1  # of one sample there is no deviation
         trainer.fit(Batches(X, size, self._rng if self.shuffle else None, least), epochs or self.max_iter)
         if trainer.interrupted:
-            warnings.warn("training was interrupted", stacklevel=4)
+            warnings.warn("training was interrupted", stacklevel=6)
         elif epochs is None and not trainer.stop and self.n_iter_ == self.max_iter:
             warnings.warn(
                 f"{type(self).__name__}: {self.max_iter} epochs are over and it has not converged; "
                 "raise max_iter or tol",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=6,
             )
 
     def _hold_out(self, X: Any, y: Array, weight: Array | None) -> tuple[Any, ...]:
@@ -315,6 +318,14 @@ class MLP(BaseEstimator):
 
     def _score_of(self, X: Array, y: Array, weight: Array | None) -> float:
         raise NotImplementedError
+
+    def _samples(self, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Any, Array]:
+        """X and y checked, X in the dtype to compute in."""
+        dtypes = (np.float64, np.float32)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=True, dtype=dtypes, reset=not goes_on, **options
+        )
+        return (X.astype(self._dtype, copy=False) if goes_on else X), y
 
     def _weights(self, sample_weight: Any, X: Array) -> Array | None:
         if sample_weight is None:

@@ -10,12 +10,13 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from .. import functional
 from .._check import Array
 from ..training import Callback
 from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
+from ._going_on import refuse_other_outputs
 from ._network import by_sample
 
 
@@ -36,6 +37,8 @@ class MLPClassifier(ClassifierMixin, MLP):
     >>> bool(make_pipeline(StandardScaler(), classifier).fit(X, y).score(X_test, y_test) > 0.95)
     True
     """
+    classes_: Array
+    _multilabel: bool  # whether a sample has several labels
 
     def __init__(
         self,
@@ -78,34 +81,57 @@ class MLPClassifier(ClassifierMixin, MLP):
             return functional.cross_entropy(output, y, reduction=reduction)
         return by_sample(functional.binary_cross_entropy_with_logits(output, y, reduction=reduction))
 
-    def _labels(self, y: Any, classes: Any = None) -> Array:
+    def _labels(self, y: Any, goes_on: bool, classes: Any) -> Array:
         """Class numbers (N,) where there are more than two, else 0 and 1 (N, labels)."""
         check_classification_targets(y)
-        if type_of_target(y) == "multilabel-indicator":
+        several = type_of_target(y) == "multilabel-indicator"
+        if several:
             y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+            if not np.isin(y, (0, 1)).all():
+                raise ValueError(f"MLPClassifier: expected labels of 0 and 1, got {np.unique(y).tolist()}")
+        else:
+            y = column_or_1d(y, warn=True)
+        if goes_on:
+            kinds = [f"{width} labels of each sample" if many else "one class of each sample"
+                     for many, width in ((self._multilabel, self.n_outputs_), (several, y.shape[-1]))]  # fmt: skip
+            refuse_other_outputs("MLPClassifier", *kinds)
+            if classes is not None and set(unique_labels(classes).tolist()) != set(self.classes_.tolist()):
+                before = self.classes_.tolist()
+                raise ValueError(f"MLPClassifier: expected classes {before} as in the fit before, got {list(classes)}")
+        self._multilabel = several
+        if several:
             self.classes_ = np.arange(y.shape[1])
-            self._multilabel = True
             return y
-        y = column_or_1d(y, warn=True)
-        self.classes_ = np.unique(y) if classes is None else unique_labels(classes)
-        self._multilabel = False
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(f"MLPClassifier: expected labels among {self.classes_.tolist()}, got {unknown.tolist()}")
-        numbers = np.searchsorted(self.classes_, y)
-        return numbers if len(self.classes_) > 2 else numbers[:, None]
+        return self._numbers(y, goes_on, classes)
+
+    def _numbers(self, y: Array, goes_on: bool, classes: Any) -> Array:
+        """The classes' numbers; compared as Python's values, where no label is rounded and 0 is not "0"."""
+        found, places = np.unique(y, return_inverse=True)
+        if not goes_on:
+            self.classes_ = found if classes is None else unique_labels(classes)
+        number = {label: i for i, label in enumerate(self.classes_.tolist())}
+        unknown = [label for label in found.tolist() if label not in number]
+        if unknown:
+            raise ValueError(f"MLPClassifier: expected labels among {list(number)}, got {unknown}")
+        numbers = np.array([number[label] for label in found.tolist()], np.intp)[places.reshape(-1)]
+        return numbers if len(number) > 2 else numbers[:, None]
 
     def _outputs(self, y: Array) -> int:
         return len(self.classes_) if y.ndim == 1 else y.shape[1]
 
-    def _prepared(self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None) -> tuple[Any, ...]:
-        dtypes = (np.float64, np.float32)
-        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtypes, reset=reset)
+    def _prepared(self, X: Any, y: Any, sample_weight: Any, goes_on: bool, **options: Any) -> tuple[Any, ...]:
+        X, y = self._samples(X, y, goes_on)
         weight = self._weights(sample_weight, X)
         if self.class_weight is not None:
             of_class = compute_sample_weight(self.class_weight, y).astype(X.dtype)
             weight = of_class if weight is None else weight * of_class
-        labels = self._labels(y, classes)
+        whole = "classes" not in options  # a whole fit: all classes are there
+        labels = self._labels(y, goes_on, options.get("classes"))
+        if goes_on and whole and not self._multilabel and len(np.unique(labels)) < len(self.classes_):
+            raise ValueError(
+                f"MLPClassifier: expected all classes {self.classes_.tolist()} of the fit before with warm_start=True, "
+                f"got {self.classes_[np.unique(labels)].tolist()}"
+            )
         self.out_activation_ = "softmax" if labels.ndim == 1 else "logistic"
         return X, labels if labels.ndim == 1 else labels.astype(X.dtype), weight
 
@@ -118,27 +144,29 @@ class MLPClassifier(ClassifierMixin, MLP):
         sample_weight : array_like (N,), optional
             Not negative.
         """
-        return self._fit(self._prepared(X, y, sample_weight, reset=True), self.warm_start)
+        return self._fit(X, y, sample_weight, self.warm_start)
 
     @available_if(by_batches)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MLPClassifier:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Train one epoch more on these samples.
 
         Parameters
         ----------
         X, y : array_like
-        classes : array_like
-            All classes that will come; needed in the first call.
         sample_weight : array_like (N,), optional
+        classes : array_like
+            All classes that will come; needed in the first call, and the same in later ones.
         """
-        first = not hasattr(self, "model_")
         if self.early_stopping:
             raise ValueError("MLPClassifier: expected early_stopping=False for partial_fit, got True")
-        if classes is None and not first and not self._multilabel:
-            classes = self.classes_
-        if classes is None and first and type_of_target(y) != "multilabel-indicator":
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"MLPClassifier: expected class_weight as a dict for partial_fit, got {self.class_weight!r}: "
+                "a part of the samples does not show how frequent classes are"
+            )
+        if classes is None and not hasattr(self, "model_") and type_of_target(y) != "multilabel-indicator":
             raise ValueError("MLPClassifier: classes must be given in the first call of partial_fit")
-        return self._fit(self._prepared(X, y, sample_weight, first, classes), True, epochs=1)
+        return self._fit(X, y, sample_weight, True, epochs=1, classes=classes)
 
     def _strata(self, y: Array) -> Array | None:
         return y if y.ndim == 1 else y[:, 0] if y.shape[1] == 1 else None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from .. import functional
 from .._check import Array
 from ..metrics import R2Score
 from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
+from ._going_on import cast, refuse_other_outputs
 from ._network import by_sample
 
 
@@ -22,6 +22,7 @@ class MLPRegressor(RegressorMixin, MLP):
     {PARAMETERS}{ATTRIBUTES}
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.linspace(-3, 3, 200)[:, None]
     >>> regressor = MLPRegressor((32, 32), "tanh", solver="lbfgs", random_state=0)
     >>> bool(regressor.fit(X, np.sin(X[:, 0])).score(X, np.sin(X[:, 0])) > 0.99)
@@ -32,15 +33,15 @@ class MLPRegressor(RegressorMixin, MLP):
         losses = functional.mse_loss(output, y if y.ndim > 1 else y[:, None], reduction=reduction) * 0.5
         return by_sample(losses)
 
-    def _prepared(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Any, ...]:
-        dtypes = (np.float64, np.float32)
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, dtype=dtypes, reset=reset
-        )
+    def _prepared(self, X: Any, y: Any, sample_weight: Any, goes_on: bool, **options: Any) -> tuple[Any, ...]:
+        X, y = self._samples(X, y, goes_on, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if goes_on:
+            widths = (f"y of {width} numbers a sample" for width in (self.n_outputs_, self._outputs(y)))
+            refuse_other_outputs("MLPRegressor", *widths)
         self.out_activation_ = "identity"
-        return X, y.astype(X.dtype), self._weights(sample_weight, X)
+        return X, cast("MLPRegressor", y, X.dtype), self._weights(sample_weight, X)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Fit to samples X (N, features), dense or sparse, and numbers y, (N,) or (N, outputs).
@@ -51,15 +52,14 @@ class MLPRegressor(RegressorMixin, MLP):
         sample_weight : array_like (N,), optional
             Not negative.
         """
-        return self._fit(self._prepared(X, y, sample_weight, reset=True), self.warm_start)
+        return self._fit(X, y, sample_weight, self.warm_start)
 
     @available_if(by_batches)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train one epoch more on these samples."""
         if self.early_stopping:
             raise ValueError("MLPRegressor: expected early_stopping=False for partial_fit, got True")
-        first = not hasattr(self, "model_")
-        return self._fit(self._prepared(X, y, sample_weight, first), True, epochs=1)
+        return self._fit(X, y, sample_weight, True, epochs=1)
 
     def _score_of(self, X: Array, y: Array, weight: Array | None) -> float:
         output = self._outputs_of(X)
