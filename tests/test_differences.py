@@ -110,6 +110,26 @@ def test_in_place_on_the_tape():
     np.testing.assert_array_equal(y.numpy(), [0, 2])
 
 
+def test_optimizers_refuse_what_they_cannot_go_on_with():
+    a, b = nn.Parameter([1.0]), nn.Parameter([1.0])
+    optimizer = optim.Adam([{"params": a}, {"params": b}])
+    a.grad, b.grad = [1.0], [1.0]
+    optimizer.step()
+    state = optimizer.state_dict()
+    del state["state"][0]["step"]
+    with pytest.raises(ValueError, match="expected step in a parameter's state"):
+        optimizer.load_state_dict(state)
+    optimizer.param_groups[1]["lr"] = np.inf
+    before = a.data.copy()
+    with pytest.raises(ValueError, match="expected lr in"):
+        optimizer.step()
+    assert a.data == before
+    for rule, options in ((optim.SGD, {"momentum": 0.9, "dampening": np.nan}), (optim.RMSprop, {"alpha": 2.0}), (optim.ASGD, {"lambd": -1.0}),
+                          (optim.Rprop, {"step_sizes": (5, 1)})):  # fmt: skip
+        with pytest.raises(ValueError, match=f"{rule.__name__}: expected {list(options)[-1]}"):
+            rule([a], **options)
+
+
 def rates_of(scheduler, count):
     found = []
     for _ in range(count):
@@ -327,4 +347,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 47
+    assert len(rows) == 50

@@ -1,5 +1,9 @@
 """Optimizers: golden values, groups, layouts, state, the proximal step, refusals."""
 
+import copy
+import pickle
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from rules import GRADIENTS, IDS, RULES
@@ -225,6 +229,137 @@ def test_load_state_dict_is_all_or_nothing():
         np.testing.assert_array_equal(optimizer.state[p]["exp_avg"], state["state"][0]["exp_avg"])
 
 
+def everything(optimizer):
+    """Copies of parameters, states and options."""
+    return pickle.dumps(([p.data for p in optimizer._params()], optimizer.state_dict()))
+
+
+def entry(change):
+    """What changes the state of the first parameter."""
+    return lambda state: change(state["state"][0])
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (entry(lambda e: e.pop("step")), "expected step in a parameter's state, got exp_avg, exp_avg_sq"),
+        (entry(lambda e: e.pop("exp_avg_sq")), "expected exp_avg_sq in a parameter's state, got"),
+        (entry(lambda e: e.update(step=np.inf)), r"expected step in \[0, inf\), got inf"),
+        (entry(lambda e: e.update(momentum_buffer=np.ones(3))), "expected a state of step, exp_avg, exp_avg_sq, max_exp_avg_sq, got momentum_buffer"),
+        (entry(lambda e: e.update(exp_avg=np.ones(1))), r"expected exp_avg of shape \(3,\), got \(1,\)"),
+        (entry(lambda e: e.update(exp_avg=np.ones(3) * 1j)), "expected exp_avg of real numbers"),
+        (lambda s: s["param_groups"][0].pop("lr"), "expected lr in each parameter group"),
+        (lambda s: s["param_groups"][0].update(lr=np.nan), r"expected lr in \[0, inf\), got nan"),
+        (lambda s: s["param_groups"][0].update(betas=(0.9, 0.99, 0.999)), "expected two betas"),
+        (lambda s: s["param_groups"][0].update(params=None), "expected each of param_groups to be a dict with a list 'params'"),
+        (lambda s: s["param_groups"].__setitem__(1, None), "expected each of param_groups to be a dict with a list 'params'"),
+        (lambda s: s["param_groups"][1].update(params=[0]), "expected a number for each of 2 parameters, got one twice"),
+        (lambda s: s["param_groups"].reverse(), r"expected exp_avg of shape \(2, 2\), got \(3,\)"),
+    ],
+)  # fmt: skip
+def test_a_state_is_taken_whole_or_not_at_all(change, match):
+    a, b = nn.Parameter(np.ones(3)), nn.Parameter(np.ones((2, 2)))
+    optimizer = optim.Adam([{"params": [a]}, {"params": [b], "lr": 0.1}])
+    for p in (a, b):
+        p.grad = np.ones(p.shape)
+    optimizer.step()
+    state = copy.deepcopy(optimizer.state_dict())
+    before = everything(optimizer)
+    change(state)
+    with pytest.raises((ValueError, TypeError), match=r"Adam.*: " + match):
+        optimizer.load_state_dict(state)
+    assert everything(optimizer) == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "match"),
+    [
+        (lambda o, p: o.param_groups[1].update(lr=-1.0), "expected lr in"),
+        (lambda o, p: o.param_groups[1].update(lr=np.nan, initial_lr=1.0), "expected lr to be finite, got nan"),
+        (lambda o, p: o.param_groups[1].update(betas=[0.9, 1.0]), "expected each of betas in"),
+        (lambda o, p: o.param_groups[1].update(amsgrad="yes"), "expected amsgrad to be True or False, got 'yes'"),
+        (lambda o, p: o.param_groups[1].pop("eps"), "expected eps in each parameter group"),
+        (lambda o, p: o.state[p].update(step=-5.0), r"expected step in its state in \[0, inf\), got -5"),
+        (lambda o, p: o.state[p].update(step="x"), "expected step in its state to be a real number, got str"),
+        (lambda o, p: o.state[p].update(exp_avg=np.ones(3)), "expected exp_avg of floats of its parameter's shape"),
+        (lambda o, p: p.data.setflags(write=False), "is read-only"),
+    ],
+)
+def test_a_step_that_cannot_be_taken_moves_nothing(spoil, match):
+    """Whichever group or parameter is at fault, those before it stay too."""
+    a, b = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(2))
+    optimizer = optim.Adam([{"params": [a]}, {"params": [b]}], lr=0.1)
+    for _ in range(2):
+        a.grad, b.grad = np.ones(2), np.ones(2)
+        optimizer.step()
+    spoil(optimizer, b)
+    before = everything(optimizer)
+    for _ in range(2):
+        with pytest.raises((ValueError, TypeError), match="Adam: .*" + match):
+            optimizer.step()
+        assert everything(optimizer) == before
+
+
+def test_a_rule_that_cannot_be_computed_moves_nothing():
+    a, b = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(2))
+    optimizer = optim.ASGD([{"params": [a]}, {"params": [b], "alpha": 1e6, "lambd": 1.0, "lr": 1.0}], lr=0.1)
+    a.grad, b.grad = np.ones(2), np.ones(2)
+    before = everything(optimizer)
+    with pytest.raises(OverflowError):
+        optimizer.step()
+    assert everything(optimizer) == before
+
+
+def test_a_closure_that_raises_moves_nothing():
+    p = nn.Parameter(np.ones(2))
+    optimizer = optim.Adam([p])
+    p.grad = np.ones(2)
+    before = everything(optimizer)
+    with pytest.raises(ZeroDivisionError):
+        optimizer.step(lambda: 1 / 0)
+    assert everything(optimizer) == before
+    assert fastnn.is_grad_enabled()
+
+
+@every
+@pytest.mark.parametrize("make", [np.float32, np.float16, np.float64, np.array, fastnn.tensor, lambda v: Fraction(v)],
+                         ids=["float32", "float16", "float64", "0-d", "Tensor", "Fraction"])  # fmt: skip
+def test_options_of_any_kind_count_as_numbers(rule, make):
+    """An option is its value: what is computed from it is not rounded to its type."""
+    p, q = nn.Parameter(np.ones(3)), nn.Parameter(np.ones(3))
+    options = {"lr": 0.1} | rule.options
+
+    def each(value, convert):
+        return tuple(map(convert, value)) if isinstance(value, tuple) else convert(value)
+
+    odd = {name: value if isinstance(value, bool) else each(value, make) for name, value in options.items()}
+    plain = {
+        name: value if isinstance(value, bool) else each(value, lambda v: float(make(v)))
+        for name, value in options.items()
+    }
+    steps(type(rule)(rule.optimizer, odd), [p])
+    steps(type(rule)(rule.optimizer, plain), [q])
+    np.testing.assert_array_equal(p.data, q.data)
+
+
+def test_options_changed_in_place_are_seen():
+    p = nn.Parameter([1.0])
+    lr = np.array(1.0)
+    optimizer = optim.SGD([p], lr=lr)
+    for rate, value in ((1.0, 0.0), (0.5, -0.5), (0.25, -0.75)):
+        lr[...] = rate
+        p.grad = [1.0]
+        optimizer.step()
+        assert p.data[0] == value
+    optimizer.param_groups[0]["maximize"] = True
+    p.grad = [1.0]
+    optimizer.step()
+    assert p.data[0] == -0.5
+    lr[...] = -1
+    with pytest.raises(ValueError, match="SGD: expected lr in"):
+        optimizer.step()
+
+
 @pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
 def test_a_parameter_that_changed_its_shape_is_refused(rule):
     other = nn.Parameter(np.ones(3))
@@ -323,6 +458,40 @@ def test_refusals():
         (lambda: optim.Rprop([p], step_sizes=3), ValueError, "Rprop: expected two step_sizes, got 3"),
         (lambda: optim.ASGD([p], t0="a"), TypeError, "ASGD: expected t0 to be a real number"),
         (lambda: optim.Adam([p], lr="a"), TypeError, "Adam: expected lr to be a real number"),
+        (lambda: optim.Adam([p], lr=float("inf")), ValueError, r"Adam: expected lr in \[0, inf\), got inf"),
+        (
+            lambda: optim.Adam([p], weight_decay=float("inf")),
+            ValueError,
+            r"Adam: expected weight_decay in \[0, inf\), got inf",
+        ),
+        (
+            lambda: optim.SGD([p], momentum=0.9, dampening=float("nan")),
+            ValueError,
+            "SGD: expected dampening to be finite, got nan",
+        ),
+        (lambda: optim.SGD([p], nesterov="no"), TypeError, "SGD: expected nesterov to be True or False, got 'no'"),
+        (lambda: optim.ASGD([p], lambd=-1), ValueError, "ASGD: expected lambd in"),
+        (lambda: optim.ASGD([p], alpha=float("nan")), ValueError, "ASGD: expected alpha to be finite, got nan"),
+        (lambda: optim.ASGD([p], t0=float("nan")), ValueError, "ASGD: expected t0 to be a number, got nan"),
+        (lambda: optim.RMSprop([p], alpha=1.5), ValueError, r"RMSprop: expected alpha in \[0, 1\], got 1.5"),
+        (
+            lambda: optim.Rprop([p], step_sizes=(5, 1)),
+            ValueError,
+            r"Rprop: expected step_sizes from 0 on, the smaller first, got \(5, 1\)",
+        ),
+        (lambda: optim.Rprop([p], step_sizes=(float("nan"), 1)), ValueError, "Rprop: expected step_sizes from 0 on"),
+        (lambda: optim.SGD({p}), TypeError, "SGD: expected parameters in order, such as a list, got a set"),
+        (
+            lambda: optim.SGD([{"params": {p}}]),
+            TypeError,
+            "SGD: expected parameters in order, such as a list, got a set",
+        ),
+        (
+            lambda: optim.SGD([{"params": None}]),
+            TypeError,
+            "SGD: expected parameters in order, such as a list, got a NoneType",
+        ),
+        (lambda: optim.SGD([p]).step(3), TypeError, "SGD.step: expected closure to be a function, got int"),
     ):
         with pytest.raises(error, match=text):
             make()

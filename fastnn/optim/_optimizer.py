@@ -23,6 +23,18 @@ class Step(NamedTuple):
     decoupled: bool = False  # weight decay shrinks the parameters, instead of being added to the gradients
 
 
+class Plan(NamedTuple):
+    """What a step will do to some parameters of one group: everything that can fail has been computed."""
+
+    options: Group
+    step: Step
+    hypers: Array
+    numbers: dict[str, float]  # what the parameters' states will hold
+    states: list[dict[str, Any]]
+    columns: list[list[Array]]  # parameters, gradients and state arrays that are as kernels need them, or
+    batch: Batch  # parameters and gradients whose arrays are made or laid out first
+
+
 class Optimizer:
     """Base class of all optimizers.
 
@@ -45,16 +57,18 @@ class Optimizer:
     _states: ClassVar[tuple[str, ...]] = ()  # names of the arrays kept beside each parameter
     _numbers: ClassVar[tuple[str, ...]] = ("step",)  # and of the numbers
     _least: ClassVar[dict[str, float]] = {}  # options with a lower bound, beside lr, weight_decay and l1_decay
+    _flags: ClassVar[tuple[str, ...]] = ("maximize", "amsgrad", "centered", "nesterov", "decoupled_weight_decay")
 
     def __init__(self, params: Any, defaults: dict[str, Any], maximize: bool = False, l1_decay: float = 0.0):
         self.defaults = defaults | {"maximize": maximize, "l1_decay": l1_decay}
         self.param_groups: list[Group] = []
+        self._known: dict[tuple[Any, ...], Group] = {}
         self.state: dict[Tensor, dict[str, Any]] = {}
         if isinstance(params, (Tensor, np.ndarray)):
             raise TypeError(f"{self._name}: expected an iterable of Parameters, got a {type(params).__name__}")
         if not isinstance(params, Iterable):
             raise TypeError(f"{self._name}: expected model.parameters() or the like, got a {type(params).__name__}")
-        groups = list(params)
+        groups = _in_order(self._name, params)
         if not groups:
             raise ValueError(f"{self._name}: expected at least one parameter, got none")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
@@ -67,11 +81,29 @@ class Optimizer:
     def _check_group(self, group: Group) -> None:
         """Refuse options out of range; a schedule's rate may end below 0, by rounding or as it was asked to."""
         if "initial_lr" in group:
-            _check.real(self._name, "lr", group["lr"])
+            _check.finite(self._name, "lr", group["lr"])
         else:
-            _check.in_range(self._name, "lr", group["lr"], 0)
+            _check.in_range(self._name, "lr", group["lr"], 0, open_high=True)
         for option, low in {"weight_decay": 0.0, "l1_decay": 0.0, **self._least}.items():
-            _check.in_range(self._name, option, group.get(option, 0.0), low)
+            _check.in_range(self._name, option, group.get(option, 0.0), low, open_high=True)
+        for option in self._flags:
+            if group.get(option, False) not in (True, False):
+                raise TypeError(f"{self._name}: expected {option} to be True or False, got {group[option]!r}")
+
+    def _checked(self, group: Group) -> Group:
+        """The group's options as plain numbers, after a check, which those of the last steps need not again."""
+        values = (*map(group.get, self.defaults), "initial_lr" in group)
+        known = self._known.get(values) if all(map(_is_fixed, values)) else None
+        if known is not None:
+            return known
+        missing = self.defaults.keys() - group.keys()
+        if missing:
+            raise ValueError(f"{self._name}: expected {', '.join(sorted(missing))} in each parameter group")
+        self._check_group(group)
+        options = {option: _plain(group[option]) for option in self.defaults}
+        if all(map(_is_fixed, values)):
+            self._known = {**(self._known if len(self._known) < 8 else {}), values: options}
+        return options
 
     def _check_pair(self, group: Group, option: str) -> tuple[float, float]:
         """An option of two numbers."""
@@ -97,41 +129,57 @@ class Optimizer:
         """What to do with parameters of these numbers, which it brings up to date; fresh: their arrays are new."""
         raise NotImplementedError
 
-    def _update(self, group: Group, batch: Batch) -> None:
-        """One step for parameters and gradients of one dtype: those of equal numbers together."""
-        names = self._kept(group)
-        parts: dict[tuple[Any, ...], Batch] = {}
-        for pair in batch:
-            state = self.state.get(pair[0], {})
-            key = (float(state.get(name, self._initial(name, group))) for name in self._numbers)
-            parts.setdefault((any(name not in state for name in names), *key), []).append(pair)
-        for (fresh, *values), part in parts.items():
-            step = self._advance(group, values, fresh, (self.state.setdefault(param, {}) for param, _ in part))
-            self._run(group, step, self._arrays(group, part, names))
+    def _plans(self, group: Group) -> list[Plan]:
+        """What a step will do to the group: to parameters of one dtype and equal numbers together."""
+        options = self._checked(group)
+        names = self._kept(options)
+        gathered = _core.gather(group["params"], self.state, names, self._numbers)
+        if gathered is not None:
+            columns, values, states = gathered
+            return [Plan(options, *self._plan(options, values, False), states, columns, [])]
+        plans = []
+        for batch in self._batches(group):
+            parts: dict[tuple[Any, ...], Batch] = {}
+            for pair in batch:
+                state = self.state.get(pair[0], {})
+                key = (state.get(name, self._initial(name, options)) for name in self._numbers)
+                parts.setdefault((any(name not in state for name in names), *key), []).append(pair)
+            for (fresh, *values), part in parts.items():
+                plans.append(Plan(options, *self._plan(options, values, fresh), [], [], part))
+        return plans
 
-    def _advance(self, group: Group, values: list[Any], fresh: bool, states: Iterable[dict[str, Any]]) -> Step:
-        """What to do with parameters whose numbers are these, which are brought up to date in their states."""
-        numbers = dict(zip(self._numbers, map(float, values), strict=True))
-        step = self._step(group, numbers, fresh)
-        for state in states if numbers else ():
-            state.update(numbers)
-        return step
+    def _plan(self, options: Group, values: list[Any], fresh: bool) -> tuple[Step, Array, dict[str, float]]:
+        """What to do with parameters of these numbers, and what these become; fresh: their arrays are new."""
+        numbers = {
+            name: value if type(value) is float and 0 <= value < np.inf else  # of which no text need be made
+            _check.in_range(self._name, f"{name} in its state", value, 0, open_high=True)
+            for name, value in zip(self._numbers, values, strict=True)
+        }  # fmt: skip
+        step = self._step(options, numbers, fresh)
+        hypers = np.array([step.hypers[name] for name in _core.RULES[step.rule][1]], np.float64)
+        return step, hypers, numbers
 
-    def _run(self, group: Group, step: Step, arrays: list[list[Array]]) -> None:
-        rule, hypers, _ = _core.RULES[step.rule]
-        params, grads, *states = arrays
-        lr, decay = float(group["lr"]), float(group.get("weight_decay", 0.0))
+    def _carry_out(self, plan: Plan) -> None:
+        options, step = plan.options, plan.step
+        columns, states = plan.columns, plan.states
+        if plan.batch:
+            states = [self.state.setdefault(param, {}) for param, _ in plan.batch] if plan.numbers else []
+            columns = self._arrays(options, plan.batch, self._kept(options))
+        for state in states if plan.numbers else ():
+            state.update(plan.numbers)
+        params, grads, *arrays = columns
+        lr, decay = options["lr"], options.get("weight_decay", 0.0)
         _core.optimizer_step(
-            rule,
+            _core.RULES[step.rule][0],
             params,
             grads,
-            states,
-            np.array([step.hypers[name] for name in hypers]),
+            arrays,
+            plan.hypers,
             params[0].dtype == np.float32,
-            -1.0 if group["maximize"] else 1.0,
+            -1.0 if options["maximize"] else 1.0,
             0.0 if step.decoupled else decay,
             1 - lr * decay if step.decoupled else 1.0,
-            max(lr, 0.0) * float(group["l1_decay"]),
+            max(lr, 0.0) * options["l1_decay"],
         )
 
     def add_param_group(self, param_group: Group) -> None:
@@ -139,7 +187,7 @@ class Optimizer:
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise ValueError(f"{self._name}: expected a parameter group with 'params', got {param_group!r}")
         params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
+        params = [params] if isinstance(params, Tensor) else _in_order(self._name, params)
         params = [each[1] if isinstance(each, tuple) and len(each) == 2 else each for each in params]  # (name, param)
         group = {**self.defaults, **param_group, "params": params}
         known = {id(p) for other in self.param_groups for p in other["params"]}
@@ -171,23 +219,17 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
+            if not callable(closure):
+                raise TypeError(f"{self._name}.step: expected closure to be a function, got {type(closure).__name__}")
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            self._check_group(group)
-        usual = [_core.gather(g["params"], self.state, self._kept(g), self._numbers) for g in self.param_groups]
-        rest = [group for group, gathered in zip(self.param_groups, usual, strict=True) if gathered is None]
-        work = [(group, batch) for group in rest for batch in self._batches(group)]
-        for group, gathered in zip(self.param_groups, usual, strict=True):
-            if gathered is not None:
-                columns, values, states = gathered
-                self._run(group, self._advance(group, values, False, states), columns)
-        params = [param for _, batch in work for param, _ in batch]
+        plans = [plan for group in self.param_groups for plan in self._plans(group)]
+        params = [param for plan in plans for param, _ in plan.batch]
         gaps = [(p, p.data) for p in params if not (_core.are_alike([p._data]) or _is_dense(p.data))]
         for param, data in gaps:  # kernels want dense memory; the values return to their own afterwards
             param.data = data.copy()
-        for group, batch in work:
-            self._update(group, batch)
+        for plan in plans:
+            self._carry_out(plan)
         for param, data in gaps:
             data[...] = param.data
             param.data = data
@@ -258,31 +300,52 @@ class Optimizer:
         if not isinstance(state_dict["state"], Mapping) or not isinstance(state_dict["param_groups"], (list, tuple)):
             raise ValueError(f"{name}: expected 'state' to be a dict and 'param_groups' a list")
         groups = state_dict["param_groups"]
-        sizes = [[len(group.get("params", ())) for group in each] for each in (self.param_groups, groups)]
+        for group in groups:
+            if not isinstance(group, Mapping) or not isinstance(group.get("params"), (list, tuple)):
+                raise ValueError(f"{name}: expected each of param_groups to be a dict with a list 'params'")
+        sizes = [[len(group["params"]) for group in each] for each in (self.param_groups, groups)]
         if sizes[0] != sizes[1]:
             raise ValueError(f"{name}: expected groups of {sizes[0]} parameters, got {sizes[1]}")
-        for group in groups:
-            self._check_group({**self.defaults, **group})
-        own = dict(zip((i for g in groups for i in g["params"]), self._params(), strict=True))
+        own: dict[Any, tuple[Tensor, Group]] = {}
+        for own_group, group in zip(self.param_groups, groups, strict=True):
+            if "lr" not in group:
+                raise ValueError(f"{name}: expected lr in each parameter group")
+            options = {**self.defaults, **group}
+            self._check_group(options)
+            own |= {i: (param, options) for i, param in zip(group["params"], own_group["params"], strict=True)}
+        if len(own) < sum(sizes[0]):
+            raise ValueError(f"{name}: expected a number for each of {sum(sizes[0])} parameters, got one twice")
         state: dict[Tensor, dict[str, Any]] = {}
         for number, entries in state_dict["state"].items():
             if number not in own or not isinstance(entries, Mapping):
                 raise ValueError(
                     f"{name}: expected a dict for each of the parameters {sorted(own)}, got one for {number!r}"
                 )
-            param = own[number]
-            state[param] = {}
-            for key, value in entries.items():
-                if key not in self._states:
-                    state[param][key] = _check.in_range(name, key, value, 0)
-                elif value is not None:
-                    array = np.array(_check.as_float(name, value, key), param.dtype, order="K")
-                    if array.shape != param.shape:
-                        raise ValueError(f"{name}: expected {key} of shape {param.shape}, got {array.shape}")
-                    state[param][key] = array
+            param, options = own[number]
+            state[param] = self._entries(name, param, options, entries)
         for own_group, group in zip(self.param_groups, groups, strict=True):
             own_group.update({key: value for key, value in group.items() if key != "params"})
         self.state = state
+
+    def _entries(self, name: str, param: Tensor, options: Group, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """The numbers and arrays of one parameter's state: all that a step needs and nothing else."""
+        state: dict[str, Any] = {}
+        for key, value in entries.items():
+            if key in self._numbers:
+                state[key] = _check.in_range(name, key, value, 0, open_high=True)
+            elif value is not None:
+                if key not in self._states:
+                    known = ", ".join((*self._numbers, *self._states))
+                    raise ValueError(f"{name}: expected a state of {known}, got {key}")
+                array = np.array(_check.as_float(name, value, key), param.dtype, order="K")
+                if array.shape != param.shape:
+                    raise ValueError(f"{name}: expected {key} of shape {param.shape}, got {array.shape}")
+                state[key] = array
+        needed = (*self._numbers, *self._kept(options | {"amsgrad": False, "centered": False, "momentum": 0.0}))
+        missing = [key for key in needed if key not in state] if state else []
+        if missing:
+            raise ValueError(f"{name}: expected {', '.join(missing)} in a parameter's state, got {', '.join(state)}")
+        return state
 
     def __repr__(self) -> str:
         lines = [self._name + " ("]
@@ -295,3 +358,25 @@ class Optimizer:
 def _is_dense(array: Array) -> bool:
     """Whether kernels can take the array as it lies: native, aligned, one block of memory."""
     return array.dtype.isnative and array.flags.aligned and _check.dense_order(array) is not None
+
+
+def _in_order(name: str, params: Any) -> list[Any]:
+    """The parameters, whose order is theirs in a state; a set has another in each process."""
+    if isinstance(params, (set, frozenset)) or not isinstance(params, Iterable):
+        raise TypeError(f"{name}: expected parameters in order, such as a list, got a {type(params).__name__}")
+    return list(params)
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether nothing can change within the option."""
+    kind = type(value)
+    return kind is float or kind is bool or kind is int or (kind is tuple and all(map(_is_fixed, value)))
+
+
+def _plain(value: Any) -> Any:
+    """An option as a Python number: NumPy's would round what is computed from them to their own type."""
+    if type(value) in (float, bool, int):
+        return value
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_plain, value))
+    return bool(value) if isinstance(value, np.bool_) else float(value)

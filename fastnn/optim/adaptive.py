@@ -134,7 +134,7 @@ class RMSprop(Optimizer):
     params : iterable of Parameters or of parameter groups
     lr : float
     alpha : float
-        Decay of the averages.
+        Decay of the averages, in [0, 1].
     eps, weight_decay : float
         eps is added outside the root (TensorFlow's inside); weight_decay * p is added to the gradient.
     momentum : float
@@ -159,7 +159,7 @@ class RMSprop(Optimizer):
     """
 
     _states = ("square_avg", "grad_avg", "momentum_buffer")
-    _least = {"alpha": 0.0, "eps": 0.0, "momentum": 0.0}  # noqa: RUF012
+    _least = {"eps": 0.0, "momentum": 0.0}  # noqa: RUF012
 
     def __init__(
         self,
@@ -183,6 +183,10 @@ class RMSprop(Optimizer):
             "centered": centered,
         }
         super().__init__(params, options, maximize, l1_decay)
+
+    def _check_group(self, group: Group) -> None:
+        super()._check_group(group)
+        _check.in_range(self._name, "alpha", group["alpha"], 0, 1)
 
     def _kept(self, group: Group) -> tuple[str, ...]:
         wanted = (True, group["centered"], group["momentum"] > 0)
@@ -246,7 +250,9 @@ class Rprop(Optimizer):
         shorter, longer = self._check_pair(group, "etas")
         if not 0 < shorter < 1 < longer:
             raise ValueError(f"Rprop: expected etas below and above 1, got {group['etas']}")
-        self._check_pair(group, "step_sizes")
+        least, most = self._check_pair(group, "step_sizes")
+        if not 0 <= least <= most:
+            raise ValueError(f"Rprop: expected step_sizes from 0 on, the smaller first, got {group['step_sizes']}")
 
     def _initial(self, name: str, group: Group) -> float:
         return float(group["lr"]) if name == "step_size" else 0.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import _check
 from ._optimizer import Group, Optimizer, Step
 
@@ -64,7 +66,7 @@ class SGD(Optimizer):
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        _check.real(self._name, "dampening", group["dampening"])
+        _check.finite(self._name, "dampening", group["dampening"])
         if group["nesterov"] and not (group["momentum"] > 0 and group["dampening"] == 0):
             raise ValueError(
                 "SGD: nesterov needs momentum above 0 and dampening 0, "
@@ -92,7 +94,7 @@ class ASGD(Optimizer):
     params : iterable of Parameters or of parameter groups
     lr : float
     lambd, alpha : float
-        The step size falls as eta = lr / (1 + lambd lr t)^alpha.
+        lambd is not negative.  The step size falls as eta = lr / (1 + lambd lr t)^alpha.
     t0 : float
         The step from which `state[p]["ax"]` is the average of the parameters.
     weight_decay : float
@@ -135,8 +137,10 @@ class ASGD(Optimizer):
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        for option in ("lambd", "alpha", "t0"):
-            _check.real(self._name, option, group[option])
+        _check.in_range(self._name, "lambd", group["lambd"], 0, open_high=True)
+        _check.finite(self._name, "alpha", group["alpha"])
+        if np.isnan(_check.real(self._name, "t0", group["t0"])):
+            raise ValueError("ASGD: expected t0 to be a number, got nan")
 
     def _initial(self, name: str, group: Group) -> float:
         return {"eta": group["lr"], "mu": 1.0}.get(name, 0.0)
