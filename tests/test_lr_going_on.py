@@ -78,6 +78,14 @@ def by_last_epoch_on_the_same_optimizer(make, rule, o, scheduler, folder):
     return o, make(o, scheduler_epochs(scheduler) - 1)
 
 
+def by_last_epoch_from_the_initial_rates(make, rule, o, scheduler, folder):
+    """An optimizer that is not restored, as it stands in many programs: its groups name their initial rates."""
+    other = make_optimizer(rule)
+    for group, before in zip(other.param_groups, o.param_groups, strict=True):
+        group["lr"] = group["initial_lr"] = before["initial_lr"]
+    return other, make(other, scheduler_epochs(scheduler) - 1)
+
+
 def optimizer_schedule_state(make, rule, o, scheduler, folder):
     other = make_optimizer(rule)
     other.load_state_dict(o.state_dict())
@@ -138,7 +146,7 @@ def scheduler_epochs(scheduler):
 
 
 @pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
-@pytest.mark.parametrize("going_on", [by_last_epoch, by_last_epoch_on_the_same_optimizer, optimizer_schedule_state, schedule_optimizer_state,
+@pytest.mark.parametrize("going_on", [by_last_epoch, by_last_epoch_on_the_same_optimizer, by_last_epoch_from_the_initial_rates, optimizer_schedule_state, schedule_optimizer_state,
                                       schedule_state_optimizer, state_alone, a_file, back_from_later, a_copy], ids=lambda f: f.__name__)  # fmt: skip
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_uninterrupted_rates(name, going_on, rule, tmp_path):

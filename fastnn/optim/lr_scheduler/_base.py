@@ -28,7 +28,8 @@ class LRScheduler:
         theirs from then on; a schedule that was given a list with one value for each group refuses to go on.
     last_epoch : int
         The last epoch that is over: the schedule goes on with the one after it, from an optimizer whose state was
-        restored.  -1 starts at the beginning, and takes the groups' rates as the initial ones.
+        restored, or whose groups have an "initial_lr".  -1 starts at the beginning, and takes the groups' rates as the
+        initial ones.
 
     Attributes
     ----------
@@ -118,9 +119,26 @@ class LRScheduler:
         return self._last_lr
 
     def initial_step(self) -> None:
-        """Enter the first epoch; on going on, a restored optimizer has its rates already."""
-        self.last_epoch += 1
-        self._set(self._lrs if self._relative and self.last_epoch > 0 else self.get_lr())
+        """Enter the first epoch.
+
+        On going on, a restored optimizer has its rates already; one that still has the initial rates goes through all
+        epochs.
+        """
+        epochs = self.last_epoch + 1
+        if not epochs or not self._relative:
+            self.last_epoch = epochs
+            self._begin()
+        elif self._lrs == self.base_lrs:
+            self.start()
+            for _ in range(epochs):
+                self.step()
+        else:
+            self.last_epoch = epochs
+            self._set(self._lrs)
+
+    def _begin(self) -> None:
+        """Set the rates of the first epoch."""
+        self._set(self.get_lr())
 
     def start(self) -> None:
         """Enter epoch 0 from the rates that the groups have."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ... import _check
 from ...autograd import value_of
 from .._optimizer import Optimizer
-from ._base import LRScheduler, all_or_nothing
+from ._base import LRScheduler, all_or_nothing, family
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -118,7 +118,10 @@ class _Combined(LRScheduler):
 
     def _take(self, schedulers: Any, optimizer: Optimizer | None) -> None:
         """Hold schedules of one optimizer, the one that is given or the first one's."""
-        name, self._schedulers = self._name, list(schedulers)
+        name = self._name
+        if not isinstance(schedulers, Iterable):
+            raise TypeError(f"{name}: expected a list of schedulers, got a {type(schedulers).__name__}")
+        self._schedulers = list(schedulers)
         if not self._schedulers:
             raise ValueError(f"{name}: expected at least one scheduler, got none")
         for each in self._schedulers:
@@ -189,6 +192,8 @@ class SequentialLR(_Combined):
     ):
         self._hold(optimizer)
         self._take(schedulers, optimizer)
+        if not isinstance(milestones, Iterable):
+            raise TypeError(f"SequentialLR: expected a list of milestones, got a {type(milestones).__name__}")
         self._milestones = [_check.count("SequentialLR", "each milestone", each) for each in milestones]
         if len(self._milestones) != len(self._schedulers) - 1:
             raise ValueError(
@@ -236,7 +241,8 @@ class ChainedScheduler(_Combined):
     Parameters
     ----------
     schedulers : sequence of LRScheduler
-        If they go on from an epoch, the rates are those of the optimizer before the first of them was made.
+        If they go on from an epoch, the rates are those of the optimizer before the first of them was made, or, if
+        these were the initial ones, all epochs are gone through.
     optimizer : Optimizer, optional
         The one that all schedules belong to.
 
@@ -255,9 +261,22 @@ class ChainedScheduler(_Combined):
         self._take(schedulers, optimizer)
         self._found = min(each._found for each in self._schedulers)
         self._goes_on = all(each._goes_on for each in self._schedulers)
+        self._last_lr = self._lrs
         if self._goes_on:
-            for group, rate in zip(self.optimizer.param_groups, self._found[1], strict=False):
-                group["lr"] = rate
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Undo what the schedules did to the rates one by one, and do it together if it had not been done."""
+        groups, (_, found) = self.optimizer.param_groups, self._found
+        epochs = {each.last_epoch for each in family(self) if each._goes_on and not isinstance(each, ChainedScheduler)}
+        if len(epochs) == 1 and found == [group["initial_lr"] for group in groups]:
+            self.restart()
+            for _ in range(epochs.pop()):
+                self.step()
+            self._goes_on = True
+            return
+        for group, rate in zip(groups, found, strict=False):
+            group["lr"] = rate
         self._last_lr = self._lrs
 
     def start(self) -> None:

@@ -76,9 +76,7 @@ class MultiplicativeLR(LRScheduler):
         self.lr_lambdas = _functions(self._name, self._for_groups("lr_lambda", lr_lambda))
         super().__init__(optimizer, last_epoch)
 
-    def initial_step(self) -> None:
-        """Enter the first epoch at the rate there is."""
-        self.last_epoch += 1
+    def _begin(self) -> None:
         self._set(self._lrs)
 
     def get_lr(self) -> list[float]:
