@@ -41,7 +41,7 @@ def are_alike(arrays):
     return True
 
 
-def gather(list params, dict states, tuple names, tuple numbers):
+def usual_columns(list params, dict states, tuple names, tuple numbers):
     """Columns, numbers and states of the parameters with gradients, for the usual step; else None.
 
     The usual: there are such, each has its plain arrays of these names already, all of one type, and all have the same

@@ -15,7 +15,7 @@ Group = dict[str, Any]
 Batch = list[tuple[Tensor, Array]]
 
 
-class Step(NamedTuple):
+class Update(NamedTuple):
     """One step of some parameters: a row of optimizers.def and its hyperparameters, by name."""
 
     rule: str
@@ -27,7 +27,7 @@ class Plan(NamedTuple):
     """What a step will do to some parameters of one group: everything that can fail has been computed."""
 
     options: Group
-    step: Step
+    step: Update
     hypers: Array
     numbers: dict[str, float]  # what the parameters' states will hold
     states: list[dict[str, Any]]
@@ -125,7 +125,7 @@ class Optimizer:
         """What an array or a number starts from."""
         return 0.0
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         """What to do with parameters of these numbers, which it brings up to date; fresh: their arrays are new."""
         raise NotImplementedError
 
@@ -133,9 +133,9 @@ class Optimizer:
         """What a step will do to the group: to parameters of one dtype and equal numbers together."""
         options = self._checked(group)
         names = self._kept(options)
-        gathered = _core.gather(group["params"], self.state, names, self._numbers)
-        if gathered is not None:
-            columns, values, states = gathered
+        usual = _core.usual_columns(group["params"], self.state, names, self._numbers)
+        if usual is not None:
+            columns, values, states = usual
             return [Plan(options, *self._plan(options, values, False), states, columns, [])]
         plans = []
         for batch in self._batches(group):
@@ -148,7 +148,7 @@ class Optimizer:
                 plans.append(Plan(options, *self._plan(options, values, fresh), [], [], part))
         return plans
 
-    def _plan(self, options: Group, values: list[Any], fresh: bool) -> tuple[Step, Array, dict[str, float]]:
+    def _plan(self, options: Group, values: list[Any], fresh: bool) -> tuple[Update, Array, dict[str, float]]:
         """What to do with parameters of these numbers, and what these become; fresh: their arrays are new."""
         numbers = {
             name: value if type(value) is float and 0 <= value < np.inf else  # of which no text need be made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from ._optimizer import Group, Optimizer, Step
+from ._optimizer import Group, Optimizer, Update
 
 
 class _Moments(Optimizer):
@@ -86,11 +86,11 @@ class Adam(_Moments):
     def _kept(self, group: Group) -> tuple[str, ...]:
         return self._states if group["amsgrad"] else self._states[:2]
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         t = numbers["step"] = numbers["step"] + 1
         step_size = group["lr"] / (1 - group["betas"][0] ** t)
         rule = "adam_amsgrad" if group["amsgrad"] else "adam"
-        return Step(rule, {"step_size": step_size, **self._averages(group, t)}, group["decoupled_weight_decay"])
+        return Update(rule, {"step_size": step_size, **self._averages(group, t)}, group["decoupled_weight_decay"])
 
 
 class AdamW(Adam):
@@ -203,7 +203,7 @@ class NAdam(_Moments):
     def _initial(self, name: str, group: Group) -> float:
         return 1.0 if name == "mu_product" else 0.0
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         t, beta1, decay = numbers["step"] + 1, group["betas"][0], group["momentum_decay"]
         mu, following = (beta1 * (1 - 0.5 * 0.96 ** (k * decay)) for k in (t, t + 1))
         product = numbers["mu_product"] * mu
@@ -211,7 +211,7 @@ class NAdam(_Moments):
         g_step = group["lr"] * (1 - mu) / (1 - product)
         m_step = group["lr"] * following / (1 - product * following)
         hypers = {"g_step": g_step, "m_step": m_step, **self._averages(group, t)}
-        return Step("nadam", hypers, group["decoupled_weight_decay"])
+        return Update("nadam", hypers, group["decoupled_weight_decay"])
 
 
 class RAdam(_Moments):
@@ -265,7 +265,7 @@ class RAdam(_Moments):
         }
         super().__init__(params, options, maximize, l1_decay)
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         t = numbers["step"] = numbers["step"] + 1
         beta1, beta2 = group["betas"]
         correction = 1 - beta2**t
@@ -277,7 +277,7 @@ class RAdam(_Moments):
             rectification = math.sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length))
         hypers = {"step_size": group["lr"] / (1 - beta1**t), "rectified": float(trusted), **self._averages(group, t)}
         hypers["root"] = math.sqrt(correction) * rectification
-        return Step("radam", hypers, group["decoupled_weight_decay"])
+        return Update("radam", hypers, group["decoupled_weight_decay"])
 
 
 class Adamax(_Moments):
@@ -325,6 +325,6 @@ class Adamax(_Moments):
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, options, maximize, l1_decay)
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         t = numbers["step"] = numbers["step"] + 1
-        return Step("adamax", {"step_size": group["lr"] / (1 - group["betas"][0] ** t), **self._averages(group, t)})
+        return Update("adamax", {"step_size": group["lr"] / (1 - group["betas"][0] ** t), **self._averages(group, t)})

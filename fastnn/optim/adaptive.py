@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _check
-from ._optimizer import Group, Optimizer, Step
+from ._optimizer import Group, Optimizer, Update
 
 
 class Adagrad(Optimizer):
@@ -65,9 +65,9 @@ class Adagrad(Optimizer):
     def _initial(self, name: str, group: Group) -> float:
         return float(group["initial_accumulator_value"]) if name == "sum" else 0.0
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         t = numbers["step"] = numbers["step"] + 1
-        return Step("adagrad", {"step_size": group["lr"] / (1 + (t - 1) * group["lr_decay"]), "eps": group["eps"]})
+        return Update("adagrad", {"step_size": group["lr"] / (1 + (t - 1) * group["lr_decay"]), "eps": group["eps"]})
 
 
 class Adadelta(Optimizer):
@@ -120,10 +120,10 @@ class Adadelta(Optimizer):
         super()._check_group(group)
         _check.in_range(self._name, "rho", group["rho"], 0, 1)
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         numbers["step"] += 1
         rho = group["rho"]
-        return Step("adadelta", {"lr": group["lr"], "rho": rho, "fresh": 1 - rho, "eps": group["eps"]})
+        return Update("adadelta", {"lr": group["lr"], "rho": rho, "fresh": 1 - rho, "eps": group["eps"]})
 
 
 class RMSprop(Optimizer):
@@ -192,12 +192,12 @@ class RMSprop(Optimizer):
         wanted = (True, group["centered"], group["momentum"] > 0)
         return tuple(name for name, want in zip(self._states, wanted, strict=True) if want)
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         numbers["step"] += 1
         alpha, momentum = group["alpha"], group["momentum"]
         rule = "rmsprop" + "_centered" * bool(group["centered"]) + "_momentum" * (momentum > 0)
         hypers = {"lr": group["lr"], "alpha": alpha, "fresh": 1 - alpha, "eps": group["eps"], "momentum": momentum}
-        return Step(rule, hypers)
+        return Update(rule, hypers)
 
 
 class Rprop(Optimizer):
@@ -257,7 +257,7 @@ class Rprop(Optimizer):
     def _initial(self, name: str, group: Group) -> float:
         return float(group["lr"]) if name == "step_size" else 0.0
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         numbers["step"] += 1
         (shorter, longer), (least, most) = group["etas"], group["step_sizes"]
-        return Step("rprop", {"shorter": shorter, "longer": longer, "least": least, "most": most})
+        return Update("rprop", {"shorter": shorter, "longer": longer, "least": least, "most": most})

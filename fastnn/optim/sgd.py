@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from ._optimizer import Group, Optimizer, Step
+from ._optimizer import Group, Optimizer, Update
 
 
 class SGD(Optimizer):
@@ -76,12 +76,12 @@ class SGD(Optimizer):
     def _kept(self, group: Group) -> tuple[str, ...]:
         return self._states if group["momentum"] else ()
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         lr, momentum = group["lr"], group["momentum"]
         if not momentum:
-            return Step("sgd", {"lr": lr})
+            return Update("sgd", {"lr": lr})
         share = 1 if fresh else 1 - group["dampening"]
-        return Step(
+        return Update(
             "sgd_momentum", {"lr": lr, "momentum": momentum, "fresh": share, "nesterov": float(group["nesterov"])}
         )
 
@@ -145,9 +145,9 @@ class ASGD(Optimizer):
     def _initial(self, name: str, group: Group) -> float:
         return {"eta": group["lr"], "mu": 1.0}.get(name, 0.0)
 
-    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Step:
+    def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
         eta, mu = numbers["eta"], numbers["mu"]
         t = numbers["step"] + 1
         later = group["lr"] / (1 + group["lambd"] * group["lr"] * t) ** group["alpha"]
         numbers.update(step=t, eta=later, mu=1 / max(1.0, t - group["t0"]))
-        return Step("asgd", {"eta": eta, "shrink": 1 - group["lambd"] * eta, "mu": mu})
+        return Update("asgd", {"eta": eta, "shrink": 1 - group["lambd"] * eta, "mu": mu})
