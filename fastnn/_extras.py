@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn"}  # whose modules are called otherwise than they are
 
-def extra(user: str, module: str, group: str) -> Any:
-    """The module, or a ModuleNotFoundError that says what to install; `group` is the extra of pyproject.toml."""
+
+def extra(user: str, module: str) -> Any:
+    """The module, or a ModuleNotFoundError that says what to install."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
+        top = module.split(".")[0]
+        if error.name is None or top != error.name.split(".")[0]:
             raise
-        message = f"{user} needs {error.name}: pip install 'fastnn[{group}]'"
+        message = f"{user} needs {top}: pip install {PACKAGES.get(top, top)}"
         raise ModuleNotFoundError(message, name=error.name) from error

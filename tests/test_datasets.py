@@ -296,9 +296,11 @@ def test_files_that_are_damaged_inside(tmp_path):
     with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz is damaged"):
         MNIST(tmp_path, download=False)
     negative = bytes([0, 0, 8, 3]) + np.array([-1, -1, 2], ">i4").tobytes() + bytes(2)
-    (raw / "train-images-idx3-ubyte").write_bytes(negative)
-    with pytest.raises(ValueError, match="not a whole IDX file"):
-        MNIST(tmp_path, download=False)
+    many = bytes([0, 0, 8, 200]) + np.ones(200, ">i4").tobytes() + bytes(1)
+    for header in (b"", b"\0\0\x08", b"\0\0\x08\x03\0\0\0\x01\0\0", b"\0\0\x0d\x01\0\0\0\0", negative, many):
+        (raw / "train-images-idx3-ubyte").write_bytes(header)
+        with pytest.raises(ValueError, match=r"train-images-idx3-ubyte of \d+ bytes is not a whole IDX file"):
+            MNIST(tmp_path, download=False)
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     content = {"data": np.zeros((2, 3072), np.uint8), "labels": [1, [2, 3]]}

@@ -78,7 +78,7 @@ def certify(options: Namespace) -> int:
     from .._extras import extra
 
     for module in ("scipy.special", "mpmath", "tqdm"):
-        extra("fastnn certify", module, "certify")
+        extra("fastnn certify", module)
     try:
         holds = run(options.names, options.stride, options.peers, options.out, options.quiet)
     except ValueError as error:  # a name that is none
@@ -93,7 +93,7 @@ def bench(options: Namespace) -> int:
     from .._certify import RECORDS
     from .._extras import extra
 
-    special = extra("fastnn bench", "scipy.special", "bench")
+    special = extra("fastnn bench", "scipy.special")
     x = np.random.default_rng(0).normal(size=options.size).astype(np.float32)
     records = {record.name: record for record in RECORDS if record.peers}
     unknown = [name for name in options.names if name not in records]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import warnings
 import zlib
@@ -302,14 +303,14 @@ def _idx(file: Path) -> Array:
     """An array of bytes in the IDX format: 0, 0, 8, the number of dimensions, each as 4 bytes, then the bytes."""
     try:
         data = contents(file)
-    except (OSError, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     dimensions = data[3] if len(data) > 3 else 0
-    shape = tuple(np.frombuffer(data[4 : 4 + 4 * dimensions], ">i4").tolist())
-    whole = len(shape) == dimensions and min(shape, default=0) >= 0
-    if data[:3] != b"\0\0\x08" or not whole or len(data) != 4 + 4 * dimensions + math.prod(shape):
+    start = 4 + 4 * dimensions
+    shape = tuple(np.frombuffer(data[4:start], ">i4").tolist()) if len(data) >= start else ()
+    if data[:3] != b"\0\0\x08" or not 1 <= len(shape) <= 3 or min(shape) < 0 or len(data) != start + math.prod(shape):
         raise ValueError(f"{file} of {len(data)} bytes is not a whole IDX file of bytes")
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
 class Digits(ImageDataset):
@@ -334,7 +335,7 @@ class Digits(ImageDataset):
     def __init__(
         self, train: bool = True, transform: Transform | None = None, target_transform: Transform | None = None
     ):
-        bunch = extra("Digits", "sklearn.datasets", "sklearn").load_digits()
+        bunch = extra("Digits", "sklearn.datasets").load_digits()
         order = np.random.default_rng(0).permutation(len(bunch.target))
         cut = round(0.2 * len(order))
         chosen = order[cut:] if train else order[:cut]

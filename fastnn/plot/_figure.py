@@ -12,7 +12,7 @@ GRID = {"alpha": 0.3, "linewidth": 0.6}
 
 def make_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
     """A Figure, and its axes as an array of two dimensions."""
-    figure = extra("fastnn.plot", "matplotlib.figure", "plot").Figure(figsize=(width, height), layout="constrained")
+    figure = extra("fastnn.plot", "matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for each in axes.flat:
         each.spines[["top", "right"]].set_visible(False)

@@ -2,7 +2,7 @@
 
 from .._extras import extra
 
-extra("fastnn.sklearn", "sklearn", "sklearn")
+extra("fastnn.sklearn", "sklearn")
 
 from ._classifier import MLPClassifier  # noqa: E402
 from ._regressor import MLPRegressor  # noqa: E402

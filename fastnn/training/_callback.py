@@ -58,7 +58,7 @@ class ProgressBar(Callback):
     """A bar for each epoch: batches, time left, loss; at its end the validation's values."""
 
     def __init__(self) -> None:
-        self.tqdm = extra("The progress bar (or give progress=False)", "tqdm.auto", "train").tqdm
+        self.tqdm = extra("The progress bar (or give progress=False)", "tqdm.auto").tqdm
         self.bar: Any = None
 
     def on_epoch_start(self, trainer: Trainer) -> None:

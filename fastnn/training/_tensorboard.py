@@ -53,12 +53,12 @@ class TensorBoard(Callback):
         self.own = writer is None
         self.writer = writer
         if self.own:
-            extra("TensorBoard", "tensorboardX", "train")
+            extra("TensorBoard", "tensorboardX")
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Open the files; show the model and the images."""
         if self.own:
-            self.writer = extra("TensorBoard", "tensorboardX", "train").SummaryWriter(self.log_dir)
+            self.writer = extra("TensorBoard", "tensorboardX").SummaryWriter(self.log_dir)
         if trainer.epoch:
             return
         self.writer.add_text("model", "    " + repr(trainer.model).replace("\n", "\n    "), 0)

@@ -24,7 +24,7 @@ def through_pillow(planes: Array, change: Callable[[Any, int, slice], Any], user
     Bytes of three channels are one picture; everything else goes channel by channel: of four Pillow would take the last
     for opacity and weigh the colours by it.  Other types than bytes are computed in float32.
     """
-    pillow = extra(user, "PIL.Image", "data")
+    pillow = extra(user, "PIL.Image")
     if min(planes.shape[2:]) == 0:
         raise ValueError(f"{user}: expected images of at least one pixel, got {planes.shape[2]} x {planes.shape[3]}")
     dtype, results = planes.dtype, []
@@ -53,7 +53,7 @@ def resized(
     planes: Array, sizes: list[tuple[int, int]], boxes: list[Any], interpolation: str, user: str
 ) -> list[Array]:
     """The box (left, top, right, bottom) of each image, or all of it, scaled to (height, width)."""
-    resample = getattr(extra(user, "PIL.Image", "data").Resampling, interpolation.upper())
+    resample = getattr(extra(user, "PIL.Image").Resampling, interpolation.upper())
 
     def change(picture: Any, i: int, channels: slice) -> Any:
         cut = picture if boxes[i] is None else picture.crop(boxes[i])
@@ -114,7 +114,7 @@ class RandomRotation(Transform):
         if self.expand and len(planes) > 1:
             raise ValueError("RandomRotation: expected single images with expand=True, got a batch")
         angles = rng.uniform(*self._range(), len(planes))
-        resample = getattr(extra("RandomRotation", "PIL.Image", "data").Resampling, self.interpolation.upper())
+        resample = getattr(extra("RandomRotation", "PIL.Image").Resampling, self.interpolation.upper())
         fill = channel_values("RandomRotation", "fill", self.fill, planes)
 
         def change(picture: Any, i: int, channels: slice) -> Any:
