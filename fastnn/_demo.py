@@ -45,6 +45,7 @@ def run(*, seed: int, epochs: int, out: str, quiet: bool) -> int:
     for module in ("sklearn", "matplotlib", "tqdm"):  # a missing extra shows before the training, not after it
         extra("fastnn demo", module)
     from . import plot
+    from .plot._figure import save_figure
 
     train, test = data.Digits(), data.Digits(train=False)
     folder = Path(out)
@@ -71,12 +72,12 @@ def run(*, seed: int, epochs: int, out: str, quiet: bool) -> int:
     loaded.load_state_dict(io.load(weights))
     with no_grad():
         same = bool(np.array_equal(loaded.eval()(test.data).view(np.uint32), logits.view(np.uint32)))
-    plot.history(history).savefig(folder / "curves.png", dpi=120)
+    save_figure(plot.history(history), folder / "curves.png")
     counts = metrics.ConfusionMatrix(10)(logits, test.targets)
-    plot.confusion_matrix(counts, test.classes).savefig(folder / "confusion.png", dpi=120)
+    save_figure(plot.confusion_matrix(counts, test.classes), folder / "confusion.png")
     doubtful = plot.least_certain(logits, 32)
     chosen = (test.data[doubtful], logits[doubtful], test.targets[doubtful])
-    plot.predictions(*chosen).savefig(folder / "predictions.png", dpi=120)
+    save_figure(plot.predictions(*chosen), folder / "predictions.png")
 
     written = ("curves.png", "confusion.png", "predictions.png", "weights.safetensors")
     report = {

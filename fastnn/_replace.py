@@ -10,9 +10,12 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     """The name of a new file beside `path`, which takes its place when the block ends well, and is gone if not."""
+    import errno
     import tempfile
 
     path = os.path.abspath(os.fsdecode(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     try:
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
     except OSError as error:  # it names the new file, which nobody has heard of

@@ -35,11 +35,11 @@ ALLOWED = {
     "_extras": set(),
     "data": BASE | {"_extras", "_replace", "autograd"},
     "metrics": BASE | {"autograd"},
-    "plot": BASE | {"_extras", "autograd", "functional", "nn"},
+    "plot": BASE | {"_extras", "_replace", "autograd", "functional", "nn"},
     "sklearn": BASE | {"_extras", "_mlp", "autograd", "functional", "metrics", "nn", "optim", "training"},
     "training": BASE | {"_extras", "_replace", "autograd", "data", "io", "metrics", "nn", "optim"},
     "_anomaly": BASE | {"autograd", "nn"},
-    "_certify": BASE | {"functional"},
+    "_certify": BASE | {"_replace", "functional"},
     "_mlp": {"nn", "optim"},
     "_demo": BASE | {"_extras", "autograd", "data", "io", "metrics", "nn", "optim", "plot", "training"},
     "_cli": BASE

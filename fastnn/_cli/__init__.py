@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
+
+import numpy as np
 
 from .._version import __version__
 from . import _tools, _train, _use
@@ -37,17 +41,22 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 for a failure, 2 for wrong use, 130 for Ctrl-C."""
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):  # UTF-8 whatever the locale; names of files as their bytes
+            stream.reconfigure(encoding="utf-8", errors=errors)
     parser = make_parser()
     options = parser.parse_args(arguments)
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"fastnn {options.command}: {message}", file=sys.stderr)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):  # what is not finite is refused where it matters
+        warnings.showwarning = lambda message, *_: _tell(options.command, str(message))
         return _run(parser, options)
 
 
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """The exit code of a command whose failures are told in a line."""
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
     except argparse.ArgumentTypeError as error:  # an option's value, seen to be wrong late
         parser.error(str(error))
     except BrokenPipeError:  # whoever read the output has seen enough
@@ -55,11 +64,18 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
-    except ModuleNotFoundError as error:
-        print(error, file=sys.stderr)
+    except MemoryError as error:
+        _tell(options.command, f"out of memory: {error}")
     except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        print(f"fastnn {options.command}: {message}", file=sys.stderr)
-    except (ValueError, FloatingPointError) as error:
-        print(f"fastnn {options.command}: {error}", file=sys.stderr)
+        _tell(options.command, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except (ImportError, ValueError, FloatingPointError) as error:
+        _tell(options.command, str(error))
+    except Exception as error:  # which no check has foreseen: the place helps whoever mends it
+        *_, last = traceback.extract_tb(error.__traceback__)
+        _tell(options.command, f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})")
     return 1
+
+
+def _tell(command: str, message: str) -> None:
+    """Say something in one line."""
+    print(f"fastnn {command}: {' '.join(message.splitlines())}", file=sys.stderr)

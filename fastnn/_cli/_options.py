@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
 
-def at_least(low: float, kind: Callable[[str], Any] = int) -> Callable[[str], Any]:
-    """The type of an option that is a number of at least `low`."""
+def at_least(low: float, kind: Callable[[str], Any] = int, below: float = math.inf) -> Callable[[str], Any]:
+    """The type of an option that is a number of at least `low`, and less than `below`."""
 
     def parse(text: str) -> Any:
         try:
@@ -18,6 +19,8 @@ def at_least(low: float, kind: Callable[[str], Any] = int) -> Callable[[str], An
             raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
         if not value >= low:
             raise argparse.ArgumentTypeError(f"expected at least {low}, got {text}")
+        if not value < below:
+            raise argparse.ArgumentTypeError(f"expected less than {below}, got {text}")
         return value
 
     return parse
@@ -61,9 +64,16 @@ def add_output(parser: Any) -> None:
 
 def report(values: dict[str, Any], as_json: bool) -> None:
     """Print results: as JSON, or a line each."""
-    if as_json:  # which knows no NaN
-        print(json.dumps({name: None if value != value else value for name, value in values.items()}))
+    if as_json:
+        print(json.dumps(_finite(values), allow_nan=False))
         return
     width = max(map(len, values)) + 2
     for name, value in values.items():
         print(f"{name + ':':<{width}}{value:.4f}" if isinstance(value, float) else f"{name + ':':<{width}}{value}")
+
+
+def _finite(value: Any) -> Any:
+    """What JSON can say, which knows neither NaN nor infinity: they become null."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

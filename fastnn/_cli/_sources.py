@@ -1,39 +1,35 @@
-"""Where samples come from: named datasets, tables in CSV files, arrays in NPZ files."""
+"""Kinds of data, a row of the table `KINDS` each: how they are split, measured on and read for predictions."""
 
 from __future__ import annotations
 
-import csv
-import itertools
+import hashlib
+import math
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .. import data
 from .._check import Array
 from ..data import transforms
+from ._csv import read_csv, read_csv_parts, read_rows
+from ._labels import classes_of, label_numbers, numbers_of
+from ._npz import features, load_arrays, read_npz, read_npz_parts
+from ._table import CHUNK, Place, Table, check_finite, moments, row_of, shown
 
-IMAGES = {"digits": data.Digits, "mnist": data.MNIST, "fashion_mnist": data.FashionMNIST, "cifar10": data.CIFAR10}
-# mean and deviation of the training images' channels
-SCALES = {
-    "digits": ([0.3053], [0.3760]),
-    "mnist": ([0.1307], [0.3081]),
-    "fashion_mnist": ([0.2860], [0.3530]),
-    "cifar10": ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
-}
-CHUNK = 4096  # rows of a file at a time
-MOST_CLASSES = 20  # of integers that are not said to be classes
+__all__ = ["KINDS", "Inputs", "Samples", "classes_of", "kind_of", "read_rows"]
 
 
 @dataclass
 class Inputs:
     """How a sample becomes what the network takes; stored beside the weights."""
 
-    source: str
+    source: str  # a name of `KINDS`
     mean: list[float]
     std: list[float]
     columns: list[str] = field(default_factory=list)  # of a table, without the target
@@ -41,185 +37,255 @@ class Inputs:
     classes: list[str] = field(default_factory=list)  # empty for numbers
     target_mean: float = 0.0  # of numbers
     target_std: float = 1.0
+    header: bool | None = None  # whether a table's first line names its columns; None if it had no lines
 
-    def scaled(self, x: Array) -> Array:
+    def scaled(self, source: Any, x: Array, place: Place) -> Array:
         """A table's rows, each column by its own mean and deviation."""
-        if x.shape[1] != len(self.mean):
-            raise ValueError(f"expected rows of {len(self.mean)} numbers, got {x.shape[1]}")
-        return ((x - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = ((x - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+        check_finite(source, scaled, place, x)
+        return scaled
 
-    def targets(self, values: Array) -> Array:
-        """Class numbers, or a column of numbers by their mean and deviation."""
-        if not self.classes:
-            return ((values.astype(np.float64).reshape(-1, 1) - self.target_mean) / self.target_std).astype(np.float32)
-        numbers = {_label(name): i for i, name in enumerate(self.classes)}
-        unknown = sorted({str(value) for value in values if _label(value) not in numbers})
-        if unknown:
-            raise ValueError(f"expected targets among {', '.join(self.classes)}; got {', '.join(unknown[:5])}")
-        return np.array([numbers[_label(value)] for value in values])
+    def scaled_targets(self, source: Any, values: Array, place: Place) -> Array:
+        """A column of numbers by their mean and deviation."""
+        values = values.reshape(-1, 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = ((values - self.target_mean) / self.target_std).astype(np.float32)
+        check_finite(source, scaled, place, values)
+        return scaled
 
-
-def image_transform(inputs: Inputs, augment: bool) -> transforms.Compose:
-    """From stored images to normalised arrays, moved and mirrored where it helps."""
-    steps: list[Any] = []
-    if augment and inputs.source != "digits":  # 8 x 8 pixels have none to lose
-        steps.append(transforms.RandomCrop(32 if inputs.source == "cifar10" else 28, padding=4))
-        steps += [] if inputs.source == "mnist" else [transforms.RandomHorizontalFlip()]
-    return transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(inputs.mean, inputs.std)])
-
-
-def open_images(inputs: Inputs, root: str, train: bool, augment: bool) -> Any:
-    """A named dataset."""
-    kind: Any = IMAGES[inputs.source]
-    transform = image_transform(inputs, augment)
-    return kind(train, transform) if inputs.source == "digits" else kind(root, train, transform)
+    def class_numbers(self, source: Any, table: Table) -> Array:
+        """The numbers of a table's classes."""
+        found = np.array(label_numbers(table.values, self.classes))
+        if (found < 0).any():
+            unknown = {str(value): i for i, value in reversed(list(enumerate(table.values))) if found[i] < 0}
+            names = shown(sorted(unknown), 5)
+            where = f"{source}, column {table.target}: expected targets among {shown(self.classes)}"
+            raise ValueError(f"{where}; got {names} ({table.place(min(unknown.values()))})")
+        return found
 
 
-def read_rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """The names of a CSV file's columns, and its rows, some at a time; columns without names are called 0, 1, 2.
+class Samples(NamedTuple):
+    """What a training learns from, and what is held out."""
 
-    "-" is the standard input.  Cells are parted by commas, semicolons or tabs, whichever the first line has most of.
-    """
-    try:
-        yield from _rows(path)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text in UTF-8: {error}") from error
-
-
-def _rows(path: str | Path) -> Iterator[tuple[list[str], list[list[str]]]]:
-    source = sys.stdin.fileno() if path == "-" else path
-    with open(source, newline="", encoding="utf-8-sig", closefd=path != "-") as file:
-        head = file.readline()
-        delimiter = max(",;\t", key=lambda each: len(next(csv.reader([head], delimiter=each), [])))
-        reader = csv.reader(itertools.chain([head], file), delimiter=delimiter)
-        first = next(reader, None)
-        if not first:
-            raise ValueError(f"{path} is empty")
-        names = [name.strip() for name in first]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        rows: list[list[str]] = []
-        if all(_is_number(cell) for cell in first):
-            names, rows, twice = [str(i) for i in range(len(first))], [first], None
-        if twice is not None:
-            raise ValueError(f"{path} has two columns {twice}")
-        if not rows and 2 * sum(map(_is_number, first)) > len(first):
-            warnings.warn(f"{path}: its first line is taken as names of columns: {', '.join(names)}", stacklevel=3)
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(names):
-                raise ValueError(f"{path}, line {reader.line_num}: expected {len(names)} cells, got {len(row)}")
-            rows.append(row)
-            if len(rows) == CHUNK:
-                yield names, rows
-                rows = []
-        if rows:
-            yield names, rows
+    train: Any
+    held_out: Any
+    inputs: Inputs
+    features: int  # numbers of a sample
+    fingerprint: str  # of all samples
 
 
-def targets_of(path: Path, target: str, values: Array) -> Array:
-    """Targets that are numbers, as float64."""
-    found = values.astype(np.float64)
-    if not np.isfinite(found).all():
-        raise ValueError(f"{path}, column {target}: expected finite numbers, got {found[~np.isfinite(found)][0]}")
-    return found
+class Kind(Protocol):
+    """A row of the table."""
+
+    @property
+    def layers(self) -> list[int]:
+        """Sizes of the hidden layers, where the command does not say them."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the data, where the command does not say."""
+
+    @property
+    def pictures(self) -> bool:
+        """Whether samples can be shown as pictures."""
+
+    def split(self, options: Namespace) -> Samples:
+        """What `fastnn train` needs."""
+
+    def known(self, options: Namespace, inputs: Inputs) -> Any:
+        """Batches of inputs and true targets, these in their own unit."""
+
+    def prepared(self, file: str, inputs: Inputs) -> Iterator[tuple[Array, Place]]:
+        """A file's rows as the network takes them, some at a time, and where each stands."""
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+@dataclass(frozen=True)
+class Images:
+    """A dataset of images that has a name; its files are downloaded where they are missing."""
+
+    dataset: Callable[..., Any]
+    shape: tuple[int, int, int]
+    mean: list[float]  # of the training images' channels
+    std: list[float]
+    layers: list[int]
+    epochs: int
+    root: bool = True  # whether it takes the folder of its files
+    crop: bool = True  # moved at random to learn from
+    flip: bool = True  # mirrored
+    pictures: bool = True
+
+    def _transform(self, inputs: Inputs, augment: bool) -> transforms.Compose:
+        steps: list[Any] = [transforms.RandomCrop(self.shape[0], padding=4)] if augment and self.crop else []
+        steps += [transforms.RandomHorizontalFlip()] if augment and self.flip else []
+        return transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(inputs.mean, inputs.std)])
+
+    def _open(self, root: str, inputs: Inputs, train: bool, augment: bool) -> Any:
+        transform = self._transform(inputs, augment)
+        found = self.dataset(root, train, transform) if self.root else self.dataset(train, transform)
+        if found.data.shape[1:] != self.shape:
+            expected = f"images of {self.shape}, got {found.data.shape[1:]}"
+            raise ValueError(f"{root}: expected {self.dataset.__name__}'s {expected}")
+        return found
+
+    def split(self, options: Namespace) -> Samples:
+        """Training and test images."""
+        inputs = Inputs(options.data, self.mean, self.std)
+        train = self._open(options.root, inputs, True, not options.no_augment)
+        held_out = self._open(options.root, inputs, False, False)
+        inputs.classes = train.classes
+        parts = [train.data, train.targets, held_out.data, held_out.targets]
+        return Samples(train, held_out, inputs, math.prod(self.shape), fingerprint("", parts))
+
+    def known(self, options: Namespace, inputs: Inputs) -> Any:
+        """The test images."""
+        return data.DataLoader(self._open(options.root, inputs, False, False), CHUNK)
+
+    def prepared(self, file: str, inputs: Inputs) -> Iterator[tuple[Array, Place]]:
+        """Images in an NPZ file."""
+        if format_of(file) != ".npz":
+            raise ValueError(f"the model learned from images ({inputs.source}): expected an NPZ file with an array x")
+        x = features(file, load_arrays(file, ["x"])[0])
+        if x.shape[1:] != self.shape and (*x.shape[1:], 1) != self.shape:
+            raise ValueError(f"{file}: expected images x (N, {str(self.shape)[1:]}, got shape {x.shape}")
+        if x.dtype != np.uint8 and x.dtype.kind != "f":
+            raise ValueError(f"{file}: expected images of bytes, or of floats in [0, 1], got {x.dtype}")
+        prepare = self._transform(inputs, augment=False)
+        for start in range(0, len(x), CHUNK):
+            part, place = x[start : start + CHUNK].reshape(-1, *self.shape), row_of(start)
+            if part.dtype != np.uint8:
+                check_finite(file, part, place)
+                outside = ((part < 0) | (part > 1)).any((1, 2, 3))
+                if outside.any():
+                    raise ValueError(f"{file}: expected floats in [0, 1], got others in {place(int(outside.argmax()))}")
+            yield prepare(part), place
 
 
-def numbers(path: str | Path, names: Sequence[str], rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> Array:
-    """Columns of a table as float64."""
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        raise ValueError(f"{path} has no column {', '.join(missing)}; it has {', '.join(names)}")
-    places = [list(names).index(name) for name in wanted]
-    try:
-        found = np.array([[float(row[i]) for i in places] for row in rows]).reshape(len(rows), len(places))
-        if np.isfinite(found).all():
-            return found
-    except ValueError:
-        pass
-    cells = ((name, row[i]) for row in rows for name, i in zip(wanted, places, strict=True))
-    column, cell = next(each for each in cells if not _is_number(each[1]) or not np.isfinite(float(each[1])))
-    got = repr(cell) if cell else "an empty cell"
-    raise ValueError(f"{path}, column {column}: expected numbers, got {got}")
+class Format(NamedTuple):
+    """How files of rows are read whose names end alike."""
+
+    whole: Callable[..., Table]  # with known targets
+    parts: Callable[..., Iterator[tuple[Array, Place]]]  # without them
 
 
-def read_table(
-    path: Path, target: str | None, ignore: Sequence[str] = (), wanted: Sequence[str] | None = None
-) -> tuple[list[str], str, Array, Array]:
-    """Names of the inputs' columns, the target's, inputs (N, D), and targets (N,) as text or numbers.
-
-    The inputs are the columns that are `wanted`, or all but those to `ignore`.
-    """
-    if path.suffix == ".npz":
-        return _read_arrays(path, target)
-    parts = list(read_rows(path))
-    if not parts:
-        raise ValueError(f"{path} has no rows")
-    names = parts[0][0]
-    target = target or names[-1]
-    for name in (target, *ignore):
-        if name not in names:
-            raise ValueError(f"{path} has no column {name}; it has {', '.join(names)}")
-    columns = [name for name in names if name != target and name not in ignore] if wanted is None else list(wanted)
-    if not columns:
-        raise ValueError(f"{path} has no column to learn {target} from; it has {', '.join(names)}")
-    x = np.concatenate([numbers(path, names, rows, columns) for _, rows in parts])
-    at = names.index(target)
-    values = np.array([row[at].strip() for _, rows in parts for row in rows])
-    if "" in values:
-        raise ValueError(f"{path}, column {target}: expected targets, got an empty cell")
-    return columns, target, x, values
+FORMATS = {
+    ".csv": Format(read_csv, read_csv_parts),
+    ".tsv": Format(read_csv, read_csv_parts),
+    ".npz": Format(read_npz, read_npz_parts),
+}
 
 
-def _read_arrays(path: Path, target: str | None) -> tuple[list[str], str, Array, Array]:
-    target = target or "y"
-    arrays = load_arrays(path)
-    if "x" not in arrays or target not in arrays:
-        raise ValueError(f"{path}: expected arrays 'x' and {target!r}, got {', '.join(arrays) or 'none'}")
-    x, y = arrays["x"], arrays[target]
-    if x.dtype.kind not in "biuf" or x.ndim < 2 or len(y) != len(x) or y.ndim != 1:
-        raise ValueError(
-            f"{path}: expected x (N, ...) of numbers and {target} (N,), got shapes {x.shape} and {y.shape}"
-        )
-    x = x.reshape(len(x), -1)
-    if not np.isfinite(x).all():
-        raise ValueError(f"{path}: expected finite numbers in x, got {x[~np.isfinite(x)][0]}")
-    return [str(i) for i in range(x.shape[1])], target, x, y
+def format_of(file: str) -> str:
+    """A name of `FORMATS`, or ""; the standard input and files of other names hold CSV when they are predicted."""
+    suffix = Path(file).suffix.lower()
+    return suffix if suffix in FORMATS else ""
 
 
-def load_arrays(path: Path) -> dict[str, Array]:
-    """The arrays of an NPZ file; none of them may hold Python objects."""
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+class Tables:
+    """Rows of numbers in a file, with a column of targets."""
+
+    layers: list[int] = [128, 64]  # noqa: RUF012
+    epochs = 60
+    pictures = False
+
+    def split(self, options: Namespace) -> Samples:
+        """Four fifths of the rows to learn from, and a fifth to hold out."""
+        path = Path(options.data)
+        header = {"yes": True, "no": False}.get(options.header)
+        table = FORMATS[format_of(options.data)].whole(path, options.target, options.ignore, None, header)
+        try:
+            classes = classes_of(table.values, options.task, table.place)
+        except ValueError as error:
+            raise ValueError(f"{path}, column {table.target}: {error}") from error
+        told(path, table, classes)
+        if len(table.x) < 5:
+            raise ValueError(f"{path}: expected at least 5 rows, one of which is held out, got {len(table.x)}")
+        inputs = Inputs("table", [], [], table.columns, table.target, classes, header=table.header)
+        if classes:
+            targets = inputs.class_numbers(path, table)
+            learned, held_out = split_rows(path, table, len(table.x), options.seed, targets, classes)
+        else:
+            numbers = numbers_of(path, table)
+            learned, held_out = split_rows(path, table, len(table.x), options.seed)
+            mean, std = moments(numbers[learned])
+            inputs.target_mean, inputs.target_std = float(mean), float(std)
+            targets = inputs.scaled_targets(path, numbers, table.place)
+        mean, std = moments(table.x[learned])  # what is held out says nothing, not even by its mean
+        inputs.mean, inputs.std = mean.tolist(), std.tolist()
+        whole = data.TensorDataset(inputs.scaled(path, table.x, table.place), targets)
+        known = fingerprint("\n".join([table.target, *table.columns, *map(str, table.values)]), [table.x])
+        return Samples(data.Subset(whole, learned), data.Subset(whole, held_out), inputs, len(table.columns), known)
+
+    def known(self, options: Namespace, inputs: Inputs) -> Any:
+        """All rows of a file."""
+        whole = FORMATS[format_of(options.data)].whole
+        table = whole(Path(options.data), inputs.target, (), inputs.columns, inputs.header)
+        told(options.data, table, inputs.classes)
+        if inputs.classes:
+            targets = inputs.class_numbers(options.data, table)
+        else:
+            targets = numbers_of(options.data, table).reshape(-1, 1)
+        return [(inputs.scaled(options.data, table.x, table.place), targets)]
+
+    def prepared(self, file: str, inputs: Inputs) -> Iterator[tuple[Array, Place]]:
+        """Rows without targets."""
+        parts = FORMATS[format_of(file) or ".csv"].parts
+        for x, place in parts(file, inputs.columns or [str(i) for i in range(len(inputs.mean))], inputs.header):
+            yield inputs.scaled(file, x, place), place
 
 
-def _label(value: Any) -> str | float:
-    """What makes a class: 1 and 1.0 are one."""
-    return float(value) if _is_number(str(value)) else str(value)
+KINDS: dict[str, Kind] = {
+    "digits": Images(data.Digits, (8, 8, 1), [0.3053], [0.3760], [128, 64], 30, root=False, crop=False, flip=False),
+    "mnist": Images(data.MNIST, (28, 28, 1), [0.1307], [0.3081], [512, 256], 15, flip=False),
+    "fashion_mnist": Images(data.FashionMNIST, (28, 28, 1), [0.2860], [0.3530], [512, 256], 20),
+    "cifar10": Images(data.CIFAR10, (32, 32, 3), [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616], [1024, 512], 30),
+    "table": Tables(),
+}
+NAMED = [name for name in KINDS if name != "table"]
 
 
-def classes_of(values: Array, task: str) -> list[str]:
-    """The classes' names in order, or none if the values are to be predicted as numbers."""
-    texts = {_label(value): str(value) for value in values[::-1]}.values()  # each named as it came first
-    words = sorted(text for text in texts if not _is_number(text))
-    if task == "auto" and words and 2 * sum(_is_number(str(value)) for value in values) > len(values):
-        raise ValueError(f"expected numbers, or classes, got numbers and {words[0]!r}; --task says which they are")
-    if task == "auto" and words and len(values) > MOST_CLASSES and 2 * len(texts) > len(values):
-        raise ValueError(f"expected classes, got {len(texts)} different texts in {len(values)} rows; see --task")
-    whole = not words and all(float(text).is_integer() for text in texts)
-    if task == "regression" or (task == "auto" and not words and not (whole and len(texts) <= MOST_CLASSES)):
-        if words:
-            raise ValueError(f"expected numbers to predict, got {words[0]!r}")
-        return []
-    names = sorted(texts, key=float) if whole else sorted(texts)
-    if len(names) < 2:
-        raise ValueError(f"expected at least two classes, got {len(names)}")
-    return names
+def kind_of(source: str) -> str:
+    """The name of the kind of data that --data names."""
+    if source in NAMED:
+        return source
+    if not format_of(source):
+        raise ArgumentTypeError(f"--data: expected {', '.join(NAMED)}, a .csv, .tsv or .npz file, got {source!r}")
+    return "table"
+
+
+def told(path: Any, table: Table, classes: list[str]) -> None:
+    """Say in a line what a table's parts were taken for."""
+    named = {True: "names of columns in its first line, ", False: "no names of columns, ", None: ""}[table.header]
+    task = f"{len(classes)} classes {shown(classes)}" if classes else "numbers"
+    line = f"{path}: {named}{len(table.x)} rows, inputs {shown(table.columns)}, target {table.target}: {task}"
+    print(line, file=sys.stderr)
+
+
+def split_rows(
+    path: Path, table: Table, count: int, seed: int, targets: Array | None = None, classes: list[str] | None = None
+) -> tuple[Array, Array]:
+    """The rows to learn from, and those that are held out; of each class a row at least is learned from."""
+    learned, held_out = (np.asarray(part.indices) for part in data.random_split(range(count), [0.8, 0.2], rng=seed))
+    for number, name in enumerate(classes or []):
+        mine = np.asarray(targets) == number
+        if not mine[learned].any():
+            first = held_out[mine[held_out]][0]
+            learned, held_out = np.append(learned, first), held_out[held_out != first]
+            warnings.warn(
+                f"{path}: class {name} occurs among the held-out rows alone: {table.place(int(first))} is "
+                "learned from, not held out",
+                stacklevel=2,
+            )
+    if not len(held_out):
+        raise ValueError(f"{path}: expected classes of more than one row, to hold one out")
+    return learned, held_out
+
+
+def fingerprint(text: str, arrays: list[Array]) -> str:
+    """What tells these data from others."""
+    found = hashlib.sha256(text.encode(errors="surrogateescape"))
+    for array in arrays:
+        found.update(f"{array.shape} {array.dtype}".encode())
+        for start in range(0, len(array), CHUNK):
+            found.update(np.ascontiguousarray(array[start : start + CHUNK]).tobytes())
+    return found.hexdigest()

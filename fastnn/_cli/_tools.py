@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ._csv import is_number, read_rows
 from ._options import add_command, at_least, report
 
 
@@ -134,6 +134,7 @@ def least_time(call: Any, seconds: float = 0.15) -> float:
 def plot(options: Namespace) -> int:
     """`fastnn plot`."""
     from ..plot import activation, history
+    from ..plot._figure import save_figure
 
     given = options.names
     if not Path(options.out).suffix:
@@ -141,18 +142,21 @@ def plot(options: Namespace) -> int:
     if options.what == "history" and len(given) > 1:
         raise ArgumentTypeError(f"expected one history, got {len(given)} files")
     figure = activation(*given) if options.what == "activation" else history(read_history(Path(given[0])))
-    figure.savefig(options.out, dpi=120)
+    save_figure(figure, options.out)
     print(options.out)
     return 0
 
 
 def read_history(path: Path) -> dict[str, list[float]]:
-    """The columns of a CSV file that `CSVLogger` wrote."""
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or "epoch" not in rows[0]:
+    """The columns of a CSV file that `CSVLogger` wrote, where nan and inf are numbers too."""
+    parts = list(read_rows(path, header=True))
+    names, rows = parts[0][0], [row for _, part in parts for row in part]
+    if "epoch" not in names or not rows:
         raise ValueError(f"{path} is not a history: it has no column 'epoch'")
-    try:
-        return {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
-    except (TypeError, ValueError):  # a cell that is missing, or no number
-        raise ValueError(f"{path} is not a history: it has cells that are no numbers") from None
+    for row in rows:
+        for name, cell in zip(names, row, strict=True):
+            if not is_number(cell) and cell not in ("nan", "inf", "-inf"):
+                place = f"{cell!r} in line {row.line}, column {name}"
+                raise ValueError(f"{path} is not a history: it has cells that are no numbers: {place}")
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    return {name: list(map(float, cells)) for name, cells in columns if name != "epoch"}

@@ -12,23 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, functional, metrics
 from .._check import Array
 from .._replace import replacing
 from ._options import add_command, add_output, report
 from ._saved import Predictor, load_model
-from ._sources import (
-    CHUNK,
-    IMAGES,
-    Inputs,
-    image_transform,
-    load_arrays,
-    numbers,
-    open_images,
-    read_rows,
-    read_table,
-    targets_of,
-)
+from ._sources import KINDS, NAMED, Inputs, kind_of
+from ._tasks import task_of
 
 
 def add_commands(commands: Any) -> None:
@@ -42,7 +31,9 @@ def add_commands(commands: Any) -> None:
         "  fastnn evaluate run/model.safetensors --data later.csv\n",
     )
     parser.add_argument("model", help="what `fastnn train` wrote: model.safetensors")
-    parser.add_argument("--data", required=True, help=f"{', '.join(IMAGES)} (their test images), a CSV or an NPZ file")
+    parser.add_argument(
+        "--data", required=True, help=f"{', '.join(NAMED)} (their test images), a .csv, .tsv or .npz file"
+    )
     parser.add_argument("--root", default="data", help="folder of the datasets' files (%(default)s)")
     add_output(parser)
     parser = add_command(
@@ -61,23 +52,12 @@ def add_commands(commands: Any) -> None:
 
 def evaluate(options: Namespace) -> int:
     """Loss and metrics."""
+    kind = kind_of(options.data)
     model, inputs = load_model(Path(options.model))
-    if options.data in IMAGES:
-        if options.data != inputs.source:
-            raise ValueError(f"the model learned from {inputs.source}, not from {options.data}")
-        images = open_images(inputs, options.root, False, False)
-        batches: Any = data.DataLoader(images, CHUNK)
-    else:
-        if inputs.source != "table":
-            raise ValueError(f"the model learned from {inputs.source}, not from {options.data}")
-        _, _, x, values = read_table(Path(options.data), inputs.target, wanted=inputs.columns)
-        known = values if inputs.classes else targets_of(Path(options.data), inputs.target, values)
-        targets = inputs.targets(known) if inputs.classes else known.reshape(-1, 1)
-        batches = [(inputs.scaled(x), targets)]
-    measures: dict[str, metrics.Metric] = {"accuracy": metrics.Accuracy()} if inputs.classes else {
-        "r2": metrics.R2Score(), "mae": metrics.MeanAbsoluteError()
-    }  # fmt: skip
-    loss = functional.cross_entropy if inputs.classes else functional.mse_loss
+    if kind != inputs.source:
+        raise ValueError(f"the model learned from {inputs.source}, not from {options.data}")
+    batches = KINDS[kind].known(options, inputs)
+    loss, measures = task_of(inputs).criterion(), task_of(inputs).measured()
     predictor, total, count = Predictor(model, inputs), 0.0, 0
     for batch, target in batches:
         output = predictor(batch)
@@ -89,70 +69,41 @@ def evaluate(options: Namespace) -> int:
     return 0
 
 
-def _chunks(file: str, inputs: Inputs) -> Iterator[Array]:
-    """Rows to predict, some at a time."""
-    if file.endswith(".npz"):
-        arrays = load_arrays(Path(file))
-        if "x" not in arrays:
-            raise ValueError(f"{file}: expected an array 'x', got {', '.join(arrays) or 'none'}")
-        x = arrays["x"]
-        if x.ndim < 2 or x.dtype.kind not in "biuf":
-            raise ValueError(f"{file}: expected x (N, ...) of numbers, got shape {x.shape} and dtype {x.dtype}")
-        yield from (x[i : i + CHUNK] for i in range(0, len(x), CHUNK))
-        return
-    for names, rows in read_rows(file):
-        yield numbers(file, names, rows, inputs.columns)
-
-
 def _scores(file: str, model: Any, inputs: Inputs) -> Iterator[Array]:
+    """What the model says of a file's rows, some at a time."""
     predictor = Predictor(model, inputs)
-    if inputs.source in IMAGES:
-        if not file.endswith(".npz"):
-            raise ValueError(f"the model learned from images ({inputs.source}): expected an NPZ file with an array x")
-        prepare = image_transform(inputs, augment=False)
-        for images in _chunks(file, inputs):
-            if images.dtype != np.uint8 and images.dtype.kind != "f":
-                raise ValueError(f"{file}: expected images of bytes, or of floats in [0, 1], got {images.dtype}")
-            yield predictor(prepare(images[..., None] if images.ndim == 3 else images))
-        return
-    for x in _chunks(file, inputs):
-        yield predictor(inputs.scaled(x.reshape(len(x), -1)))
+    for x, place in KINDS[inputs.source].prepared(file, inputs):
+        try:
+            yield predictor(x, place)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from error
 
 
 def predict(options: Namespace) -> int:
     """Rows in, predictions out, without holding either file."""
-    if options.out != "-" and not options.out.endswith((".csv", ".npz")):
+    out = options.out.lower()
+    if out != "-" and not out.endswith((".csv", ".npz")):
         raise ArgumentTypeError(f"--out: expected a .csv or an .npz file, or -, got {options.out!r}")
     model, inputs = load_model(Path(options.model))
     scores = _scores(options.file, model, inputs)
-    if options.out.endswith(".npz"):
-        parts = list(scores)
-        output = np.concatenate(parts) if parts else np.empty((0, len(inputs.classes) or 1), np.float32)
-        arrays = {"output": output}
-        if inputs.classes:
-            arrays |= {"label": output.argmax(1), "classes": np.array(inputs.classes)}
-        with replacing(options.out) as temporary, open(temporary, "wb") as packed:
-            np.savez(packed, **arrays)  # type: ignore[arg-type]
-        return 0
-    if options.out == "-":
+    if out == "-":
         _write(sys.stdout, scores, inputs)
         return 0
-    with replacing(options.out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        _write(file, scores, inputs)
+    with replacing(options.out) as temporary:
+        if out.endswith(".npz"):
+            parts = [*scores] or [np.empty((0, task_of(inputs).outputs(inputs)), np.float32)]
+            with open(temporary, "wb") as packed:
+                np.savez(packed, **task_of(inputs).arrays(np.concatenate(parts), inputs))  # type: ignore[arg-type]
+        else:
+            with open(temporary, "w", newline="", encoding="utf-8") as file:
+                _write(file, scores, inputs)
     return 0
 
 
 def _write(file: Any, scores: Iterator[Array], inputs: Inputs) -> None:
-    """CSV: of classes the name and each probability, of numbers the number; nothing if the first rows fail."""
+    """CSV, of which nothing is written if the first rows fail."""
     scores = itertools.chain([part for part in [next(scores, None)] if part is not None], scores)
     writer = csv.writer(file, lineterminator="\n")
-    if not inputs.classes:
-        writer.writerow([inputs.target or "prediction"])
-        for part in scores:
-            writer.writerows([f"{value:.9g}"] for value in part[:, 0])
-        return
-    writer.writerow(["label", *inputs.classes])
+    writer.writerow(task_of(inputs).columns(inputs))
     for part in scores:
-        probability = functional.softmax(part, 1)
-        for label, row in zip(part.argmax(1), probability, strict=True):
-            writer.writerow([inputs.classes[label], *(f"{value:.6g}" for value in row)])
+        writer.writerows(task_of(inputs).rows(part, inputs))

@@ -1,0 +1,272 @@
+"""Tables in CSV files: their rows, which line names the columns, and cells that are numbers."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._check import Array
+from ._table import CHUNK, Place, Table, shown
+
+_PLAIN = re.compile(r"[0-9+\-.eE \t]*")
+_INDEX = ("", "Unnamed: 0")  # what pandas calls the numbers of its rows in a file
+
+
+class Row(list[str]):
+    """The cells of a row, and the number of the line where it begins: 0 for names that no line gives."""
+
+    def __init__(self, cells: Sequence[str], line: int):
+        super().__init__(cells)
+        self.line = line
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a number in the notation of CSV: digits, a point, an exponent, and nothing else."""
+    if not _PLAIN.fullmatch(text):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_rows(path: str | Path, header: bool | None = None) -> Iterator[tuple[Row, list[Row]]]:
+    """The names of a CSV file's columns, and its rows, some at a time; columns without names are called 0, 1, 2.
+
+    "-" is the standard input.  Cells are parted by commas, semicolons or tabs, whichever the first line has most of; in
+    a .tsv file by tabs.  `header` says whether the first line that is not blank names the columns; if it is None, the
+    lines tell.
+    """
+    rows = _rows(path)
+    first = next(rows, None)
+    if first is None:
+        raise ValueError(f"{path} is empty")
+    names, part = _named(path, first, list(itertools.islice(rows, CHUNK)), header)
+    yield names, part[:CHUNK]
+    while part := part[CHUNK:] + list(itertools.islice(rows, CHUNK)):
+        yield names, part[:CHUNK]
+
+
+def _rows(path: str | Path) -> Iterator[Row]:
+    """The rows that are not blank, each of as many cells as the first."""
+    source = sys.stdin.fileno() if path == "-" else path
+    with open(source, newline="", encoding="utf-8-sig", errors="surrogateescape", closefd=path != "-") as file:
+        lines = _lines(path, file)
+        blank, head = 0, ""
+        for head in lines:
+            if head.strip():
+                break
+            blank += 1
+        else:
+            return
+        delimiter = "\t" if str(path).lower().endswith(".tsv") else max(",;\t", key=lambda each: _count(head, each))
+
+        def rest() -> Iterator[str]:
+            yield head
+            yield from lines
+
+        reader = csv.reader(rest(), delimiter=delimiter, strict=True)
+        width = 0
+        while True:
+            line = blank + reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise ValueError(f"{path}, line {line}: {_cause(error)}") from error
+            if not cells or (width > 1 and len(cells) == 1 and not cells[0].strip()):
+                continue  # a blank line
+            width = width or len(cells)
+            if len(cells) != width:
+                raise ValueError(f"{path}, line {line}: expected {width} cells, got {len(cells)}")
+            yield Row(cells, line)
+
+
+def _lines(path: str | Path, file: Any) -> Iterator[str]:
+    """Lines of text; bytes that are none were escaped as surrogates."""
+    for number, line in enumerate(file, 1):
+        if "\0" in line:
+            raise ValueError(f"{path} is not text: NUL in line {number}, column {line.index(chr(0)) + 1}")
+        if not line.isascii():
+            try:
+                line.encode()
+            except UnicodeEncodeError as error:
+                byte, place = ord(line[error.start]) - 0xDC00, f"line {number}, column {error.start + 1}"
+                raise ValueError(f"{path} is not text in UTF-8: byte 0x{byte:02x} in {place}") from error
+        yield line
+
+
+def _count(line: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+    except csv.Error:  # which the reader of the whole file will tell of
+        return 0
+
+
+def _cause(error: csv.Error) -> str:
+    text = str(error)
+    if "unexpected end" in text:
+        return "a quote is opened and never closed"
+    if "field limit" in text:
+        return f"a cell has more than {csv.field_size_limit():,} characters; is a quote never closed?"
+    return text
+
+
+def _named(path: str | Path, first: Row, rows: list[Row], header: bool | None) -> tuple[Row, list[Row]]:
+    """The columns' names and the rows, of which the first line is one or not."""
+    if header is None:
+        header = not all(map(is_number, first)) or _names_columns(first, rows)
+    if not header:
+        return Row([str(i) for i in range(len(first))], 0), [first, *rows]
+    names = Row([name.strip() for name in first], first.line)
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path} has two columns {twice}")
+    if 2 * sum(map(is_number, first)) > len(first):
+        warnings.warn(f"{path}: its first line is taken as names of columns: {shown(names)}", stacklevel=2)
+    return names, rows
+
+
+def _names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a line of numbers names the columns: 0, 1, 2 as pandas counts them, years, or other than all below."""
+    if len(first) > 1 and _whole(first) == list(range(len(first))):
+        return True
+    if not rows:
+        return False
+    columns = list(zip(*rows, strict=True))
+    if any(not any(map(is_number, column)) for column in columns):  # nothing below this name is a number
+        return True
+    if len(first) > 1 and _are_years(first) and not all(map(_are_years, rows)):
+        return True
+    numbers = [float(cell) for cell in first]
+    if len(numbers) < 2 or any(a >= b for a, b in itertools.pairwise(numbers)):
+        return False
+    return all(_is_apart(number, column) for number, column in zip(numbers, columns, strict=True))
+
+
+def _whole(cells: Sequence[str]) -> list[int | None]:
+    return [int(cell) if cell.strip().isdecimal() else None for cell in cells]
+
+
+def _are_years(cells: Sequence[str]) -> bool:
+    """Whether these are years of our time that follow each other."""
+    values = _whole(cells)
+    start = values[0]
+    return start is not None and 1800 <= start <= 2200 and values == [start + i for i in range(len(values))]
+
+
+def _is_apart(number: float, column: Sequence[str]) -> bool:
+    """Whether a number is farther from a column's values than these spread."""
+    values = [float(cell) for cell in column if is_number(cell)]
+    low, high = min(values), max(values)
+    return number < low - (high - low) or number > high + (high - low)
+
+
+def numbers(path: str | Path, names: Sequence[str], rows: Sequence[Row], wanted: Sequence[str]) -> Array:
+    """Columns of a table as float64."""
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise ValueError(f"{path} has no column {shown(missing)}; it has {shown(names)}")
+    places = [list(names).index(name) for name in wanted]
+    cells = [row[i] for row in rows for i in places]
+    if _PLAIN.fullmatch("".join(cells)):
+        try:
+            found = np.array(list(map(float, cells))).reshape(len(rows), len(places))
+            if np.isfinite(found).all():
+                return found
+        except ValueError:
+            pass
+    for row in rows:
+        for name, i in zip(wanted, places, strict=True):
+            if not is_number(row[i]) or not math.isfinite(float(row[i])):
+                got = repr(row[i]) if row[i].strip() else "an empty cell"
+                finite = "finite " if is_number(row[i]) else ""
+                where = f"{path}, column {name or repr(name)}"
+                raise ValueError(f"{where}: expected {finite}numbers, got {got} in line {row.line}")
+    raise AssertionError
+
+
+def line_of(lines: Sequence[int]) -> Place:
+    """How rows are named that begin in these lines."""
+    return lambda i: f"line {lines[i]}"
+
+
+def read_csv(
+    path: Path,
+    target: str | None,
+    ignore: Sequence[str] = (),
+    wanted: Sequence[str] | None = None,
+    header: bool | None = None,
+) -> Table:
+    """All rows; the inputs are the columns that are `wanted`, or all but those to `ignore`."""
+    columns: list[str] = []
+    parts: list[Array] = []
+    values: list[str] = []
+    lines: list[int] = []
+    names: Row | None = None
+    for names, rows in read_rows(path, header):
+        if not columns:
+            target, columns = _chosen(path, names, rows, target, ignore, wanted)
+        at = names.index(str(target))
+        parts.append(numbers(path, names, rows, columns))
+        for row in rows:
+            if not row[at].strip():
+                where = f"{path}, column {target}"
+                raise ValueError(f"{where}: expected targets, got an empty cell in line {row.line}")
+            values.append(row[at].strip())
+            lines.append(row.line)
+    if names is None or not values:
+        raise ValueError(f"{path} has no rows")
+    return Table(columns, str(target), np.concatenate(parts), values, line_of(lines), names.line > 0)
+
+
+def _chosen(
+    path: Path,
+    names: Sequence[str],
+    rows: Sequence[Row],
+    target: str | None,
+    ignore: Sequence[str],
+    wanted: Sequence[str] | None,
+) -> tuple[str, list[str]]:
+    """The target's name and the inputs'."""
+    kept = [name for name in names if name not in ignore]
+    target = target or (kept[-1] if kept else names[-1])
+    for name in (target, *ignore):
+        if name not in names:
+            raise ValueError(f"{path} has no column {name or repr(name)}; it has {shown(names)}")
+    if wanted is not None:
+        return target, list(wanted)
+    columns = [name for name in kept if name != target]
+    for name in (target, *columns):
+        if name == "" or (name in _INDEX and _counts([row[list(names).index(name)] for row in rows])):
+            place = f"column {list(names).index(name) + 1}"
+            kind = f"is called {name!r} and counts the rows" if name else "has no name"
+            hint = f"--ignore '{name}' leaves it out; give it a name to learn from it"
+            raise ValueError(f"{path}: {place} {kind}, as pandas writes its index: {hint}")
+    if not columns:
+        raise ValueError(f"{path} has no column to learn {target} from; it has {shown(names)}")
+    return target, columns
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether cells are 0, 1, 2 ..., or 1, 2, 3 ..."""
+    return any(list(cells) == [str(start + i) for i in range(len(cells))] for start in (0, 1))
+
+
+def read_csv_parts(file: str, columns: Sequence[str], header: bool | None) -> Iterator[tuple[Array, Place]]:
+    """Columns of a file's rows, some at a time."""
+    for names, rows in read_rows(file, header):
+        x = numbers(file, names, rows, columns)
+        if rows:
+            yield x, line_of([row.line for row in rows])
