@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     with warnings.catch_warnings(), np.errstate(all="ignore"):  # what is not finite is refused where it matters
+        warnings.simplefilter("always", UserWarning)  # what is said of the data is said whatever the filters
         warnings.showwarning = lambda message, *_: _tell(options.command, str(message))
         return _run(parser, options)
 

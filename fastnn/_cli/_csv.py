@@ -125,6 +125,7 @@ def _cause(error: csv.Error) -> str:
 
 def _named(path: str | Path, first: Row, rows: list[Row], header: bool | None) -> tuple[Row, list[Row]]:
     """The columns' names and the rows, of which the first line is one or not."""
+    asked = header is not None
     if header is None:
         header = not all(map(is_number, first)) or _names_columns(first, rows)
     if not header:
@@ -133,37 +134,37 @@ def _named(path: str | Path, first: Row, rows: list[Row], header: bool | None) -
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"{path} has two columns {twice}")
-    if 2 * sum(map(is_number, first)) > len(first):
+    if not asked and 2 * sum(map(is_number, first)) > len(first):
         warnings.warn(f"{path}: its first line is taken as names of columns: {shown(names)}", stacklevel=2)
     return names, rows
 
 
 def _names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether a line of numbers names the columns: 0, 1, 2 as pandas counts them, years, or other than all below."""
-    if len(first) > 1 and _whole(first) == list(range(len(first))):
+    if len(first) > 1 and list(first) == [str(i) for i in range(len(first))]:
         return True
-    if not rows:
-        return False
     columns = list(zip(*rows, strict=True))
     if any(not any(map(is_number, column)) for column in columns):  # nothing below this name is a number
         return True
-    if len(first) > 1 and _are_years(first) and not all(map(_are_years, rows)):
-        return True
-    numbers = [float(cell) for cell in first]
-    if len(numbers) < 2 or any(a >= b for a, b in itertools.pairwise(numbers)):
+    if len(first) < 2 or not rows:
         return False
-    return all(_is_apart(number, column) for number, column in zip(numbers, columns, strict=True))
+    if _are_years(first) and not all(map(_are_years, rows)):
+        return True
+    values = [float(cell) for cell in first]
+    if any(a >= b for a, b in itertools.pairwise(values)):
+        return False
+    if all(map(_is_whole, first)) and any(not any(map(_is_whole, column)) for column in columns):
+        return True
+    return all(_is_apart(value, column) for value, column in zip(values, columns, strict=True))
 
 
-def _whole(cells: Sequence[str]) -> list[int | None]:
-    return [int(cell) if cell.strip().isdecimal() else None for cell in cells]
+def _is_whole(cell: str) -> bool:
+    return cell.strip().isdecimal()
 
 
 def _are_years(cells: Sequence[str]) -> bool:
-    """Whether these are years of our time that follow each other."""
-    values = _whole(cells)
-    start = values[0]
-    return start is not None and 1800 <= start <= 2200 and values == [start + i for i in range(len(values))]
+    """Whether these are different years of our time."""
+    return len(set(cells)) == len(cells) and all(_is_whole(cell) and 1800 <= int(cell) <= 2200 for cell in cells)
 
 
 def _is_apart(number: float, column: Sequence[str]) -> bool:

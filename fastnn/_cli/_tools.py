@@ -149,7 +149,11 @@ def plot(options: Namespace) -> int:
 
 def read_history(path: Path) -> dict[str, list[float]]:
     """The columns of a CSV file that `CSVLogger` wrote, where nan and inf are numbers too."""
-    parts = list(read_rows(path, header=True))
+    try:
+        parts = list(read_rows(path, header=True))
+    except ValueError as error:
+        broken = "it has lines of another length, or cells that are no numbers"
+        raise ValueError(f"{path} is not a history: {broken}: {error}") from error
     names, rows = parts[0][0], [row for _, part in parts for row in part]
     if "epoch" not in names or not rows:
         raise ValueError(f"{path} is not a history: it has no column 'epoch'")
