@@ -104,6 +104,8 @@ def test_a_first_line_of_numbers_is_a_row_among_its_like(capsys):
     write("counted.csv", "1,2,3\n4,5,6\n7,8,9\n")
     assert next(read_rows("counted.csv"))[0].line == 0
     write("text.csv", "1,2\ncat,3\ndog,4\n")  # no number is below 1
+    write("iris.csv", "5.1,3.5,3.5,setosa\n4.9,3,1.4,virginica\n")  # of numbers, names would not be one twice
+    assert [len(rows) for _, rows in read_rows("iris.csv")] == [2]
     with pytest.warns(UserWarning, match="text.csv: its first line is taken as names of columns: 1, 2"):
         assert next(read_rows("text.csv"))[0] == ["1", "2"]
 

@@ -125,26 +125,32 @@ def _cause(error: csv.Error) -> str:
 
 def _named(path: str | Path, first: Row, rows: list[Row], header: bool | None) -> tuple[Row, list[Row]]:
     """The columns' names and the rows, of which the first line is one or not."""
-    asked = header is not None
-    if header is None:
-        header = not all(map(is_number, first)) or _names_columns(first, rows)
-    if not header:
+    named = _names_columns(first, rows) if header is None else header
+    if not named:
         return Row([str(i) for i in range(len(first))], 0), [first, *rows]
     names = Row([name.strip() for name in first], first.line)
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"{path} has two columns {twice}")
-    if not asked and 2 * sum(map(is_number, first)) > len(first):
-        warnings.warn(f"{path}: its first line is taken as names of columns: {shown(names)}", stacklevel=2)
+    if header is None and 2 * sum(map(is_number, first)) > len(first):
+        taken = f"its first line is taken as names of columns: {shown(names)}"
+        warnings.warn(f"{path}: {taken}; with --header no it is a row", stacklevel=2)
     return names, rows
 
 
 def _names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a line of numbers names the columns: 0, 1, 2 as pandas counts them, years, or other than all below."""
+    """Whether a first line names the columns: text does, but for a number that stands twice; of numbers the lines tell.
+
+    Numbers name columns if they are 0, 1, 2 as pandas counts, if there is no number below one of them, if they are
+    years, if they are whole and rise over a column of decimals, or if they rise and are far from all that is below.
+    """
+    figures = [cell for cell in first if is_number(cell)]
+    if len(figures) < len(first):
+        return len(set(figures)) == len(figures)
     if len(first) > 1 and list(first) == [str(i) for i in range(len(first))]:
         return True
     columns = list(zip(*rows, strict=True))
-    if any(not any(map(is_number, column)) for column in columns):  # nothing below this name is a number
+    if any(not any(map(is_number, column)) for column in columns):
         return True
     if len(first) < 2 or not rows:
         return False
