@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn._cli import _train, main
+from fastnn._cli import _sources, _table, _train, main
 from fastnn._cli._csv import is_number, numbers, read_rows
 from fastnn._cli._labels import classes_of, label
-from fastnn._cli._table import moments
 
 RNG = np.random.default_rng(0)
 QUICK = ("--quiet", "--epochs", 1, "--layers", "4")
@@ -253,7 +252,7 @@ def test_output_is_utf_8_whatever_the_locale(capsys):
 
 def test_columns_keep_their_deviation_at_both_ends_of_float64():
     x = np.array([[1e-300, 1e300, 7.0, 0.1], [2e-300, -1e300, 7.0, 0.1], [3e-300, 1.5e308, 7.0, 0.1]])
-    mean, std = moments(x)
+    mean, std = _table.moments(x)
     np.testing.assert_allclose(mean[:1], 2e-300)
     np.testing.assert_allclose(std[:2], [np.sqrt(2 / 3) * 1e-300, np.std(x[:, 1] / 1e300) * 1e300])
     assert std[2:].tolist() == [1, 1]
@@ -591,3 +590,45 @@ def test_a_fault_that_nobody_foresaw_is_a_line_too(capsys, monkeypatch):
     assert told.startswith("fastnn train: KeyError: 'x' (")
     monkeypatch.setattr(_train, "make_network", lambda *_: bytearray(2**62))
     assert "out of memory" in refused(capsys, "train", "--data", "g.csv", *QUICK)
+
+
+class Waves:
+    """A kind of data that the program does not know: sequences, slow ones and fast ones."""
+
+    layers, epochs, pictures = [16], 40, False
+
+    def takes(self, name, source):
+        return source.startswith("waves:")
+
+    def make(self, count):
+        y = np.arange(count) % 2
+        return np.sin(np.arange(16) * (y[:, None] + 0.5) + RNG.normal(size=(count, 1))).astype(np.float32), y
+
+    def split(self, options):
+        parts = fastnn.data.random_split(fastnn.data.TensorDataset(*self.make(400)), [300, 100], rng=0)
+        return _sources.Samples(*parts, _sources.Inputs("waves", [], [], classes=["slow", "fast"]), 16, "the same")
+
+    def known(self, options, inputs):
+        return [self.make(50), self.make(30)]
+
+    def prepared(self, file, inputs):
+        yield self.make(int(file))[0], _table.row_of()
+
+
+def test_another_kind_of_data_is_a_row_of_the_table(capsys, monkeypatch):
+    monkeypatch.setitem(_sources.KINDS, "waves", Waves())
+    result = json.loads(run(capsys, "train", "--data", "waves:", "--quiet", "--json").out)
+    assert result["model"].startswith("16 - 16 - 2,")
+    assert result["epochs"] == 40
+    measured = json.loads(run(capsys, "evaluate", "run/model.safetensors", "--data", "waves:", "--json").out)
+    assert (measured["samples"], measured["accuracy"] > 0.9) == (80, True)
+    assert len(run(capsys, "predict", "run/model.safetensors", "7").out.splitlines()) == 8
+
+
+def test_options_that_cannot_be_honoured(capsys):
+    np.savez("t.npz", x=X, y=Y)
+    assert "t.npz has no lines" in refused(capsys, "train", "--data", "t.npz", "--header", "no", *QUICK)
+    for option in (("--target", "a"), ("--ignore", "a"), ("--header", "yes"), ("--task", "regression")):
+        with pytest.raises(SystemExit):
+            main(["train", "--data", "digits", *option])
+        assert f"{option[0]}: expected " in capsys.readouterr().err

@@ -58,6 +58,8 @@ def read_npz(
 ) -> Table:
     """Arrays x and `target` (y); the columns of x are called 0, 1, 2."""
     target = target or "y"
+    if header is not None and wanted is None:
+        raise ValueError(f"{path} has no lines, of which --header could say what the first is")
     x, y = load_arrays(path, ["x", target])
     if y.ndim != 1 or y.shape != features(path, x).shape[:1]:
         raise ValueError(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -60,6 +62,16 @@ def add_output(parser: Any) -> None:
     """--json and --quiet."""
     parser.add_argument("--json", action="store_true", help="one JSON object as the standard output")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, only the results")
+
+
+def check_folder(folder: Path, files: list[str]) -> None:
+    """Make the folder of the results, and see before the work that they can be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        if (folder / name).is_dir():
+            raise ValueError(f"{folder / name} is a folder, where a file is to be written")
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def report(values: dict[str, Any], as_json: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
@@ -41,16 +40,6 @@ class Checkpoint(Callback):
 def lasting(options: Namespace, fingerprint: str) -> dict[str, Any]:
     """What is written beside the state."""
     return {**{name: getattr(options, name) for name in LASTING}, "fingerprint": fingerprint}
-
-
-def check_folder(folder: Path, files: list[str]) -> None:
-    """Make the folder of the results, and see before the training that they can be written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in files:
-        if (folder / name).is_dir():
-            raise ValueError(f"{folder / name} is a folder, where a file is to be written")
-    with tempfile.TemporaryFile(dir=folder):
-        pass
 
 
 def read_options(folder: Path) -> dict[str, Any]:

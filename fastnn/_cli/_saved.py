@@ -114,14 +114,17 @@ def _check_inputs(inputs: Inputs, features: int, outputs: int) -> None:
 class Predictor:
     """What a saved model says of prepared inputs: scores of classes, or numbers in their own unit."""
 
-    def __init__(self, model: nn.Module, inputs: Inputs):
+    def __init__(self, model: nn.Module, inputs: Inputs, source: str):
         self.plan, self.inputs, self.task = freeze(model), inputs, task_of(inputs)
+        self.source, self.seen = source, 0
 
-    def __call__(self, x: Array, place: Place = row_of()) -> Array:  # noqa: B008
-        """(N, outputs)."""
+    def __call__(self, x: Array, place: Place | None = None) -> Array:
+        """(N, outputs); `place` says where the rows stand, which are counted otherwise."""
         output = self.task.finished(np.asarray(self.plan(x)), self.inputs)
         finite = np.isfinite(output).all(1)
         if not finite.all():
             at = int(finite.argmin())
-            raise ValueError(f"expected finite predictions, got {output[at].tolist()} for {place(at)}")
+            where = (place or row_of(self.seen))(at)
+            raise ValueError(f"{self.source}: expected finite predictions, got {output[at].tolist()} for {where}")
+        self.seen += len(output)
         return output

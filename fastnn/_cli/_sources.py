@@ -90,6 +90,9 @@ class Kind(Protocol):
     def pictures(self) -> bool:
         """Whether samples can be shown as pictures."""
 
+    def takes(self, name: str, source: str) -> bool:
+        """Whether --data means this kind, whose name in the table is `name`."""
+
     def split(self, options: Namespace) -> Samples:
         """What `fastnn train` needs."""
 
@@ -128,8 +131,17 @@ class Images:
             raise ValueError(f"{root}: expected {self.dataset.__name__}'s {expected}")
         return found
 
+    def takes(self, name: str, source: str) -> bool:
+        """Whether it is called so."""
+        return source == name
+
     def split(self, options: Namespace) -> Samples:
         """Training and test images."""
+        for flag, usual in (("target", None), ("ignore", []), ("header", "auto")):
+            if getattr(options, flag) != usual:
+                raise ArgumentTypeError(f"--{flag}: expected a table, got {options.data}, which has no columns")
+        if options.task == "regression":
+            raise ArgumentTypeError(f"--task: expected classification of {options.data}, got regression")
         inputs = Inputs(options.data, self.mean, self.std)
         train = self._open(options.root, inputs, True, not options.no_augment)
         held_out = self._open(options.root, inputs, False, False)
@@ -188,6 +200,10 @@ class Tables:
     epochs = 60
     pictures = False
 
+    def takes(self, name: str, source: str) -> bool:
+        """Whether it is a file of a known kind."""
+        return format_of(source) != ""
+
     def split(self, options: Namespace) -> Samples:
         """Four fifths of the rows to learn from, and a fifth to hold out."""
         path = Path(options.data)
@@ -241,16 +257,15 @@ KINDS: dict[str, Kind] = {
     "cifar10": Images(data.CIFAR10, (32, 32, 3), [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616], [1024, 512], 30),
     "table": Tables(),
 }
-NAMED = [name for name in KINDS if name != "table"]
+NAMED = [name for name, kind in KINDS.items() if isinstance(kind, Images)]
 
 
 def kind_of(source: str) -> str:
     """The name of the kind of data that --data names."""
-    if source in NAMED:
-        return source
-    if not format_of(source):
+    found = next((name for name, kind in KINDS.items() if kind.takes(name, source)), None)
+    if found is None:
         raise ArgumentTypeError(f"--data: expected {', '.join(NAMED)}, a .csv, .tsv or .npz file, got {source!r}")
-    return "table"
+    return found
 
 
 def told(path: Any, table: Table, classes: list[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._csv import is_number, read_rows
-from ._options import add_command, at_least, report
+from ._options import add_command, at_least, check_folder, report
 
 
 def add_commands(commands: Any) -> None:
@@ -79,6 +79,8 @@ def certify(options: Namespace) -> int:
 
     for module in ("scipy.special", "mpmath", "tqdm"):
         extra("fastnn certify", module)
+    if options.out:  # hours before it is written
+        check_folder(Path(options.out).parent, [Path(options.out).name])
     try:
         holds = run(options.names, options.stride, options.peers, options.out, options.quiet)
     except ValueError as error:  # a name that is none

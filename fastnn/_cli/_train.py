@@ -14,8 +14,8 @@ from .._extras import extra
 from .._mlp import OPTIMIZERS
 from .._random import manual_seed
 from ..training import CSVLogger, EarlyStopping, TensorBoard, Trainer
-from ._options import add_command, add_output, at_least, names, report, sizes
-from ._resume import WRITTEN, Checkpoint, check_folder, go_on, lasting, read_checkpoint
+from ._options import add_command, add_output, at_least, check_folder, names, report, sizes
+from ._resume import WRITTEN, Checkpoint, go_on, lasting, read_checkpoint
 from ._saved import make_network, save_model
 from ._sources import KINDS, NAMED, Inputs, kind_of
 from ._tasks import task_of

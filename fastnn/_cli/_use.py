@@ -58,7 +58,7 @@ def evaluate(options: Namespace) -> int:
         raise ValueError(f"the model learned from {inputs.source}, not from {options.data}")
     batches = KINDS[kind].known(options, inputs)
     loss, measures = task_of(inputs).criterion(), task_of(inputs).measured()
-    predictor, total, count = Predictor(model, inputs), 0.0, 0
+    predictor, total, count = Predictor(model, inputs, options.data), 0.0, 0
     for batch, target in batches:
         output = predictor(batch)
         total, count = total + float(loss(output, target)) * len(target), count + len(target)
@@ -71,12 +71,9 @@ def evaluate(options: Namespace) -> int:
 
 def _scores(file: str, model: Any, inputs: Inputs) -> Iterator[Array]:
     """What the model says of a file's rows, some at a time."""
-    predictor = Predictor(model, inputs)
+    predictor = Predictor(model, inputs, file)
     for x, place in KINDS[inputs.source].prepared(file, inputs):
-        try:
-            yield predictor(x, place)
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from error
+        yield predictor(x, place)
 
 
 def predict(options: Namespace) -> int:
