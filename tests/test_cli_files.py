@@ -435,6 +435,17 @@ def test_settings_are_compared_with_the_arrays(capsys, part, name, value, match)
     assert not os.path.exists("p.csv")
 
 
+def test_a_model_without_the_newest_settings_is_read(capsys):
+    trained(capsys)
+    expected = run(capsys, "predict", "run/model.safetensors", "g.csv").out
+    content = fastnn.load("run/model.safetensors")
+    del content["config"]["kind"], content["inputs"]["header"]
+    fastnn.save(content, "old.safetensors")
+    assert run(capsys, "predict", "old.safetensors", "g.csv").out == expected
+    told = refused(capsys, "predict", "run/checkpoint.safetensors", "g.csv")
+    assert "checkpoint.safetensors is a checkpoint" in told
+
+
 # trainings
 
 
@@ -558,6 +569,8 @@ def test_an_old_training_that_is_broken(capsys):
         ("model", {}, "sizes [2, 4, 2] take 16 weights, but there are 0 numbers"),
         ("optimizer", {}, "AdamW.load_state_dict"),
         ("history", 3, "does not hold this training's state"),
+        ("epoch", "one", "expected numbers of epochs and steps, got 'one'"),
+        ("data", [None], "expected the states of two loaders, got [None]"),
     ):
         fastnn.save({**state, name: value}, "run/checkpoint.safetensors")
         assert match in refused(capsys, *resume)

@@ -79,4 +79,5 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
 def _tell(command: str, message: str) -> None:
     """Say something in one line."""
-    print(f"fastnn {command}: {' '.join(message.splitlines())}", file=sys.stderr)
+    start, line = f"fastnn {command}", " ".join(message.splitlines())
+    print(line if line.startswith(start) else f"{start}: {line}", file=sys.stderr)

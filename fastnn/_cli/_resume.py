@@ -85,6 +85,11 @@ def read_checkpoint(options: Namespace, folder: Path, fingerprint: str, config: 
 def go_on(trainer: Trainer, state: dict[str, Any], folder: Path) -> None:
     """Take over a state, or tell which file does not hold one."""
     try:
+        counts = (state["epoch"], state["step"])
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise ValueError(f"expected numbers of epochs and steps, got {counts[0]!r} and {counts[1]!r}")
+        if not all(each is None or isinstance(each, dict) for each in state["data"]) or len(state["data"]) != 2:
+            raise ValueError(f"expected the states of two loaders, got {state['data']!r}")
         trainer.load_state_dict(state)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         path = os.fspath(folder / "checkpoint.safetensors")

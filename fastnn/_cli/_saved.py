@@ -83,6 +83,10 @@ def load_model(path: Path) -> tuple[nn.Module, Inputs]:
         model.load_state_dict(arrays)
     except (KeyError, TypeError, ValueError) as error:
         cause = f"it has no {error}" if isinstance(error, KeyError) else error
+        if "optimizer" in content:
+            raise ValueError(
+                f"{path} is a checkpoint, which --resume goes on from: expected the model.safetensors beside it"
+            ) from error
         raise ValueError(f"{path} was not written by `fastnn train`: {cause}") from error
     for name, array in model.state_dict().items():
         if not np.isfinite(array).all():
