@@ -482,7 +482,9 @@ def test_what_cannot_be_written_shows_before_the_training(capsys):
     assert contents() == {name: content for name, content in before.items() if name != "history.csv"}
     assert "g.csv: File exists" in refused(capsys, "train", "--data", "g.csv", *QUICK, "--out", "g.csv")
     os.mkdir("p.csv")
-    assert "p.csv: Is a directory" in refused(capsys, "predict", "run/model.safetensors", "g.csv", "--out", "p.csv")
+    told = refused(capsys, "predict", "run/model.safetensors", "g.csv", "--out", "p.csv")
+    assert "expected a regular file, or none, to replace; got" in told
+    assert "p.csv'" in told
 
 
 def test_an_older_training_stays_until_the_first_epoch_is_finished(capsys, monkeypatch):

@@ -73,7 +73,7 @@ def test_a_missing_extra_names_the_command(tmp_path):
     text = fastnn(
         "demo", cwd=tmp_path, code=1, PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     )
-    assert "fastnn demo needs matplotlib: pip install matplotlib" in text
+    assert "fastnn demo needs matplotlib: pip install matplotlib\n" in text
 
 
 def test_example(tmp_path):

@@ -291,7 +291,7 @@ def test_not_fitted():
 
 def test_without_scikit_learn():
     code = "import sys; sys.modules['sklearn'] = None\nimport fastnn\ntry:\n    fastnn.sklearn\nexcept ModuleNotFoundError as e: print(e)"
-    assert python("-c", code).strip() == "fastnn.sklearn needs sklearn: pip install scikit-learn"
+    assert python("-c", code).strip() == "fastnn.sklearn needs scikit-learn: pip install scikit-learn"
 
 
 @quick

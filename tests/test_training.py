@@ -253,6 +253,7 @@ def test_tensorboard(tmp_path):
 
 
 def test_progress_bar(capsys):
+    pytest.importorskip("tqdm")
     make(progress=True).fit(loader(), 2, [(X, Y)])
     shown = capsys.readouterr().err
     assert "epoch 2/2: 100%" in shown

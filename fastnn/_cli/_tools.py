@@ -77,8 +77,7 @@ def certify(options: Namespace) -> int:
     from .._certify import certify as run
     from .._extras import extra
 
-    for module in ("scipy.special", "mpmath", "tqdm"):
-        extra("fastnn certify", module)
+    extra("fastnn certify", "scipy.special", "mpmath", "tqdm")
     if options.out:  # hours before it is written
         check_folder(Path(options.out).parent, [Path(options.out).name])
     try:

@@ -26,8 +26,7 @@ def retrieve(name: str, url: str, md5: str, folder: Path) -> Path:
     ValueError
         If the file is not the one that was published.
     """
-    pooch = extra(f"{name}'s download", "pooch")
-    extra(f"{name}'s download", "tqdm")
+    pooch = extra(f"{name}'s download", "pooch", "tqdm")
     pooch.get_logger().setLevel("WARNING")  # the bar says enough
     file = url.rsplit("/", 1)[-1]
     try:

@@ -1,7 +1,7 @@
 """Pictures of functions, trainings and networks, drawn by matplotlib.
 
 Every function returns a matplotlib Figure, which notebooks show and `figure.savefig("name.png")` writes; none touches
-matplotlib's global state.  Needs the extra `fastnn[plot]`.
+matplotlib's global state.  Needs matplotlib.
 """
 
 from ._curves import activation, history

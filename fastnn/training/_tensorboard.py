@@ -33,7 +33,7 @@ class TensorBoard(Callback):
 
     Notes
     -----
-    Values of training and validation stand in one chart.  Needs tensorboardX, the extra `fastnn[train]`.
+    Values of training and validation stand in one chart.  Needs tensorboardX.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ class Trainer:
     callbacks : sequence of Callback
         `EarlyStopping`, `ModelCheckpoint`, `CSVLogger`, `TensorBoard`, or your own.
     progress : bool
-        Show a bar with the time that is left and the loss; needs tqdm, the extra `fastnn[train]`.
+        Show a bar with the time that is left and the loss; needs tqdm.
 
     Attributes
     ----------

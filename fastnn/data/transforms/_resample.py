@@ -80,7 +80,7 @@ class RandomRotation(Transform):
 
     Notes
     -----
-    Needs Pillow, the extra `fastnn[data]`.  What is not bytes is computed in float32.
+    Needs Pillow.  What is not bytes is computed in float32.
 
     Examples
     --------
@@ -146,7 +146,7 @@ class Resize(Transform):
 
     Notes
     -----
-    Needs Pillow, the extra `fastnn[data]`.  What is not bytes is computed in float32.
+    Needs Pillow.  What is not bytes is computed in float32.
 
     Examples
     --------
@@ -199,8 +199,8 @@ class RandomResizedCrop(Transform):
 
     Notes
     -----
-    Ten draws are tried for each image; if none fits, it is the middle with the nearest proportions.  Needs Pillow, the
-    extra `fastnn[data]`.  What is not bytes is computed in float32.
+    Ten draws are tried for each image; if none fits, it is the middle with the nearest proportions.  Needs Pillow.
+    What is not bytes is computed in float32.
 
     Examples
     --------
