@@ -143,6 +143,16 @@ def test_images_with_all_options(capsys):
     assert (np.array(labels) == Digits(train=False).targets).mean() > 0.9
 
 
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+def test_one_cycle_goes_with_every_optimizer(capsys, optimizer):
+    numbers_table()
+    run(capsys, "train", "--data", "t.csv", "--quiet", "--epochs", 2, "--optimizer", optimizer, "--scheduler", "onecycle")  # fmt: skip
+    with open("run/history.csv") as file:
+        rates = [float(row["lr"]) for row in csv.DictReader(file)]
+    assert len(set(rates)) == 2
+
+
+@pytest.mark.filterwarnings("default")
 def test_cifar_files(capsys, tmp_path):
     binary_root(tmp_path / "data", ["data_batch_1.bin", "test_batch.bin"], n=150)
     shown = run(capsys, "train", "--data", "cifar10", "--quiet", "--epochs", 2, "--layers", "32")
@@ -430,6 +440,7 @@ def test_a_new_training_forgets_the_checkpoint(capsys, tmp_path):
     assert "no/p.csv: No such file" in message
 
 
+@pytest.mark.filterwarnings("default")
 def test_first_lines(capsys):
     with open("quoted.csv", "w") as file:
         file.write('"a;b;c",price\n' + "1,2.5\n3,4.5\n" * 5)

@@ -503,12 +503,6 @@ def test_an_older_training_stays_until_the_first_epoch_is_finished(capsys, monke
     assert json.loads((Path("run") / "options.json").read_text())["seed"] == 1
 
 
-@pytest.mark.parametrize("optimizer", ["adadelta", "adagrad", "rmsprop", "adam", "sgd"])
-def test_onecycle_with_every_kind_of_optimizer(capsys, optimizer):
-    result, _ = trained(capsys, "g.csv", GOOD, "--optimizer", optimizer, "--scheduler", "onecycle", "--batch-size", 6)
-    assert result["epochs"] == 1
-
-
 def test_a_class_is_learned_from_even_if_it_has_one_row(capsys):
     rare = "".join(f"{i},{i},rare {i}\n" for i in range(8))
     result, told = trained(capsys, "t.csv", "a,b,y\n" + rare + ROWS)

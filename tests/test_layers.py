@@ -39,7 +39,7 @@ ALLOWED = {
     "sklearn": BASE | {"_extras", "_mlp", "autograd", "functional", "metrics", "nn", "optim", "training"},
     "training": BASE | {"_extras", "_replace", "autograd", "data", "io", "metrics", "nn", "optim"},
     "_anomaly": BASE | {"autograd", "nn"},
-    "_certify": BASE | {"_replace", "functional"},
+    "_certify": BASE | {"functional"},
     "_mlp": {"nn", "optim"},
     "_demo": BASE | {"_extras", "autograd", "data", "io", "metrics", "nn", "optim", "plot", "training"},
     "_cli": BASE

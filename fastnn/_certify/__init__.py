@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import _core
-from .._replace import replacing
 from ._formulas import Formula, Record
 from ._measure import Tally, slope_of, starts, tally, tally_double, value_of
 from ._peers import peers_of
@@ -74,9 +73,6 @@ def certify(
             print("  ".join(rows[-1]), flush=True)
     if out is not None:
         table = [HEAD, ("---",) * len(HEAD), *rows]
-        with replacing(out) as temporary:
-            Path(temporary).write_text(
-                "\n".join("| " + " | ".join(row) + " |" for row in table) + "\n", encoding="utf-8"
-            )
+        Path(out).write_text("\n".join("| " + " | ".join(row) + " |" for row in table) + "\n", encoding="utf-8")
     print(f"{_core.isa()}: {'every bound holds' if holds else 'BROKEN'}")
     return holds

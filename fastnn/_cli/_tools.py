@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentTypeError, Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .._replace import replacing
 from ._csv import is_number, read_rows
-from ._options import add_command, at_least, check_folder, report
+from ._options import add_command, at_least, report
 
 
 def add_commands(commands: Any) -> None:
@@ -78,10 +80,9 @@ def certify(options: Namespace) -> int:
     from .._extras import extra
 
     extra("fastnn certify", "scipy.special", "mpmath", "tqdm")
-    if options.out:  # hours before it is written
-        check_folder(Path(options.out).parent, [Path(options.out).name])
     try:
-        holds = run(options.names, options.stride, options.peers, options.out, options.quiet)
+        with replacing(options.out) if options.out else nullcontext() as out:  # what cannot be written shows at once
+            holds = run(options.names, options.stride, options.peers, out, options.quiet)
     except ValueError as error:  # a name that is none
         raise ArgumentTypeError(str(error)) from error
     return 0 if holds else 1

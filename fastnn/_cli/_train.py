@@ -71,9 +71,9 @@ def make_scheduler(options: Namespace, optimizer: optim.Optimizer, batches: int)
     """The learning rate's schedule over the training."""
     schedules, epochs = optim.lr_scheduler, options.epochs
     if options.scheduler == "onecycle":
-        moved = any(optimizer.defaults.get(name) for name in ("betas", "momentum"))
-        rate = optimizer.param_groups[0]["lr"]
-        return schedules.OneCycleLR(optimizer, rate, total_steps=epochs * batches, cycle_momentum=moved)
+        momentum = bool({"momentum", "betas"} & set(optimizer.defaults))  # what the schedule moves against the rate
+        lr, steps = optimizer.param_groups[0]["lr"], epochs * batches
+        return schedules.OneCycleLR(optimizer, lr, total_steps=steps, cycle_momentum=momentum)
     if options.scheduler == "cosine":
         return schedules.CosineAnnealingLR(optimizer, epochs)
     if options.scheduler == "step":
