@@ -495,7 +495,7 @@ def test_an_older_training_stays_until_the_first_epoch_is_finished(capsys, monke
         raise FloatingPointError("the loss is nan")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fastnn.training.Trainer, "evaluate", killed)
+        patch.setattr(fastnn.training.CSVLogger, "on_epoch_end", killed)
         assert "the loss is nan" in refused(capsys, "train", "--data", "g.csv", *QUICK, "--seed", 1)
     assert contents() == before
     trained(capsys, "g.csv", None, "--resume")
