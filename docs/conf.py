@@ -5,7 +5,7 @@ from pathlib import Path
 
 import fastnn
 from fastnn import plot
-from fastnn._certify import RECORDS
+from fastnn._records import ACTIVATIONS, LEARNED
 
 project = "fastnn"
 author = "the fastnn developers"
@@ -27,7 +27,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 PICTURES = Path(__file__).parent / "_pictures"
-DRAWN = {record.name: record.given for record in RECORDS}
+DRAWN = {record.name: record.given for record in [*ACTIVATIONS, *LEARNED]}
 
 
 def draw(app):

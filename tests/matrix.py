@@ -6,12 +6,13 @@ Run as a script in a subprocess, with the environment saying which.
 from __future__ import annotations
 
 import hashlib
+import itertools
 
 import numpy as np
-from ops import CASES, LEARNED
 
 import fastnn
-from fastnn import _core, nn
+from fastnn import nn
+from fastnn._records import RECORDS
 
 
 def strided(x):
@@ -22,54 +23,36 @@ def strided(x):
 
 
 def channels_last(x):
-    order = (0, *range(2, x.ndim), 1)
-    return np.moveaxis(np.ascontiguousarray(x.transpose(order)), -1, 1)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if x.ndim > 1 else x.copy()
 
 
 LAYOUTS = {"C": np.ascontiguousarray, "F": np.asfortranarray, "channels-last": channels_last, "strided": strided}
+SPLITS = {"whole": [], "halves": [32], "odd": [1, 2, 9, 40, 63]}
 
 
-def sample_wise(x, t, p):
-    """What treats each sample for itself, so that splits of the batch must not matter; x (N, 12, 50), p of 12 channels."""
-    for op, case in CASES:
-        yield getattr(fastnn, op.name)(x, **case)
-        saved = fastnn.relu(x) if _core.SAVES_Y[_core.ACTS[op.name]] else x
-        yield getattr(fastnn, op.name + "_backward")(t, saved, **case)
-    for act in LEARNED:
-        yield getattr(fastnn, act.name)(x, *[np.abs(p) + x.dtype.type(0.5)] * len(act.given))
-    yield fastnn.batch_norm(x, p, np.abs(p), p, p)
-    yield fastnn.layer_norm(x, (50,))
-    yield fastnn.rms_norm(x, (50,))
-    yield fastnn.group_norm(x, 4, p, p)
-    yield fastnn.instance_norm(x)
-    for dim in (1, 2):
-        yield fastnn.softmax(x, dim)
-        yield fastnn.log_softmax(x, dim)
-        yield fastnn.softmax_backward(t, x, dim)
-        yield fastnn.normalize(x, dim=dim)
-    yield fastnn.glu(x, 1)
-    yield fastnn.cross_entropy(x, np.argmax(t, 1), reduction="none")
-    yield fastnn.cross_entropy(x, fastnn.softmax(t, 1), reduction="none")
-    yield fastnn.mse_loss(x, t, reduction="none")
-    w = np.outer(np.linspace(-1, 1, 33), np.cos(np.arange(50))).astype(x.dtype)
-    for weight in (w, np.asfortranarray(w)):
-        yield fastnn.linear(x, weight)
-        yield fastnn.linear_backward(fastnn.linear(x, weight), x, weight)[0]
+def gradient_of(shape, dtype):
+    return np.asarray(np.random.default_rng(1).normal(size=shape), dtype)
 
 
-def whole_batch(x, t, p):
-    """What joins the samples."""
-    stats = fastnn.batch_norm_stats(x)
-    yield from stats
-    yield fastnn.batch_norm(x, None, None, p, p, training=True)
-    yield from fastnn.batch_norm_backward(t, x, *stats, p)
-    yield from fastnn.layer_norm_backward(t, x, *fastnn.layer_norm_stats(x, (50,)), np.ones(50, x.dtype))
-    yield from fastnn.group_norm_backward(t, x, *fastnn.group_norm_stats(x, 4), p)
-    yield from fastnn.linear_backward(t, x, np.ones((50, 50), x.dtype))
-    yield fastnn.cross_entropy(x, np.argmax(t, 1))
-    yield fastnn.mse_loss(x, t)
-    yield fastnn.dropout(x, 0.3, rng=3)
-    yield fastnn.dropout2d(x, 0.3, rng=3)
+def results(call, layout, cuts):
+    """Value and gradients: of the batch's parts, joined, where samples are independent; what joins them of the whole."""
+    laid = call.mapped(lambda array: layout(array) if array.ndim else array, lambda name: name in call.parts)
+    if call.joins:
+        value = laid.value()
+        yield value
+        if call.record.gradients:
+            yield from laid.gradients(gradient_of(np.shape(value), value.dtype)).values()
+        return
+    ends = [0, *cuts, len(call.input)]
+    parts = [slice(start, end) for start, end in itertools.pairwise(ends)]
+    yield np.concatenate([laid.part(part).value() for part in parts])
+    if not call.record.gradients:
+        return
+    value = call.value()
+    dy = layout(gradient_of(value.shape, value.dtype))
+    pieces = [laid.part(part).gradients(dy[part]) for part in parts]
+    for name, gradient in laid.gradients(dy).items():
+        yield np.concatenate([piece[name] for piece in pieces]) if name in call.parts else gradient
 
 
 def network(x):
@@ -92,20 +75,15 @@ def digest(layout, cuts):
         total.update(np.where(np.isnan(plain), plain.dtype.type(12345), plain).tobytes())
 
     for dtype in (np.float32, np.float64):
-        rng = np.random.default_rng(0)
-        x, t = (layout(rng.normal(0, 4, (64, 12, 50)).astype(dtype)) for _ in range(2))
-        p = rng.normal(size=12).astype(dtype)
-        parts = [list(sample_wise(a, b, p)) for a, b in zip(np.split(x, cuts), np.split(t, cuts), strict=True)]
-        for pieces in zip(*parts, strict=True):
-            add(np.concatenate(pieces))
-        for array in whole_batch(x, t, p):
-            add(array)
+        for record in RECORDS:
+            for variant in record.variants:
+                for array in results(record.call(record.batch, variant, dtype), layout, cuts):
+                    add(array)
+        x = layout(np.random.default_rng(0).normal(0, 4, (64, 12, 50)).astype(dtype))
         for run in network(x):
             add(np.concatenate([np.asarray(run(part)) for part in np.split(x, cuts)]))
     return total.hexdigest()
 
-
-SPLITS = {"whole": [], "halves": [32], "odd": [1, 2, 9, 40, 63]}
 
 if __name__ == "__main__":
     for layout_name, layout in LAYOUTS.items():

@@ -1,4 +1,4 @@
-"""The records of the element-wise functions, as tests and benchmarks use them."""
+"""The records of the element-wise functions, as their tests use them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import mpmath as mp
 
 from fastnn import nn
-from fastnn._certify import RECORDS, Record
-from fastnn._certify._formulas import Multiple
+from fastnn._records import ACTIVATIONS as OPS, LEARNED, Activation
+from fastnn._records._formulas import Multiple
+
+__all__ = ["BY_NAME", "CASES", "CASE_IDS", "LAYERS", "LEARNED", "OPS", "ROWS_BY_OPTION", "exact", "layer_of"]
 
 MULTIPLE = Multiple(mp.mp)
-OPS = [record for record in RECORDS if not record.learned]
-LEARNED = [record for record in RECORDS if record.learned]
 BY_NAME = {op.name: op for op in OPS}
 CASES = [(op, case) for op in OPS for case in op.cases]
 CASE_IDS = ["-".join([op.name, *(f"{k}={v}" for k, v in case.items())]) for op, case in CASES]
@@ -22,11 +22,11 @@ LAYERS = {name.lower(): getattr(nn, name) for name in nn.__all__}
 ROWS_BY_OPTION = {"gelu_tanh": ("gelu", {"approximate": "tanh"})}
 
 
-def exact(op: Record, x: Any, *parameters: Any, **options: Any) -> Any:
+def exact(op: Activation, x: Any, *parameters: Any, **options: Any) -> Any:
     """f(x) at mpmath's precision of now."""
     return op.value(MULTIPLE, x, *parameters, **options)
 
 
-def layer_of(op: Record) -> type[nn.Module]:
+def layer_of(op: Activation) -> type[nn.Module]:
     """The class in fastnn.nn."""
     return LAYERS[op.name.replace("_", "")]

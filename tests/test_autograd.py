@@ -108,27 +108,6 @@ def test_matmul(shapes):
     check_gradient(lambda a, b: a @ b, values(*shapes[0]), values(*shapes[1], seed=1))
 
 
-FUNCTIONS = {
-    "linear": (lambda x, w, b: fastnn.linear(x, w, b), (4, 3), (5, 3), (5,)),
-    "linear 3-D": (lambda x, w: fastnn.linear(x, w), (2, 4, 3), (5, 3)),
-    "softmax": (lambda x: fastnn.softmax(x, 0), (4, 3)),
-    "log_softmax": (lambda x: fastnn.log_softmax(x, dim=1), (4, 3)),
-    "cross_entropy": (lambda x: fastnn.cross_entropy(x, [0, 2, 1, 1], label_smoothing=0.1), (4, 3)),
-    "cross_entropy none": (lambda x: fastnn.cross_entropy(x, [0, 2, 1, 1], weight=[1, 2, 3], reduction="none"), (4, 3)),
-    "mse_loss": (lambda x, t: fastnn.mse_loss(x, t), (4, 3), (4, 3)),
-    "batch_norm": (lambda x, w, b: fastnn.batch_norm(x, None, None, w, b, training=True), (5, 3, 2), (3,), (3,)),
-    "batch_norm eval": (lambda x, w, b: fastnn.batch_norm(x, np.ones(3), np.full(3, 2.0), w, b), (5, 3), (3,), (3,)),
-    "dropout": (lambda x: fastnn.dropout(x, 0.4, rng=3), (40,)),
-    "dropout eval": (lambda x: fastnn.dropout(x, 0.4, training=False), (4,)),
-}
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_own_functions(name):
-    f, *shapes = FUNCTIONS[name]
-    check_gradient(f, *(values(*shape, seed=i) for i, shape in enumerate(shapes)))
-
-
 def test_a_network_and_its_shared_parts():
     fastnn.manual_seed(0)
     shared = nn.Linear(3, 3, dtype=np.float64)

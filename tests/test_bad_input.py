@@ -9,10 +9,11 @@ import os
 
 import numpy as np
 import pytest
-from ops import CASES
+from ops import CASES, LEARNED, layer_of
 
 import fastnn
 from fastnn import functional, nn, optim
+from fastnn._records import RECORDS
 
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings, strategies as st  # noqa: E402
@@ -164,19 +165,17 @@ def test_element_wise_functions_of_any_float_array(op, case, data):
     np.testing.assert_array_equal(out, plain)
 
 
-@pytest.mark.parametrize("name", ["relu", "gelu", "softmax", "layer_norm", "batch_norm", "dropout", "glu", "prelu"])
-@many
+WITH_OUT = [record for record in RECORDS if "out" in record.parameters]
+
+
+@pytest.mark.parametrize("record", WITH_OUT, ids=lambda record: record.name)
+@settings(many, max_examples=max(100, EXAMPLES // 3))
 @given(data=st.data())
-def test_out_of_any_kind(name, data):
+def test_out_of_any_kind(record, data):
     """Written as asked or refused; where it overlaps the input the result is that of a copy."""
-    x = data.draw(arrays(FLOATS[:3]))
-    extra = {
-        "softmax": (-1,), "layer_norm": (x.shape[-1:],), "batch_norm": (None, None, None, None, True), "dropout": (0.5, True),
-        "prelu": (0.25,),
-    }.get(name, ())  # fmt: skip
-    options = {"rng": 3} if name == "dropout" else {}
-    function = getattr(fastnn, name)
-    expected = call(function, (x.copy(), *extra), options)
+    x, function = data.draw(arrays(FLOATS[:3])), record.function
+    options = record.any_call(x.shape)
+    expected = call(function, (x.copy(),), options)
     if data.draw(st.booleans()) and x.ndim and x.flags.c_contiguous:
         room = np.zeros(x.size + 3, x.dtype)
         room[: x.size] = x.reshape(-1)
@@ -186,7 +185,7 @@ def test_out_of_any_kind(name, data):
     before = snapshot(out)
     try:
         with np.errstate(all="ignore"):
-            result = function(x, *extra, **options, out=out)
+            result = function(x, **options, out=out)
     except CLEAR as error:
         assert str(error)  # noqa: PT017
         assert snapshot(out) == before
@@ -216,22 +215,25 @@ def test_any_function_of_anything(name, data):
     call(function, args, kwargs)
 
 
-LAYERS = [nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.SwitchableNorm2d, nn.RMSNorm,
-          nn.Dropout, nn.PReLU, nn.Softmax, nn.Embedding, nn.Bilinear, nn.GLU, nn.Flatten, nn.CrossEntropyLoss, nn.MSELoss]  # fmt: skip
+LAYERS = sorted(
+    {layer.name for record in RECORDS for layer in record.layers}
+    | {layer_of(op).__name__ for op in LEARNED}
+    | {"Flatten"}
+)
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("name", LAYERS)
 @settings(many, max_examples=max(40, EXAMPLES // 4))
 @given(data=st.data())
-def test_layers_made_and_called_with_anything(layer, data):
+def test_layers_made_and_called_with_anything(name, data):
     """A size is drawn small: a layer of 2^70 features is refused for want of memory, which is no error of arguments."""
     sizes = st.one_of(st.integers(-1, 5), st.sampled_from([0.5, None, "x", (2, 3), True, math.nan, [], np.int64(3)]))
     args = data.draw(st.lists(sizes, max_size=4))
-    made = call(layer, args, {})
+    made = call(getattr(nn, name), args, {})
     if made is None:
         return
     state = {key: value.tobytes() for key, value in made.state_dict().items()}
-    inputs = [data.draw(things()) for _ in range(2 if "Loss" in layer.__name__ or layer is nn.Bilinear else 1)]
+    inputs = [data.draw(things()) for _ in range(2 if "Loss" in name or name == "Bilinear" else 1)]
     if call(made, inputs, {}) is None:
         assert {key: value.tobytes() for key, value in made.state_dict().items()} == state
 

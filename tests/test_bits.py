@@ -10,6 +10,7 @@ import scripts
 
 import fastnn
 from fastnn import _core
+from fastnn._records import BY_NAME
 
 HERE = Path(__file__).parent
 TIERS = [name for name, runs in _core.isa_tiers() if runs]
@@ -17,17 +18,22 @@ TEAMS = ["own", "openmp", "serial"]
 
 
 def run(**environment):
-    """What bits.py prints with these variables set."""
+    """What bits.py prints with these variables set: tier, team, threads, and the hash of everything."""
+    return printed(**environment)[0]
+
+
+def printed(**environment):
+    """The lines of bits.py in words: what ran, then a hash for each record."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
     command = [sys.executable, str(HERE / "bits.py")]
     done = subprocess.run(command, env=keep | environment, capture_output=True, text=True, check=True)
-    return done.stdout.split()
+    return [line.split() for line in done.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
 def reference():
-    """The hash of the best tier, one thread."""
-    return run(FASTNN_NUM_THREADS="1")[3]
+    """The hashes of the best tier, one thread, by record."""
+    return dict(printed(FASTNN_NUM_THREADS="1")[1:])
 
 
 @pytest.mark.parametrize("team", TEAMS)
@@ -35,17 +41,21 @@ def reference():
 def test_threads_and_teams(team, threads, reference):
     if team == "openmp" and not scripts.has_openmp():
         pytest.skip("no OpenMP runtime here")
-    _, ran, count, digest = run(FASTNN_NUM_THREADS=threads, FASTNN_THREADING=team)
+    (_, ran, count, _), *lines = printed(FASTNN_NUM_THREADS=threads, FASTNN_THREADING=team)
     assert (ran, count) == (team, threads)
-    assert digest == reference
+    assert dict(lines) == reference
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_tiers(tier, reference):
-    ran, _, _, digest = run(FASTNN_ISA=tier, FASTNN_NUM_THREADS="2")
+    (ran, *_), *lines = printed(FASTNN_ISA=tier, FASTNN_NUM_THREADS="2")
     assert ran == tier
     if tier != "base":  # base has no fused multiply-add and rounds twice
-        assert digest == reference
+        assert dict(lines) == reference
+
+
+def test_every_record_is_hashed(reference):
+    assert set(reference) == {*BY_NAME, "optimizers", "training"}
 
 
 def test_unknown_names_are_refused():

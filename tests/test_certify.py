@@ -10,9 +10,10 @@ import pytest
 
 import fastnn
 from fastnn import _core
-from fastnn._certify import FORMULAS, _measure, certify
-from fastnn._certify._formulas import Doubles, Multiple
+from fastnn._certify import _measure, certify
 from fastnn._cli import main
+from fastnn._records import FORMULAS
+from fastnn._records._formulas import Doubles, Multiple
 
 HARD = np.array(
     [0.0, -0.0, 1e-45, -1e-45, 1.1754942e-38, -1.1754944e-38, 3.4028235e38, -3.4028235e38, math.inf, -math.inf, 0.5, -0.5,

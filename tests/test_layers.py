@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from ops import BY_NAME, LEARNED, OPS, ROWS_BY_OPTION, layer_of
-from rules import RULES
 
 import fastnn
 from fastnn import _core, functional, nn
+from fastnn._records import RULES
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(not (ROOT / "src_c").is_dir(), reason="needs the source tree")
@@ -39,7 +39,8 @@ ALLOWED = {
     "sklearn": BASE | {"_extras", "_mlp", "autograd", "functional", "metrics", "nn", "optim", "training"},
     "training": BASE | {"_extras", "_replace", "autograd", "data", "io", "metrics", "nn", "optim"},
     "_anomaly": BASE | {"autograd", "nn"},
-    "_certify": BASE | {"functional"},
+    "_certify": BASE | {"_records", "functional"},
+    "_records": BASE | {"functional", "optim"},
     "_mlp": {"nn", "optim"},
     "_demo": BASE | {"_extras", "autograd", "data", "io", "metrics", "nn", "optim", "plot", "training"},
     "_cli": BASE
@@ -49,6 +50,7 @@ ALLOWED = {
         "_extras",
         "_info",
         "_mlp",
+        "_records",
         "_replace",
         "data",
         "functional",

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import _core
-from ._formulas import Formula, Record
+from .._records import FORMULAS, Formula
 from ._measure import Tally, slope_of, starts, tally, tally_double, value_of
 from ._peers import peers_of
-from ._records import FORMULAS, RECORDS
 
-__all__ = ["FORMULAS", "RECORDS", "Formula", "Record", "certify"]
+__all__ = ["certify"]
 
 DOUBLES = 1500
 HEAD = ("function", "of", "inputs", "largest ULP", "at", "median ULP", "absolute", "falls", "")

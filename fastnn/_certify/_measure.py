@@ -14,9 +14,9 @@ import numpy as np
 
 import fastnn
 
-from .. import _core
 from .._check import Array
-from ._formulas import Doubles, Formula, Multiple
+from .._records import Formula
+from .._records._formulas import Doubles, Multiple
 
 INFINITY = 0x7F800000  # the key of inf
 CHUNK = 1 << 16  # inputs at a time: what belongs to them stays in a core's cache
@@ -102,11 +102,6 @@ class Tally:
 Function = Callable[[Array], Array]
 
 
-def reads_result(formula: Formula) -> bool:
-    """Whether the backward function is given y in place of x."""
-    return formula.name in _core.ACTS and bool(_core.SAVES_Y[_core.ACTS[formula.name]])
-
-
 def value_of(formula: Formula) -> Function:
     """The library's function of an array."""
     function = getattr(fastnn, formula.name)
@@ -118,7 +113,7 @@ def slope_of(formula: Formula) -> Function:
     value, backward = value_of(formula), getattr(fastnn, formula.name + "_backward")
 
     def slope(x: Array) -> Array:
-        result = backward(np.ones_like(x), value(x) if reads_result(formula) else x, **formula.parameters)
+        result = backward(np.ones_like(x), value(x) if formula.activation.saves_y else x, **formula.parameters)
         return result[0] if isinstance(result, tuple) else result
 
     return slope
@@ -127,8 +122,8 @@ def slope_of(formula: Formula) -> Function:
 def near_root(formula: Formula, x: Array) -> Array:
     """Where the derivative is next to 0 by cancellation."""
     return (
-        np.any([np.abs(x - root) < NEAR for root in formula.record.roots], axis=0)
-        if formula.record.roots
+        np.any([np.abs(x - root) < NEAR for root in formula.activation.roots], axis=0)
+        if formula.activation.roots
         else np.zeros(x.shape, bool)
     )
 
@@ -143,7 +138,7 @@ def tally_part(formula: Formula, function: Function, slope: bool, keys: Array) -
         wide[infinite] = np.copysign(1e300, wide[infinite])  # where formulas take their limits
         exact = np.asarray((formula.slope if slope else formula.value)(Doubles, wide), np.float64)
         tally = Tally(SLOPE_BOUND if slope else VALUE_BOUND)
-        if slope and reads_result(formula):
+        if slope and formula.activation.saves_y:
             tally.add_absolute(np.nan_to_num(np.abs(got - exact), nan=np.inf))
             return tally
         error = ulps(got, exact)
@@ -155,7 +150,7 @@ def tally_part(formula: Formula, function: Function, slope: bool, keys: Array) -
             tally.add(x, error)
         else:
             tally.add(x, error)
-            if not formula.record.falls:
+            if not formula.activation.falls:
                 tally.falls = int(np.count_nonzero(got[1:] < got[:-1]))
     return tally
 
@@ -205,7 +200,7 @@ def tally_double(formula: Formula, slope: bool, count: int) -> Tally:
     for i, number in enumerate(x):
         exact = (formula.slope if slope else formula.value)(multiple, multiple.context.mpf(float(number)))
         error = abs(multiple.context.mpf(float(got[i])) - exact)
-        if slope and (near[i] or reads_result(formula)):
+        if slope and (near[i] or formula.activation.saves_y):
             result.add_absolute(np.array([float(error) * 2.0**29]))  # of 2^-52, as 2^-23 is of float32's
             continue
         size = float(abs(exact))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._check import Array
-from ._formulas import Formula
+from .._records import Formula
 
 Function = Callable[[Array], Array]
 LIBRARIES = ("numpy", "scipy", "torch", "jax")
@@ -26,23 +26,16 @@ def _module(name: str) -> Any:
 def _torch(formula: Formula) -> Function | None:
     torch = _module("torch")
     function = torch and getattr(importlib.import_module("torch.nn.functional"), formula.name, None)
-    if not function or formula.record.learned:
+    if not function or formula.activation.learned:
         return None
     return lambda x: function(torch.from_numpy(x), **formula.parameters).numpy()
 
 
 def _jax(formula: Formula) -> Function | None:
     jax = _module("jax")
-    names = {
-        "logsigmoid": "log_sigmoid",
-        "softsign": "soft_sign",
-        "hardtanh": "hard_tanh",
-        "hardswish": "hard_swish",
-        "hardsigmoid": "hard_sigmoid",
-    }
-    function = jax and getattr(importlib.import_module("jax.nn"), names.get(formula.name, formula.name), None)
-    if not function or formula.record.learned:
+    if not jax or not formula.activation.jax:
         return None
+    function = getattr(importlib.import_module("jax.nn"), formula.activation.jax)
     options = (
         {"approximate": formula.parameters.get("approximate") == "tanh"}
         if formula.name == "gelu"
@@ -55,7 +48,7 @@ def peers_of(formula: Formula) -> dict[str, Function]:
     """A function as each installed library has it; NumPy's and SciPy's are written out."""
     found: dict[str, Function] = {}
     for library, module in (("numpy", "numpy"), ("scipy", "scipy.special")):
-        written, namespace = formula.record.peers.get(library), _module(module)
+        written, namespace = formula.activation.peers.get(library), _module(module)
         if written and namespace:
             found[library] = partial(written, namespace, **formula.parameters)
     for library, find in (("torch", _torch), ("jax", _jax)):

@@ -92,12 +92,12 @@ def bench(options: Namespace) -> int:
     """`fastnn bench`."""
     import fastnn
 
-    from .._certify import RECORDS
     from .._extras import extra
+    from .._records import ACTIVATIONS
 
     special = extra("fastnn bench", "scipy.special")
     x = np.random.default_rng(0).normal(size=options.size).astype(np.float32)
-    records = {record.name: record for record in RECORDS if record.peers}
+    records = {record.name: record for record in ACTIVATIONS}
     unknown = [name for name in options.names if name not in records]
     if unknown:
         raise ArgumentTypeError(f"expected names of {', '.join(sorted(records))}; got {', '.join(unknown)}")

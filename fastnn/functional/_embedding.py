@@ -95,7 +95,8 @@ def embedding(
     if table.ndim != 2:
         raise ValueError(f"embedding: expected a weight of 2 dimensions, got shape {table.shape}")
     padding_row("embedding", padding_idx, len(table))
-    return np.asarray(table[_indices("embedding", input, len(table))])
+    picked = np.asarray(table[_indices("embedding", input, len(table))])
+    return picked.astype(picked.dtype.newbyteorder("="), copy=False)
 
 
 def embedding_backward(
@@ -139,7 +140,7 @@ def _outer(name: str, input1: Any, input2: Any, weight: Any) -> tuple[Array, Arr
     arrays = {"input1": input1, "input2": input2, "weight": weight}
     given = [_check.as_float(name, value, argument) for argument, value in arrays.items()]
     compute = np.result_type(*given, np.float32)
-    x1, x2, w = (each.astype(compute, copy=False) for each in given)
+    x1, x2, w = (_check.contiguous(each, compute).reshape(each.shape) for each in given)
     if w.ndim != 3:
         raise ValueError(f"{name}: expected a weight (out, in1, in2), got shape {w.shape}")
     expected = (*x1.shape[:-1], w.shape[2])
@@ -182,6 +183,10 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Array:
     array([[63.]])
     """
     _, _, w, pairs, dtype = _outer("bilinear", input1, input2, weight)
+    if bias is not None:
+        bias = _check.as_float("bilinear", bias, "bias")
+        if bias.shape != w.shape[:1]:
+            raise ValueError(f"bilinear: expected bias of shape {w.shape[:1]}, got {bias.shape}")
     y = linear(pairs, w.reshape(len(w), math.prod(w.shape[1:])), bias)
     return _check.finish(y, dtype, None)
 
@@ -195,8 +200,12 @@ def bilinear_backward(dy: Any, input1: Any, input2: Any, weight: Any) -> tuple[A
     >>> dx1, dx2, dweight.ravel(), dbias
     (array([[ 3., 30.]]), array([[21.]]), array([3., 6.]), array([1.]))
     """
-    x1, x2, w, pairs, dtype = _outer("bilinear_backward", input1, input2, weight)
-    found = linear_gradients(dy, pairs, w.reshape(len(w), math.prod(w.shape[1:])), (True, True, True))
+    name = "bilinear_backward"
+    x1, x2, w, pairs, dtype = _outer(name, input1, input2, weight)
+    gradient, expected = _check.as_float(name, dy, "dy"), (*x1.shape[:-1], len(w))
+    if gradient.shape != expected:
+        raise ValueError(f"{name}: expected dy of shape {expected}, got {gradient.shape}")
+    found = linear_gradients(gradient, pairs, w.reshape(len(w), math.prod(w.shape[1:])), (True, True, True))
     dpairs, dweight, dbias = (np.asarray(each) for each in found)
     dpairs = dpairs.reshape(*x1.shape[:-1], *w.shape[1:])
     dx1 = np.matmul(dpairs, x2[..., np.newaxis])[..., 0]

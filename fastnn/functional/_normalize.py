@@ -74,6 +74,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
         y = from_rows(y, x.shape, dims[0])
     else:
         with np.errstate(all="ignore"):
+            x = _check.contiguous(x).reshape(x.shape)  # sums in one order, whatever the memory
             y = np.asarray(x / np.maximum(_lengths(x, p, dims), x.dtype.type(eps)))
     return _check.finish(y, dtype, out)
 
@@ -96,6 +97,7 @@ def normalize_backward(dy: Any, input: Any, p: float = 2.0, dim: Any = 1, eps: f
         if dx.size:
             ops.unit_rows_backward(dx, dy_rows, rows, *dx.shape, eps)
         return _check.finish(from_rows(dx, x.shape, dims[0]), dtype, None)
+    x, gradient = (_check.contiguous(each).reshape(each.shape) for each in (x, gradient))
     with np.errstate(all="ignore"):
         length = _lengths(x, p, dims)
         divisor = np.maximum(length, x.dtype.type(eps))

@@ -419,7 +419,7 @@ def _rrelu(
     if x.size and dy is None:
         ops.activation_channels(result, x, slopes, unused, row, *sizes)
     elif x.size:
-        gradient = _check.contiguous(_check.as_float(name, dy, "dy"), x.dtype)
+        gradient = _check.as_float(name, dy, "dy")
         _check.same_shape(name, "x", x, "dy", gradient)
-        ops.activation_channels_backward(result, gradient, x, slopes, unused, row, *sizes)
+        ops.activation_channels_backward(result, _check.contiguous(gradient, x.dtype), x, slopes, unused, row, *sizes)
     return _check.finish(result, dtype, out)

@@ -1,8 +1,4 @@
-"""The two number systems in which the records' formulas are computed.
-
-A formula is written for a library `m`: `Doubles` computes with NumPy on arrays of float64, whose 29 bits more than
-float32's decide every comparison; `Multiple` with mpmath on one number.
-"""
+"""The record of an element-wise function: of one array, and of parameters that are numbers or one for each channel."""
 
 from __future__ import annotations
 
@@ -12,67 +8,28 @@ from typing import Any
 
 import numpy as np
 
-
-class Doubles:
-    """float64 arrays; erfc is SciPy's."""
-
-    exp, expm1, log1p, tanh, where = np.exp, np.expm1, np.log1p, np.tanh, np.where
-
-    @staticmethod
-    def number(text: str) -> float:
-        """A constant."""
-        return float(text)
-
-    @staticmethod
-    def sqrt(x: Any) -> Any:
-        """Of a constant."""
-        return np.sqrt(x)
-
-    @staticmethod
-    def erfc(x: Any) -> Any:
-        """1 - erf(x)."""
-        from scipy.special import erfc
-
-        return erfc(x)
-
-    pi = np.pi
-
-
-class Multiple:
-    """One mpmath number of 60 digits, or of a given context's precision."""
-
-    def __init__(self, context: Any = None) -> None:
-        if context is None:
-            import mpmath
-
-            context = mpmath.MPContext()
-            context.dps = 60
-        self.context = c = context
-        self.exp, self.expm1, self.log1p, self.tanh, self.sqrt, self.number = (
-            c.exp, c.expm1, c.log1p, c.tanh, c.sqrt, c.mpf,
-        )  # fmt: skip
-
-    @property
-    def pi(self) -> Any:
-        """At the precision of now."""
-        return +self.context.pi
-
-    def erfc(self, x: Any) -> Any:
-        """1 - erf(x); mpmath itself fails where that is 0 or 2 to a million digits."""
-        return self.context.erfc(max(min(x, 2000), -2000))
-
-    def where(self, condition: Any, then: Any, otherwise: Any) -> Any:
-        """One of two numbers."""
-        return self.context.mpf(then if condition else otherwise)
-
+from ._formulas import Doubles
+from ._record import Record, channels, fixed, normal, signature_of
 
 Rule = Callable[..., Any]
 Case = dict[str, Any]
 INF, NAN = float("inf"), float("nan")
+SHAPES = ((), (7,), (3, 4, 5), (0, 2))
+BENCH = ((100,), (10_000,), (1_000_000,), (32_000_000,))
+LEARNED_BENCH = ((128, 64), (32, 64, 32, 32))
+LEARNED_SHAPES = ((7,), (5, 3), (2, 3, 5), (2, 4, 3, 2), (2, 3, 2, 2, 2))
+
+
+def shaped(parameters: Case, x: Any) -> Case:
+    """Parameters of channels as they broadcast over x."""
+    trailing = (1,) * max(np.ndim(x) - 2, 0)
+    return {
+        key: value.reshape(*value.shape, *trailing) if np.ndim(value) else value for key, value in parameters.items()
+    }
 
 
 @dataclass(frozen=True)
-class Record:
+class Activation:
     """All that is to be known of an element-wise function f(x; parameters).
 
     value       f(m, x, **parameters), m being one of the two libraries
@@ -87,6 +44,9 @@ class Record:
     falls       whether f falls anywhere
     roots       of the derivative, where it is bounded absolutely
     peers       f as people write it with NumPy or SciPy: (library, x, **parameters)
+    jax         JAX's name of it, in jax.nn
+    onnx        ONNX's operator and its attributes
+    aten        PyTorch's kernel of the derivative, whether it reads x or y, and the constants beside these
     domain      where f is tested most densely
     learned     the row of the table of kernels that computes it, if its parameters can be learned
     """
@@ -104,6 +64,9 @@ class Record:
     falls: bool = False
     roots: tuple[float, ...] = ()
     peers: dict[str, Rule] = field(default_factory=dict)
+    jax: str = ""
+    onnx: tuple[str, Case] | None = None
+    aten: tuple[str, str, tuple[Any, ...]] | None = None
     domain: tuple[float, float] = (-110.0, 110.0)
     learned: str = ""
 
@@ -112,18 +75,43 @@ class Record:
         """Parameters worth testing."""
         return [self.given, *self.variants]
 
+    @property
+    def saves_y(self) -> bool:
+        """Whether the derivative is computed from the result; the `_backward` function's second argument says so."""
+        return list(signature_of(self.name + "_backward").parameters)[1] == "y"
+
+    @property
+    def record(self) -> Record:
+        """The record of the function as one of many."""
+        learned = list(self.given) if self.learned else []
+        given = {name: channels(0.5, 2.0) for name in learned} or self.given
+        single = ({name: fixed(1, low=0.5, high=2.0) for name in learned},) if learned else ()
+        return Record(
+            self.name,
+            {"input": normal(0, 3)} | given,
+            LEARNED_SHAPES if learned else SHAPES,
+            ({}, *single, *self.variants),
+            reference=lambda input, **parameters: self.value(Doubles, input, **shaped(parameters, input)),
+            gradients=("input", *learned),
+            torch=None if learned and self.name != "prelu" else self.name,
+            bench=LEARNED_BENCH if learned else BENCH,
+            large=((9, 6, 50, 13),) if learned else ((300_001,),),
+            any_shape=lambda shape: dict.fromkeys(learned, 1.0),
+            native="a row of the table",
+        )
+
 
 @dataclass(frozen=True)
 class Formula:
-    """A record's function with its parameters."""
+    """An activation with its parameters."""
 
-    record: Record
+    activation: Activation
     parameters: Case
 
     @property
     def name(self) -> str:
         """Of the function."""
-        return self.record.name
+        return self.activation.name
 
     @property
     def title(self) -> str:
@@ -140,8 +128,8 @@ class Formula:
 
     def value(self, m: Any, x: Any) -> Any:
         """f(x)."""
-        return self.record.value(m, x, **self.parameters)
+        return self.activation.value(m, x, **self.parameters)
 
     def slope(self, m: Any, x: Any) -> Any:
         """f'(x)."""
-        return self.record.slope(m, x, **self.parameters)
+        return self.activation.slope(m, x, **self.parameters)

@@ -1,7 +1,6 @@
 """One record for each element-wise function: what it is, where it bends, what it tends to.
 
-The certificate, the tests and the benchmarks read these records and nothing else, so that a new function is certified,
-tested and benched by its record.  No formula is taken from the kernels.
+No formula is taken from the kernels.
 """
 
 from __future__ import annotations
@@ -11,21 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from ._formulas import INF, Doubles, Formula, Record
+from ._activation import INF, Activation
+from ._formulas import Doubles
 
 
-def _sigmoid(m: Any, x: Any) -> Any:
+def sigmoid(m: Any, x: Any) -> Any:
     e = m.exp(-abs(x))
     return m.where(x < 0, e, 1) / (1 + e)
 
 
-def _bell(m: Any, x: Any) -> Any:
+def bell(m: Any, x: Any) -> Any:
     """sigmoid(x) sigmoid(-x)."""
     e = m.exp(-abs(x))
     return e / (1 + e) ** 2
 
 
-def _softplus(m: Any, x: Any) -> Any:
+def log1p_exp(m: Any, x: Any) -> Any:
     return m.where(x > 0, x, 0) + m.log1p(m.exp(-abs(x)))
 
 
@@ -40,14 +40,14 @@ def _tanhshrink(m: Any, x: Any) -> Any:
 
 
 def _gelu(m: Any, x: Any, approximate: str = "none") -> Any:
-    return x * (_sigmoid(m, _z(m, x)) if approximate == "tanh" else m.erfc(-x / m.sqrt(m.number("2"))) / 2)
+    return x * (sigmoid(m, _z(m, x)) if approximate == "tanh" else m.erfc(-x / m.sqrt(m.number("2"))) / 2)
 
 
 def _gelu_slope(m: Any, x: Any, approximate: str = "none") -> Any:
     if approximate == "tanh":
-        bell = _bell(m, _z(m, x))
+        peak = bell(m, _z(m, x))
         dz = 2 * m.sqrt(2 / m.pi) * (1 + 3 * m.number("0.044715") * x * x)
-        return _sigmoid(m, _z(m, x)) + m.where(bell > 0, x * bell * dz, 0)
+        return sigmoid(m, _z(m, x)) + m.where(peak > 0, x * peak * dz, 0)
     density = m.exp(-x * x / 2) / m.sqrt(2 * m.pi)
     return m.erfc(-x / m.sqrt(m.number("2"))) / 2 + m.where(density > 0, x * density, 0)
 
@@ -65,9 +65,9 @@ def _mish_slope(m: Any, x: Any) -> Any:
     return m.where(x < 0, left, (1 + 2 * e) / d + 4 * c * e * e * (1 + e) / d**2)
 
 
-def _swish_slope(m: Any, x: Any, beta: float = 1) -> Any:
-    bell = _bell(m, beta * x)
-    return _sigmoid(m, beta * x) + m.where(bell > 0, beta * x * bell, 0)
+def swish_slope(m: Any, x: Any, beta: float = 1) -> Any:
+    peak = bell(m, beta * x)
+    return sigmoid(m, beta * x) + m.where(peak > 0, beta * x * peak, 0)
 
 
 def _selu(m: Any) -> tuple[Any, Any]:
@@ -83,17 +83,17 @@ def _clip(m: Any, x: Any, low: float, high: float) -> Any:
     return m.where(x < low, low, m.where(x > high, high, x))
 
 
-def _expm1(m: Any, x: Any) -> Any:
+def expm1_below(m: Any, x: Any) -> Any:
     """Where x < 0, else 0: it would overflow."""
     return m.expm1(m.where(x > 0, 0, x))
 
 
-def _exp(m: Any, x: Any) -> Any:
+def exp_below(m: Any, x: Any) -> Any:
     """Where x < 0, else 1."""
     return m.exp(m.where(x > 0, 0, x))
 
 
-def _step(m: Any, condition: Any) -> Any:
+def step(m: Any, condition: Any) -> Any:
     return m.where(condition, 1, 0)
 
 
@@ -102,28 +102,31 @@ def _gelu_scipy(sp: Any, x: Any, approximate: str = "none") -> Any:
     return 0.5 * x * (1 + inner)
 
 
-def _softplus_beta(m: Any, x: Any, beta: Any = 1.0, threshold: float = 20.0) -> Any:
-    return m.where(beta * x > threshold, x, _softplus(m, beta * x) / beta)
+def softplus(m: Any, x: Any, beta: Any = 1.0, threshold: float = 20.0) -> Any:
+    return m.where(beta * x > threshold, x, log1p_exp(m, beta * x) / beta)
 
 
-def _softplus_beta_slope(m: Any, x: Any, beta: Any = 1.0, threshold: float = 20.0) -> Any:
-    return m.where(beta * x > threshold, 1, _sigmoid(m, beta * x))
+def softplus_slope(m: Any, x: Any, beta: Any = 1.0, threshold: float = 20.0) -> Any:
+    return m.where(beta * x > threshold, 1, sigmoid(m, beta * x))
 
 
 LEAK = float(np.float32(0.01))  # what a float32 kernel is given
 
-RECORDS = [
-    Record(
+ACTIVATIONS = [
+    Activation(
         "relu",
         lambda m, x: m.where(x > 0, x, 0),
-        lambda m, x: _step(m, x > 0),
+        lambda m, x: step(m, x > 0),
         limits=(INF, 0, -0.0, 1, 0),
         kinks=(0,),
         at_kinks=((0, 0),),
         nan_slope=1,
         peers={"numpy": lambda np, x: np.maximum(x, 0)},
+        jax="relu",
+        onnx=("Relu", {}),
+        aten=("threshold_backward", "x", (0,)),
     ),
-    Record(
+    Activation(
         "leaky_relu",
         lambda m, x, negative_slope=0.01: m.where(x > 0, x, negative_slope * x),
         lambda m, x, negative_slope=0.01: m.where(x > 0, 1, negative_slope),
@@ -134,29 +137,38 @@ RECORDS = [
         variants=({"negative_slope": 0.25}, {"negative_slope": -0.5}, {"negative_slope": 0.0}),
         certified=({"negative_slope": LEAK},),
         peers={"numpy": lambda np, x, negative_slope=0.01: np.where(x > 0, x, x * negative_slope)},
+        jax="leaky_relu",
+        onnx=("LeakyRelu", {"alpha": 0.01}),
+        aten=("leaky_relu_backward", "x", (0.01, False)),
     ),
-    Record(
+    Activation(
         "elu",
-        lambda m, x, alpha=1.0: m.where(x > 0, x, alpha * _expm1(m, x)),
-        lambda m, x, alpha=1.0: m.where(x > 0, 1, alpha * _exp(m, x)),
+        lambda m, x, alpha=1.0: m.where(x > 0, x, alpha * expm1_below(m, x)),
+        lambda m, x, alpha=1.0: m.where(x > 0, 1, alpha * exp_below(m, x)),
         limits=(INF, -1, -0.0, 1, 0),
         kinks=(0,),
         at_kinks=((0, 1),),
         nan_slope=1,
         variants=({"alpha": 0.5}, {"alpha": -2.0}),
         peers={"numpy": lambda np, x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))},
+        jax="elu",
+        onnx=("Elu", {}),
+        aten=("elu_backward", "x", (1, 1, 1, False)),
     ),
-    Record(
+    Activation(
         "selu",
-        lambda m, x: m.where(x > 0, _selu(m)[0] * x, _selu(m)[1] * _expm1(m, x)),
-        lambda m, x: m.where(x > 0, _selu(m)[0], _selu(m)[1] * _exp(m, x)),
+        lambda m, x: m.where(x > 0, _selu(m)[0] * x, _selu(m)[1] * expm1_below(m, x)),
+        lambda m, x: m.where(x > 0, _selu(m)[0], _selu(m)[1] * exp_below(m, x)),
         limits=(INF, -SELU[1], -0.0, SELU[0], 0),
         kinks=(0,),
         at_kinks=((0, SELU[1]),),
         nan_slope=SELU[0],
         peers={"numpy": lambda np, x: SELU[0] * np.where(x > 0, x, SELU[1] / SELU[0] * np.expm1(np.minimum(x, 0)))},
+        jax="selu",
+        onnx=("Selu", {}),
+        aten=("elu_backward", "x", (1.6732632423543772, 1.0507009873554805, 1, False)),
     ),
-    Record(
+    Activation(
         "celu",
         lambda m, x, alpha=1.0: m.where(x > 0, x, alpha * m.expm1(m.where(x > 0, 0, x / alpha))),
         lambda m, x, alpha=1.0: m.where(x > 0, 1, m.exp(m.where(x > 0, 0, x / alpha))),
@@ -167,48 +179,61 @@ RECORDS = [
         variants=({"alpha": 0.5}, {"alpha": 3.0}, {"alpha": -2.0}),
         certified=({"alpha": 1.5},),
         peers={"numpy": lambda np, x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x / alpha, 0)))},
+        jax="celu",
+        onnx=("Celu", {}),
+        aten=("elu_backward", "x", (1, 1, 1, False)),
     ),
-    Record(
+    Activation(
         "relu6",
         lambda m, x: _clip(m, x, 0, 6),
-        lambda m, x: _step(m, (x > 0) & (x < 6)),
+        lambda m, x: step(m, (x > 0) & (x < 6)),
         limits=(6, 0, -0.0, 0, 0),
         kinks=(0, 6),
         at_kinks=((0, 0), (6, 0)),
         nan_slope=1,
         peers={"numpy": lambda np, x: np.clip(x, 0, 6)},
+        jax="relu6",
+        aten=("hardtanh_backward", "x", (0, 6)),
     ),
-    Record(
+    Activation(
         "sigmoid",
-        _sigmoid,
-        _bell,
+        sigmoid,
+        bell,
         limits=(1, 0, 0.5, 0, 0),
         peers={"numpy": lambda np, x: 1 / (1 + np.exp(-x)), "scipy": lambda sp, x: sp.expit(x)},
+        jax="sigmoid",
+        onnx=("Sigmoid", {}),
+        aten=("sigmoid_backward", "y", ()),
     ),
-    Record(
+    Activation(
         "tanh",
         lambda m, x: m.tanh(x),
-        lambda m, x: 4 * _bell(m, 2 * x),
+        lambda m, x: 4 * bell(m, 2 * x),
         limits=(1, -1, -0.0, 0, 0),
         peers={"numpy": lambda np, x: np.tanh(x)},
+        jax="tanh",
+        onnx=("Tanh", {}),
+        aten=("tanh_backward", "y", ()),
     ),
-    Record(
+    Activation(
         "tanhshrink",
         _tanhshrink,
         lambda m, x: m.tanh(x) ** 2,
         limits=(INF, -INF, -0.0, 1, 1),
         peers={"numpy": lambda np, x: x - np.tanh(x)},
     ),
-    Record(
+    Activation(
         "silu",
-        lambda m, x: x * _sigmoid(m, x),
-        _swish_slope,
+        lambda m, x: x * sigmoid(m, x),
+        swish_slope,
         limits=(INF, -0.0, -0.0, 1, 0),
         falls=True,
         roots=(-1.2784645,),
         peers={"numpy": lambda np, x: x / (1 + np.exp(-x)), "scipy": lambda sp, x: x * sp.expit(x)},
+        jax="silu",
+        aten=("silu_backward", "x", ()),
     ),
-    Record(
+    Activation(
         "gelu",
         _gelu,
         _gelu_slope,
@@ -218,41 +243,53 @@ RECORDS = [
         falls=True,
         roots=(-0.7517916, -0.7524614),
         peers={"scipy": _gelu_scipy},
+        jax="gelu",
+        onnx=("Gelu", {}),
+        aten=("gelu_backward", "x", ()),
     ),
-    Record(
+    Activation(
         "mish",
-        lambda m, x: x * m.tanh(_softplus(m, x)),
+        lambda m, x: x * m.tanh(log1p_exp(m, x)),
         _mish_slope,
         limits=(INF, -0.0, -0.0, 1, 0),
         falls=True,
         roots=(-1.1924471,),
         peers={"numpy": lambda np, x: x * np.tanh(np.logaddexp(0, x))},
+        jax="mish",
+        onnx=("Mish", {}),
+        aten=("mish_backward", "x", ()),
     ),
-    Record(
+    Activation(
         "softplus",
-        _softplus_beta,
-        _softplus_beta_slope,
+        softplus,
+        softplus_slope,
         limits=(INF, 0, math.log(2), 1, 0),
         kinks=(20.0, 8.0),
         variants=({"beta": 2.5},),
         domain=(-44.0, 44.0),
         peers={"numpy": lambda np, x: np.logaddexp(0, x)},
+        jax="softplus",
+        onnx=("Softplus", {}),
+        aten=("softplus_backward", "x", (1, 20)),
     ),
-    Record(
+    Activation(
         "logsigmoid",
-        lambda m, x: -_softplus(m, -x),
-        lambda m, x: _sigmoid(m, -x),
+        lambda m, x: -log1p_exp(m, -x),
+        lambda m, x: sigmoid(m, -x),
         limits=(0, -INF, -math.log(2), 0, 1),
         peers={"numpy": lambda np, x: -np.logaddexp(0, -x), "scipy": lambda sp, x: sp.log_expit(x)},
+        jax="log_sigmoid",
     ),
-    Record(
+    Activation(
         "softsign",
         lambda m, x: x / (1 + abs(x)),
         lambda m, x: 1 / (1 + abs(x)) ** 2,
         limits=(1, -1, -0.0, 0, 0),
         peers={"numpy": lambda np, x: x / (1 + np.abs(x))},
+        jax="soft_sign",
+        onnx=("Softsign", {}),
     ),
-    Record(
+    Activation(
         "hardswish",
         lambda m, x: m.where(x < 3, m.where(x > -3, x * (_clip(m, x, -3, 3) + 3) / 6, 0), x),
         lambda m, x: m.where(x < 3, m.where(x > -3, (2 * _clip(m, x, -3, 3) + 3) / 6, 0), 1),
@@ -263,54 +300,64 @@ RECORDS = [
         falls=True,
         roots=(-1.5,),
         peers={"numpy": lambda np, x: x * np.clip(x + 3, 0, 6) / 6},
+        jax="hard_silu",
+        onnx=("HardSwish", {}),
+        aten=("hardswish_backward", "x", ()),
     ),
-    Record(
+    Activation(
         "hardsigmoid",
         lambda m, x: (_clip(m, x, -3, 3) + 3) / 6,
-        lambda m, x: _step(m, (x > -3) & (x < 3)) / m.number("6"),
+        lambda m, x: step(m, (x > -3) & (x < 3)) / m.number("6"),
         limits=(1, 0, 0.5, 0, 0),
         kinks=(-3, 3),
         at_kinks=((-3, 0), (3, 0)),
         nan_slope=0,
         peers={"numpy": lambda np, x: np.clip(x + 3, 0, 6) / 6},
+        jax="hard_sigmoid",
+        onnx=("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+        aten=("hardsigmoid_backward", "x", ()),
     ),
-    Record(
+    Activation(
         "hardtanh",
         lambda m, x, min_val=-1.0, max_val=1.0: _clip(m, x, min_val, max_val),
-        lambda m, x, min_val=-1.0, max_val=1.0: _step(m, (x > min_val) & (x < max_val)),
+        lambda m, x, min_val=-1.0, max_val=1.0: step(m, (x > min_val) & (x < max_val)),
         limits=(1, -1, -0.0, 0, 0),
         kinks=(-1, 1, -2, 0.5),
         at_kinks=((-1, 0), (1, 0)),
         nan_slope=1,
         variants=({"min_val": -2.0, "max_val": 0.5},),
         peers={"numpy": lambda np, x, min_val=-1.0, max_val=1.0: np.clip(x, min_val, max_val)},
+        jax="hard_tanh",
+        aten=("hardtanh_backward", "x", (-1, 1)),
     ),
-    Record(
+    Activation(
         "hardshrink",
         lambda m, x, lambd=0.5: m.where(abs(x) > lambd, x, 0),
-        lambda m, x, lambd=0.5: _step(m, abs(x) > lambd),
+        lambda m, x, lambd=0.5: step(m, abs(x) > lambd),
         limits=(INF, -INF, 0.0, 1, 1),
         kinks=(-0.5, 0.5, -2, 2, 0),
         at_kinks=((-0.5, 0), (0.5, 0)),
         nan_slope=1,
         variants=({"lambd": 2.0}, {"lambd": 0.0}, {"lambd": -1.0}),
         peers={"numpy": lambda np, x, lambd=0.5: np.where(np.abs(x) > lambd, x, 0)},
+        aten=("hardshrink_backward", "x", (0.5,)),
     ),
-    Record(
+    Activation(
         "softshrink",
         lambda m, x, lambd=0.5: m.where(abs(x) > lambd, x - m.where(x > 0, lambd, -lambd), 0),
-        lambda m, x, lambd=0.5: _step(m, abs(x) > lambd),
+        lambda m, x, lambd=0.5: step(m, abs(x) > lambd),
         limits=(INF, -INF, -0.0, 1, 1),
         kinks=(-0.5, 0.5, -2, 2, 0),
         at_kinks=((-0.5, 0), (0.5, 0)),
         nan_slope=1,
         variants=({"lambd": 2.0}, {"lambd": 0.0}),
         peers={"numpy": lambda np, x, lambd=0.5: np.sign(x) * np.maximum(np.abs(x) - lambd, 0)},
+        aten=("softshrink_backward", "x", (0.5,)),
     ),
-    Record(
+    Activation(
         "threshold",
         lambda m, x, threshold, value: m.where(x > threshold, x, value),
-        lambda m, x, threshold, value: _step(m, x > threshold),
+        lambda m, x, threshold, value: step(m, x > threshold),
         limits=(INF, 20.0, 20.0, 1, 0),
         kinks=(0.5, -1),
         at_kinks=((0.5, 0),),
@@ -319,56 +366,6 @@ RECORDS = [
         variants=({"threshold": -1.0, "value": 0.0},),
         certified=({"value": -2.0},),
         peers={"numpy": lambda np, x, threshold, value: np.where(x > threshold, x, value)},
-    ),
-    Record(
-        "prelu",
-        lambda m, x, weight: m.where(x > 0, x, weight * x),
-        lambda m, x, weight: m.where(x > 0, 1, weight),
-        given={"weight": 0.25},
-        learned="leaky_relu",
-    ),
-    Record(
-        "swish",
-        lambda m, x, beta: x * _sigmoid(m, beta * x),
-        _swish_slope,
-        given={"beta": 1.0},
-        certified=({"beta": 1.75},),
-        falls=True,
-        roots=(-1.2784645 / 1.75,),
-        learned="swish",
-    ),
-    Record(
-        "parametric_elu",
-        lambda m, x, alpha: m.where(x > 0, x, alpha * _expm1(m, x)),
-        lambda m, x, alpha: m.where(x > 0, 1, alpha * _exp(m, x)),
-        given={"alpha": 1.0},
-        certified=({"alpha": 1.5},),
-        learned="elu",
-    ),
-    Record(
-        "parametric_softplus",
-        _softplus_beta,
-        _softplus_beta_slope,
-        given={"beta": 1.0},
-        certified=({"beta": 2.5},),
-        learned="softplus",
-    ),
-    Record(
-        "parametric_sigmoid",
-        lambda m, x, a, b: a * _sigmoid(m, b * x),
-        lambda m, x, a, b: a * b * _bell(m, b * x),
-        given={"a": 1.0, "b": 1.0},
-        certified=({"a": 1.5, "b": 0.75},),
-        learned="parametric_sigmoid",
-    ),
-    Record(
-        "scaled_relu",
-        lambda m, x, alpha: m.where(x > 0, alpha * x, 0),
-        lambda m, x, alpha: alpha * _step(m, x > 0),
-        given={"alpha": 1.0},
-        certified=({"alpha": 1.5},),
-        learned="scaled_relu",
+        aten=("threshold_backward", "x", (0.5,)),
     ),
 ]
-
-FORMULAS = [Formula(record, record.given | case) for record in RECORDS for case in record.certified]
