@@ -127,6 +127,11 @@ def _text(name: str, value: Any) -> str:
     return f"{value:,}".replace(",", "_") if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
+def named() -> set[str]:
+    """Every word in the names of the rows so far: the functions that have a contest."""
+    return {word for contest in Contest.registry for case in contest.cases for word in str(Row(contest, case)).split()}
+
+
 def rows() -> list[Row]:
     """Every row of every contest."""
     from . import elementwise, linear, losses, networks, norms, others, updates  # noqa: F401  they register themselves

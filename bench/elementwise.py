@@ -7,44 +7,22 @@ from typing import Any
 
 import numpy as np
 import scipy.special
-from ops import LEARNED, OPS
 
 import fastnn
-from fastnn import _core
+from fastnn._records import ACTIVATIONS, BY_NAME, LEARNED
 
 from .contest import Call, CompiledToo, Contest, Unavailable, jitted, onnx_call, values
 
-SIZES = [100, 10_000, 1_000_000, 32_000_000]
 GOALS = {100: 1.0, 10_000: 1.2, 1_000_000: 1.0, 32_000_000: 1.5}
-BY_NAME = {op.name: op for op in OPS}
-# one case of each function, and what an option makes another function
-CASES = [(op.name, op.given) for op in OPS] + [("gelu", {"approximate": "tanh"})]
-
-JAX_NAMES = {
-    "leaky_relu": "leaky_relu", "elu": "elu", "celu": "celu", "selu": "selu", "relu": "relu", "relu6": "relu6",
-    "sigmoid": "sigmoid", "softplus": "softplus", "silu": "silu", "logsigmoid": "log_sigmoid", "mish": "mish",
-    "hardsigmoid": "hard_sigmoid", "hardswish": "hard_silu", "hardtanh": "hard_tanh", "softsign": "soft_sign",
-    "tanh": "tanh",
-}  # fmt: skip
-ONNX_NAMES: dict[str, tuple[str, dict[str, Any]]] = {
-    "relu": ("Relu", {}), "leaky_relu": ("LeakyRelu", {"alpha": 0.01}), "elu": ("Elu", {}), "celu": ("Celu", {}),
-    "selu": ("Selu", {}), "sigmoid": ("Sigmoid", {}), "tanh": ("Tanh", {}), "softplus": ("Softplus", {}),
-    "softsign": ("Softsign", {}), "mish": ("Mish", {}), "hardsigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
-    "hardswish": ("HardSwish", {}), "gelu": ("Gelu", {}),
-}  # fmt: skip
-# PyTorch's own backward kernels: aten's name, what they read, the constants beside it
-TORCH_BACKWARD: dict[str, tuple[str, str, tuple[Any, ...]]] = {
-    "relu": ("threshold_backward", "x", (0,)), "threshold": ("threshold_backward", "x", (0.5,)),
-    "leaky_relu": ("leaky_relu_backward", "x", (0.01, False)), "elu": ("elu_backward", "x", (1, 1, 1, False)),
-    "celu": ("elu_backward", "x", (1, 1, 1, False)),
-    "selu": ("elu_backward", "x", (1.6732632423543772, 1.0507009873554805, 1, False)),
-    "relu6": ("hardtanh_backward", "x", (0, 6)), "hardtanh": ("hardtanh_backward", "x", (-1, 1)),
-    "sigmoid": ("sigmoid_backward", "y", ()), "tanh": ("tanh_backward", "y", ()), "silu": ("silu_backward", "x", ()),
-    "mish": ("mish_backward", "x", ()), "softplus": ("softplus_backward", "x", (1, 20)),
-    "hardsigmoid": ("hardsigmoid_backward", "x", ()), "hardswish": ("hardswish_backward", "x", ()),
-    "hardshrink": ("hardshrink_backward", "x", (0.5,)), "softshrink": ("softshrink_backward", "x", (0.5,)),
-    "gelu": ("gelu_backward", "x", ()),
-}  # fmt: skip
+OPS = {op.name: op for op in ACTIVATIONS}
+# one case of each function, and the options that choose another formula
+CASES = [
+    (op.name, case)
+    for op in ACTIVATIONS
+    for case in (op.given, *op.variants)
+    if case is op.given or any(isinstance(value, str) for value in case.values())
+]
+LARGEST = max(GOALS)
 
 
 def jax_function(name: str, case: dict[str, Any]) -> Any:
@@ -53,14 +31,14 @@ def jax_function(name: str, case: dict[str, Any]) -> Any:
 
     if name == "gelu":
         return lambda x: jax.nn.gelu(x, approximate=case.get("approximate") == "tanh")
-    if name not in JAX_NAMES:
+    if not OPS[name].jax:
         raise Unavailable(f"JAX has no {name}")
-    return getattr(jax.nn, JAX_NAMES[name])
+    return getattr(jax.nn, OPS[name].jax)
 
 
 class _Elementwise(CompiledToo):
     def __init__(self, function: str, options: dict[str, Any], n: int):
-        self.op = BY_NAME[function]
+        self.op = OPS[function]
         self.case, self.x = options, values(n)
 
     @classmethod
@@ -74,7 +52,7 @@ class _Elementwise(CompiledToo):
 
 class Forward(_Elementwise):
     name = "forward"
-    cases = [{"function": name, "options": case, "n": n} for name, case in CASES for n in SIZES]
+    cases = [{"function": name, "options": case, "n": n} for name, case in CASES for (n,) in BY_NAME[name].bench]
 
     def fastnn(self) -> Call:
         function, x, case = getattr(fastnn, self.op.name), self.x, self.case
@@ -82,7 +60,7 @@ class Forward(_Elementwise):
 
     def copy(self) -> Call:
         """Two threads that copy half of the array each."""
-        if self.x.size < SIZES[-1]:
+        if self.x.size < LARGEST:
             raise Unavailable("a copy says something of the memory alone")
         x, y, half, pool = self.x, np.empty_like(self.x), self.x.size // 2, ThreadPoolExecutor(2)
         parts = [(y[:half], x[:half]), (y[half:], x[half:])]
@@ -104,9 +82,9 @@ class Forward(_Elementwise):
         return jitted(jax_function(self.op.name, self.case), self.x)
 
     def onnxruntime(self) -> Call:
-        if self.op.name not in ONNX_NAMES:
+        if self.op.onnx is None:
             raise Unavailable(f"ONNX has no {self.op.name}")
-        operator, attributes = ONNX_NAMES[self.op.name]
+        operator, attributes = self.op.onnx
         return onnx_call(operator, self.x, **attributes, **self.case)
 
 
@@ -120,7 +98,7 @@ class Backward(_Elementwise):
 
     def fastnn(self) -> Call:
         dy, x, case = self.dy, self.x, self.case
-        if _core.SAVES_Y[_core.ACTS[self.op.name]]:
+        if self.op.saves_y:
             x = getattr(fastnn, self.op.name)(x, **case)
         function = getattr(fastnn, self.op.name + "_backward")
         return (lambda: function(dy, x, **case)) if case else (lambda: function(dy, x))
@@ -129,11 +107,11 @@ class Backward(_Elementwise):
         import torch
 
         x, dy = torch.from_numpy(self.x), torch.from_numpy(self.dy)
-        if self.op.name not in TORCH_BACKWARD:
+        if self.op.aten is None:
             x.requires_grad_()
             y = getattr(torch.nn.functional, self.op.name)(x, **self.case)
             return (lambda dy: torch.autograd.grad(y, x, dy, retain_graph=True)), dy
-        name, saved, constants = TORCH_BACKWARD[self.op.name]
+        name, saved, constants = self.op.aten
         function, case = getattr(torch.ops.aten, name).default, self.case if self.op.name == "gelu" else {}
         x = getattr(torch.nn.functional, self.op.name)(x, **self.case) if saved == "y" else x
         if name == "elu_backward":  # the only one that takes its constants first
@@ -141,7 +119,7 @@ class Backward(_Elementwise):
         return (lambda dy, x: function(dy, x, *constants, **case)), dy, x
 
     def torch_compile(self) -> Call:
-        if self.op.name not in TORCH_BACKWARD:
+        if self.op.aten is None:
             raise Unavailable("nothing to compile by itself")
         return super().torch_compile()
 
@@ -184,7 +162,7 @@ class Learned(Contest):
     """Learned activations, forward and backward at once, one parameter to each of 64 channels."""
 
     name = "learned"
-    cases = [{"function": act.name, "shape": shape} for act in LEARNED for shape in [(128, 64), (32, 64, 32, 32)]]
+    cases = [{"function": act.name, "shape": shape} for act in LEARNED for shape in BY_NAME[act.name].bench]
 
     def __init__(self, function: str, shape: tuple[int, ...]):
         self.act = next(act for act in LEARNED if act.name == function)

@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 
 import fastnn
+from fastnn._records import BY_NAME
 
 from .contest import Call, Contest, Unavailable, jitted, onnx_call, values
-
-PRODUCTS = [
-    (128, 512, 512), (64, 3072, 512), (128, 784, 256), (32, 64, 128), (1, 3072, 512), (1, 64, 64), (1024, 1024, 1024),
-]  # fmt: skip
 
 
 class _Product(Contest):
@@ -39,7 +36,7 @@ class _Product(Contest):
 
 class Linear(_Product):
     name = "linear"
-    cases = [{"shape": shape, "dtype": dtype} for shape in PRODUCTS for dtype in ("float32", "float64")]
+    cases = [{"shape": shape, "dtype": dtype} for shape in BY_NAME["linear"].bench for dtype in ("float32", "float64")]
 
     def fastnn(self) -> Call:
         x, w, b = self.x, self.laid, self.b

@@ -8,10 +8,9 @@ import numpy as np
 import scipy.special
 
 import fastnn
+from fastnn._records import BY_NAME, LOSSES
 
 from .contest import Call, CompiledToo, Contest, Unavailable, jitted, onnx_call, values
-
-ROWS_OF_CLASSES = [(128, 10), (128, 1000), (4096, 512)]
 
 
 class Softmax(CompiledToo):
@@ -20,7 +19,7 @@ class Softmax(CompiledToo):
         {"function": f, "direction": d, "shape": shape}
         for f in ("softmax", "log_softmax")
         for d in ("forward", "backward")
-        for shape in ROWS_OF_CLASSES
+        for shape in BY_NAME[f].bench
     ]
 
     def __init__(self, function: str, direction: str, shape: tuple[int, int]):
@@ -67,7 +66,7 @@ class Softmax(CompiledToo):
 
 class CrossEntropy(CompiledToo):
     name = "cross_entropy"
-    cases = [{"direction": d, "shape": s} for d in ("forward", "backward") for s in ROWS_OF_CLASSES]
+    cases = [{"direction": d, "shape": s} for d in ("forward", "backward") for s in BY_NAME["cross_entropy"].bench]
 
     def __init__(self, direction: str, shape: tuple[int, int]):
         self.direction, self.x = direction, values(*shape)
@@ -109,18 +108,18 @@ class CrossEntropy(CompiledToo):
         return jitted(loss if self.direction == "forward" else jax.grad(loss), self.x, self.t)
 
 
-PAIR_LOSSES = ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits", "kl_div"]
-
-
 class PairLoss(Contest):
     name = "loss"
     cases = [
-        {"function": f, "direction": d, "shape": (256, 4096)} for f in PAIR_LOSSES for d in ("forward", "backward")
+        {"function": loss.name, "direction": d, "shape": shape}
+        for loss in LOSSES
+        for d in ("forward", "backward")
+        for shape in BY_NAME[loss.name].bench
     ]
 
     def __init__(self, function: str, direction: str, shape: tuple[int, int]):
-        self.function, self.direction, self.x = function, direction, values(*shape)
-        self.t = np.random.default_rng(1).uniform(size=shape).astype(np.float32)
+        arguments = BY_NAME[function].call(shape, dtype=np.float32).arguments
+        self.function, self.direction, self.x, self.t = function, direction, arguments["input"], arguments["target"]
 
     def fastnn(self) -> Call:
         x, t, dy, f = self.x, self.t, np.float32(1), getattr(fastnn, self.function)
@@ -139,11 +138,7 @@ class PairLoss(Contest):
 
 class Dropout(Contest):
     name = "dropout"
-    cases = [
-        {"direction": d, "n": n}
-        for d in ("forward", "backward")
-        for n in (1_000, 10_000, 65_536, 1_000_000, 32_000_000)
-    ]
+    cases = [{"direction": d, "n": n} for d in ("forward", "backward") for (n,) in BY_NAME["dropout"].bench]
 
     def __init__(self, direction: str, n: int):
         self.direction, self.x = direction, values(n)

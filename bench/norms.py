@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 import fastnn
+from fastnn._records import BY_NAME
 
 from .contest import Call, Contest, Unavailable, compiled, jitted, onnx_call, values
 
-BATCHES = [(32, 128), (128, 512), (256, 4096), (32, 64, 32, 32)]
+BATCHES = BY_NAME["batch_norm"].bench
 BATCH_GOALS = {
     "training": dict(zip(BATCHES, (2.0, 2.0, 1.5, 4.0), strict=True)),
     "backward": dict(zip(BATCHES, (1.5, 1.5, 3.0, 1.2), strict=True)),
@@ -101,15 +102,17 @@ class BatchNorm(Contest):
         return onnx_call("BatchNormalization", np.ascontiguousarray(self.x), (self.w, self.b, self.mean, self.var))
 
 
-SAMPLES = [
-    ("layer_norm", (256, 512)), ("layer_norm", (4096, 768)), ("rms_norm", (4096, 768)),
-    ("group_norm", (32, 64, 32, 32)), ("instance_norm", (32, 64, 32, 32)),
-]  # fmt: skip
+SAMPLE_NORMS = ("layer_norm", "rms_norm", "group_norm", "instance_norm")
 
 
 class SampleNorm(Contest):
     name = "norm"
-    cases = [{"function": f, "shape": s, "direction": d} for f, s in SAMPLES for d in ("forward", "backward")]
+    cases = [
+        {"function": f, "shape": s, "direction": d}
+        for f in SAMPLE_NORMS
+        for s in BY_NAME[f].bench
+        for d in ("forward", "backward")
+    ]
 
     def __init__(self, function: str, shape: tuple[int, ...], direction: str):
         self.function, self.direction = function, direction

@@ -29,7 +29,7 @@ def test_row(benchmark, row, library):
 
 
 def test_every_op_is_benched():
-    """A function of the tables without a row of its own would never be measured."""
+    """Every record's function has a row, of a contest of its own or of `RoundTrip`."""
     benched = {word for row in ROWS for word in str(row).split()}
     functions = {name for name in vars(functional) if hasattr(functional, name + "_backward")}
     optimizers = {name for name, value in vars(optim).items() if isinstance(value, type)} - {"Optimizer"}

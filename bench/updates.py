@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from rules import RULES
-
 from fastnn import nn
+from fastnn._records import RULES
 
 from .contest import Call, Contest, Unavailable, values
 
 FUSED = ("SGD", "Adam", "AdamW", "Adagrad")  # PyTorch's optimizers with a fused kernel for the CPU
-LARGE = [("SGD", {}), ("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {}), ("Adagrad", {}), ("RMSprop", {})]
 NETWORK = [(512, 784), (512,), (512, 512), (512,), (10, 512), (10,)]
 
 
@@ -43,7 +41,12 @@ class _Step(Contest):
 
 class Step(_Step):
     name = "step"
-    cases = [{"optimizer": name, "options": o, "n": n} for name, o in LARGE for n in (10_000, 1_000_000, 20_000_000)]
+    cases = [
+        {"optimizer": rule.optimizer.__name__, "options": rule.options, "n": n}
+        for rule in RULES
+        if rule.bench
+        for n in (10_000, 1_000_000, 20_000_000)
+    ]
 
     def __init__(self, optimizer: str, options: dict[str, Any], n: int):
         super().__init__([(n,)], optimizer, options)

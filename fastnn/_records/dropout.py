@@ -36,7 +36,7 @@ def _formula(whole: int | None, trailing: int, alpha: bool) -> Any:
 
 
 def _dropout(
-    name: str, layer: str, shapes: tuple[Shape, ...], formula: Any, bench: Shape, large: Shape, batch: Shape = (64, 12, 50),
+    name: str, layer: str, shapes: tuple[Shape, ...], formula: Any, bench: tuple[Shape, ...], large: Shape, batch: Shape = (64, 12, 50),
     wrong: tuple[Wrong, ...] = (), native: str = "dropout",
 ) -> Record:  # fmt: skip
     return Record(
@@ -59,7 +59,7 @@ def _dropout(
         large=(large,),
         batch=batch,
         layers=(LayerCall(layer, (0.0,), {}, (shapes[-1],)),),
-        bench=(bench,),
+        bench=bench,
         bench_with={"p": 0.5, "rng": None},
         native=native,
     )
@@ -74,7 +74,7 @@ RECORDS = [
         "Dropout",
         ((), (7,), (3, 4, 5)),
         _formula(None, 0, alpha=False),
-        bench=(1_000_000,),
+        bench=((1_000,), (10_000,), (65_536,), (1_000_000,), (32_000_000,)),
         large=(300_001,),
         native="""
         const struct fnn_dropout h = {20000, 1.5, 0.25, -1};
@@ -88,7 +88,7 @@ RECORDS = [
         "Dropout1d",
         ((5, 6), (4, 5, 6)),
         _formula(None, 1, alpha=False),
-        (256, 64, 64),
+        ((256, 64, 64),),
         (90, 60, 50),
         wrong=(_FEW,),
     ),
@@ -97,7 +97,7 @@ RECORDS = [
         "Dropout2d",
         ((4, 5), (4, 5, 6), (4, 5, 6, 7)),
         _formula(2, 0, alpha=False),
-        _IMAGES,
+        (_IMAGES,),
         (9, 60, 50, 13),
         wrong=(_FEW,),
     ),
@@ -106,7 +106,7 @@ RECORDS = [
         "Dropout3d",
         ((5, 2, 3, 2), (4, 5, 2, 3, 2)),
         _formula(None, 3, alpha=False),
-        bench=(16, 32, 8, 16, 16),
+        bench=((16, 32, 8, 16, 16),),
         large=(9, 60, 5, 10, 13),
         batch=(64, 3, 4, 5, 6),
         wrong=(_FEW,),
@@ -116,7 +116,7 @@ RECORDS = [
         "AlphaDropout",
         ((7,), (4, 5), (2, 3, 4)),
         _formula(None, 0, alpha=True),
-        (1024, 512),
+        ((1024, 512),),
         (300_001,),
     ),
     _dropout(
@@ -124,7 +124,7 @@ RECORDS = [
         "FeatureAlphaDropout",
         ((4, 5), (4, 5, 6)),
         _formula(2, 0, alpha=True),
-        bench=_IMAGES,
+        bench=(_IMAGES,),
         large=(9, 60, 50, 13),
         wrong=(_FEW,),
     ),
