@@ -1,4 +1,4 @@
-"""The build, where it is most likely to go wrong: a compiler that knows nothing of OpenMP."""
+"""The build, where it is most likely to go wrong, and the C program that is built from the records."""
 
 import os
 import shutil
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from fastnn._records import BY_NAME, IN_TABLE, NO_KERNEL, RECORDS
 
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("gcc") or shutil.which("clang")
@@ -51,3 +53,24 @@ def test_a_compiler_without_openmp(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "no: the compiler does not know them" in done.stdout
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
+def test_every_record_says_how_c_calls_its_kernels(record):
+    """C statements, another record's name that has some, or why there are none."""
+    native = BY_NAME[record.native].native if record.native in BY_NAME else record.native
+    assert ";" in native or native in (IN_TABLE, NO_KERNEL), (
+        f"{record.name}: give its Record `native`: C calls of its kernels in the terms of tests/native/selftest.c"
+    )
+
+
+@pytest.mark.skipif(not (ROOT / "src_c").is_dir() or COMPILER is None, reason="needs the source tree and a compiler")
+def test_the_c_calls_of_the_records_fit_the_kernels(tmp_path):
+    calls = subprocess.run([sys.executable, ROOT / "tests/native/calls.py"], capture_output=True, text=True, check=True)
+    (tmp_path / "calls.inc").write_text(calls.stdout)
+    own = [record.name for record in RECORDS if ";" in record.native]
+    assert len(own) >= 9
+    assert all(f"FN(run_{name})" in calls.stdout for name in own)
+    flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'src_c'}", f"-I{tmp_path}"]
+    done = subprocess.run([COMPILER, *flags, ROOT / "tests/native/selftest.c"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -9,35 +9,32 @@ from numeric import slope
 
 import fastnn
 from fastnn import nn
+from fastnn._records import LOSSES
+from fastnn._records._formulas import Multiple
 
 both = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 
 
-def softplus(x):
-    return mp.log1p(mp.exp(-abs(x))) + max(x, 0)
+MULTIPLE = Multiple(mp.mp)
+# each loss with each of its options; a weight for each element has tests of its own
+CASES = [
+    (loss, {k: 3.0 if k == "pos_weight" else v for k, v in options.items()})
+    for loss in LOSSES
+    for options in loss.options
+    if "weight" not in options
+]
+every = pytest.mark.parametrize(("loss", "options"), CASES, ids=[f"{loss.name}-{options}" for loss, options in CASES])
 
 
-# name, exact loss of one element, options, whether inputs and targets are probabilities
-LOSSES = [
-    ("l1_loss", lambda x, t: abs(x - t), {}, (False, False)),
-    ("mse_loss", lambda x, t: (x - t) ** 2, {}, (False, False)),
-    ("smooth_l1_loss", lambda x, t: (x - t) ** 2 / 2 if abs(x - t) < 1 else abs(x - t) - mp.mpf(0.5), {}, (False, False)),
-    ("smooth_l1_loss", lambda x, t: (x - t) ** 2 if abs(x - t) < 0.5 else abs(x - t) - mp.mpf(0.25), {"beta": 0.5}, (False, False)),
-    ("smooth_l1_loss", lambda x, t: abs(x - t), {"beta": 0}, (False, False)),
-    ("huber_loss", lambda x, t: (x - t) ** 2 / 2 if abs(x - t) < 2 else 2 * (abs(x - t) - 1), {"delta": 2.0}, (False, False)),
-    ("binary_cross_entropy", lambda x, t: -(t * mp.log(x) + (1 - t) * mp.log1p(-x)), {}, (True, True)),
-    ("binary_cross_entropy_with_logits", lambda x, t: (1 - t) * softplus(x) + t * softplus(-x), {}, (False, True)),
-    ("binary_cross_entropy_with_logits", lambda x, t: (1 - t) * softplus(x) + 3 * t * softplus(-x), {"pos_weight": 3.0}, (False, True)),
-    ("kl_div", lambda x, t: t * (mp.log(t) - x), {}, (False, True)),
-    ("soft_margin_loss", lambda x, t: mp.log1p(mp.exp(-t * x)), {}, (False, False)),
-    ("kl_div", lambda x, t: mp.exp(t) * (t - x), {"log_target": True}, (False, False)),
-]  # fmt: skip
-every = pytest.mark.parametrize(("name", "exact", "options", "kinds"), LOSSES, ids=[f"{x[0]}-{x[2]}" for x in LOSSES])
-
-
-def inputs(shape, dtype, kinds, seed=0):
+def inputs(loss, shape, dtype, seed=0):
     rng = np.random.default_rng(seed)
-    return [(rng.uniform(0.01, 0.99, shape) if kind else rng.normal(0, 2, shape)).astype(dtype) for kind in kinds]
+    return [draw.make(rng, shape).astype(dtype) for draw in (loss.input, loss.target)]
+
+
+def normal_and_positive(shape, *kinds):
+    """Arrays: of probabilities where a kind says so, else of any numbers."""
+    rng = np.random.default_rng(0)
+    return [rng.uniform(0.01, 0.99, shape) if kind else rng.normal(0, 2, shape) for kind in kinds]
 
 
 def functions(name):
@@ -46,12 +43,15 @@ def functions(name):
 
 @both
 @every
-def test_values(name, exact, options, kinds, dtype):
-    x, t = inputs((3, 5, 40), dtype, kinds)
-    f, _ = functions(name)
+def test_values(loss, options, dtype):
+    x, t = inputs(loss, (3, 5, 40), dtype)
+    f, _ = functions(loss.name)
     with mp.workdps(40):
         losses = np.array(
-            [float(exact(mp.mpf(float(a)), mp.mpf(float(b)))) for a, b in zip(x.flat, t.flat, strict=True)]
+            [
+                float(loss.each(MULTIPLE, mp.mpf(float(a)), mp.mpf(float(b)), **options))
+                for a, b in zip(x.flat, t.flat, strict=True)
+            ]
         )
     tolerance = {"rtol": 2e-6, "atol": 3e-7} if dtype == np.float32 else {"rtol": 2e-14, "atol": 1e-15}
     got = f(x, t, reduction="none", **options)
@@ -66,9 +66,9 @@ def test_values(name, exact, options, kinds, dtype):
 
 @every
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-def test_gradients(name, exact, options, kinds, reduction):
-    x, t = inputs((4, 6), np.float64, kinds)
-    f, backward = functions(name)
+def test_gradients(loss, options, reduction):
+    x, t = inputs(loss, (4, 6), np.float64)
+    f, backward = functions(loss.name)
     rng = np.random.default_rng(1)
     options = options | {"reduction": reduction}
     dy = np.asarray(rng.normal(size=x.shape if reduction == "none" else ()))
@@ -87,7 +87,7 @@ def test_gradients(name, exact, options, kinds, reduction):
 
 @pytest.mark.parametrize("name", ["l1_loss", "mse_loss", "huber_loss"])
 def test_weights_of_the_inputs_shape(name):
-    x, t, w = inputs((4, 5), np.float64, (False, False, True))
+    x, t, w = normal_and_positive((4, 5), False, False, True)
     f, backward = functions(name)
     each = f(x, t, reduction="none")
     np.testing.assert_allclose(f(x, t, reduction="none", weight=w), each * w, rtol=1e-14)
@@ -101,7 +101,7 @@ def test_weights_of_the_inputs_shape(name):
 
 
 def test_broadcast_weights_of_binary_cross_entropy():
-    p, t, w = inputs((4, 5), np.float64, (True, True, True))
+    p, t, w = normal_and_positive((4, 5), True, True, True)
     each = fastnn.binary_cross_entropy(p, t, reduction="none")
     for weight in (w, w[0], w[:, :1], 2.0):
         np.testing.assert_allclose(fastnn.binary_cross_entropy(p, t, weight), (each * weight).mean(), rtol=1e-13)
@@ -163,8 +163,8 @@ def test_absolute_errors_at_0():
 
 
 @every
-def test_empty_and_wrong_arguments(name, exact, options, kinds):
-    f, backward = functions(name)
+def test_empty_and_wrong_arguments(loss, options):
+    name, (f, backward) = loss.name, functions(loss.name)
     assert np.isnan(f([], [], **options))
     assert f([], [], reduction="sum", **options) == 0
     assert f(np.zeros((0, 3)), np.zeros((0, 3)), reduction="none", **options).shape == (0, 3)
@@ -195,7 +195,7 @@ def test_parameters_out_of_range():
 
 
 def test_layers():
-    x, t = inputs((4, 5), np.float64, (True, True))
+    x, t = normal_and_positive((4, 5), True, True)
     w = np.random.default_rng(5).uniform(size=5)
     for layer, expected in (
         (nn.L1Loss(reduction="sum"), fastnn.l1_loss(x, t, reduction="sum")),

@@ -1,23 +1,40 @@
 """What is known of every function and optimizer: one record each, in the file of its family.
 
-The tests, the accuracy certificate, the hashes, the comparison with PyTorch and the benchmarks take their calls from here and
-from nowhere else.  A function without a record fails tests/test_records.py.
+The tests, the accuracy certificate, the hashes, the comparison with PyTorch and the benchmarks take their calls from
+here and from nowhere else.  A function without a record fails tests/test_records.py.
 """
 
 from __future__ import annotations
 
 from . import dropout, linear, norm, softmax_loss, switchable
 from ._activation import Activation, Formula
-from ._record import COMPANIONS, Call, LayerCall, Record, Wrong, is_float
+from ._record import COMPANIONS, IN_TABLE, NO_KERNEL, Call, LayerCall, Record, Wrong, is_float
 from .elementwise import ACTIVATIONS
 from .optimizers import RULES, Rule
 from .pair_loss import LOSSES, PairLoss
 from .parametric import GATES, LEARNED
 
 __all__ = [
-    "ACTIVATIONS", "BY_NAME", "COMPANIONS", "FORMULAS", "LEARNED", "LOSSES", "RECORDS", "RULES", "Activation", "Call",
-    "Formula", "LayerCall", "PairLoss", "Record", "Rule", "Wrong", "is_float",
-]  # fmt: skip
+    "ACTIVATIONS",
+    "BY_NAME",
+    "COMPANIONS",
+    "FORMULAS",
+    "IN_TABLE",
+    "LEARNED",
+    "LOSSES",
+    "NO_KERNEL",
+    "RECORDS",
+    "RULES",
+    "Activation",
+    "Call",
+    "Formula",
+    "LayerCall",
+    "PairLoss",
+    "Record",
+    "Rule",
+    "Wrong",
+    "is_float",
+]
 
 RECORDS = [
     *(activation.record for activation in [*ACTIVATIONS, *LEARNED]),

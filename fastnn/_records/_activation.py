@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._formulas import Doubles
-from ._record import Record, channels, fixed, normal, signature_of
+from ._record import IN_TABLE, Record, channels, fixed, normal, signature_of
 
 Rule = Callable[..., Any]
 Case = dict[str, Any]
@@ -97,7 +97,7 @@ class Activation:
             bench=LEARNED_BENCH if learned else BENCH,
             large=((9, 6, 50, 13),) if learned else ((300_001,),),
             any_shape=lambda shape: dict.fromkeys(learned, 1.0),
-            native="a row of the table",
+            native=IN_TABLE,
         )
 
 

@@ -1,7 +1,7 @@
 """What a record is, what its arguments are drawn from, and the calls that are made of both.
 
-A record names a function's arguments once.  Whoever tests, hashes, compares or times the function asks for calls: of any
-shape of the first argument, any dtype and any seed.
+A record names a function's arguments once.  Whoever tests, hashes, compares or times the function asks for calls: of
+any shape of the first argument, any dtype and any seed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from .._check import Array
 
 Shape = tuple[int, ...]
 Options = dict[str, Any]
+IN_TABLE = "a row of a table of kernels, which is run as a whole"
+NO_KERNEL = "NumPy alone"
 COMPANIONS = ("_backward", "_stats", "_mask")  # functions that belong to the one whose name they begin with
 
 
@@ -68,18 +70,19 @@ class Record:
     saved       what the `_backward` function reads beside them: (call) -> values by name; None to derive it
     joins       whether the results of a batch's samples depend on each other, given the arguments
     random      whether a result is drawn, given the arguments: other libraries draw others
-    torch       PyTorch's name of it, or a function of the same arguments; "" if it has none
+    torch       PyTorch's name of it, or a function of the same arguments; None if it has none
     bounds      of the error beside the reference's largest value, in float32 and float64
     step        of the differences that check gradients
     wrong       calls that must be refused
     any_shape   other arguments for a first argument of any shape: (shape) -> arguments
     large       shapes that are cut among threads, for hashes
-    large_variants  the variants for them, where they differ
+    large_variants  variants for them, where they differ
     batch       a shape whose first axis is cut in parts, for hashes
     layers      classes of fastnn.nn that call it
-    bench       shapes that are timed; () leaves it to a contest of its own
+    bench       shapes that are timed, as the contest of bench/ takes them
     bench_with  other arguments for them
-    native      calls of its kernels in C (see tests/native/calls.py), or the name of the record whose kernels it runs
+    native      calls of its kernels in C (see tests/native/selftest.c), the name of the record whose kernels it runs,
+                or why there are none: IN_TABLE, NO_KERNEL
     """
 
     name: str

@@ -36,9 +36,16 @@ def _formula(whole: int | None, trailing: int, alpha: bool) -> Any:
 
 
 def _dropout(
-    name: str, layer: str, shapes: tuple[Shape, ...], formula: Any, bench: tuple[Shape, ...], large: Shape, batch: Shape = (64, 12, 50),
-    wrong: tuple[Wrong, ...] = (), native: str = "dropout",
-) -> Record:  # fmt: skip
+    name: str,
+    layer: str,
+    shapes: tuple[Shape, ...],
+    formula: Any,
+    bench: tuple[Shape, ...],
+    large: Shape,
+    batch: Shape = (64, 12, 50),
+    wrong: tuple[Wrong, ...] = (),
+    native: str = "dropout",
+) -> Record:
     return Record(
         name,
         {"input": normal(), "p": 0.3, "training": True, "rng": 9},

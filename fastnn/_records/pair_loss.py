@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._formulas import Doubles
-from ._record import Draw, LayerCall, Options, Record, Wrong, normal, signs, uniform
+from ._record import IN_TABLE, Draw, LayerCall, Options, Record, Wrong, normal, signs, uniform
 from .elementwise import log1p_exp
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -82,7 +82,7 @@ class PairLoss:
             large=((300, 301),),
             layers=(LayerCall(self.layer),),
             bench=((256, 4096),),
-            native="a row of the table",
+            native=IN_TABLE,
         )
 
 

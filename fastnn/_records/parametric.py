@@ -12,7 +12,7 @@ import numpy as np
 from .. import _random
 from ._activation import Activation
 from ._formulas import Doubles
-from ._record import LayerCall, Options, Record, Wrong, normal
+from ._record import IN_TABLE, LayerCall, Options, Record, Wrong, normal
 from .elementwise import bell, exp_below, expm1_below, sigmoid, softplus, softplus_slope, step, swish_slope
 
 LEARNED = [
@@ -102,7 +102,7 @@ GATES = [
         large=((300_001,),),
         layers=(LayerCall("RReLU", (0.25, 0.25), {}, ((3, 4),)),),
         bench=((1024, 512),),
-        native="",
+        native=IN_TABLE,
     ),
     Record(
         "glu",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._record import (
+    NO_KERNEL,
     LayerCall,
     Options,
     Record,
@@ -225,5 +226,6 @@ RECORDS = [
         any_shape=lambda shape: {"num_classes": 7},
         large=((30_000,),),
         batch=(64,),
+        native=NO_KERNEL,
     ),
 ]

@@ -155,10 +155,10 @@ def layer_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any =
 
 
 def rms_eps(name: str, input: Any, eps: float | None) -> float:
-    """Eps, or the machine epsilon of the input's dtype."""
+    """Eps, or the machine epsilon of the type that is computed in, which is float32 for float16 as in PyTorch."""
     if eps is not None:
         return _check.real(name, "eps", eps)
-    return float(np.finfo(_check.as_float(name, input).dtype).eps)
+    return float(np.finfo(np.result_type(_check.as_float(name, input), np.float32)).eps)
 
 
 def rms_norm_stats(input: Any, normalized_shape: Any, eps: float | None = None) -> Array:
@@ -186,7 +186,7 @@ def rms_norm(
     normalized_shape : int or tuple of int
     weight : array_like, normalized_shape, or None
     eps : float, optional
-        None: the machine epsilon of the input's dtype.
+        None: the machine epsilon of the type that is computed in, float32 for float16.
     out : ndarray, optional
         Where to put the result.
 
