@@ -84,10 +84,13 @@ RECORDS = [
         bench=((1_000,), (10_000,), (65_536,), (1_000_000,), (32_000_000,)),
         large=(300_001,),
         native="""
-        const struct fnn_dropout h = {20000, 1.5, 0.25, -1};
         FILL(x, 40000, -1, 1);
-        FN(fnn_dropout)(y, x, 40000, 1, 77, &h);
-        FN(fnn_dropout)(z, x, 400, 100, 78, &h);
+        RUN(dropout, .y = y, .x = x, .rows = 40000, .s = 1, .key = 77, .threshold = 20000, .scale = 1.5, .shift = 0.25,
+            .dropped = -1);
+        RUN(dropout, .y = z, .x = x, .rows = 400, .s = 100, .key = 78, .threshold = 20000, .scale = 1.5, .shift = 0.25,
+            .dropped = -1);
+        RUN(dropout_mask, .mask = (uint8_t *)us, .n = 40000, .key = 79, .threshold = 20000);
+        add_bytes(us, 40000);
         ADD(y, 40000); ADD(z, 40000);""",
     ),
     _dropout(

@@ -72,9 +72,10 @@ RECORDS = [
         {
             const ptrdiff_t m = sizes[i / 2][0], n = sizes[i / 2][1], k = sizes[i / 2][2];
             FILL(x, m * k, -1, 1); FILL(dy, k * n, -1, 1); FILL(a, n, -1, 1);
-            FN(fnn_gemm)(y, x, k, 1, dy, i % 2 ? 1 : n, i % 2 ? k : 1, a, m, n, k);
+            RUN(product, .c = y, .a = x, .a_strides = {k, 1}, .b = dy, .b_strides = {i % 2 ? 1 : n, i % 2 ? k : 1},
+                .bias = a, .m = m, .n = n, .k = k);
             ADD(y, m * n);
-            FN(fnn_column_sums)(z, y, m, n);
+            RUN(column_sums, .sums = z, .x = y, .rows = m, .c = n);
             ADD(z, n);
         }""",
     ),
@@ -125,7 +126,7 @@ RECORDS = [
             TARGETS(700, 49);
             for (ptrdiff_t r = 0; r < 700; r++)
                 targets[r]++; /* from -1 on */
-            FN(fnn_scatter_add)(z, targets, x, 700, c);
+            RUN(scatter_add, .table = z, .index = targets, .x = x, .n = 700, .c = c);
             ADD(z, 50 * c);
         }""",
     ),

@@ -91,8 +91,10 @@ _GROUP_CALLS = """
             const ptrdiff_t sizes[][3] = {{32, 64, 17}, {300, 70, 1}, {2, 3, 20000}}, *at = sizes[i / 2];
             const ptrdiff_t n = at[0], c = at[1], s = at[2], m = n * c * s;
             FILL(x, m, 1, 5); FILL(dy, m, -2, 2); FILL(a, c, -1, 1);
-            FN(fnn_group_norm)(y, us, vs, x, a, NULL, n, 1, c, s, 1e-5, i < 3);
-            FN(fnn_dgroup_norm)(z, a, b, work, dy, x, us, vs, a, n, 1, c, s, i < 3);
+            RUN(group_norm, .y = y, .mean = us, .rstd = vs, .x = x, .gamma = a, .rows = n, .g = 1, .k = c, .s = s,
+                .centre = i < 3, .eps = 1e-5);
+            RUN(group_norm_backward, .dx = z, .dgamma = a, .dbeta = b, .work = work, .dy = dy, .x = x, .mean = us,
+                .rstd = vs, .gamma = a, .rows = n, .g = 1, .k = c, .s = s, .centre = i < 3);
             ADD(y, m); ADD(z, m); ADD(a, c); ADD(b, c);
         }"""
 
@@ -145,11 +147,22 @@ RECORDS = [
             const ptrdiff_t n = at[0], c = at[1], s = at[2], m = n * c * s;
             const int last = i % 2 || s == 1;
             FILL(x, m, 1, 5); FILL(dy, m, -2, 2); FILL(a, c, -1, 1);
-            FN(fnn_norm_train)(y, us, vs, ws, work, x, a, NULL, n, c, s, last, 1e-5);
-            ADD(y, m); ADD_DOUBLES(us, c); ADD_DOUBLES(vs, c);
-            FN(fnn_norm_backward)(z, y, b, work, dy, x, us, ws, a, n, c, s, last, 1);
+            RUN(batch_norm_stats, .mean = us, .var = vs, .work = work, .x = x, .n = n, .c = c, .s = s, .last = last);
+            RUN(reciprocal_std, .rstd = ws, .var = vs, .n = c, .eps = 1e-5);
+            ADD_DOUBLES(us, c); ADD_DOUBLES(vs, c); ADD_DOUBLES(ws, c);
+            FILL(z, c, 0, 1); FILL(b, c, 0.5, 2);
+            RUN(running_average, .running = z, .batch = us, .n = c, .momentum = 0.1, .factor = 1.5);
+            RUN(batch_norm_eval, .y = y, .mean = us, .rstd = ws, .work = work, .x = x, .running_mean = z,
+                .running_var = b, .gamma = a, .n = n, .c = c, .s = s, .last = last, .eps = 1e-5);
+            ADD(z, c); ADD(y, m); ADD_DOUBLES(ws, c);
+            RUN(batch_norm_train, .y = y, .mean = us, .rstd = ws, .running_mean = z, .running_var = b, .work = work,
+                .x = x, .gamma = a, .n = n, .c = c, .s = s, .last = last, .eps = 1e-5, .momentum = 0.1);
+            ADD(y, m); ADD(z, c); ADD(b, c);
+            RUN(batch_norm_backward, .dx = z, .dgamma = y, .dbeta = b, .work = work, .dy = dy, .x = x, .mean = us,
+                .rstd = ws, .gamma = a, .n = n, .c = c, .s = s, .last = last, .training = 1);
             ADD(z, m); ADD(y, c); ADD(b, c);
-            FN(fnn_norm_forward)(y, work, x, us, ws, a, NULL, n, c, s, last);
+            RUN(batch_norm, .y = y, .work = work, .x = x, .mean = us, .rstd = ws, .gamma = a, .n = n, .c = c, .s = s,
+                .last = last);
             ADD(y, m);
         }""",
     ),
@@ -267,8 +280,8 @@ RECORDS = [
         EACH(n, 1, 10, 33, 1000, 1317)
         {
             FILL(x, 37 * n, -9, 9); FILL(dy, 37 * n, -2, 2);
-            FN(fnn_unit_rows)(y, x, 37, n, 1e-12);
-            FN(fnn_dunit_rows)(z, dy, x, 37, n, 1e-12);
+            RUN(unit_rows, .y = y, .x = x, .rows = 37, .n = n, .eps = 1e-12);
+            RUN(unit_rows_backward, .dx = z, .dy = dy, .x = x, .rows = 37, .n = n, .eps = 1e-12);
             ADD(y, 37 * n); ADD(z, 37 * n);
         }""",
     ),

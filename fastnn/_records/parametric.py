@@ -124,8 +124,8 @@ GATES = [
         EACH(n, 1, 5, 16, 500, 658)
         {
             FILL(x, 37 * n * 2, -9, 9); FILL(dy, 37 * n, -2, 2);
-            FN(fnn_glu)(y, NULL, x, 37, n);
-            FN(fnn_glu)(z, dy, x, 37, n);
+            RUN(glu, .y = y, .x = x, .rows = 37, .n = n);
+            RUN(glu_backward, .dx = z, .dy = dy, .x = x, .rows = 37, .n = n);
             ADD(y, 37 * n); ADD(z, 37 * n * 2);
         }""",
     ),

@@ -129,8 +129,8 @@ RECORDS = [
             for (int log = 0; log < 2; log++)
             {
                 FILL(x, 37 * n, -9, 9); FILL(dy, 37 * n, -2, 2);
-                FN(fnn_softmax)(y, x, 37, n, log);
-                FN(fnn_dsoftmax)(z, dy, y, 37, n, log);
+                RUN(softmax, .y = y, .x = x, .rows = 37, .n = n, .log = log);
+                RUN(softmax_backward, .dx = z, .dy = dy, .y = y, .rows = 37, .n = n, .log = log);
                 ADD(y, 37 * n); ADD(z, 37 * n);
             }""",
         (LayerCall("Softmax2d", (), {}, ((2, 3, 4, 4),)), LayerCall("Softmax", (1,), {}, ((3, 4),))),
@@ -178,13 +178,17 @@ RECORDS = [
                 const REAL *w = weighted ? a : NULL;
                 FILL(x, 37 * n, -9, 9); FILL(dy, 37 * n, 0, 1); FILL(a, n, 0, 1);
                 TARGETS(37, n);
-                FN(fnn_nll)(y, x, targets, w, 37, n, smoothing);
-                FN(fnn_dnll)(z, dy, x, targets, w, 37, n, smoothing);
+                RUN(nll, .loss = y, .x = x, .target = targets, .weight = w, .rows = 37, .n = n, .smoothing = smoothing);
+                RUN(nll_backward, .dx = z, .dloss = weighted ? dy : NULL, .x = x, .target = targets, .weight = w,
+                    .rows = 37, .n = n, .smoothing = smoothing, .scale = 0.3);
                 ADD(y, 37); ADD(z, 37 * n);
-                FN(fnn_soft_nll)(y, x, dy, w, 37, n, smoothing);
-                FN(fnn_dsoft_nll)(z, a, x, dy, w, 37, n, smoothing);
-                ADD(y, 37); ADD(z, 37 * n);
-                FN(fnn_tsoft_nll)(z, dy, x, w, 37, n, smoothing);
+                RUN(soft_nll, .loss = y, .x = x, .t = dy, .weight = w, .rows = 37, .n = n, .smoothing = smoothing);
+                ADD(y, 37);
+                RUN(soft_nll_backward, .dx = z, .dloss = y, .x = x, .t = dy, .weight = w, .rows = 37, .n = n,
+                    .smoothing = smoothing);
+                ADD(z, 37 * n);
+                RUN(soft_nll_target_backward, .dt = z, .dloss = y, .x = x, .weight = w, .rows = 37, .n = n,
+                    .smoothing = smoothing);
                 ADD(z, 37 * n);
             }""",
     ),
@@ -207,8 +211,8 @@ RECORDS = [
         {
             FILL(x, 37 * n, -9, 0); FILL(dy, 37, -2, 2); FILL(a, n, 0, 1);
             TARGETS(37, n);
-            FN(fnn_pick)(y, x, targets, a, 37, n);
-            FN(fnn_dpick)(z, dy, targets, a, 37, n);
+            RUN(pick, .loss = y, .x = x, .target = targets, .weight = a, .rows = 37, .n = n);
+            RUN(pick_backward, .dx = z, .dloss = dy, .target = targets, .weight = a, .rows = 37, .n = n);
             ADD(y, 37); ADD(z, 37 * n);
         }""",
     ),

@@ -86,7 +86,8 @@ RECORDS = [
             FILL(x, m, 1, 5); FILL(dy, m, -2, 2); FILL(a, c, -1, 1); FILL(b, c, -1, 1); FILL(z, c, -1, 1);
             for (ptrdiff_t i = 0; i < c; i++)
                 us[i] = (double)a[i];
-            FN(fnn_norm_mix)(y, work, dy, x, us, a, b, z, c, s);
+            RUN(channel_mix, .dx = y, .work = work, .dy = dy, .x = x, .mean = us, .scale = a, .slope = b, .shift = z,
+                .c = c, .s = s);
             ADD(y, m);
         }""",
     ),

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "fastnn.h"
+#include "ops.h"
 
 static uint64_t state, hash;
 
@@ -37,6 +37,8 @@ static int64_t targets[ROOM];
 #define BUFFERS                                                                                                        \
     REAL *const x = FN(xs), *const dy = FN(dys), *const y = FN(ys), *const z = FN(zs), *const a = FN(as), *const b = FN(bs); \
     (void)x, (void)dy, (void)y, (void)z, (void)a, (void)b
+/* an op by the fields of its record */
+#define RUN(op, ...) FN(fnn_##op)(&(const struct FN(fnn_##op)){__VA_ARGS__})
 #define FILL(p, n, low, high) FN(fill)(p, n, low, high)
 #define ADD(p, n) FN(add)(p, n)
 #define ADD_DOUBLES(p, n) add_bytes(p, sizeof(double) * (size_t)(n))
