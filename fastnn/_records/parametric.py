@@ -108,7 +108,7 @@ GATES = [
         "glu",
         {"input": normal(0, 3), "dim": -1},
         ((6,), (4, 6), (2, 3, 4, 6)),
-        ({}, {"dim": 0}, {"dim": lambda shape: len(shape) - 1}),
+        ({}, {"dim": 0}, {"dim": lambda shape: len(shape) // 2}),
         reference=_glu,
         joins=lambda arguments: arguments["dim"] % arguments["input"].ndim == 0,
         torch="glu",
