@@ -15,7 +15,7 @@ size=$(user/bin/python -c "
 from pathlib import Path
 import fastnn
 folder = Path(fastnn.__file__).parent
-parts = [folder, *folder.parent.glob('fastnn.libs')]
+parts = [folder, *folder.parent.glob('fastnn_cpu.libs')]
 print(sum(f.stat().st_size for part in parts for f in part.rglob('*') if f.is_file() and f.suffix != '.pyc'))")
 echo "installed: $size bytes"
 [ "$size" -lt 3000000 ]

@@ -112,7 +112,7 @@ class CIFAR10(ImageDataset):
         The 50,000 images for training, or the 10,000 for the test.
     transform, target_transform : callable, optional
     download : bool
-        Fetch the binary version (170 MB) where neither is found; needs the extra `fastnn[data]`.
+        Fetch the binary version (170 MB) where neither is found; needs pooch and tqdm.
 
     Raises
     ------
@@ -227,7 +227,7 @@ class MNIST(ImageDataset):
         The 60,000 images for training, or the 10,000 for the test.
     transform, target_transform : callable, optional
     download : bool
-        Fetch the two files (12 MB) where they are not found; needs the extra `fastnn[data]`.
+        Fetch the two files (12 MB) where they are not found; needs pooch and tqdm.
 
     Raises
     ------
