@@ -89,7 +89,9 @@ core = Extension(
     include_dirs=["src_c", numpy.get_include()],
     depends=[*headers, *map(str, Path("fastnn").glob("*.pxi"))],
     libraries=["dl"] if sys.platform.startswith("linux") else [],
-    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+    # The oldest NumPy that the extension may run with, as pyproject.toml says; headers before 2.3 would choose 1.21, whose
+    # table has no PyDataMem_SetHandler.
+    define_macros=[(name, "NPY_2_0_API_VERSION") for name in ("NPY_TARGET_VERSION", "NPY_NO_DEPRECATED_API")],
     extra_compile_args=os.environ.get("FASTNN_CFLAGS", "").split(),
     extra_link_args=os.environ.get("FASTNN_LDFLAGS", "").split(),
 )

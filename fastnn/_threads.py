@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from . import _check, _core
-from ._version import __version__
+from . import _check, _core, _threadpoolctl
 
 MOST = 256
 
 
-def _cgroup_paths(root: Path) -> dict[str, str]:
+def _read(*path: str) -> str:
+    with open(os.path.join(*path)) as file:
+        return file.read()
+
+
+def _cgroup_paths(root: str) -> dict[str, str]:
     """The process's control groups: {"cpu": path} for version 1, {"": path} for version 2."""
     groups = {}
     try:
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
+        for line in _read(root, "proc/self/cgroup").splitlines():
             _, controllers, path = line.split(":", 2)
             groups.update(dict.fromkeys(controllers.split(","), path))
     except (OSError, ValueError):
@@ -25,14 +28,13 @@ def _cgroup_paths(root: Path) -> dict[str, str]:
     return groups
 
 
-def _quota_of(folder: Path) -> float | None:
+def _quota_of(folder: str) -> float | None:
     """CPUs granted by one control group, None where it sets no limit."""
     try:
-        if (folder / "cpu.max").exists():
-            quota, period = (folder / "cpu.max").read_text().split()[:2]
+        if os.path.exists(os.path.join(folder, "cpu.max")):
+            quota, period = _read(folder, "cpu.max").split()[:2]
         else:
-            quota = (folder / "cpu.cfs_quota_us").read_text()
-            period = (folder / "cpu.cfs_period_us").read_text()
+            quota, period = _read(folder, "cpu.cfs_quota_us"), _read(folder, "cpu.cfs_period_us")
         return int(quota) / int(period) if int(quota) > 0 else None
     except (OSError, ValueError, ZeroDivisionError):  # no such file, "max", or something unreadable
         return None
@@ -43,7 +45,7 @@ def cpu_quota(root: str | os.PathLike[str] = "/") -> float | None:
 
     Inside a container the path may name a place outside of what is mounted; the mount's own root is looked at as well.
     """
-    top = Path(root)
+    top = os.fspath(root)
     groups = _cgroup_paths(top)
     quotas = []
     for controller, mounts in (
@@ -53,9 +55,9 @@ def cpu_quota(root: str | os.PathLike[str] = "/") -> float | None:
         if controller not in groups:
             continue
         for mount in mounts:
-            folder = Path(groups[controller].lstrip("/"))
-            for step in (folder, *folder.parents):
-                quotas.append(_quota_of(top / mount / step))
+            steps = groups[controller].strip("/").split("/")
+            for depth in range(len(steps), -1, -1):  # the group's own folder and those above it, up to the mount
+                quotas.append(_quota_of(os.path.join(top, mount, *steps[:depth])))
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
@@ -155,34 +157,6 @@ def threads(n: int) -> Iterator[None]:
         _core.set_thread_limit(before)
 
 
-def _register_with_threadpoolctl() -> None:
-    """Let threadpoolctl, where it is installed, see and limit the team."""
-    try:
-        import threadpoolctl
-    except ImportError:
-        return
-
-    class Controller(threadpoolctl.LibController):  # type: ignore[misc]
-        user_api = internal_api = "fastnn"
-        filename_prefixes = ("_core",)
-        check_symbols = ("fnn_get_num_threads", "fnn_set_num_threads")
-
-        def get_num_threads(self) -> int:
-            return int(self.dynlib.fnn_get_num_threads())
-
-        def set_num_threads(self, num_threads: int) -> None:
-            self.dynlib.fnn_set_num_threads(max(1, min(num_threads, MOST)))
-
-        def get_version(self) -> str:
-            return __version__
-
-        def set_additional_attributes(self) -> None:
-            self.threading_layer = _core.team()
-            self.architecture = _core.isa()
-
-    threadpoolctl.register(Controller)
-
-
 def start() -> None:
     """Choose kernels, thread team and thread number from the environment."""
     tier = os.environ.get("FASTNN_ISA") or None
@@ -195,4 +169,4 @@ def start() -> None:
             raise ImportError("FASTNN_THREADING: found no OpenMP runtime, such as libgomp.so.1; expected own or serial")
         raise ImportError(f"FASTNN_THREADING: expected a thread team (own, openmp, serial), got {team!r}")
     _choose(*default_num_threads())
-    _register_with_threadpoolctl()
+    _threadpoolctl.register(MOST)

@@ -7,12 +7,10 @@ result's gradient to theirs.  Nothing is recorded for plain arrays, for Tensors 
 
 from __future__ import annotations
 
-import copy
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -20,7 +18,9 @@ from . import _check, _core, _dispatch
 from ._check import Array
 from ._core import make as make, mode as mode, tracks as tracks, value_of as value_of, wants as wants
 
-Kind = inspect.Parameter
+if TYPE_CHECKING:
+    import inspect
+
 Gradients: TypeAlias = "Sequence[Array | None]"
 
 
@@ -318,7 +318,9 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         index = _unwrapped(index)
         if not tracks(self):
             return self.data[index]
-        index = copy.deepcopy(index)  # an array may change before the backward pass
+        from copy import deepcopy
+
+        index = deepcopy(index)  # an array may change before the backward pass
         shape, dtype = self.data.shape, self.data.dtype
 
         def backward(dy: Array) -> Gradients:
@@ -463,6 +465,8 @@ class Recorded:
 
         Found when first asked for: signatures take their time.
         """
+        from inspect import Parameter as Kind
+
         known, own = _parameters(self.function), _parameters(self.version)
         kinds = {each.kind for each in own.values()}
         names = frozenset(known) - {"out"} if Kind.VAR_KEYWORD in kinds else frozenset(own)
@@ -472,6 +476,8 @@ class Recorded:
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    import inspect
+
     try:
         return inspect.signature(function).parameters
     except ValueError:  # some of NumPy's functions do not say

@@ -29,7 +29,7 @@ def test_all_that_are_missing_are_named_at_once(monkeypatch):
 def test_what_a_library_itself_lacks_is_not_taken_for_it(tmp_path, monkeypatch):
     (tmp_path / "half_a_library.py").write_text("import no_such_module")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="^No module named 'no_such_module'$"):
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'no_such_module'$"):
         extra("f", "half_a_library")
 
 
