@@ -13,6 +13,8 @@ from ._check import Array
 from ._replace import replacing
 from .autograd import value_of
 
+__all__ = ["load", "save"]
+
 
 def save(state: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
     """Save arrays by name, as `Module.state_dict` returns them, or a whole checkpoint.

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 import fastnn
 from fastnn import data, metrics, nn, optim
+from fastnn.nn import functional as F
 from fastnn.training import EarlyStopping
 
 
@@ -26,12 +27,31 @@ class Net(nn.Module):
         return scores
 
 
+def functions(x: npt.NDArray[np.float32], y: npt.NDArray[np.int64]) -> None:
+    """Arrays come out where arrays go in, Tensors where one of the arguments is a Tensor."""
+    plain: npt.NDArray[np.float32] = fastnn.gelu(x, approximate="tanh", out=np.empty_like(x))
+    assert float(fastnn.softmax([0.0, 0.0], 0).sum()) == 1.0
+    assert F.cross_entropy(plain, y).shape == ()
+    assert fastnn.relu_backward(plain, plain).dtype == np.float32
+    tracked = fastnn.tensor(x, requires_grad=True)
+    weight, bias = nn.Parameter(np.ones((2, 8), np.float32)), nn.Parameter(np.zeros(2, np.float32))
+    scores: fastnn.Tensor = F.linear(x, weight, bias)
+    F.cross_entropy(scores, y, label_smoothing=0.1).backward()
+    F.mse_loss(input=F.relu(input=tracked), target=x).backward()
+    fastnn.layer_norm(x, 8, bias=nn.Parameter(np.zeros(8, np.float32))).sum().backward()
+    F.cross_entropy(Net(4)(x), y).backward()
+    assert weight.grad is not None
+    assert weight.grad.shape == weight.shape
+    assert tracked.grad is not None
+
+
 def main() -> None:
     """Train and predict."""
     fastnn.manual_seed(0)
     rng = np.random.default_rng(0)
     x: npt.NDArray[np.float32] = rng.normal(size=(256, 8)).astype(np.float32)
     y = (x[:, 0] > x[:, 1]).astype(np.int64)
+    functions(x, y)
     model = Net(32)
     trainer = fastnn.Trainer(
         model,

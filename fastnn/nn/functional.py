@@ -1,4 +1,7 @@
 """The functions of `fastnn.functional`, under the name by which PyTorch's users know them."""
 
+from .. import functional as _functional
 from ..functional import *
-from ..functional import __all__ as __all__
+
+__all__: list[str] = []
+__all__ += _functional.__all__
