@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._check import Array
+from ._narrow_floats import NAMES, narrow_type, widened
 from ._replace import replacing
 from .autograd import value_of
 
@@ -25,8 +26,11 @@ def save(state: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
         Of str to ndarray or Tensor: any program reads that file.  Or of anything that is made of arrays, numbers,
         strings, None, lists, tuples and mappings of str or int, such as {"model": model.state_dict(), "optimizer":
         optimizer.state_dict(), "epoch": 3}: the arrays are stored by their paths, the rest in the file's metadata.
+        Arrays are of booleans, integers or floats up to 64 bits, or of ml_dtypes' bfloat16 and 8-bit floats, without a
+        mask; what they share of their memory is stored for each.
     path : path-like
-        Written under another name first, then renamed: a file that is there is whole.
+        Written under another name first, then renamed: a file that is there is whole.  A file that is replaced hands on
+        its permissions, and a symbolic link stays one.
 
     Raises
     ------
@@ -77,6 +81,13 @@ def _flatten(value: Any, path: str, arrays: dict[str, Array]) -> Any:
         return {kind: [_flatten(each, _under(path, i), arrays) for i, each in enumerate(value)]}
     if value is None or isinstance(value, (str, bool, int, float)):
         return {"value": value}
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"save: expected arrays without a mask, got a masked array for {path!r}; save .data and .mask")
+    if not hasattr(value, "__array__"):
+        raise TypeError(
+            f"save: expected arrays of numbers, numbers, strings, None, lists, tuples or mappings, got "
+            f"{type(value).__name__} for {path!r}"
+        )
     return _named(np.asarray(value), path, arrays)
 
 
@@ -86,7 +97,8 @@ def _under(path: str, key: str | int) -> str:
 
 def _named(array: Array, name: str, arrays: dict[str, Array]) -> str:
     """Put an array among the others; its name there."""
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+    known = array.dtype.kind in "biuf" and array.dtype.itemsize <= 8
+    if not known and array.dtype.name not in NAMES.values():
         raise TypeError(f"save: expected arrays of numbers up to 64 bits, got {name!r} of dtype {array.dtype}")
     if name == "__metadata__" or not _is_utf8(name):
         raise ValueError(f"save: {name!r} cannot be a name in a safetensors file")
@@ -105,22 +117,33 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def load(path: str | os.PathLike[str]) -> dict[Any, Any]:
+# NumPy's name of each type of the format that it has
+TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U64": "<u8",
+         "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?", "C64": "<c8"}  # fmt: skip
+
+
+def load(path: str | os.PathLike[str], *, widen: bool = False) -> dict[Any, Any]:
     """Load what `save` stored, or the arrays of any safetensors file.
 
     Parameters
     ----------
     path : path-like
+    widen : bool
+        For bfloat16 and the 8-bit floats (e4m3, e5m2, e8m0), which NumPy does not have: True gives them as float32,
+        which holds each of their numbers exactly; False as the types of ml_dtypes, which has to be installed then.
 
     Returns
     -------
     dict
-        Of str to ndarray, or the checkpoint as it was saved.
+        Of str to ndarray, or the checkpoint as it was saved.  The arrays are copies: the file may change afterwards.
 
     Raises
     ------
     ValueError
-        If the file is no whole safetensors file, or holds types that NumPy does not have.
+        If the file is no whole safetensors file, or holds types that NumPy and ml_dtypes do not have.  Another kind of
+        file, such as a PyTorch checkpoint, is named.
+    ModuleNotFoundError
+        If the file holds types that ml_dtypes has, and that library is missing.
     OSError
         From the file system.
 
@@ -128,17 +151,47 @@ def load(path: str | os.PathLike[str]) -> dict[Any, Any]:
     --------
     save
     """
-    from safetensors.numpy import load as deserialize
+    from safetensors import deserialize as _deserialize
 
-    with open(path, "rb") as file:
-        data = file.read()
+    deserialize: Any = _deserialize  # its stub has no types
+
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        head = file.read(4096)
+        length = int.from_bytes(head[:8], "little")
+        if head[8:9] != b"{" or length > os.fstat(file.fileno()).st_size - 8:
+            from ._foreign_files import kind_of
+
+            kind = kind_of(name, head)
+            if kind is not None:
+                raise ValueError(f"load: {name!r} is not a safetensors file that NumPy can hold: it is {kind}")
+        data = head + file.read()
     try:
-        arrays = {name: np.array(array) for name, array in deserialize(data).items()}
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")], object_pairs_hook=_unique)
+        entries = deserialize(data)
+        header = json.loads(data[8 : 8 + length], object_pairs_hook=_unique)
+        foreign = [(key, entry["dtype"]) for key, entry in entries if entry["dtype"] not in (*TYPES, *NAMES)]
+        if foreign:
+            raise ValueError(f"{foreign[0][0]!r} is of type {foreign[0][1]}, which neither NumPy nor ml_dtypes has")
+        arrays = {key: _array(entry, widen) for key, entry in entries}
         tree = header.get("__metadata__", {}).get(_TREE)
         return arrays if tree is None else _restore(json.loads(tree), arrays)
-    except Exception as error:  # the library's own error class and, for foreign types, KeyError and others
-        raise ValueError(f"load: {os.fspath(path)!r} is not a safetensors file that NumPy can hold: {error}") from error
+    except ModuleNotFoundError as error:
+        narrow = sorted({entry["dtype"] for _, entry in entries} & NAMES.keys())
+        message = f"load: {name!r} holds {', '.join(narrow)}: pip install ml_dtypes, or give widen=True for float32"
+        raise ModuleNotFoundError(message, name=error.name) from None
+    except Exception as error:  # the library's own error class and, for damaged entries, KeyError and others
+        raise ValueError(f"load: {name!r} is not a safetensors file that NumPy can hold: {error}") from error
+
+
+def _array(entry: dict[str, Any], widen: bool) -> Array:
+    """A new array of one entry."""
+    kind, data, shape = entry["dtype"], entry["data"], entry["shape"]
+    if kind in TYPES:
+        flat = np.frombuffer(data, TYPES[kind])
+        flat = flat.astype(flat.dtype.newbyteorder("="))
+    else:
+        flat = widened(data, kind) if widen else np.frombuffer(data, narrow_type(kind)).copy()
+    return flat.reshape(shape)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

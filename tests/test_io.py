@@ -160,7 +160,7 @@ HOSTILE = {
     "a shape of 2^63": container({"a": {**ONE, "shape": [2**32, 2**32]}}, bytes(8)),
     "a negative shape": container({"a": {**ONE, "shape": [-2, -1]}}, bytes(8)),
     "an unknown dtype": container({"a": {**ONE, "dtype": "X9"}}, bytes(8)),
-    "a dtype NumPy has not": container({"a": {"dtype": "BF16", "shape": [4], "data_offsets": [0, 8]}}, bytes(8)),
+    "a dtype NumPy has not": container({"a": {"dtype": "F4", "shape": [16], "data_offsets": [0, 8]}}, bytes(8)),
     "no offsets": container({"a": {"dtype": "F32", "shape": [2]}}, bytes(8)),
     "a name twice": container(
         b'{"a":' + json.dumps(ONE).encode() + b',"a":' + json.dumps(ONE).encode() + b"}", bytes(8)
