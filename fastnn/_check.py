@@ -18,14 +18,19 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 
+def as_array(name: str, value: Any, argument: str = "input") -> Array:
+    """`value` as an array of its own dtype; a mask, which would be lost, is refused."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected {argument} without a mask, got a masked array")
+    return np.asarray(value)
+
+
 def as_float(name: str, value: Any, argument: str = "input") -> Array:
     """`value` as a float16, float32 or float64 array; integers and booleans become float64, as NumPy has it."""
     if type(value) is not np.ndarray:
         _dispatch.refuse_tracked(name, argument, value)
-        if isinstance(value, np.ma.MaskedArray):
-            raise TypeError(f"{name}: expected {argument} without a mask, got a masked array")
     try:
-        array = np.asarray(value)
+        array = as_array(name, value, argument)
     except ValueError as error:
         raise ValueError(
             f"{name}: expected {argument} to have one shape, got nested lists of unequal lengths"
@@ -173,6 +178,7 @@ def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> None:
     """`out` is None or a writeable array of this shape and dtype."""
     if out is None:
         return
+    as_array(name, out, "out")
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name}: expected out to be an array, got {type(out).__name__}")
     if out.shape != shape:

@@ -100,7 +100,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     __array_priority__ = 1000
 
     def __init__(self, data: Any, requires_grad: bool = False):
-        self._data = data.data if isinstance(data, Tensor) else np.asarray(data)
+        self._data = data.data if isinstance(data, Tensor) else _check.as_array("Tensor", data, "data")
         self.requires_grad = requires_grad
 
     # -- what it is ---------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = np.asarray(value)
+        array = _check.as_array("Tensor.data", value, "an array")
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor.data: expected a float array, got dtype {array.dtype}")
         self._data = array
@@ -138,7 +138,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     @grad.setter
     def grad(self, value: Any) -> None:
         if value is not None:
-            value = np.asarray(value)
+            value = _check.as_array("Tensor.grad", value, "an array")
             if value.dtype.kind not in "biuf":
                 raise TypeError(f"Tensor.grad: expected real numbers, got dtype {value.dtype}")
             if value.shape != self.data.shape:
@@ -253,7 +253,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
                     f"backward: expected a grad for a Tensor of shape {self.shape}; only a scalar has a default"
                 )
             grad = np.ones_like(self.data)
-        grad = np.asarray(grad, dtype=self.data.dtype)
+        grad = _check.as_array("backward", grad, "grad").astype(self.data.dtype, copy=False)
         if grad.shape != self.data.shape:
             raise ValueError(f"backward: expected grad of shape {self.data.shape}, got {grad.shape}")
         _core.run_backward(self, grad)
@@ -293,6 +293,8 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
             )
         values = tuple(map(value_of, inputs))
         y = ufunc(*values)
+        if type(y) is not np.ndarray:
+            _check.as_array(f"np.{ufunc.__name__}", y, "arrays")
         rules = UFUNCS[ufunc]
 
         def backward(dy: Array) -> Gradients:
@@ -333,7 +335,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     def __setitem__(self, index: Any, value: Any) -> None:
         if tracks(self, value):
             raise RuntimeError("Tensor: a Tensor that tracks gradients cannot be assigned to; use no_grad()")
-        self.data[_unwrapped(index)] = value_of(value)
+        self.data[_unwrapped(index)] = _check.as_array("Tensor", value_of(value), "values")
 
     # -- methods ------------------------------------------------------------------------------------------------------
 
@@ -418,7 +420,7 @@ def tensor(data: Any, requires_grad: bool = False) -> Tensor:
     tensor([1., 2.], requires_grad=True)
     """
     _dispatch.refuse_tracked("tensor", "data", data if isinstance(data, (list, tuple)) else None)
-    return Tensor(np.array(value_of(data), order="K"), requires_grad)
+    return Tensor(np.array(_check.as_array("tensor", value_of(data), "data"), order="K"), requires_grad)
 
 
 def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:

@@ -52,6 +52,7 @@ def save(state: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
     >>> fastnn.load(path)
     {'model': {'weight': array([1., 1.])}, 'epoch': 3}
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save as serialize
 
     if not isinstance(state, Mapping):
@@ -59,7 +60,10 @@ def save(state: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
     arrays: dict[str, Array] = {}
     tree = _flatten(state, "", arrays)
     flat = all(isinstance(key, str) and isinstance(node, str) for key, node in tree["mapping"])
-    data = serialize(arrays, None if flat else {_TREE: json.dumps(tree)})
+    try:
+        data = serialize(arrays, None if flat else {_TREE: json.dumps(tree)})
+    except SafetensorError as error:  # versions of the library differ in the 8-bit floats that they know
+        raise ValueError(f"save: the safetensors library refuses it: {error}") from error
     with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(data)
 
@@ -166,14 +170,18 @@ def load(path: str | os.PathLike[str], *, widen: bool = False) -> dict[Any, Any]
             if kind is not None:
                 raise ValueError(f"load: {name!r} is not a safetensors file that NumPy can hold: it is {kind}")
         data = head + file.read()
+    entries: list[tuple[str, Any]] = []
     try:
-        entries = deserialize(data)
+        if length > len(data) - 8:
+            raise ValueError(f"its header should have {length} bytes, the whole file has {len(data)}")
         header = json.loads(data[8 : 8 + length], object_pairs_hook=_unique)
-        foreign = [(key, entry["dtype"]) for key, entry in entries if entry["dtype"] not in (*TYPES, *NAMES)]
-        if foreign:
-            raise ValueError(f"{foreign[0][0]!r} is of type {foreign[0][1]}, which neither NumPy nor ml_dtypes has")
+        metadata = header.pop("__metadata__", {})
+        for key, entry in header.items():
+            if entry["dtype"] not in TYPES and entry["dtype"] not in NAMES:
+                raise ValueError(f"{key!r} is of type {entry['dtype']!r}, which neither NumPy nor ml_dtypes has")
+        entries = deserialize(data)
         arrays = {key: _array(entry, widen) for key, entry in entries}
-        tree = header.get("__metadata__", {}).get(_TREE)
+        tree = metadata.get(_TREE)
         return arrays if tree is None else _restore(json.loads(tree), arrays)
     except ModuleNotFoundError as error:
         narrow = sorted({entry["dtype"] for _, entry in entries} & NAMES.keys())

@@ -17,13 +17,15 @@ from .autograd import value_of
 __all__ = ["Accuracy", "ConfusionMatrix", "MeanAbsoluteError", "Metric", "R2Score", "TopKAccuracy"]
 
 
-def _arrays(output: Any, target: Any) -> tuple[Array, Array]:
-    return np.asarray(value_of(output)), np.asarray(value_of(target))
+def _arrays(name: str, output: Any, target: Any) -> tuple[Array, Array]:
+    arrays = ((value_of(output), "output"), (value_of(target), "target"))
+    first, second = (_check.as_array(name, value, argument) for value, argument in arrays)
+    return first, second
 
 
 def _classes(name: str, output: Any, target: Any) -> tuple[Array, Array]:
     """Scores (N, C) and class indices (N,)."""
-    scores, labels = _arrays(output, target)
+    scores, labels = _arrays(name, output, target)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
             f"{name}: expected output (N, C) and integer target (N,), got shapes {scores.shape} and {labels.shape} "
@@ -122,7 +124,7 @@ class Accuracy(TopKAccuracy):
 
     def update(self, output: Any, target: Any) -> None:
         """Gather scores (N, C) and classes (N,), or scores and 0 or 1 of one shape, or classes and classes."""
-        scores, labels = _arrays(output, target)
+        scores, labels = _arrays("Accuracy", output, target)
         if scores.ndim == labels.ndim + 1 and scores.shape[-1] == 1:
             scores = scores[..., 0]
         if scores.shape != labels.shape:
@@ -245,7 +247,7 @@ class R2Score(Metric):
 
 def _same(name: str, output: Any, target: Any) -> tuple[Array, Array]:
     """Two arrays of one shape, in float64; a column counts as a vector."""
-    values, wanted = (each.astype(np.float64) for each in _arrays(output, target))
+    values, wanted = (each.astype(np.float64) for each in _arrays(name, output, target))
     if values.ndim == wanted.ndim + 1 and values.shape[-1] == 1:
         values = values[..., 0]
     _check.same_shape(name, "output", values, "target", wanted)

@@ -12,7 +12,7 @@ import pytest
 from ops import CASES, LEARNED, layer_of
 
 import fastnn
-from fastnn import functional, nn, optim
+from fastnn import data, functional, metrics, nn, optim
 from fastnn._records import RECORDS
 
 hypothesis = pytest.importorskip("hypothesis")
@@ -282,3 +282,52 @@ def test_subnormal_numbers_are_not_slow():
                 least[key] = min(least.get(key, math.inf), time.perf_counter() - start)
         ratios[name] = least["tiny"] / least["plain"]
     assert max(ratios.values()) < 20, ratios  # a machine that traps to microcode for each takes a hundred times as long
+
+
+MASKED = np.ma.masked_array(np.ones((2, 3), np.float32), [[0, 1, 0], [0, 0, 0]])
+CLASSES = np.ma.masked_array([0, 1], [True, False])
+PLAIN = np.ones((2, 3), np.float32)
+
+
+def plain_and_tracked():
+    return fastnn.tensor(PLAIN.copy(), requires_grad=True)
+
+
+WITH_MASKS = {
+    "tensor": lambda: fastnn.tensor(MASKED),
+    "Tensor": lambda: fastnn.Tensor(MASKED),
+    "Parameter": lambda: nn.Parameter(MASKED),
+    "Tensor.data": lambda: setattr(plain_and_tracked(), "data", MASKED),
+    "Tensor.grad": lambda: setattr(plain_and_tracked(), "grad", MASKED),
+    "Tensor[...]": lambda: fastnn.tensor(PLAIN.copy()).__setitem__(0, MASKED[0]),
+    "np.add": lambda: plain_and_tracked() + MASKED,
+    "backward": lambda: fastnn.relu(plain_and_tracked()).backward(MASKED),
+    "load_state_dict": lambda: nn.Linear(3, 2).load_state_dict({"weight": MASKED, "bias": np.ones(2)}),
+    "register_buffer": lambda: nn.Module().register_buffer("b", MASKED),
+    "BatchNorm1d": lambda: setattr(nn.BatchNorm1d(2), "running_mean", CLASSES),
+    "batch_norm": lambda: fastnn.batch_norm(PLAIN, MASKED[0], np.ones(3, np.float32)),
+    "cross_entropy": lambda: fastnn.cross_entropy(PLAIN, CLASSES),
+    "nll_loss": lambda: fastnn.nll_loss(PLAIN, CLASSES),
+    "mse_loss": lambda: fastnn.mse_loss(PLAIN, MASKED),
+    "embedding": lambda: fastnn.embedding(CLASSES, PLAIN),
+    "embedding_backward": lambda: fastnn.embedding_backward(PLAIN, CLASSES, 3),
+    "one_hot": lambda: fastnn.one_hot(CLASSES),
+    "linear": lambda: fastnn.linear(PLAIN, MASKED),
+    "relu": lambda: fastnn.relu(PLAIN, out=MASKED.copy()),
+    "freeze": lambda: fastnn.freeze(nn.Sequential(nn.Linear(3, 2)))(MASKED),
+    "Accuracy": lambda: metrics.Accuracy().update(PLAIN, CLASSES),
+    "MeanAbsoluteError": lambda: metrics.MeanAbsoluteError().update(PLAIN, MASKED),
+    "TensorDataset": lambda: data.TensorDataset(PLAIN, CLASSES),
+    "default_collate": lambda: next(iter(data.DataLoader(list(MASKED), 2))),
+    "ToTensor": lambda: data.transforms.ToTensor()(MASKED),
+    "Normalize": lambda: data.transforms.Normalize(0.5, 0.5)(MASKED),
+}  # fmt: skip
+NAMED_AS = {"Parameter": "Tensor", "Tensor[...]": "Tensor"}
+
+
+@pytest.mark.parametrize("name", WITH_MASKS)
+def test_a_mask_is_never_dropped(name):
+    with pytest.raises(
+        TypeError, match=rf"^{NAMED_AS.get(name, name)}: expected .* without a mask, got a masked array"
+    ):
+        WITH_MASKS[name]()

@@ -157,7 +157,7 @@ def test_pytorch_s_bfloat16(path):
 
 def test_other_types_are_named(path):
     path.write_bytes(container({"layer.w": {"dtype": "F4", "shape": [4], "data_offsets": [0, 2]}}, bytes(2)))
-    with pytest.raises(ValueError, match=r"'layer.w' is of type F4, which neither NumPy nor ml_dtypes has"):
+    with pytest.raises(ValueError, match=r"'layer.w' is of type 'F4', which neither NumPy nor ml_dtypes has"):
         fastnn.load(path)
 
 

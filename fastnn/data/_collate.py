@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from ..autograd import Tensor, value_of
 
 __all__ = ["default_collate"]
@@ -55,7 +56,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
             f"default_collate: expected samples of one kind, got {type(first).__name__} and {', '.join(strangers)}"
         )
     if isinstance(first, (np.ndarray, Tensor)):
-        arrays = [np.asarray(value_of(each)) for each in batch]
+        arrays = [_check.as_array("default_collate", value_of(each), "samples") for each in batch]
         if len({each.shape for each in arrays}) > 1:
             shapes = ", ".join(str(shape) for shape in sorted({each.shape for each in arrays}))
             raise ValueError(f"default_collate: expected arrays of one shape, got {shapes}")

@@ -102,7 +102,9 @@ class TensorDataset(Dataset):
     def __init__(self, *tensors: Any):
         if not tensors:
             raise ValueError("TensorDataset: expected at least one array, got none")
-        self.tensors: tuple[Array, ...] = tuple(np.asarray(value_of(each)) for each in tensors)
+        self.tensors: tuple[Array, ...] = tuple(
+            _check.as_array("TensorDataset", value_of(each), "arrays") for each in tensors
+        )
         lengths = [each.shape[0] if each.ndim else None for each in self.tensors]
         if None in lengths or len(set(lengths)) > 1:
             shapes = ", ".join(str(each.shape) for each in self.tensors)

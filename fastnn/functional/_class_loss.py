@@ -114,7 +114,7 @@ def _class_loss(
     probabilities: bool = False,
 ) -> _ClassLoss:
     x, rows, dtype, dim = _class_rows(name, input)
-    t = np.asarray(target)
+    t = _check.as_array(name, target, "target")
     _check.choice(name, "reduction", reduction, REDUCTIONS)
     smoothing = _check.in_range(name, "label_smoothing", label_smoothing, 0, 1)
     weight = _check.as_vector(name, weight, "weight", rows.shape[1], rows.dtype)
@@ -363,7 +363,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Array:
     array([[1, 0, 0],
            [0, 0, 1]])
     """
-    classes = np.asarray(tensor)
+    classes = _check.as_array("one_hot", tensor, "classes")
     if classes.dtype.kind not in "iu" and not (classes.size == 0 and isinstance(tensor, list)):
         raise TypeError(f"one_hot: expected classes to be integers, got dtype {classes.dtype}")
     number = _check.count("one_hot", "num_classes", num_classes, low=-1)

@@ -22,7 +22,7 @@ __all__ = [
 
 
 def _indices(name: str, input: Any, rows: int) -> Array:
-    index = np.asarray(input)
+    index = _check.as_array(name, input)
     if index.dtype.kind not in "iu":
         if index.size:
             raise TypeError(f"{name}: expected input of integers, got dtype {index.dtype}")
@@ -115,7 +115,9 @@ def embedding_backward(
     rows = _check.count(name, "num_embeddings", num_embeddings)
     if rows > np.iinfo(np.intp).max:
         raise ValueError(f"{name}: expected num_embeddings of at most {np.iinfo(np.intp).max}, got {rows}")
-    index = _indices(name, np.array(input), rows)  # a copy: what was checked is what is written through
+    index = _indices(
+        name, np.array(_check.as_array(name, input)), rows
+    )  # a copy: what was checked is what is written through
     gradient = _check.as_float(name, dy, "dy")
     if gradient.ndim != index.ndim + 1 or gradient.shape[:-1] != index.shape:
         raise ValueError(f"{name}: expected dy of shape {(*index.shape, 'embedding_dim')}, got {gradient.shape}")

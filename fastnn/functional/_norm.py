@@ -129,7 +129,7 @@ def check_running(name: str, argument: str, value: Any, c: int, *, update: bool)
     """A running statistic: None, or a float array of one value per channel, writeable if it is to be updated."""
     if value is None:
         return None
-    if not isinstance(value, np.ndarray) or value.dtype not in _check.FLOATS:
+    if not isinstance(value, np.ndarray) or _check.as_array(name, value, argument).dtype not in _check.FLOATS:
         raise TypeError(
             f"{name}: expected {argument} to be a float array, got {getattr(value, 'dtype', type(value).__name__)}"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
+from .. import _check, _core
 from .._check import Array
 from ..autograd import Tensor, no_grad
 from ..nn import Module
@@ -49,7 +49,7 @@ class Frozen:
         return self._general(input)
 
     def _general(self, input: Any) -> Any:
-        x = input.data if isinstance(input, Tensor) else np.asarray(input)
+        x = input.data if isinstance(input, Tensor) else _check.as_array("freeze", input)
         if x.ndim < 2 or x.size == 0 or x.dtype.kind not in "biuf":
             return self._as_it_is(x)
         key = (x.shape[1:], x.dtype, _core.isa())

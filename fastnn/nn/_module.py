@@ -107,7 +107,7 @@ class Module:
                 raise TypeError(
                     f"{type(self).__name__}: expected {name} to be an array or None, got {type(value).__name__}"
                 )
-            self._buffers[name] = None if value is None else np.asarray(value_of(value))
+            self._buffers[name] = None if value is None else _check.as_array(type(self).__name__, value_of(value), name)
         else:
             object.__setattr__(self, name, value)
 
@@ -155,7 +155,9 @@ class Module:
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Add an array of the module's state that is not trained; `state_dict` skips it if not persistent."""
         self._check_name("register_buffer", name, self._buffers)
-        self._put(self._buffers, name, None if tensor is None else np.asarray(value_of(tensor)))
+        self._put(
+            self._buffers, name, None if tensor is None else _check.as_array("register_buffer", value_of(tensor), name)
+        )
         if not persistent:
             self._transient.add(name)
 

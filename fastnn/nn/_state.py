@@ -38,7 +38,8 @@ def fitting(
     unexpected = [key for key in state_dict if key not in own]
     problems = [f"missing key {key!r}" for key in missing] + [f"unexpected key {key!r}" for key in unexpected]
     problems = problems if strict else []
-    values = {key: np.asarray(value_of(state_dict[key])) for key in own if key in state_dict}
+    found = {key: value_of(state_dict[key]) for key in own if key in state_dict}
+    values = {key: _check.as_array("load_state_dict", value, key) for key, value in found.items()}
     for key, value in values.items():
         castable = np.can_cast(value.dtype, own[key].dtype, "same_kind")
         if value.shape != own[key].shape:

@@ -19,7 +19,7 @@ CHANNELS = (1, 3, 4)
 
 def as_planes(name: str, image: Any, prefer_last: bool = False) -> tuple[Array, Callable[[Array], Array]]:
     """Images as a view (N, C, H, W), and the way back to the shape they came in."""
-    array = np.asarray(value_of(image))
+    array = _check.as_array(name, value_of(image), "an image")
     if array.dtype.kind not in "uif" or array.ndim not in (2, 3, 4):
         raise TypeError(
             f"{name}: expected an image (H, W), (H, W, C) or (C, H, W), or a batch (N, H, W, C) or (N, C, H, W) of "
@@ -176,7 +176,7 @@ class ToTensor(Transform):
 
     def __call__(self, image: Any, rng: RNG = None) -> Array:
         """Convert an image, or each image of a batch."""
-        array = np.asarray(value_of(image))
+        array = _check.as_array("ToTensor", value_of(image), "an image")
         if array.dtype == np.bool_:  # black and white pictures, masks
             array = array.astype(np.float32)
         planes, _ = as_planes("ToTensor", array, prefer_last=True)
