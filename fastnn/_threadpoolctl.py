@@ -21,7 +21,9 @@ LIBRARY = "threadpoolctl"
 
 
 def enter(threadpoolctl: Any, most: int) -> None:
-    """Register the team as one of the library's kinds of thread pools."""
+    """Register the team as one of the library's kinds of thread pools, which it takes since version 3.2."""
+    if not hasattr(threadpoolctl, "register"):
+        return
 
     class Controller(threadpoolctl.LibController):  # type: ignore[misc]
         user_api = internal_api = "fastnn"

@@ -77,6 +77,12 @@ def test_threadpoolctl_knows_the_team_whoever_comes_first(order):
     assert python("-c", code) == "[3]\n[3]\n"
 
 
+def test_an_older_threadpoolctl_is_left_alone(tmp_path):
+    (tmp_path / "threadpoolctl.py").write_text("threadpool_info = list")
+    code = "import fastnn, threadpoolctl; print(threadpoolctl.threadpool_info())"
+    assert python("-c", code, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path])) == "[]\n"
+
+
 def test_without_threadpoolctl():
     code = """if True:
         import sys, fastnn
