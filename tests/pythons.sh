@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # pythons.sh PYTHON: for every other Python at hand that the package supports, its wheel is built and passes a fast part of
-# the tests; the oldest one has the oldest NumPy and safetensors that pyproject.toml allows.  PYTHON has been tested whole.
+# the tests; the oldest one has the oldest NumPy and safetensors that pyproject.toml allows.  PYTHON has been tested whole,
+# and is among them only where it is the oldest.
 set -euo pipefail
 python=$(realpath -s "$1")
 root=$(cd "$(dirname "$0")/.." && pwd)
 parts="autograd data files freeze import io linear memory norm optim threads training"
+name='import sys, venv, ensurepip; print("%d.%d" % sys.version_info[:2] + sys.abiflags)'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -12,11 +14,15 @@ trap 'rm -rf "$work"' EXIT
 declare -A found
 for each in $(compgen -c python3. | sort -u) "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python3 \
     "${XDG_DATA_HOME:-$HOME/.local/share}"/uv/python/*/bin/python3; do
-    version=$("$each" -c 'import sys, venv, ensurepip; print("%d.%d" % sys.version_info[:2] + sys.abiflags)' 2> /dev/null) || continue
+    version=$("$each" -c "$name" 2> /dev/null) || continue
     "$each" -c 'import sys; sys.exit(sys.version_info < (3, 10))' && found[$version]=$each
 done
-unset "found[$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2] + sys.abiflags)')]"
-if [ ${#found[@]} -eq 0 ]; then
+own=$("$python" -c "$name")
+found[$own]=$python
+first=$(printf '%s\n' "${!found[@]}" | sort -V | head -n 1)
+if [ "$own" != "$first" ]; then
+    unset "found[$own]"
+elif [ ${#found[@]} -eq 1 ]; then
     echo "no other Python at hand"
 fi
 
@@ -27,10 +33,12 @@ for version in $(printf '%s\n' "${!found[@]}" | sort -V); do
     mkdir "$work/$version" && cd "$work/$version"
     "${found[$version]}" -m venv user
     user/bin/pip wheel -q --no-deps -w . "$root"
-    user/bin/pip install -q ./*.whl $oldest pytest pytest-xdist
-    oldest=""
+    if [ "$version" = "$first" ] && ! user/bin/pip install -q --only-binary :all: $oldest; then
+        echo "Python $version has no $oldest: the newest in their place"
+    fi
+    user/bin/pip install -q ./*.whl pytest pytest-xdist
     cp -r "$root/tests" "$root/pyproject.toml" .
-    user/bin/python tests/user_program.py
     echo "Python $version with $(user/bin/pip list --format=freeze 2> /dev/null | grep -E '^(numpy|safetensors)==' | tr '\n' ' ')"
+    user/bin/python tests/user_program.py
     user/bin/python -m pytest -q -n 2 $(printf 'tests/test_%s.py ' $parts)
 done
