@@ -87,7 +87,7 @@ def test_pytorch_s_files_are_named_and_the_advice_works(path):
     np.testing.assert_array_equal(fastnn.load(path)["weight"], state["weight"].numpy())
 
 
-def test_real_onnx_and_hdf5_files_are_named(path):
+def test_real_onnx_files_are_named(path):
     onnx = pytest.importorskip("onnx")
     value = onnx.helper.make_tensor_value_info("x", 1, [1])
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [value], [value])
