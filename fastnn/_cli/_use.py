@@ -14,6 +14,7 @@ import numpy as np
 
 from .._check import Array
 from .._replace import replacing
+from ..training._measure import measure
 from ._options import add_command, add_output, report
 from ._saved import Predictor, load_model
 from ._sources import KINDS, NAMED, Inputs, kind_of
@@ -58,14 +59,8 @@ def evaluate(options: Namespace) -> int:
         raise ValueError(f"the model learned from {inputs.source}, not from {options.data}")
     batches = KINDS[kind].known(options, inputs)
     loss, measures = task_of(inputs).criterion(), task_of(inputs).measured()
-    predictor, total, count = Predictor(model, inputs, options.data), 0.0, 0
-    for batch, target in batches:
-        output = predictor(batch)
-        total, count = total + float(loss(output, target)) * len(target), count + len(target)
-        for measure in measures.values():
-            measure.update(output, target)
-    values_of = {name: float(measure.compute()) for name, measure in measures.items()}
-    report({"samples": count, "loss": total / count, **values_of}, options.json)
+    measured = measure("evaluate", Predictor(model, inputs, options.data), loss, measures, batches)
+    report({"samples": measured.count, **measured.compute()}, options.json)
     return 0
 
 

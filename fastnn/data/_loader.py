@@ -12,7 +12,7 @@ import numpy as np
 from .. import _check
 from .._random import RNG, generator
 from ._dataset import batch_of
-from ._sampler import BatchSampler, RandomSampler, SequentialSampler
+from ._sampler import BatchSampler, RandomSampler, SequentialSampler, WeightedRandomSampler
 from ._stream import batch_stream
 
 __all__ = ["DataLoader"]
@@ -111,6 +111,18 @@ class DataLoader:
         key = int(generator("DataLoader", self.rng).integers(2**63))
         numbers = enumerate(self.sampler if self.batch_sampler is None else self.batch_sampler)
         return self._prefetched(numbers, key) if self.num_workers else self._fetched(numbers, key)
+
+    def example(self) -> Any:
+        """Return a batch of the first sample alone, moving neither order nor random numbers.
+
+        None where there is none, or where samplers or batches are of the user's own kind.
+        """
+        usual = (SequentialSampler, RandomSampler, WeightedRandomSampler)
+        if not isinstance(self.sampler, usual) or not isinstance(self.batch_sampler, (BatchSampler, type(None))):
+            return None
+        if not len(self.dataset):
+            return None
+        return self._fetch(0, 0, 0 if self.batch_sampler is None else [0])
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the order of the passes to come depends on: the states of its and its samplers' generators."""

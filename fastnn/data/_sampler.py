@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,11 @@ from .._check import Array
 from .._random import RNG, generator
 
 __all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "WeightedRandomSampler"]
+
+
+def lasts_one_pass(source: Any) -> bool:
+    """Whether it is used up when it was gone through, as a generator, a zip or a map; a class may begin anew."""
+    return isinstance(source, Iterator) and not isinstance(getattr(type(source), "__iter__", None), FunctionType)
 
 
 class Sampler:

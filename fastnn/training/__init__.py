@@ -1,6 +1,7 @@
 """Training by one call: a loop that fits on a screen, and callbacks around it."""
 
-from ._callback import Callback, CSVLogger, EarlyStopping, ModelCheckpoint, ProgressBar
+from ._callback import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
+from ._progress import ProgressBar
 from ._tensorboard import TensorBoard
 from ._trainer import Trainer
 

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import csv
+import difflib
+import inspect
 import math
 import os
+import tempfile
+from collections.abc import Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import _check
-from .._extras import extra
 from .._replace import replacing
 from ..metrics import Metric
 
 if TYPE_CHECKING:
     from ._trainer import Trainer
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "ModelCheckpoint", "ProgressBar"]
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "ModelCheckpoint"]
 
 
 class Callback:
     """Base class of callbacks: a subclass defines those events that it cares for.
+
+    A method `on_...` that is none of these events is refused by the trainer.
 
     Examples
     --------
@@ -33,6 +41,12 @@ class Callback:
 
     def on_epoch_start(self, trainer: Trainer) -> None:
         """An epoch begins."""
+
+    def on_gradients(self, trainer: Trainer) -> None:
+        """A batch's gradients are in the parameters' `grad`, and may be changed; then they are clipped, and checked.
+
+        An error here, or a gradient that is not finite afterwards, leaves everything as it was before the batch.
+        """
 
     def on_batch_end(self, trainer: Trainer, logs: dict[str, float]) -> None:
         """Parameters were updated; `logs` holds the epoch's mean loss so far."""
@@ -54,46 +68,52 @@ class Callback:
         """Take over a state."""
 
 
-class ProgressBar(Callback):
-    """A bar for each epoch: batches, time left, loss; at its end the validation's values."""
+EVENTS = {name: 2 if name == "on_batch_end" else 1 for name in vars(Callback) if name.startswith("on_")}
 
-    def __init__(self) -> None:
-        self.tqdm = extra("The progress bar (or give progress=False)", "tqdm.auto").tqdm
-        self.bar: Any = None
 
-    def on_epoch_start(self, trainer: Trainer) -> None:
-        """Show an empty bar."""
-        try:
-            total = len(trainer.data)
-        except TypeError:  # a generator, or a loader whose sampler has no length
-            total = None
-        self.bar = self.tqdm(total=total, desc=f"epoch {trainer.epoch + 1}/{trainer.epochs}", unit="batch")
+def check_callbacks(method: str, callbacks: Sequence[Any]) -> None:
+    """Refuse what is no callback, a method that no event has for its name, and one that its event cannot call."""
+    for callback in callbacks:
+        kind = type(callback)
+        if not isinstance(callback, Callback):
+            raise TypeError(f"{method}: expected a Callback, got {callback!r}")
+        for name in sorted({*dir(kind), *vars(callback)}):
+            if not name.startswith("on_"):
+                continue
+            if name not in EVENTS:
+                near = difflib.get_close_matches(name, EVENTS, 1)
+                hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(EVENTS)}"
+                raise TypeError(f"{method}: {kind.__name__}.{name} is called by no event{hint}")
+            function = inspect.getattr_static(kind, name)
+            if isinstance(function, FunctionType):
+                values = ("trainer", "logs")[: EVENTS[name]]
+                try:
+                    inspect.signature(function).bind(None, *values)
+                except TypeError as error:
+                    wanted = ", ".join(("self", *values))
+                    raise TypeError(f"{method}: expected {kind.__name__}.{name}({wanted}), but {error}") from None
 
-    def on_batch_end(self, trainer: Trainer, logs: dict[str, float]) -> None:
-        """Move on."""
-        self.bar.set_postfix({name: f"{value:.4f}" for name, value in logs.items()}, refresh=False)
-        self.bar.update()
 
-    def on_epoch_end(self, trainer: Trainer) -> None:
-        """Show the epoch's values."""
-        values = {name: value for name, value in trainer.logs.items() if name not in ("lr", "seconds")}
-        self.bar.set_postfix({name: f"{value:.4f}" for name, value in values.items() if isinstance(value, float)})
-        self._close()
-
-    def on_fit_end(self, trainer: Trainer) -> None:
-        """Leave an unfinished bar as it is."""
-        self._close()
-
-    def _close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+def make_room(name: str, path: Any) -> None:
+    """Make the folder of a file that is going to be written, so that what cannot be written shows at once."""
+    path = os.path.abspath(os.fspath(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{name}: expected the path of a file, got that of a folder: {path}")
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(error.errno, f"{name}: cannot write: {error.strerror}", path) from None
 
 
 class _Watching(Callback):
     """What the callbacks that watch one value of the history have in common."""
 
     def __init__(self, monitor: str, mode: str | None, min_delta: float = 0.0):
+        if not isinstance(monitor, str):
+            raise TypeError(f"{type(self).__name__}: expected monitor to be a name, got {monitor!r}")
         self.monitor = monitor
         self.mode = None if mode is None else _check.choice(type(self).__name__, "mode", mode, ("min", "max"))
         self.min_delta = _check.in_range(type(self).__name__, "min_delta", min_delta, 0)
@@ -101,23 +121,36 @@ class _Watching(Callback):
         self.best_epoch = 0
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Forget another training's best."""
+        """Forget another training's best; refuse a name that no value will have."""
+        own = __name__.partition(".")[0]
+        if self.monitor and all(type(each).__module__.partition(".")[0] == own for each in trainer.callbacks):
+            names = ["loss", *trainer.metrics]  # other callbacks may add values of their own
+            held_out = [f"val_{name}" for name in names] if trainer.validation is not None else []
+            self._check_monitor([*names, *held_out, "lr", "seconds"])
         if not trainer.epoch:
             self.best, self.best_epoch = math.nan, 0
 
-    def improved(self, trainer: Trainer) -> bool:
-        """Whether the last epoch is the best so far."""
-        wants = self.monitor.startswith("val_")
-        if self.monitor not in trainer.logs:
+    def _check_monitor(self, names: Sequence[str]) -> None:
+        if self.monitor not in names:
+            wants = self.monitor.startswith("val_") and "val_loss" not in names
             raise KeyError(
-                f"{type(self).__name__}: expected monitor to be one of {', '.join(trainer.logs)}, "
-                f"got {self.monitor!r}" + "; give fit validation data" * (wants and "val_loss" not in trainer.logs)
+                f"{type(self).__name__}: expected monitor to be one of {', '.join(names)}, "
+                f"got {self.monitor!r}" + "; give fit validation data" * wants
             )
-        value = float(trainer.logs[self.monitor])
+
+    def improved(self, trainer: Trainer) -> bool:
+        """Whether the last epoch is the best so far; one whose value is NaN never is."""
+        self._check_monitor([*trainer.logs])
+        value = trainer.logs[self.monitor]
+        if np.ndim(value):
+            raise TypeError(
+                f"{type(self).__name__}: expected {self.monitor!r} to be a number, got shape {np.shape(value)}"
+            )
+        value = float(value)
         metric = trainer.metrics.get(self.monitor.removeprefix("val_"))
         rises = self.mode == "max" or (self.mode is None and isinstance(metric, Metric) and metric.higher_is_better)
         gain = value - self.best if rises else self.best - value
-        if math.isnan(self.best) or gain > self.min_delta:
+        if gain > self.min_delta or (math.isnan(self.best) and not math.isnan(value)):
             self.best, self.best_epoch = value, trainer.epoch
             return True
         return False
@@ -128,11 +161,16 @@ class _Watching(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a state."""
+        unknown = [name for name in state_dict if name not in self.state_dict()]
+        if unknown:
+            raise ValueError(f"{type(self).__name__}.load_state_dict: unexpected keys {unknown}")
         vars(self).update(state_dict)
 
 
 class EarlyStopping(_Watching):
     """Ends the training when a value has not become better for `patience` epochs, and brings the best weights back.
+
+    A value that is NaN is not better than any other; where all are, no weights are the best and none are brought back.
 
     Parameters
     ----------
@@ -164,35 +202,40 @@ class EarlyStopping(_Watching):
         self.patience = _check.count("EarlyStopping", "patience", patience, 1)
         self.restore_best = bool(restore_best)
         self.best_weights: dict[str, Any] = {}
+        self.waited = 0  # epochs since the best
+        self.begun = False  # whether the weights are of the training that goes on
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Forget another training's best; end at once one that was stopped already."""
         super().on_fit_start(trainer)
+        self.begun = True
         if not trainer.epoch:
-            self.best_weights = {}
-        elif self.best_epoch:
-            self._judge(trainer)
+            self.best_weights, self.waited = {}, 0
+        self._judge(trainer)
 
     def _judge(self, trainer: Trainer) -> None:
-        if trainer.epoch - self.best_epoch >= self.patience:
+        if self.waited >= self.patience:
             trainer.stop = True
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Compare."""
         if self.improved(trainer):
+            self.waited = 0
             if self.restore_best:
                 self.best_weights = {name: array.copy() for name, array in trainer.model.state_dict().items()}
         else:
+            self.waited += 1
             self._judge(trainer)
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Bring the best weights back."""
-        if self.best_weights:
+        if self.begun and self.best_weights:
             trainer.model.load_state_dict(self.best_weights)
+        self.begun = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value, its epoch and its weights."""
-        return {**super().state_dict(), "best_weights": self.best_weights}
+        """Return the best value, its epoch, its weights, and the epochs since then."""
+        return {**super().state_dict(), "waited": self.waited, "best_weights": self.best_weights}
 
 
 class ModelCheckpoint(_Watching):
@@ -203,20 +246,21 @@ class ModelCheckpoint(_Watching):
     path : path-like
         Replaced each time, whole or not at all; `Trainer.load` goes on from it.
     monitor : str, optional
-        A name of the history; if given, only epochs are written that are better than all before.
+        A name of the history; if given, only epochs are written that are better than all before; none whose value is
+        NaN.
     mode : {"min", "max"}, optional
         As in `EarlyStopping`.
     """
 
     def __init__(self, path: str | os.PathLike[str], monitor: str | None = None, mode: str | None = None):
         super().__init__(monitor or "", mode)
-        self.path = path
+        self.path = os.fspath(path)
         self.due = False
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Make the folder, so that what cannot be written shows at once."""
+        """Make the folder."""
         super().on_fit_start(trainer)
-        os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
+        make_room("ModelCheckpoint", self.path)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Compare."""
@@ -238,7 +282,11 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = path
+        self.path = os.fspath(path)
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Make the folder."""
+        make_room("CSVLogger", self.path)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Write."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _check
+from .._check import Array
 from .._extras import extra
 from ..autograd import value_of
 from ._callback import Callback
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TensorBoard"]
 
+EDGE = 1e20  # of TensorBoard's own bins: what lies beyond them all it calls a bug
+LARGEST = float(np.finfo(np.float32).max)
+
 
 class TensorBoard(Callback):
     """Writes scalars, histograms, images and the model's text, to be looked at with `tensorboard --logdir`.
@@ -25,9 +29,11 @@ class TensorBoard(Callback):
     ----------
     log_dir : path-like
     histograms : int
-        Histograms of parameters and their gradients are written every so many epochs; 0 for never.
+        Histograms of parameters and their gradients are written every so many epochs; 0 for never.  Values that are
+        not finite are left out and counted in a chart of their own, `nonfinite`.
     images : array_like, optional
-        Pictures (N, C, H, W) or (N, H, W, C) to show at the start, such as a batch that the network learns from.
+        Pictures (N, C, H, W) or (N, H, W, C) to show at the start, such as a batch that the network learns from: bytes,
+        or floats from black 0 to white 1; those that go beyond are shown from their least to their largest value.
     writer : tensorboardX.SummaryWriter, optional
         Another's, in place of one for `log_dir`; it is not closed at the end.
 
@@ -44,11 +50,7 @@ class TensorBoard(Callback):
         writer: Any = None,
     ):
         self.histograms = _check.count("TensorBoard", "histograms", histograms)
-        self.images = None if images is None else np.asarray(value_of(images))
-        if self.images is not None:
-            shape = self.images.shape
-            if len(shape) != 4 or 0 in shape or not {shape[1], shape[3]} & {1, 3, 4}:
-                raise ValueError(f"TensorBoard: expected images (N, C, H, W) or (N, H, W, C), got shape {shape}")
+        self.images = None if images is None else _pictures(value_of(images))
         self.log_dir = os.fspath(log_dir)
         self.own = writer is None
         self.writer = writer
@@ -76,15 +78,39 @@ class TensorBoard(Callback):
             self.writer.add_scalar(tag, value, trainer.epoch)
         if self.histograms and trainer.epoch % self.histograms == 0:
             for name, parameter in trainer.model.named_parameters():
-                if not parameter.size:
-                    continue
-                self.writer.add_histogram(f"parameters/{name}", parameter.data, trainer.epoch)
+                self._histogram(f"parameters/{name}", parameter.data, trainer.epoch)
                 if parameter.grad is not None:
-                    self.writer.add_histogram(f"gradients/{name}", parameter.grad, trainer.epoch)
+                    self._histogram(f"gradients/{name}", parameter.grad, trainer.epoch)
         self.writer.flush()
+
+    def _histogram(self, tag: str, array: Array, epoch: int) -> None:
+        values = array.astype(np.float64).reshape(-1)
+        shown = values[np.abs(values) <= LARGEST]
+        if shown.size < values.size:
+            self.writer.add_scalar(f"nonfinite/{tag}", float(values.size - shown.size), epoch)
+        if shown.size:
+            within = max(-shown.min(), shown.max()) < EDGE
+            self.writer.add_histogram(tag, shown, epoch, bins="tensorflow" if within else 64)
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Close the files."""
         if self.own and self.writer is not None:
             self.writer.close()
             self.writer = None
+
+
+def _pictures(images: Any) -> Array:
+    """Images of bytes, or of floats in [0, 1], as the writer takes them; it would wrap others around."""
+    array = np.asarray(images)
+    shape = array.shape
+    if len(shape) != 4 or 0 in shape or not {shape[1], shape[3]} & {1, 3, 4}:
+        raise ValueError(f"TensorBoard: expected images (N, C, H, W) or (N, H, W, C), got shape {shape}")
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f" or not np.isfinite(array).all():
+        got = f"dtype {array.dtype}" if array.dtype.kind != "f" else "NaN or inf"
+        raise ValueError(f"TensorBoard: expected images of bytes or finite floats, got {got}")
+    low, high = float(array.min()), float(array.max())
+    if low >= 0 and high <= 1:
+        return array
+    return (array - low) / ((high - low) or 1.0)

@@ -7,6 +7,7 @@ import copy
 import math
 import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,20 +17,17 @@ from .. import _check, io, optim
 from .._check import Array
 from .._random import get_rng_state, set_rng_state
 from ..autograd import Tensor, value_of
-from ..data import Dataset
 from ..metrics import Metric
 from ..nn import Module, utils
 from ..nn._modes import evaluating
-from ._callback import Callback, ProgressBar
+from ._batches import check_iterable, check_pairs, pairs, said, size_of
+from ._callback import Callback
+from ._checks import BY_BATCH, check_fit, check_metrics, check_parts, modules_of, stepped
+from ._guard import Guard, check_gradients, untouched
+from ._measure import Measures, measure, number_of
+from ._progress import ProgressBar
 
 History = dict[str, list[float]]
-BY_BATCH = (optim.lr_scheduler.OneCycleLR, optim.lr_scheduler.CyclicLR)
-
-
-def _check_batches(method: str, data: Any) -> None:
-    """Refuse a dataset, whose samples are no batches."""
-    if isinstance(data, Dataset):
-        raise TypeError(f"Trainer.{method}: expected batches, such as a DataLoader of this {type(data).__name__}")
 
 
 class Trainer:
@@ -41,6 +39,7 @@ class Trainer:
     criterion : callable
         Of output and target; returns a loss that `backward` can start from.
     optimizer : Optimizer
+        Of parameters of the model, or of the criterion if that is a Module.
     metrics : mapping of str to Metric, optional
         Computed on the training batches as they pass, and on the validation data.  The names "loss", "lr", "seconds"
         and those that begin with ``val_`` have meanings of their own.
@@ -48,7 +47,7 @@ class Trainer:
         Stepped after each epoch; `OneCycleLR` and `CyclicLR` after each batch; `ReduceLROnPlateau` is given the
         validation's loss (the training's, where there is no validation).
     max_grad_norm : float, optional
-        Gradients are scaled so that their norm is at most this.
+        Gradients of the optimizer's parameters are scaled so that their norm is at most this.
     callbacks : sequence of Callback
         `EarlyStopping`, `ModelCheckpoint`, `CSVLogger`, `TensorBoard`, or your own.
     progress : bool
@@ -66,6 +65,13 @@ class Trainer:
         A callback sets it to end the training after the epoch.
     interrupted : bool
         Whether the last `fit` was ended by Ctrl-C.
+
+    Raises
+    ------
+    TypeError
+        If a part is of another kind, or a callback has a method `on_...` that no event calls.
+    ValueError
+        If optimizer or schedule belong to another model, or a metric's name is taken.
 
     Examples
     --------
@@ -96,23 +102,17 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
     ):
-        for argument, value, kind in (("model", model, Module), ("optimizer", optimizer, optim.Optimizer)):
-            if not isinstance(value, kind):
-                raise TypeError(f"Trainer: expected {argument} to be a {kind.__name__}, got {type(value).__name__}")
         self.model, self.criterion, self.optimizer, self.scheduler = model, criterion, optimizer, scheduler
-        if metrics is not None and not isinstance(metrics, Mapping):
-            raise TypeError(f"Trainer: expected metrics by name, such as {{'accuracy': ...}}, got {metrics!r}")
-        self.metrics = dict(metrics or {})
-        for expected, each in [*((Metric, m) for m in self.metrics.values()), *((Callback, c) for c in callbacks)]:
-            if not isinstance(each, expected):
-                raise TypeError(f"Trainer: expected a {expected.__name__}, got {each!r}")
-        for name in self.metrics:
-            if name in ("loss", "lr", "seconds", "epoch") or name.startswith("val_"):
-                raise ValueError(f"Trainer: expected another name for a metric than {name!r}, which has a meaning")
+        self.metrics = check_metrics(metrics)
         if max_grad_norm is not None:
             max_grad_norm = _check.in_range("Trainer", "max_grad_norm", max_grad_norm, 0)
         self.max_grad_norm = max_grad_norm
-        self.callbacks = [*([ProgressBar()] if progress else []), *callbacks]
+        if not isinstance(callbacks, Iterable):
+            raise TypeError(f"Trainer: expected a sequence of callbacks, got {callbacks!r}")
+        self.callbacks = list(callbacks)
+        check_parts("Trainer", self)
+        if progress:
+            self.callbacks.insert(0, ProgressBar())
         self.epoch = self.step = 0
         self.history: History = {}
         self.logs: dict[str, Any] = {}
@@ -141,17 +141,25 @@ class Trainer:
         Raises
         ------
         FloatingPointError
-            If the loss is not finite.
+            If a loss or a gradient is not finite.  It is found before the step: weights, the optimizer's and the
+            schedule's state, buffers such as running statistics, random numbers and counters are as they were before
+            that batch.  Other errors of a batch, in the model or in a callback's `on_gradients`, leave that state too.
+        TypeError, ValueError
+            If it is seen at once that data, schedule or callbacks do not fit; nothing has changed then.
+
+        Warns
+        -----
+        UserWarning
+            If so many epochs are finished already, so that there is nothing to do.
         """
-        self.epochs = _check.count("Trainer.fit", "epochs", epochs)
-        for batches in (data, validation):
-            _check_batches("fit", batches)
-        self.data, self.validation = data, validation
+        self.epochs = check_fit(self, data, epochs, validation)
+        if self.epoch and self.epoch >= self.epochs:
+            warnings.warn(
+                f"Trainer.fit: {self.epoch} epochs are finished already; expected more to train on, got {epochs}",
+                stacklevel=2,
+            )
+        self._resume(data, validation)
         self.stop = self.interrupted = False
-        for source, state in zip((self.data, self.validation), self._data_states, strict=True):
-            if state is not None and hasattr(source, "load_state_dict"):
-                source.load_state_dict(state)
-        self._data_states = [None, None]
         try:
             self._call("on_fit_start")
             while self.epoch < self.epochs and not self.stop:
@@ -159,9 +167,9 @@ class Trainer:
                 self._call("on_epoch_start")
                 logs = self._train(data)
                 if validation is not None:
-                    logs |= {f"val_{name}": value for name, value in self.evaluate(validation).items()}
-                self.epoch += 1
+                    logs |= {f"val_{name}": value for name, value in self._evaluate("fit", validation).items()}
                 self._schedule(logs.get("val_loss", logs["loss"]))
+                self.epoch += 1
                 self.logs = {**logs, "lr": rate, "seconds": time.perf_counter() - start}
                 for name in {**self.history, **self.logs}:
                     values = self.history.setdefault(name, [math.nan] * (self.epoch - 1))
@@ -176,45 +184,63 @@ class Trainer:
                     ends.callback(callback.on_fit_end, self)
         return self.history
 
-    def _train(self, data: Iterable[Any]) -> dict[str, float]:
+    def _resume(self, data: Any, validation: Any) -> None:
+        """Take over the data, and give it the order that a loaded state has for it."""
+        sources, before = (data, validation), []
+        try:
+            for source, state in zip(sources, self._data_states, strict=True):
+                if state is not None and hasattr(source, "load_state_dict"):
+                    before.append((source, copy.deepcopy(source.state_dict())))
+                    source.load_state_dict(state)
+        except Exception:
+            for source, state in before:
+                source.load_state_dict(state)
+            raise
+        self.data, self.validation, self._data_states = data, validation, [None, None]
+
+    def _train(self, data: Iterable[Any]) -> dict[str, Any]:
         """One epoch; the mean of the losses, weighted by the batches' sizes, and the metrics."""
         self.model.train()
-        total, count = 0.0, 0
-        for metric in self.metrics.values():
-            metric.reset()
-        for number, (input, target) in enumerate(data):
-            if not len(target):
-                continue
-            self.optimizer.zero_grad()
-            output = self.model(input)
-            loss = self.criterion(output, target)
-            loss.backward()
-            if self.max_grad_norm is not None:
-                utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
-            self.optimizer.step()
-            self.step += 1
-            if isinstance(self.scheduler, BY_BATCH):
-                self.scheduler.step()
-            total, count = total + self._finite(loss, number) * len(target), count + len(target)
-            for metric in self.metrics.values():
-                metric.update(output, target)
-            self._call("on_batch_end", {"loss": total / count})
-        if not count:
-            raise ValueError("Trainer.fit: expected at least one batch, got none")
-        return {"loss": total / count, **self._metrics()}
+        guard, measures = Guard(modules_of(self)), Measures(self.metrics)
+        with untouched(data) as moved:
+            for number, input, target, size in pairs("Trainer.fit", data):
+                self.optimizer.zero_grad()
+                with guard.step(stepped(self.optimizer)):
+                    self._learn(input, target, size, measures, f"in epoch {self.epoch + 1}, batch {number + 1}")
+                moved.append(True)
+                self.step += 1
+                if isinstance(self.scheduler, BY_BATCH):
+                    self.scheduler.step()
+                self._call("on_batch_end", {"loss": measures.loss})
+            if not measures.count:
+                raise ValueError("Trainer.fit: expected at least one batch, got none")
+        return measures.compute()
 
-    def _finite(self, loss: Any, number: int) -> float:
-        value = float(loss)
+    def _learn(self, input: Any, target: Any, size: int, measures: Measures, place: str) -> None:
+        """One step, checked before it is taken."""
+        output = self.model(input)
+        loss = self.criterion(output, target)
+        value = number_of("Trainer.fit", loss)
+        place += (
+            "; the step was not taken; `with fastnn.detect_anomaly():` around fit names the module where the first "
+            "such value comes from"
+        )
         if not math.isfinite(value):
-            raise FloatingPointError(
-                f"the loss is {value} in epoch {self.epoch + 1}, batch {number + 1}; `with fastnn.detect_anomaly():` "
-                "around fit names the module where the first such value comes from"
+            raise FloatingPointError(f"the loss is {value} {place}")
+        if not isinstance(loss, Tensor) or not loss.requires_grad:
+            raise TypeError(
+                f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} that does not"
             )
-        return value
-
-    def _metrics(self) -> dict[str, Any]:
-        values = {name: metric.compute() for name, metric in self.metrics.items()}
-        return {name: float(value) if np.ndim(value) == 0 else value for name, value in values.items()}
+        loss.backward()
+        self._call("on_gradients")
+        parameters = stepped(self.optimizer)
+        check_gradients(parameters, self.model, place)
+        if self.max_grad_norm is not None:
+            norm = utils.clip_grad_norm_(parameters, self.max_grad_norm)
+            if not math.isfinite(norm):
+                raise FloatingPointError(f"the norm of all gradients is {norm} {place}")
+        measures.update(value, output, target, size)
+        self.optimizer.step()
 
     def _schedule(self, loss: float) -> None:
         if isinstance(self.scheduler, optim.lr_scheduler.ReduceLROnPlateau):
@@ -229,21 +255,12 @@ class Trainer:
         ----------
         data : iterable of (input, target)
         """
-        _check_batches("evaluate", data)
-        total, count = 0.0, 0
-        for metric in self.metrics.values():
-            metric.reset()
+        check_pairs("Trainer.evaluate", data)
+        return self._evaluate("evaluate", data)
+
+    def _evaluate(self, method: str, data: Iterable[Any]) -> dict[str, Any]:
         with evaluating(self.model):
-            for input, target in data:
-                if not len(target):
-                    continue
-                output = self.model(input)
-                total, count = total + float(self.criterion(output, target)) * len(target), count + len(target)
-                for metric in self.metrics.values():
-                    metric.update(output, target)
-        if not count:
-            raise ValueError("Trainer.evaluate: expected at least one batch, got none")
-        return {"loss": total / count, **self._metrics()}
+            return measure(f"Trainer.{method}", self.model, self.criterion, self.metrics, data).compute()
 
     def predict(self, data: Any) -> Array:
         """Return the outputs in evaluation mode, joined.
@@ -252,33 +269,54 @@ class Trainer:
         ----------
         data : ndarray, Tensor or iterable
             One array, which is taken as it is, or batches: of inputs, or of (input, target).
+
+        Raises
+        ------
+        TypeError
+            If the model returns anything but one array, or not a row for each sample of a batch.
         """
-        _check_batches("predict", data)
+        check_iterable("Trainer.predict", data)
         with evaluating(self.model):
             if isinstance(data, (np.ndarray, Tensor)):
-                return np.asarray(value_of(self.model(data)))
+                return self._output(data)
             batches = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in data)
-            outputs = [np.asarray(value_of(self.model(batch))) for batch in batches]
+            outputs = []
+            for batch in batches:
+                output, size = self._output(batch), size_of(batch)
+                if output.shape[:1] != (size,):
+                    raise TypeError(
+                        f"Trainer.predict: expected a batch of samples and a row of output for each, got {said(batch)} "
+                        f"and an output of shape {output.shape}"
+                    )
+                outputs.append(output)
         if not outputs:
             raise ValueError("Trainer.predict: expected at least one batch, got none")
         return np.concatenate(outputs)
 
+    def _output(self, input: Any) -> Array:
+        output = self.model(input)
+        if not isinstance(output, (np.ndarray, Tensor)):
+            raise TypeError(f"Trainer.predict: expected a model that returns one array, got {said(output)}")
+        return np.asarray(value_of(output))
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the epochs to come depend on, at the end of an epoch; a copy."""
+        return copy.deepcopy(self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """The state, its arrays live."""
         sources = (self.data, self.validation)
-        return copy.deepcopy(
-            {
-                "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
-                "callbacks": {name: callback.state_dict() for name, callback in self._named_callbacks()},
-                "data": [each.state_dict() if hasattr(each, "state_dict") else None for each in sources],
-                "rng": get_rng_state(),
-                "epoch": self.epoch,
-                "step": self.step,
-                "history": self.history,
-            }
-        )
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+            "callbacks": {name: callback.state_dict() for name, callback in self._named_callbacks()},
+            "data": [each.state_dict() if hasattr(each, "state_dict") else None for each in sources],
+            "rng": get_rng_state(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "history": self.history,
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a state: with the same data, training gives the same bits as if it had not been interrupted.
@@ -300,6 +338,8 @@ class Trainer:
         if (state_dict["scheduler"] is None) != (self.scheduler is None):
             got, expected = ("none", "one") if self.scheduler is not None else ("one", "none")
             raise ValueError(f"Trainer.load_state_dict: expected the state of {expected} scheduler, got {got}")
+        for name in ("epoch", "step"):
+            _check.count("Trainer.load_state_dict", name, state_dict[name])
         waiting = self._data_states
         try:
             self._take(state_dict)
@@ -329,7 +369,7 @@ class Trainer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state to a file, as `fastnn.save` does."""
-        io.save(self.state_dict(), path)
+        io.save(self._state(), path)  # which copies nothing but what it writes
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Go on from a file that `save` or `ModelCheckpoint` wrote."""

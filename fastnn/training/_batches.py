@@ -1,0 +1,83 @@
+"""What `fit`, `evaluate` and `predict` are handed: batches, looked at before anything is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Tensor
+from ..data import DataLoader, Dataset
+from ..data._sampler import lasts_one_pass
+
+WANTED = "expected batches (input, target), such as a DataLoader of a TensorDataset(x, y) or a list [(x, y)]"
+
+
+def said(value: Any) -> str:
+    """A value in an error's words."""
+    if isinstance(value, (np.ndarray, Tensor)):
+        return f"an array of shape {value.shape}"
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"
+
+
+def size_of(batch: Any) -> int | None:
+    """How many samples an array, a list, or a tuple or mapping of them holds; None of what is no batch."""
+    if isinstance(batch, (tuple, Mapping)):
+        parts = list(batch.values()) if isinstance(batch, Mapping) else batch
+        return size_of(parts[0]) if parts else None
+    shape = getattr(batch, "shape", None)
+    if shape is not None:
+        return int(shape[0]) if len(shape) else None
+    return len(batch) if hasattr(batch, "__len__") and not isinstance(batch, (str, bytes)) else None
+
+
+def pair(method: str, batch: Any, number: int) -> tuple[Any, Any, int]:
+    """Input, target and how many samples they hold; an array is refused, whose rows would be taken for the two."""
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        raise TypeError(f"{method}: {WANTED}, got {said(batch)} as batch {number + 1}")
+    input, target = batch
+    size = size_of(target)
+    if size is None:
+        raise TypeError(f"{method}: expected batches of targets, got {said(target)} in batch {number + 1}")
+    return input, target, size
+
+
+def pairs(method: str, data: Iterable[Any]) -> Iterator[tuple[int, Any, Any, int]]:
+    """Number, input, target and size of each batch that has samples."""
+    for number, batch in enumerate(data):
+        input, target, size = pair(method, batch, number)
+        if size:
+            yield number, input, target, size
+
+
+def check_iterable(method: str, data: Any) -> None:
+    """Refuse a dataset, whose samples are no batches, and what cannot be gone through."""
+    if isinstance(data, Dataset):
+        raise TypeError(f"{method}: expected batches, such as a DataLoader of this {type(data).__name__}")
+    if isinstance(data, (str, bytes, Mapping)) or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
+        raise TypeError(f"{method}: expected batches, got {said(data)}")
+
+
+def check_pairs(method: str, data: Any, passes: int = 1, peek: bool = False) -> None:
+    """Refuse what is seen to be no batches (input, target), or fewer passes of them than are asked for.
+
+    A list is looked at whole, a loader, if `peek`, by a batch of its first sample: neither moves an order.
+    """
+    check_iterable(method, data)
+    if isinstance(data, (np.ndarray, Tensor)):
+        raise TypeError(f"{method}: {WANTED}, got {said(data)}")
+    if passes > 1 and lasts_one_pass(data):
+        raise TypeError(
+            f"{method}: expected batches that can be gone through {passes} times, got a {type(data).__name__}, "
+            "which is used up by the first; give a list or a DataLoader"
+        )
+    if isinstance(data, (list, tuple)):
+        for number, batch in enumerate(data):
+            pair(method, batch, number)
+    elif peek and isinstance(data, DataLoader):
+        example = data.example()
+        if example is not None:
+            pair(method, example, 0)

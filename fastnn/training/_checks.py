@@ -1,0 +1,103 @@
+"""Whether the parts of a training belong together: asked before anything moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import optim
+from .._check import count
+from ..autograd import Tensor
+from ..metrics import Metric
+from ..nn import Module
+from ._batches import check_pairs, size_of
+from ._callback import check_callbacks
+
+if TYPE_CHECKING:
+    from ._trainer import Trainer
+
+# schedules by the batch
+BY_BATCH = (optim.lr_scheduler.OneCycleLR, optim.lr_scheduler.CyclicLR)
+
+
+def check_metrics(metrics: Any) -> dict[str, Metric]:
+    """Metrics by names that have no meaning yet, each name's its own."""
+    if metrics is not None and not isinstance(metrics, Mapping):
+        raise TypeError(f"Trainer: expected metrics by name, such as {{'accuracy': ...}}, got {metrics!r}")
+    found: dict[str, Metric] = dict(metrics or {})
+    for name, metric in found.items():
+        if not isinstance(name, str):
+            raise TypeError(f"Trainer: expected metrics by name, got the name {name!r}")
+        if not isinstance(metric, Metric):
+            raise TypeError(f"Trainer: expected a Metric, got {metric!r}")
+        if name in ("loss", "lr", "seconds", "epoch") or name.startswith("val_"):
+            raise ValueError(f"Trainer: expected another name for a metric than {name!r}, which has a meaning")
+        twin = next((other for other in found if other != name and found[other] is metric), None)
+        if twin is not None:  # it would gather each batch twice
+            raise ValueError(f"Trainer: expected a metric of its own for {name!r}, got that of {twin!r}")
+    return found
+
+
+def modules_of(trainer: Trainer) -> list[Module]:
+    """The model, and the criterion if it is one."""
+    return [each for each in (trainer.model, trainer.criterion) if isinstance(each, Module)]
+
+
+def stepped(optimizer: optim.Optimizer) -> list[Tensor]:
+    """The parameters that the optimizer moves."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def check_parts(method: str, trainer: Trainer) -> None:
+    """Refuse an optimizer of other parameters than the model's, a schedule of another optimizer, odd callbacks."""
+    for argument, value, kind in (
+        ("model", trainer.model, Module),
+        ("optimizer", trainer.optimizer, optim.Optimizer),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(f"{method}: expected {argument} to be a {kind.__name__}, got {type(value).__name__}")
+    criterion, scheduler = trainer.criterion, trainer.scheduler
+    if not callable(criterion) or isinstance(criterion, type):
+        got = f"the class {criterion.__name__}" if isinstance(criterion, type) else f"a {type(criterion).__name__}"
+        raise TypeError(f"{method}: expected criterion to be a function of output and target, got {got}")
+    own = {id(parameter) for module in modules_of(trainer) for parameter in module.parameters()}
+    strange = [parameter for parameter in stepped(trainer.optimizer) if id(parameter) not in own]
+    if strange:
+        raise ValueError(
+            f"{method}: expected an optimizer of the model's parameters (or of the criterion's, a Module), got "
+            f"{len(strange)} others, the first of shape {strange[0].shape}"
+        )
+    if scheduler is not None:
+        if isinstance(scheduler, type) or not all(hasattr(scheduler, name) for name in ("step", "state_dict")):
+            raise TypeError(f"{method}: expected a learning-rate schedule, got {scheduler!r}")
+        if getattr(scheduler, "optimizer", trainer.optimizer) is not trainer.optimizer:
+            raise ValueError(f"{method}: expected a {type(scheduler).__name__} of this optimizer, got another one's")
+    check_callbacks(method, trainer.callbacks)
+
+
+def check_fit(trainer: Trainer, data: Any, epochs: Any, validation: Any) -> int:
+    """What `fit` is handed; returns the number of epochs."""
+    epochs = count("Trainer.fit", "epochs", epochs)
+    left = max(epochs - trainer.epoch, 0)
+    check_parts("Trainer.fit", trainer)
+    check_pairs("Trainer.fit", data, left)
+    if validation is not None:
+        check_pairs("Trainer.fit", validation, left, peek=True)
+    if isinstance(trainer.scheduler, optim.lr_scheduler.OneCycleLR):
+        total, done = trainer.scheduler.total_steps, trainer.scheduler.last_epoch
+        steps = left * _length(data)
+        if done + steps > total:
+            raise ValueError(
+                f"Trainer.fit: OneCycleLR: expected at most {total} steps, got {steps} of {left} epochs after {done}"
+            )
+    return epochs
+
+
+def _length(data: Any) -> int:
+    """The number of batches that have samples, 0 if it shows only as they come."""
+    if isinstance(data, (list, tuple)):
+        return sum(size_of(target) != 0 for _, target in data)
+    try:
+        return len(data)
+    except TypeError:
+        return 0
