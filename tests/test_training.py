@@ -1,44 +1,17 @@
-"""The trainer: its loop against one written out, resuming, stopping, and each callback."""
+"""The trainer: its loop against one written out, resuming, and what it refuses."""
 
 import copy
-import csv
 import signal
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scripts import python
+from training import X, Y, loader, make, network, weights
 
 import fastnn
 from fastnn import data, metrics, nn, optim
-from fastnn.training import Callback, CSVLogger, EarlyStopping, ModelCheckpoint, TensorBoard, Trainer
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(96, 6)).astype(np.float32)
-Y = (X @ RNG.normal(size=6) > 0).astype(np.int64)
-
-
-def network():
-    return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2))
-
-
-def loader(seed=0, batch_size=20):
-    return data.DataLoader(data.TensorDataset(X, Y), batch_size, shuffle=True, rng=seed)
-
-
-def make(**options):
-    fastnn.manual_seed(1)
-    model = network()
-    optimizer = optim.Adam(model.parameters(), 0.01)
-    options.setdefault("progress", False)
-    options.setdefault("metrics", {"accuracy": metrics.Accuracy()})
-    scheduler = options.pop("scheduler", lambda _: None)(optimizer)
-    return Trainer(model, nn.CrossEntropyLoss(), optimizer, scheduler=scheduler, **options)
-
-
-def weights(trainer):
-    return np.concatenate([np.ravel(a).astype(np.float64) for a in trainer.model.state_dict().values()])
+from fastnn.training import Callback, CSVLogger, EarlyStopping, ModelCheckpoint, Trainer
 
 
 def test_it_is_the_loop_written_out():
@@ -182,108 +155,11 @@ def test_control_c_ends_cleanly_with_the_best_weights():
     assert trainer.epoch == 4
 
 
-def test_early_stopping_waits_and_restores():
-    class Script(Callback):
-        """Gives the history values of its own, and each epoch weights of its own."""
-
-        def on_epoch_end(self, trainer):
-            trainer.logs["loss"] = [3.0, 2.0, 1.0, 1.5, 0.99, 1.2, 1.1, 0.98][trainer.epoch - 1]
-            trainer.model[0].bias.data[...] = trainer.epoch
-
-    stopping = EarlyStopping("loss", patience=3, min_delta=0.05)
-    trainer = make(callbacks=[Script(), stopping])
-    trainer.fit(loader(), 100)
-    assert trainer.epoch == 6
-    assert (stopping.best, stopping.best_epoch) == (1.0, 3)
-    assert (trainer.model[0].bias.data == 3).all()
-    stays = make(callbacks=[Script(), EarlyStopping("loss", patience=1, restore_best=False)])
-    stays.fit(loader(), 100)
-    assert (stays.model[0].bias.data == 4).all()
-
-
-def test_best_checkpoint(tmp_path):
-    path = tmp_path / "best.safetensors"
-    trainer = make(callbacks=[ModelCheckpoint(path, "accuracy")])
-    trainer.fit(loader(), 8)
-    best = int(np.argmax(trainer.history["accuracy"])) + 1
-    assert fastnn.load(path)["epoch"] == best
-    alone = make(progress=False)
-    alone.load(path)
-    assert alone.epoch == best
-
-
 def test_schedulers_by_batch():
     trainer = make(scheduler=lambda o: optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=20))
     trainer.fit(loader(), 4)
     with pytest.raises(ValueError, match="expected at most 20 steps"):
         trainer.fit(loader(), 5)
-
-
-def test_csv(tmp_path):
-    trainer = make(callbacks=[CSVLogger(tmp_path / "history.csv")])
-    history = trainer.fit(loader(), 3, [(X, Y)])
-    with open(tmp_path / "history.csv") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    np.testing.assert_allclose([float(row["val_loss"]) for row in rows], history["val_loss"], rtol=1e-8)
-
-
-def test_tensorboard(tmp_path):
-    pytest.importorskip("tensorboardX")
-    from tensorboardX.proto.event_pb2 import Event
-
-    images = RNG.random((4, 3, 8, 8)).astype(np.float32)
-    trainer = make(callbacks=[TensorBoard(tmp_path / "runs", images=images)])
-    history = trainer.fit(loader(), 2, [(X, Y)])
-    (file,) = Path(tmp_path / "runs").glob("events*")
-    raw, at, values = file.read_bytes(), 0, {}
-    while at < len(raw):  # records: length, its checksum, data, its checksum
-        size = int.from_bytes(raw[at : at + 8], "little")
-        event = Event.FromString(raw[at + 12 : at + 12 + size])
-        at += size + 16
-        for value in event.summary.value:
-            values.setdefault(value.tag, []).append((event.step, value))
-    assert [step for step, _ in values["loss/training"]] == [1, 2]
-    np.testing.assert_allclose([v.simple_value for _, v in values["loss/validation"]], history["val_loss"], rtol=1e-6)
-    assert values["parameters/0.weight"][0][1].histo.num == 96
-    assert "gradients/4.bias" in values
-    assert values["images"][0][1].image.height >= 8
-    assert b"BatchNorm1d" in values["model/text_summary"][0][1].tensor.string_val[0]
-    assert {"lr", "seconds", "accuracy/training"} <= set(values)
-
-
-def test_progress_bar(capsys):
-    pytest.importorskip("tqdm")
-    make(progress=True).fit(loader(), 2, [(X, Y)])
-    shown = capsys.readouterr().err
-    assert "epoch 2/2: 100%" in shown
-    assert "val_accuracy=" in shown
-
-
-def test_a_missing_library_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    with pytest.raises(ModuleNotFoundError, match=r"progress=False\) needs tqdm: pip install tqdm$"):
-        make(progress=True)
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(ModuleNotFoundError, match=r"TensorBoard needs tensorboardX: pip install tensorboardX$"):
-        TensorBoard()
-
-
-def test_events_come_in_order():
-    class Log(Callback):
-        def __init__(self):
-            self.seen = []
-
-        def __getattribute__(self, name):
-            if name.startswith("on_"):
-                object.__getattribute__(self, "seen").append(name)
-            return object.__getattribute__(self, name)
-
-    log = Log()
-    make(callbacks=[log]).fit([(X, Y)], 2)
-    epoch = ["on_epoch_start", "on_batch_end", "on_epoch_end", "on_checkpoint"]
-    assert log.seen == ["on_fit_start", *epoch, *epoch, "on_fit_end"]
 
 
 def test_errors():
@@ -311,38 +187,6 @@ def test_errors():
 def test_fastnn_names_it_without_importing_it():
     code = "import sys, fastnn; assert not any(m.startswith('fastnn.training') or m.startswith('fastnn.data') for m in sys.modules); print(fastnn.Trainer.__name__, fastnn.data.DataLoader.__name__, 'Trainer' in dir(fastnn))"
     assert python("-c", code).split() == ["Trainer", "DataLoader", "True"]
-
-
-def test_early_stopping_forgets_another_training():
-    stopping = EarlyStopping("loss", patience=2)
-    make(callbacks=[stopping]).fit(loader(), 6)
-    second = make(callbacks=[stopping])
-    second.fit(loader(3), 6)
-    alone = make(callbacks=[EarlyStopping("loss", patience=2)])
-    alone.fit(loader(3), 6)
-    np.testing.assert_array_equal(weights(second), weights(alone))
-    assert second.history["loss"] == alone.history["loss"]
-
-
-def test_a_training_that_was_stopped_early_stays_so(tmp_path):
-    def trainer():
-        stopping = EarlyStopping("loss", patience=1, min_delta=10.0)  # never better by that much
-        return make(callbacks=[ModelCheckpoint(tmp_path / "last"), stopping])
-
-    first, again = trainer(), trainer()
-    first.fit(loader(), 9)
-    again.load(tmp_path / "last")
-    again.fit(loader(), 9)
-    assert first.epoch == again.epoch == 2
-
-
-def test_checkpoints_hold_what_all_callbacks_know(tmp_path):
-    names = ["a", "b"]
-    trainer = make(callbacks=[ModelCheckpoint(tmp_path / name, "loss") for name in names])
-    trainer.fit(loader(), 4)
-    for name in names:
-        saved = fastnn.load(tmp_path / name)
-        assert [each["best_epoch"] for each in saved["callbacks"].values()] == [saved["epoch"]] * 2
 
 
 def test_validation_in_some_fits_only(tmp_path):
@@ -440,31 +284,6 @@ def test_strangers_among_metrics_and_callbacks():
             make(**options)
 
 
-def test_checkpoints_make_their_folder(tmp_path):
-    make(callbacks=[ModelCheckpoint(tmp_path / "a" / "b" / "last")]).fit(loader(), 1)
-    assert (tmp_path / "a" / "b" / "last").exists()
-
-
-def test_every_callback_sees_the_end():
-    seen = []
-
-    class Fails(Callback):
-        def on_fit_start(self, trainer):
-            raise RuntimeError("start")
-
-        def on_fit_end(self, trainer):
-            seen.append("fails")
-            raise OSError("end")
-
-    class Watches(Callback):
-        def on_fit_end(self, trainer):
-            seen.append("watches")
-
-    with pytest.raises(OSError, match="end"):
-        make(callbacks=[Fails(), Watches()]).fit(loader(), 1)
-    assert seen == ["fails", "watches"]
-
-
 class Counted(metrics.Metric):
     """A value that is a NumPy scalar."""
 
@@ -482,24 +301,3 @@ def test_values_of_metrics_are_floats(tmp_path):
     trainer = make(metrics={"count": Counted()}, callbacks=[CSVLogger(tmp_path / "h.csv")])
     assert trainer.fit(loader(), 1)["count"] == [96.0]
     assert "count" in (tmp_path / "h.csv").read_text().splitlines()[0].split(",")
-
-
-def test_tensorboard_of_an_empty_parameter_and_odd_images(tmp_path):
-    pytest.importorskip("tensorboardX")
-    trainer = make(callbacks=[TensorBoard(tmp_path)])
-    trainer.model.empty = nn.Parameter(np.zeros((0, 3), np.float32))
-    trainer.fit(loader(), 1)
-    for shape in ((2, 5, 5, 5), (0, 3, 4, 4), (3, 4, 4)):
-        with pytest.raises(ValueError, match="expected images"):
-            TensorBoard(tmp_path, images=np.zeros(shape))
-
-
-def test_progress_without_a_length(capsys):
-    pytest.importorskip("tqdm")
-
-    class Order:
-        def __iter__(self):
-            return iter(range(96))
-
-    make(progress=True).fit(data.DataLoader(data.TensorDataset(X, Y), 32, sampler=Order()), 1)
-    assert "epoch 1/1" in capsys.readouterr().err

@@ -82,7 +82,7 @@ def check_fit(trainer: Trainer, data: Any, epochs: Any, validation: Any) -> int:
     check_parts("Trainer.fit", trainer)
     check_pairs("Trainer.fit", data, left)
     if validation is not None:
-        check_pairs("Trainer.fit", validation, left, peek=True)
+        check_pairs("Trainer.fit(validation)", validation, left, peek=True)
     if isinstance(trainer.scheduler, optim.lr_scheduler.OneCycleLR):
         total, done = trainer.scheduler.total_steps, trainer.scheduler.last_epoch
         steps = left * _length(data)

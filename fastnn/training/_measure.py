@@ -51,8 +51,12 @@ class Measures:
 
 
 def measure(
-    method: str, forward: Callable[[Any], Any], criterion: Callable[..., Any], metrics: Mapping[str, Metric], data: Iterable[Any]
-) -> Measures:  # fmt: skip
+    method: str,
+    forward: Callable[[Any], Any],
+    criterion: Callable[..., Any],
+    metrics: Mapping[str, Metric],
+    data: Iterable[Any],
+) -> Measures:
     """Loss and metrics of what `forward` makes of each batch; `method` is named in errors."""
     measures = Measures(metrics)
     for _, input, target, size in pairs(method, data):

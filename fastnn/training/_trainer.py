@@ -167,7 +167,9 @@ class Trainer:
                 self._call("on_epoch_start")
                 logs = self._train(data)
                 if validation is not None:
-                    logs |= {f"val_{name}": value for name, value in self._evaluate("fit", validation).items()}
+                    logs |= {
+                        f"val_{name}": value for name, value in self._evaluate("fit(validation)", validation).items()
+                    }
                 self._schedule(logs.get("val_loss", logs["loss"]))
                 self.epoch += 1
                 self.logs = {**logs, "lr": rate, "seconds": time.perf_counter() - start}
@@ -229,7 +231,7 @@ class Trainer:
             raise FloatingPointError(f"the loss is {value} {place}")
         if not isinstance(loss, Tensor) or not loss.requires_grad:
             raise TypeError(
-                f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} that does not"
+                f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} without"
             )
         loss.backward()
         self._call("on_gradients")

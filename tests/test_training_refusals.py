@@ -1,0 +1,394 @@
+"""What a training refuses: before anything has moved, and with everything as it was before the batch."""
+
+import copy
+
+import numpy as np
+import pytest
+from training import X, Y, loader, make, network
+
+import fastnn
+from fastnn import data, metrics, nn, optim
+from fastnn.training import Callback, EarlyStopping, Trainer
+
+NAN = X.copy()
+NAN[3, 2] = np.nan
+
+
+class Accumulating(optim.Adam):
+    """Adds up the gradients of two batches for each step."""
+
+    calls = 0
+
+    def zero_grad(self, set_to_none=True):
+        if self.calls % 2 == 0:
+            super().zero_grad(set_to_none)
+
+    def step(self, closure=None):
+        self.calls += 1
+        return super().step(closure) if self.calls % 2 == 0 else None
+
+
+def groups(kind=optim.Adam):
+    """A trainer with all that a step moves: two groups, running statistics, dropouts, a schedule by the batch."""
+    fastnn.manual_seed(1)
+    model = network()
+    model.append(nn.Dropout(0.1, rng=5))
+    optimizer = kind(
+        [{"params": model[0].parameters()}, {"params": [*model[1].parameters(), *model[4].parameters()], "lr": 0.1}], 0.01
+    )  # fmt: skip
+    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=20)
+    return Trainer(model, nn.CrossEntropyLoss(), optimizer, scheduler=scheduler, max_grad_norm=1.0, progress=False)
+
+
+def everything(trainer):
+    """All that a step moves, as bytes and numbers."""
+    own = [each.rng.bit_generator.state for each in trainer.model if getattr(each, "rng", None) is not None]
+    gradients = [None if p.grad is None else p.grad.tolist() for p in trainer.model.parameters()]
+    return repr((copy.deepcopy(trainer.state_dict()), own, gradients))
+
+
+class Spoil(Callback):
+    """Writes into a gradient of the batch with this number."""
+
+    def __init__(self, batch, value, name="4.weight"):
+        self.batch, self.value, self.name, self.seen = batch, value, name, 0
+
+    def on_gradients(self, trainer):
+        self.seen += 1
+        if self.seen == self.batch:
+            trainer.model.get_parameter(self.name).grad[1, 1] = self.value
+
+
+class Remember(Callback):
+    """The state after the last batch that was learned."""
+
+    def on_epoch_start(self, trainer):
+        self.state = everything(trainer)
+
+    def on_batch_end(self, trainer, logs):
+        trainer.optimizer.zero_grad()
+        self.state = everything(trainer)
+
+
+@pytest.mark.parametrize("good", [0, 3])
+def test_a_nan_in_one_sample_changes_nothing(good):
+    trainer, remember = groups(), Remember()
+    trainer.callbacks.append(remember)
+    with pytest.raises(FloatingPointError, match=rf"the loss is nan in epoch 1, batch {good + 1}; the step was not"):
+        trainer.fit([(X, Y)] * good + [(NAN, Y), (X, Y)], 1)
+    assert trainer.step == good
+    assert everything(trainer) == remember.state
+    assert all(np.isfinite(a).all() for a in trainer.model.state_dict().values())
+    trainer.fit([(X, Y)], 1)
+    assert np.isfinite(trainer.history["loss"]).all()
+
+
+def test_the_order_of_the_data_comes_back_if_no_batch_was_learned():
+    for rng in (None, 3):
+        batches = data.DataLoader(data.TensorDataset(NAN, Y), len(X), shuffle=True, rng=rng)
+        trainer = groups()
+        before, order = everything(trainer), batches.state_dict()
+        with pytest.raises(FloatingPointError, match="the loss is nan"):
+            trainer.fit(batches, 1)
+        trainer.data = None  # the state of data that were seen is a part of the trainer's
+        assert everything(trainer) == before
+        assert batches.state_dict() == order
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["0.weight", "4.weight"])
+def test_a_gradient_that_is_not_finite_changes_nothing(name, value):
+    trainer, remember = groups(), Remember()
+    trainer.callbacks += [Spoil(2, value, name), remember]
+    with pytest.raises(
+        FloatingPointError,
+        match=rf"the gradient of '{name}' is {value} at index \(1, 1\) in epoch 1, batch 2; .*anomaly",
+    ):
+        trainer.fit([(X, Y)] * 3, 1)
+    assert trainer.step == 1
+    assert everything(trainer) == remember.state
+
+
+def test_gradients_whose_sum_overflows_are_finite():
+    trainer = make(callbacks=[Spoil(1, np.float32(3e38)), Spoil(1, np.float32(3e38), "0.weight")])
+    trainer.fit([(X, Y)], 1)
+    assert trainer.step == 1
+
+
+def test_a_norm_that_overflows_is_not_clipped_to_nothing():
+    trainer = make(max_grad_norm=1.0, callbacks=[Spoil(1, 1e200)])
+    trainer.model.double()
+    before = trainer.model[0].weight.data.copy()
+    with pytest.raises(FloatingPointError, match="the norm of all gradients is inf in epoch 1, batch 1"):
+        trainer.fit([(X.astype(float), Y)], 1)
+    np.testing.assert_array_equal(trainer.model[0].weight.data, before)
+
+
+def test_a_gradient_that_a_callback_mends_is_used():
+    class Mend(Callback):
+        def on_gradients(self, trainer):
+            for parameter in trainer.model.parameters():
+                parameter.grad = np.nan_to_num(parameter.grad, nan=0.0)
+
+    trainer = make(max_grad_norm=1.0, callbacks=[Spoil(1, np.nan), Mend()])
+    trainer.fit([(X, Y)], 1)
+    assert trainer.step == 1
+    assert all(np.isfinite(a).all() for a in trainer.model.state_dict().values())
+
+
+def test_gradients_that_were_accumulated_stay():
+    trainer = groups(Accumulating)
+    trainer.fit([(X[:50], Y[:50])], 1)
+    sums = [p.grad.copy() for p in trainer.model.parameters()]
+    before = everything(trainer)
+    with pytest.raises(FloatingPointError):
+        trainer.fit([(NAN, Y)], 2)
+    trainer.data = [None]
+    assert everything(trainer) == before
+    for parameter, gradient in zip(trainer.model.parameters(), sums, strict=True):
+        np.testing.assert_array_equal(parameter.grad, gradient)
+
+
+@pytest.mark.parametrize("event", ["model", "criterion", "metric", "on_gradients", "step"])
+def test_an_error_of_a_batch_changes_nothing(event, monkeypatch):
+    class Fails(Callback, metrics.Metric):
+        def __init__(self):
+            super().__init__()
+
+        def reset(self):
+            pass
+
+        def update(self, output, target):
+            if event == "metric":
+                raise RuntimeError("here")
+
+        def compute(self):
+            return 0.0
+
+        def on_gradients(self, trainer):
+            if event == "on_gradients":
+                raise RuntimeError("here")
+
+    def fails(*_):
+        raise RuntimeError("here")
+
+    fault = Fails()
+    trainer = make(callbacks=[fault], metrics={"fault": fault})
+    if event == "model":
+        trainer.model[4].register_forward_hook(fails)
+    if event == "criterion":
+        monkeypatch.setattr(trainer.criterion, "forward", fails)
+    if event == "step":
+        monkeypatch.setattr(trainer.optimizer, "step", fails)
+    before = everything(trainer)
+    with pytest.raises(RuntimeError, match="here"):
+        trainer.fit([(X, Y)], 1)
+    trainer.data = None
+    assert everything(trainer) == before
+
+
+def test_frozen_parameters_do_not_count_in_the_norm():
+    """Nobody forgets the gradients of parameters that the optimizer does not have: they would grow, and so the norm."""
+    steps = []
+    for max_grad_norm in (None, 1e3):
+        fastnn.manual_seed(0)
+        model = network()
+        optimizer = optim.SGD(model[4].parameters(), 0.1)
+        trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, max_grad_norm=max_grad_norm, progress=False)
+        model[0].weight.grad = np.full_like(model[0].weight.data, 1e6)
+        trainer.fit([(X, Y)], 2)
+        steps.append(model[4].weight.data.copy())
+    np.testing.assert_array_equal(*steps)
+
+
+# -- what fit is handed -----------------------------------------------------------------------------------------------
+
+ARRAYS = data.TensorDataset(X, Y)
+NOT_BATCHES = {
+    "rows of an array": (X, r"\(input, target\).*got an array of shape \(96, 6\)"),
+    "two rows": (X[:2], r"got an array of shape \(2, 6\)"),
+    "a tensor": (fastnn.tensor(X[:2]), "got an array of shape"),
+    "arrays": ((X, Y), r"got an array of shape \(96, 6\) as batch 1"),
+    "later arrays": ([(X, Y), X[:2]], r"got an array of shape \(2, 6\) as batch 2"),
+    "inputs alone": (data.DataLoader(X, 2), r"got an array of shape \([12], 6\) as batch 1"),
+    "a dataset of inputs": (data.DataLoader(data.TensorDataset(X), 2), "got a tuple of 1 as batch 1"),
+    "three parts": ([(X, Y, Y)], "got a tuple of 3 as batch 1"),
+    "a mapping": ({"x": X, "y": Y}, "expected batches, got a dict"),
+    "mappings": ([{"x": X, "y": Y}], "got a dict as batch 1"),
+    "single samples": (data.DataLoader(ARRAYS, None), "expected batches of targets, got a .*int64 in batch 1"),
+    "a number": (3, "expected batches, got a int"),
+    "a file's name": ("batches.npz", "expected batches, got a str"),
+    "a dataset": (ARRAYS, "expected batches, such as a DataLoader of this TensorDataset"),
+    "a generator": ((batch for batch in [(X, Y)]), "gone through 2 times, got a generator, which is used up"),
+    "a zip": (zip([X], [Y], strict=True), "gone through 2 times, got a zip"),
+}
+
+
+@pytest.mark.parametrize("place", ["data", "validation"])
+@pytest.mark.parametrize("case", NOT_BATCHES)
+def test_what_is_no_batches_is_refused_before_anything_moves(case, place):
+    wrong, match = NOT_BATCHES[case]
+    seen = []
+
+    class Watch(Callback):
+        def on_batch_end(self, trainer, logs):
+            seen.append(logs)
+
+    trainer, batches = make(callbacks=[Watch()]), loader()
+    before, order = everything(trainer), batches.state_dict()
+    where = "Trainer.fit" if place == "data" else r"Trainer.fit\(validation\)"
+    with pytest.raises(TypeError, match=f"{where}: .*{match}"):
+        trainer.fit(*((wrong, 2) if place == "data" else (batches, 2, wrong)))
+    trainer.data = trainer.validation = None
+    assert everything(trainer) == before
+    assert batches.state_dict() == order
+    assert not seen
+
+
+def test_evaluate_and_predict_take_batches_alone():
+    trainer = make()
+    for case in ("rows of an array", "two rows", "arrays", "inputs alone", "three parts", "single samples", "a number"):
+        with pytest.raises(TypeError, match=r"Trainer\.evaluate: expected batches"):
+            trainer.evaluate(NOT_BATCHES[case][0])
+    trainer.model = nn.Linear(6, 2)
+    with pytest.raises(TypeError, match=r"output for each, got an array of shape \(6,\) and an output of shape \(2,\)"):
+        trainer.predict(data.DataLoader(X, None))
+    with pytest.raises(TypeError, match="expected batches, got a int"):
+        trainer.predict(3)
+
+    class Two(nn.Module):
+        def forward(self, input):
+            return input, input
+
+    trainer.model = Two()
+    with pytest.raises(TypeError, match="a model that returns one array, got a tuple of 2"):
+        trainer.predict(X)
+
+
+def test_a_pass_may_be_all_there_is():
+    history = make().fit(((X, Y) for _ in range(3)), 1, iter([(X, Y)]))
+    assert len(history["val_loss"]) == 1
+
+    class Again:
+        def __iter__(self):
+            self.left = 2
+            return self
+
+        def __next__(self):
+            self.left -= 1
+            if self.left < 0:
+                raise StopIteration
+            return X, Y
+
+    trainer = make()
+    trainer.fit(Again(), 3)
+    assert trainer.step == 6
+
+
+def test_the_mean_is_weighted_by_samples_whatever_their_target_is():
+    def criterion(output, target):
+        first = target["a"] if isinstance(target, dict) else target[0]
+        return (output[:, 0] * 0 + first).mean()
+
+    first, second = np.ones(90, np.float32), np.full(6, 3, np.float32)
+    for pack in (lambda a: (a, a, a), lambda a: {"a": a}):
+        trainer = make(metrics={})
+        trainer.criterion = criterion
+        history = trainer.fit([(X[:90], pack(first)), (X[90:], pack(second))], 1)
+        assert history["loss"] == [pytest.approx((90 + 6 * 3) / 96)]
+
+
+OTHER = network()
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "match"),
+    [
+        ({"optimizer": optim.SGD(OTHER.parameters(), 0.1)}, ValueError, r"optimizer of the model's .* got 6 others, the first of shape \(16, 6\)"),
+        ({"model": type(OTHER)}, TypeError, "expected model to be a Module, got type"),
+        ({"criterion": nn.CrossEntropyLoss}, TypeError, "expected criterion to be a function .*got the class CrossEntropyLoss"),
+        ({"criterion": None}, TypeError, "expected criterion to be a function of output and target, got a NoneType"),
+        ({"scheduler": optim.lr_scheduler.StepLR(optim.SGD(OTHER.parameters(), 0.1), 1)}, ValueError, "a StepLR of this optimizer, got another one's"),
+        ({"scheduler": optim.lr_scheduler.ReduceLROnPlateau(optim.SGD(OTHER.parameters(), 0.1))}, ValueError, "a ReduceLROnPlateau of this optimizer"),
+        ({"scheduler": optim.lr_scheduler.StepLR}, TypeError, "expected a learning-rate schedule, got <class"),
+        ({"scheduler": 0.1}, TypeError, "expected a learning-rate schedule, got 0.1"),
+        ({"callbacks": EarlyStopping()}, TypeError, "expected a sequence of callbacks, got <"),
+        ({"metrics": {3: metrics.Accuracy()}}, TypeError, "metrics by name, got the name 3"),
+        ({"metrics": dict.fromkeys("ab", metrics.ConfusionMatrix(2))}, ValueError, "a metric of its own for 'a', got that of 'b'"),
+    ],
+)  # fmt: skip
+def test_parts_that_do_not_belong_together(parts, error, match):
+    model = network()
+    usual = {"model": model, "criterion": nn.CrossEntropyLoss(), "optimizer": optim.SGD(model.parameters(), 0.1)}
+    with pytest.raises(error, match=f"Trainer: .*{match}"):
+        Trainer(**{**usual, "progress": False, **parts})
+
+
+def test_parts_are_looked_at_again_by_fit():
+    trainer = make()
+    trainer.model[4] = nn.Linear(16, 2)  # the optimizer still has the old one
+    before = everything(trainer)
+    with pytest.raises(ValueError, match=r"Trainer\.fit: expected an optimizer of the model's .* got 2 others"):
+        trainer.fit(loader(), 1)
+    assert everything(trainer) == before
+
+
+def test_a_criterion_may_have_parameters():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(np.ones((), np.float32))
+
+        def forward(self, input, target):
+            return fastnn.cross_entropy(input * self.scale, target)
+
+    model, criterion = network(), Scaled()
+    trainer = Trainer(model, criterion, optim.SGD([*model.parameters(), criterion.scale], 0.1), progress=False)
+    trainer.fit(loader(), 1)
+    assert criterion.scale.item() != 1
+
+
+@pytest.mark.parametrize(
+    ("criterion", "match"),
+    [
+        (lambda output, target: (output[:, 0] - target) ** 2, r"one real number, got shape \(20,\)"),
+        (lambda output, target: 1.5, "a loss that tracks gradients, got a float"),
+        (lambda output, target: np.float32(0), "a loss that tracks gradients, got a float32"),
+        (lambda output, target: None, "one real number, got a NoneType"),
+    ],
+)
+def test_losses_that_are_none(criterion, match):
+    trainer = make()
+    trainer.criterion = criterion
+    before = everything(trainer)
+    with pytest.raises(TypeError, match=rf"Trainer\.fit: expected criterion to return .*{match}"):
+        trainer.fit(loader(), 1)
+    trainer.data = None
+    assert everything(trainer) == before
+
+
+def test_a_one_cycle_schedule_that_is_too_short_is_refused_at_once():
+    trainer = make(scheduler=lambda o: optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=12))
+    before = everything(trainer)
+    with pytest.raises(ValueError, match="OneCycleLR: expected at most 12 steps, got 15 of 3 epochs after 0"):
+        trainer.fit(loader(), 3)
+    assert everything(trainer) == before
+    trainer.fit([(X, Y), (X[:0], Y[:0])], 12)
+    assert trainer.step == 12
+
+
+def test_epochs_that_are_over_are_said_to_be():
+    trainer = make()
+    trainer.fit(loader(), 2)
+    for epochs in (2, 1):
+        with pytest.warns(UserWarning, match=rf"2 epochs are finished already; .* got {epochs}"):
+            trainer.fit(loader(), epochs)
+    assert (trainer.epoch, trainer.step) == (2, 10)
+    assert trainer.fit(loader(), 3)["loss"][2:]
+
+
+def test_states_with_counters_that_are_none():
+    trainer = make()
+    for name in ("epoch", "step"):
+        with pytest.raises((TypeError, ValueError), match=rf"Trainer\.load_state_dict: expected {name} "):
+            trainer.load_state_dict({**trainer.state_dict(), name: -1})
