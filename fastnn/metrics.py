@@ -18,9 +18,19 @@ __all__ = ["Accuracy", "ConfusionMatrix", "MeanAbsoluteError", "Metric", "R2Scor
 
 
 def _arrays(name: str, output: Any, target: Any) -> tuple[Array, Array]:
-    arrays = ((value_of(output), "output"), (value_of(target), "target"))
-    first, second = (_check.as_array(name, value, argument) for value, argument in arrays)
-    return first, second
+    """Two arrays of real numbers, in their own types."""
+    arrays = []
+    for argument, value in (("output", value_of(output)), ("target", value_of(target))):
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"{name}: expected {argument} without a mask, got a masked array")
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"{name}: expected {argument} of one shape, got lists of unequal lengths") from error
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{name}: expected {argument} of real numbers, got dtype {array.dtype}")
+        arrays.append(array)
+    return arrays[0], arrays[1]
 
 
 def _classes(name: str, output: Any, target: Any) -> tuple[Array, Array]:
@@ -71,6 +81,7 @@ class TopKAccuracy(Metric):
     Parameters
     ----------
     k : int
+        At most the number of classes.
 
     Examples
     --------
@@ -93,6 +104,10 @@ class TopKAccuracy(Metric):
         sample whose own class has NaN is not hit.
         """
         scores, labels = _classes(type(self).__name__, output, target)
+        if scores.shape[1] < self.k:
+            raise ValueError(
+                f"{type(self).__name__}: expected scores of at least k = {self.k} classes, got shape {scores.shape}"
+            )
         own = np.take_along_axis(scores, labels[:, None].astype(np.intp), 1)
         ahead = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) < labels[:, None])) | np.isnan(scores)
         self.hits += int(((ahead.sum(1) < self.k) & ~np.isnan(own[:, 0])).sum())
@@ -131,6 +146,10 @@ class Accuracy(TopKAccuracy):
             super().update(scores, labels)
             return
         if scores.dtype.kind in "iub":
+            if labels.dtype.kind == "f" and not (labels == np.floor(labels)).all():
+                raise ValueError(
+                    "Accuracy: expected targets that are classes, as the outputs are, got fractions or NaN"
+                )
             hits = scores == labels
         else:
             if not ((labels == 0) | (labels == 1)).all():
@@ -176,7 +195,7 @@ class ConfusionMatrix(Metric):
 
 
 class MeanAbsoluteError(Metric):
-    """The mean of |output - target|.
+    """The mean of |output - target|; NaN if one of them is.
 
     Examples
     --------
@@ -193,7 +212,8 @@ class MeanAbsoluteError(Metric):
     def update(self, output: Any, target: Any) -> None:
         """Gather outputs and targets of one shape."""
         values, wanted = _same("MeanAbsoluteError", output, target)
-        self.total += float(np.abs(values - wanted).sum())
+        with np.errstate(all="ignore"):  # of infinities it is NaN, or infinite
+            self.total += float(np.abs(values - wanted).sum())
         self.count += values.size
 
     def compute(self) -> float:
@@ -204,8 +224,9 @@ class MeanAbsoluteError(Metric):
 class R2Score(Metric):
     """1 - (squared errors) / (squared deviations of the targets from their mean), the mean over outputs.
 
-    Where the targets are constant it is 1 if they are met, else 0.  Moments of batches are merged as they come (Chan,
-    Golub, LeVeque 1979), counted from the first target, so that a large mean costs no digits.
+    Where the targets are constant it is 1 if they are met, else 0; where an output or a target is NaN it is NaN.
+    Moments of batches are merged as they come (Chan, Golub, LeVeque 1979), counted from the first target, so that a
+    large mean costs no digits.
 
     Examples
     --------
@@ -228,21 +249,24 @@ class R2Score(Metric):
             self.first = wanted[0]
         if wanted.shape[1] != len(self.first):
             raise ValueError(f"R2Score: expected {len(self.first)} outputs as before, got {wanted.shape[1]}")
-        values, wanted = values - self.first, wanted - self.first
-        mean, n = wanted.mean(0), self.count + len(wanted)
-        between = (mean - self.mean) ** 2 * (self.count * len(wanted) / n)
-        self.squares = self.squares + ((wanted - mean) ** 2).sum(0) + between
-        self.errors = self.errors + ((values - wanted) ** 2).sum(0)
-        self.mean = self.mean + (mean - self.mean) * (len(wanted) / n)
+        with np.errstate(all="ignore"):  # infinities make it NaN, or minus infinity
+            values, wanted = values - self.first, wanted - self.first
+            mean, n = wanted.mean(0), self.count + len(wanted)
+            between = (mean - self.mean) ** 2 * (self.count * len(wanted) / n)
+            self.squares = self.squares + ((wanted - mean) ** 2).sum(0) + between
+            self.errors = self.errors + ((values - wanted) ** 2).sum(0)
+            self.mean = self.mean + (mean - self.mean) * (len(wanted) / n)
         self.count = n
 
     def compute(self) -> float:
         """Return the score; NaN of fewer than two samples."""
         if self.count < 2:
             return float("nan")
-        constant = self.squares == 0
-        ratio = self.errors / np.where(constant, 1, self.squares)
-        return float(np.where(constant, (self.errors == 0).astype(float), 1 - ratio).mean())
+        constant, unknown = self.squares == 0, np.isnan(self.errors)
+        with np.errstate(all="ignore"):
+            ratio = self.errors / np.where(constant, 1, self.squares)
+        met = np.where(unknown, np.nan, self.errors == 0)
+        return float(np.where(constant, met, 1 - ratio).mean())
 
 
 def _same(name: str, output: Any, target: Any) -> tuple[Array, Array]:

@@ -222,7 +222,7 @@ def test_datasets():
     nested = Subset(Subset(dataset, [4, 3, 2]), [-1, 0])
     assert [nested[i][1] for i in range(2)] == [2, 0]
     np.testing.assert_array_equal(next(iter(DataLoader(nested, 2)))[0], x[[2, 4]])
-    assert Subset(dataset, [])[:0] == []
+    assert [part.shape for part in Subset(dataset, [])[:0]] == [(0, 2, 3), (0,)]
     with pytest.raises(NotImplementedError, match="__len__ is not defined"):
         len(Dataset())
 
@@ -234,7 +234,8 @@ def test_random_split():
     again = random_split(range(10), [7, 3], rng=0)
     assert list(again[0]) == list(parts[0])
     assert [len(p) for p in random_split(range(10), [0.33, 0.33, 0.34], rng=0)] == [4, 3, 3]
-    assert [len(p) for p in random_split(range(1), [0.5, 0.5], rng=0)] == [1, 0]
+    with pytest.warns(UserWarning, match=r"random_split: 0\.5 of 1 samples is none of them"):
+        assert [len(p) for p in random_split(range(1), [0.5, 0.5], rng=0)] == [1, 0]
     assert [len(p) for p in random_split(range(100), [0.7, 0.2, 0.1], rng=0)] == [70, 20, 10]
     with pytest.raises(ValueError, match=r"add up to 10, got \[7, 4\]"):
         random_split(range(10), [7, 4])

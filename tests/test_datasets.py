@@ -14,6 +14,7 @@ import pytest
 from cifar import root
 
 from fastnn.data import CIFAR10, MNIST, DataLoader, Digits, FashionMNIST, ImageDataset, transforms
+from fastnn.data._download import unpack
 
 RNG = np.random.default_rng(0)
 
@@ -239,7 +240,32 @@ def test_download_of_cifar(tmp_path, server, monkeypatch):
     assert sorted(p.name for p in folder.rglob("*.bin"))[0] == "data_batch_1.bin"
     asked.clear()
     assert len(CIFAR10(folder, train=False)) == 2
+    (folder / "cifar-10-batches-bin" / "data_batch_3.bin").unlink()  # as if unpacking had been cut off
+    assert len(CIFAR10(folder)) == 10
     assert not asked
+    assert sorted(p.name for p in folder.iterdir()) == ["cifar-10-batches-bin", "cifar-10-binary.tar.gz"]
+
+
+def test_an_archive_is_unpacked_whole_or_not_at_all(tmp_path):
+    names = ["a.bin", "b.bin"]
+    archive, packed = tmp_path / "some.tar.gz", io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name in names:
+            member = tarfile.TarInfo(f"x/{name}")
+            member.size = 50_000
+            tar.addfile(member, io.BytesIO(RNG.bytes(50_000)))
+    content = packed.getvalue()
+    for damaged, wanted, match in (
+        (content[:60_000], names, "some.tar.gz is damaged"),
+        (b"<html>", names, "some.tar.gz is damaged"),
+        (content, [*names, "c.bin"], "some.tar.gz does not hold c.bin"),
+    ):
+        archive.write_bytes(damaged)
+        with pytest.raises(ValueError, match=match):
+            unpack(archive, wanted, tmp_path / "out")
+        assert [p.name for p in tmp_path.iterdir()] == ["some.tar.gz"]
+    unpack(archive, names, tmp_path / "out")
+    assert sorted(p.stat().st_size for p in (tmp_path / "out").iterdir()) == [50_000] * 2
 
 
 def test_download_of_mnist(tmp_path, server, monkeypatch):
@@ -307,3 +333,35 @@ def test_files_that_are_damaged_inside(tmp_path):
     (folder / "test_batch").write_bytes(pickle.dumps(content, protocol=2))
     with pytest.raises(ValueError, match="does not hold a label below 10"):
         CIFAR10(tmp_path, train=False, download=False)
+
+
+def test_images_by_many_numbers():
+    images = ImageDataset(RNG.integers(0, 256, (6, 4, 4, 3), np.uint8), np.arange(6), list("abcdef"))
+    for index in ([5, -6], np.array([5, 0]), slice(1, 5, 2), np.arange(6) % 2 == 0):
+        batch, labels = images[index]
+        np.testing.assert_array_equal(batch, images.data[index])
+        np.testing.assert_array_equal(labels, images.targets[index])
+    for index, error in ((6, IndexError), ([0, 6], IndexError), (1.0, TypeError), (True, TypeError), (None, TypeError)):
+        with pytest.raises(error, match="ImageDataset: expected an in"):
+            images[index]
+
+
+def test_images_that_do_not_fit():
+    pictures = np.zeros((4, 2, 2, 3), np.uint8)
+    for wrong in ([0, 1, 2, 3], [0, 1, 0, -1]):
+        with pytest.raises(ValueError, match="expected targets below 3, the number of classes, got values from"):
+            ImageDataset(pictures, wrong, ["a", "b", "c"])
+    with pytest.raises(TypeError, match="expected data of numbers, got dtype <U"):
+        ImageDataset(pictures.astype(str), np.zeros(4, int))
+    with pytest.raises(TypeError, match="arrays without a mask"):
+        ImageDataset(np.ma.masked_array(pictures, pictures == 0), np.zeros(4, int))
+
+
+def test_a_transform_that_loses_images():
+    def halve(images):
+        return images[::2]
+
+    halve.batched = True
+    images = ImageDataset(np.zeros((4, 2, 2, 3), np.uint8), np.zeros(4, int), transform=halve)
+    with pytest.raises(ValueError, match=r"as many images as it is given, 4, got shape \(2, 2, 2, 3\)"):
+        next(iter(DataLoader(images, 4)))

@@ -98,3 +98,67 @@ def test_r2_of_constant_targets(value):
     gathered.update(wanted, wanted)
     with pytest.raises(ValueError, match="expected 1 outputs as before, got 3"):
         gathered.update(np.zeros((2, 3)), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("where", ["output", "target"])
+def test_a_nan_is_not_averaged_away(where):
+    for wanted in ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]):
+        arrays = {"output": np.ones(3), "target": np.array(wanted)}
+        arrays[where][1] = math.nan
+        for metric in (R2Score(), MeanAbsoluteError()):
+            assert math.isnan(metric(arrays["output"], arrays["target"]))
+            metric.reset()
+            metric.update([2.0], [1.0])
+            metric.update(arrays["output"], arrays["target"])
+            assert math.isnan(metric.compute())
+    two = np.ones((3, 2))
+    two[0, 1] = math.nan
+    assert math.isnan(R2Score()(two, np.ones((3, 2))))
+
+
+def test_infinities():
+    assert R2Score()([math.inf, 1.0], [1.0, 2.0]) == -math.inf
+    assert math.isnan(R2Score()([1.0, 1.0], [math.inf, 2.0]))
+    assert MeanAbsoluteError()([math.inf], [1.0]) == math.inf
+    assert math.isnan(MeanAbsoluteError()([math.inf], [math.inf]))
+
+
+def test_small_integers_do_not_overflow():
+    assert MeanAbsoluteError()(np.uint8([0, 255]), np.uint8([255, 0])) == 255
+    assert R2Score()(np.int8([-128, 127]), np.int8([127, -128])) == -3
+    assert Accuracy()(np.uint8([255]), np.int8([-1])) == 0
+    scores, labels = np.eye(3, dtype=np.float32)[[0, 1, 2]], np.uint8([0, 1, 2])
+    assert np.array_equal(ConfusionMatrix(3)(scores, labels), np.eye(3))
+
+
+def test_classes_that_never_occur_have_a_row_of_their_own():
+    scores = np.eye(4, dtype=np.float32)[[0, 0, 3]]
+    expected = peers().confusion_matrix([0, 1, 1], [0, 0, 3], labels=range(4))
+    np.testing.assert_array_equal(ConfusionMatrix(4)(scores, [0, 1, 1]), expected)
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), TopKAccuracy(1), ConfusionMatrix(2), MeanAbsoluteError(), R2Score()])
+def test_what_is_no_number_is_refused(metric):
+    name = type(metric).__name__
+    pair = np.zeros((2, 2)), np.array([0, 1])
+    for i, argument in enumerate(("output", "target")):
+        for wrong, error, match in (
+            (np.ma.masked_array(pair[i], pair[i] > 5), TypeError, "without a mask"),
+            (pair[i].astype(str), TypeError, "of real numbers, got dtype <U"),
+            (pair[i].astype(complex), TypeError, "of real numbers, got dtype complex128"),
+            (pair[i].astype(object), TypeError, "of real numbers, got dtype object"),
+            ([[1, 2], [3]], ValueError, "lists of unequal lengths"),
+        ):
+            arguments = [*pair]
+            arguments[i] = wrong
+            with pytest.raises(error, match=f"{name}: expected {argument} .*{match}"):
+                metric(*arguments)
+
+
+def test_more_classes_asked_for_than_there_are():
+    assert TopKAccuracy(2)([[0.1, 0.9]], [0]) == 1
+    with pytest.raises(ValueError, match=r"expected scores of at least k = 3 classes, got shape \(1, 2\)"):
+        TopKAccuracy(3)([[0.1, 0.9]], [0])
+    with pytest.raises(ValueError, match="targets that are classes"):
+        Accuracy()([1, 2], [1.5, 2.0])
+    assert Accuracy()([1, 2], [1.0, 2.0]) == 1

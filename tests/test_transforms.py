@@ -410,3 +410,37 @@ def test_values_that_do_not_fit(call, match):
     pytest.importorskip("PIL")
     with pytest.raises((ValueError, TypeError), match=match):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (
+            lambda: T.ToTensor()(np.ma.masked_array(BYTES, BYTES > 9)),
+            TypeError,
+            "ToTensor: expected arrays without a mask",
+        ),
+        (lambda: T.RandomCrop(2)(np.ma.masked_array(BYTES, BYTES > 9)), TypeError, "RandomCrop: .* without a mask"),
+        (lambda: T.ToTensor()([[1, 2], [3]]), ValueError, "ToTensor: .*nested lists of unequal lengths"),
+        (lambda: T.Resize(2)(np.full((4, 4), -(2**31), np.int32)), ValueError, r"Resize: .*within 2\^24.*int32 beyond"),
+        (lambda: T.Grayscale()(np.full((4, 4, 3), 2**24 + 1, np.uint32)), ValueError, r"Grayscale: .*within 2\^24"),
+        (lambda: T.Resize(2)(np.full((4, 4), 1e300)), ValueError, "in the range of float32, got float64 beyond"),
+        (
+            lambda: T.RandomCrop(9, 2, fill=1e300)(BYTES.astype("f4")),
+            ValueError,
+            "fill in the range of float32, got 1e",
+        ),
+        (lambda: T.RandomErasing(1, value=-1e300)(BYTES.astype("f4")), ValueError, "value in the range of float32"),
+        (lambda: T.RandomErasing(ratio=(1, np.inf)), ValueError, r"expected ratio \(low, high\)"),
+        (lambda: T.RandomResizedCrop(2, ratio=(1, np.inf)), ValueError, r"expected ratio \(low, high\)"),
+        (lambda: T.RandomRotation(5, center=(1,)), ValueError, r"expected center \(x, y\), got \(1,\)"),
+        (lambda: T.RandomRotation(5, center=(1, np.nan)), ValueError, "expected each of center in"),
+        (lambda: T.Resize(4, max_size=5)(BYTES[0, :1].repeat(9, 1)), ValueError, "1 x 99 pixels have no shorter side"),
+        (lambda: T.Grayscale(True), TypeError, "num_output_channels to be an integer, got bool"),
+        (lambda: T.Compose(T.ToTensor()), TypeError, "Compose: expected a list of transforms, got a ToTensor"),
+    ],
+)
+def test_what_would_give_other_numbers_is_refused(call, error, match):
+    pytest.importorskip("PIL.Image")
+    with pytest.raises(error, match=match):
+        call()

@@ -7,13 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .._check import Array
 from ..autograd import Tensor, value_of
 
 __all__ = ["default_collate"]
 
 _NUMBERS = (bool, int, float, np.number, np.bool_)
+_INTEGERS = (int, np.integer, np.bool_)
 _KINDS: tuple[Any, ...] = ((np.ndarray, Tensor), _NUMBERS, str, bytes, Mapping, (tuple, list))
+
+
+def as_array(name: str, value: Any) -> Array:
+    """An array; a mask, which would be lost, is refused, and so are rows of unequal lengths."""
+    value = value_of(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected arrays without a mask, got a masked array of shape {value.shape}")
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected arrays, got nested lists of unequal lengths") from error
 
 
 def contiguous(batch: Any) -> Any:
@@ -36,7 +48,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     Raises
     ------
     ValueError
-        If shapes or lengths differ.
+        If shapes or lengths differ, or integers do not fit into 64 bits.
     TypeError
         If the samples cannot be joined.
 
@@ -56,13 +68,13 @@ def default_collate(batch: Sequence[Any]) -> Any:
             f"default_collate: expected samples of one kind, got {type(first).__name__} and {', '.join(strangers)}"
         )
     if isinstance(first, (np.ndarray, Tensor)):
-        arrays = [_check.as_array("default_collate", value_of(each), "samples") for each in batch]
+        arrays = [as_array("default_collate", each) for each in batch]
         if len({each.shape for each in arrays}) > 1:
             shapes = ", ".join(str(shape) for shape in sorted({each.shape for each in arrays}))
             raise ValueError(f"default_collate: expected arrays of one shape, got {shapes}")
         return np.stack(arrays)
     if isinstance(first, _NUMBERS):
-        return np.array(batch)
+        return _numbers(batch)
     if isinstance(first, (str, bytes)):
         return list(batch)
     if isinstance(first, Mapping):
@@ -82,3 +94,15 @@ def default_collate(batch: Sequence[Any]) -> Any:
         "default_collate: expected samples of arrays, numbers, strings, tuples, lists and mappings, "
         f"got {type(first).__name__}; give the loader a collate_fn"
     )
+
+
+def _numbers(batch: Sequence[Any]) -> Array:
+    """Numbers as an array; integers that no integer type holds together would become floats, or objects."""
+    array = np.array(batch)
+    if array.dtype.kind in "fO" and all(isinstance(each, _INTEGERS) for each in batch):
+        whole = [int(each) for each in batch]
+        low, high = min(whole), max(whole)
+        if low < 0 or high >= 2**64:
+            raise ValueError(f"default_collate: expected integers of 64 bits, got {low} to {high}")
+        return np.array(whole, np.uint64)
+    return array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,19 +12,21 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._random import RNG, generator
-from ..autograd import value_of
-from ._collate import default_collate
+from ._collate import as_array, default_collate
+from ._index import chosen, numbers, within
 
 __all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "random_split"]
 
 
 def batch_of(dataset: Any, indices: Any) -> Any:
     """The samples of these numbers, joined; in one go where the dataset can."""
+    name = type(dataset).__name__
     if takes_batches(dataset):
-        return dataset.take(np.asarray(indices, np.int64))
+        return dataset.take(within(name, numbers(name, indices), len(dataset)))
     if type(dataset) is np.ndarray and dataset.ndim:
-        return dataset.take(np.asarray(indices, np.int64), axis=0)
-    return default_collate([dataset[i] for i in indices])
+        return dataset.take(within("array", numbers("array", indices), len(dataset)), axis=0)
+    plain = indices.tolist() if isinstance(indices, np.ndarray) else indices
+    return default_collate([dataset[i] for i in plain])
 
 
 def takes_batches(dataset: Any) -> bool:
@@ -102,17 +105,16 @@ class TensorDataset(Dataset):
     def __init__(self, *tensors: Any):
         if not tensors:
             raise ValueError("TensorDataset: expected at least one array, got none")
-        self.tensors: tuple[Array, ...] = tuple(
-            _check.as_array("TensorDataset", value_of(each), "arrays") for each in tensors
-        )
+        self.tensors: tuple[Array, ...] = tuple(as_array("TensorDataset", each) for each in tensors)
         lengths = [each.shape[0] if each.ndim else None for each in self.tensors]
         if None in lengths or len(set(lengths)) > 1:
             shapes = ", ".join(str(each.shape) for each in self.tensors)
             raise ValueError(f"TensorDataset: expected arrays of one length, got shapes {shapes}")
 
     def __getitem__(self, index: Any) -> tuple[Any, ...]:
-        """Return a row of each array."""
-        return tuple(each[index] for each in self.tensors)
+        """Return a row of each array; rows of a slice, a list of integers or a mask."""
+        rows = index if isinstance(index, slice) else chosen("TensorDataset", index, len(self))
+        return tuple(each[rows] for each in self.tensors)
 
     def __len__(self) -> int:
         """Return the arrays' length."""
@@ -134,23 +136,16 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Any, indices: Sequence[int] | Array):
         self.dataset = dataset
-        self.indices = np.asarray(indices)
-        if self.indices.size == 0:
-            self.indices = self.indices.astype(np.int64)
-        if self.indices.ndim != 1 or self.indices.dtype.kind not in "iu":
-            raise TypeError(
-                f"Subset: expected a list of integers, got dtype {self.indices.dtype} and shape {self.indices.shape}"
-            )
+        self.indices = numbers("Subset", indices)
         size = len(dataset)
         if self.indices.size and not -size <= self.indices.min() <= self.indices.max() < size:
             wrong = self.indices[(self.indices < -size) | (self.indices >= size)][0]
             raise IndexError(f"Subset: expected indices of a dataset of {size} samples, got {wrong}")
 
     def __getitem__(self, index: Any) -> Any:
-        """Return a sample of the dataset."""
-        if isinstance(index, (slice, list, np.ndarray)):
-            return [self.dataset[int(i)] for i in self.indices[index]]
-        return self.dataset[int(self.indices[index])]
+        """Return a sample of the dataset; a batch of a slice, a list of integers or a mask."""
+        place = chosen("Subset", index, len(self))
+        return self.dataset[int(self.indices[place])] if isinstance(place, int) else self.take(place)
 
     def __len__(self) -> int:
         """Return the number of indices."""
@@ -171,31 +166,31 @@ class ConcatDataset(Dataset):
     """
 
     def __init__(self, datasets: Iterable[Any]):
+        if isinstance(datasets, (Dataset, str, np.ndarray)):  # each of their samples would be taken for a dataset
+            raise TypeError(f"ConcatDataset: expected a list of datasets, got a {type(datasets).__name__}")
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset: expected at least one dataset, got none")
         self.cumulative_sizes = [int(n) for n in np.cumsum([len(each) for each in self.datasets])]
 
     def __getitem__(self, index: Any) -> Any:
-        """Return a sample of the dataset that the number falls into."""
-        which, within = self._places(np.asarray(index))
-        return self.datasets[int(which)][int(within)]
+        """Return a sample of the dataset that the number falls into; a batch of a slice, a list or a mask."""
+        place = chosen("ConcatDataset", index, len(self))
+        if not isinstance(place, int):
+            return self.take(place)
+        (which,), (within_it,) = self._places(np.array([place]))
+        return self.datasets[int(which)][int(within_it)]
 
     def _places(self, indices: Array) -> tuple[Array, Array]:
         """Which dataset each number falls into, and its number there."""
-        size = len(self)
-        wrong = indices[(indices < -size) | (indices >= size)]
-        if wrong.size:
-            raise IndexError(f"ConcatDataset: expected an index of {size} samples, got {wrong.flat[0]}")
-        indices = indices % max(size, 1)
+        indices = within("ConcatDataset", indices, len(self))
         which = np.searchsorted(self.cumulative_sizes, indices, side="right")
         return which, indices - np.array([0, *self.cumulative_sizes])[which]
 
     def take(self, indices: Array) -> Any:
         """Return samples as a batch: those of each dataset in one go, then all in their order."""
-        which, within = self._places(indices)
-        chosen = np.unique(which) if which.size else [0]
-        parts = [batch_of(self.datasets[k], within[which == k]) for k in chosen]
+        which, places = self._places(indices)
+        parts = [batch_of(self.datasets[k], places[which == k]) for k in (np.unique(which) if which.size else [0])]
         return _joined(parts, np.argsort(np.argsort(which, kind="stable")))
 
     def __len__(self) -> int:
@@ -212,7 +207,7 @@ def random_split(dataset: Any, lengths: Sequence[int | float], rng: RNG = None) 
         Or anything with a length and samples by number.
     lengths : sequence
         Of integers that add up to the dataset's length, or of fractions that add up to 1; of fractions, what rounding
-        down leaves over goes one by one to the first parts.
+        down leaves over goes one by one to the first parts, and a part that is left without a sample is warned of.
     rng : None, int, SeedSequence or Generator
         None is the package's own (`fastnn.manual_seed`).
 
@@ -232,13 +227,18 @@ def random_split(dataset: Any, lengths: Sequence[int | float], rng: RNG = None) 
     (8, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
     total = len(dataset)
-    values = [_check.in_range("random_split", "each length", each, 0) for each in lengths]
+    values = [_check.in_range("random_split", "each length", each, 0, np.inf, open_high=True) for each in lengths]
+    if not values:
+        raise ValueError("random_split: expected at least one length, got none")
     if any(value != int(value) for value in values) or math.isclose(sum(values), 1):
         if not math.isclose(sum(values), 1):
             raise ValueError(f"random_split: expected fractions that add up to 1, got {list(lengths)}")
         sizes = [math.floor(total * value + 1e-9) for value in values]
         for i in range(total - sum(sizes)):
             sizes[i % len(sizes)] += 1
+        for value, size in zip(values, sizes, strict=True):
+            if value and not size:
+                warnings.warn(f"random_split: {value:g} of {total} samples is none of them", stacklevel=2)
     else:
         sizes = [int(value) for value in values]
     if sum(sizes) != total:

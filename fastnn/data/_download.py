@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import tarfile
+import tempfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from .._extras import extra
-from .._replace import replacing
 
 
 def find(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
@@ -44,15 +45,30 @@ def retrieve(name: str, url: str, md5: str, folder: Path) -> Path:
 
 
 def unpack(archive: Path, names: Sequence[str], folder: Path) -> None:
-    """Write the named files of a tar archive into a folder, whatever paths they have there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            name = member.name.rsplit("/", 1)[-1]
-            source = tar.extractfile(member) if member.isfile() and name in names else None
-            if source is not None:
-                with replacing(folder / name) as temporary:
-                    Path(temporary).write_bytes(source.read())
+    """Write the named files of a tar archive into a folder, whatever paths they have there: all of them or none.
+
+    Raises
+    ------
+    ValueError
+        If the archive is damaged or lacks one.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=folder.name + ".", dir=folder.parent) as temporary:
+        try:
+            with tarfile.open(archive) as tar:
+                for member in tar:
+                    name = member.name.rsplit("/", 1)[-1]
+                    source = tar.extractfile(member) if member.isfile() and name in names else None
+                    if source is not None:
+                        (Path(temporary) / name).write_bytes(source.read())
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise ValueError(f"{archive} is damaged: {error}") from error
+        missing = [name for name in names if not (Path(temporary) / name).is_file()]
+        if missing:
+            raise ValueError(f"{archive} does not hold {', '.join(missing)}")
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            (Path(temporary) / name).replace(folder / name)
 
 
 def contents(path: Path) -> bytes:

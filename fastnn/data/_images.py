@@ -14,9 +14,10 @@ import numpy as np
 
 from .._check import Array
 from .._extras import extra
-from ._collate import contiguous, default_collate
+from ._collate import as_array, contiguous, default_collate
 from ._dataset import Dataset
 from ._download import contents, find, retrieve, unpack
+from ._index import chosen
 from ._unpickle import unpickle
 
 __all__ = ["CIFAR10", "MNIST", "Digits", "FashionMNIST", "ImageDataset"]
@@ -58,20 +59,30 @@ class ImageDataset(Dataset):
         target_transform: Transform | None = None,
     ):
         name = type(self).__name__
-        data, targets = np.asarray(data), np.asarray(targets)
+        data, targets = as_array(name, data), as_array(name, targets)
         if targets.dtype.kind not in "iu":
             raise TypeError(f"{name}: expected integer targets, got dtype {targets.dtype}")
         if data.ndim != 4 or targets.shape != data.shape[:1]:
             raise ValueError(
                 f"{name}: expected data (N, H, W, C) and targets (N,), got shapes {data.shape} and {targets.shape}"
             )
+        if data.dtype.kind not in "biuf":
+            raise TypeError(f"{name}: expected data of numbers, got dtype {data.dtype}")
         self.data, self.targets, self.classes = data, targets, list(classes)
+        if self.classes and targets.size and not 0 <= targets.min() <= targets.max() < len(self.classes):
+            raise ValueError(
+                f"{name}: expected targets below {len(self.classes)}, the number of classes, got values from "
+                f"{targets.min()} to {targets.max()}"
+            )
         self.class_to_idx = {each: i for i, each in enumerate(self.classes)}
         self.transform, self.target_transform = transform, target_transform
 
     def __getitem__(self, index: Any) -> tuple[Any, Any]:
-        """Return an image and its label."""
-        image, label = self.data[index].copy(), int(self.targets[index])  # a transform may write into its image
+        """Return an image and its label; a batch of a slice, a list of integers or a mask."""
+        place = chosen(type(self).__name__, index, len(self))
+        if not isinstance(place, int):
+            return self.take(place)
+        image, label = self.data[place].copy(), int(self.targets[place])  # a transform may write into its image
         return (
             image if self.transform is None else self.transform(image),
             label if self.target_transform is None else self.target_transform(label),
@@ -89,7 +100,15 @@ class ImageDataset(Dataset):
         if self.transform is not None and not getattr(self.transform, "batched", False):
             return default_collate([self.transform(self.data[i].copy()) for i in indices]), labels
         images = self._gather(indices)
-        return contiguous(images if self.transform is None else self.transform(images)), labels
+        if self.transform is not None:
+            images = self.transform(images)
+            for view in images if isinstance(images, (tuple, list)) else (images,):
+                if np.shape(view)[:1] != labels.shape[:1]:
+                    raise ValueError(
+                        f"{type(self).__name__}: expected a transform that returns as many images as it is given, "
+                        f"{len(labels)}, got shape {np.shape(view)}"
+                    )
+        return contiguous(images), labels
 
     def _gather(self, indices: Array) -> Array:
         """Images as they lie in memory: planes stay planes."""
@@ -168,24 +187,20 @@ class CIFAR10(ImageDataset):
 
     def _files(self, root: Path, stems: list[str], download: bool) -> list[Path]:
         """The files of these stems, of the binary version if there are any."""
-        for folder, suffix in (
-            (root / "cifar-10-batches-bin", ".bin"),
-            (root, ".bin"),
-            (root / "cifar-10-batches-py", ""),
-            (root, ""),
-        ):
+        binary = root / "cifar-10-batches-bin"
+        fetched = download and (root / self.url.rsplit("/", 1)[-1]).is_file()  # but, if some are missing, not unpacked
+        for folder, suffix in ((binary, ".bin"), (root, ".bin"), (root / "cifar-10-batches-py", ""), (root, "")):
             files = [folder / (stem + suffix) for stem in stems if (folder / (stem + suffix)).is_file()]
-            if files:
+            if files and not (fetched and folder == binary and len(files) < len(stems)):
                 return files
-        folder = root / "cifar-10-batches-bin"
         if not download:
             raise FileNotFoundError(
-                f"CIFAR10: found no {stems[0]}.bin in {folder} and no {stems[0]} in {root / 'cifar-10-batches-py'}; "
+                f"CIFAR10: found no {stems[0]}.bin in {binary} and no {stems[0]} in {root / 'cifar-10-batches-py'}; "
                 "download=True fetches them"
             )
         archive = retrieve("CIFAR10", self.url, self.md5, root)
-        unpack(archive, [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin", "batches.meta.txt"], folder)
-        return [folder / f"{stem}.bin" for stem in stems]
+        unpack(archive, [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"], binary)
+        return [binary / f"{stem}.bin" for stem in stems]
 
 
 def _cifar_binary(file: Path) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _check
 from .._random import RNG, generator
 from ._dataset import batch_of
-from ._sampler import BatchSampler, RandomSampler, SequentialSampler, WeightedRandomSampler
+from ._sampler import BatchSampler, RandomSampler, SequentialSampler, WeightedRandomSampler, order, truth
 from ._stream import batch_stream
 
 __all__ = ["DataLoader"]
@@ -80,7 +80,7 @@ class DataLoader:
         ordered = hasattr(dataset, "__len__") or sampler is not None or batch_sampler is not None
         if not (hasattr(dataset, "__getitem__") and ordered):
             raise TypeError(f"{name}: expected a dataset with __getitem__ and __len__, got {type(dataset).__name__}")
-        if shuffle and sampler is not None:
+        if truth(name, "shuffle", shuffle) and sampler is not None:
             raise ValueError(f"{name}: expected shuffle or a sampler, got both")
         if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
             raise ValueError(
@@ -88,12 +88,17 @@ class DataLoader:
             )
         if batch_size is None and drop_last:
             raise ValueError(f"{name}: expected drop_last with a batch_size, got batch_size=None")
+        for argument, given in (("sampler", sampler), ("batch_sampler", batch_sampler)):
+            if given is not None:
+                _check_order(argument, given, dataset)
+        if collate_fn is not None and not callable(collate_fn):
+            raise TypeError(f"{name}: expected collate_fn to be a function, got a {type(collate_fn).__name__}")
         self.dataset = dataset
         self.batch_size = None if batch_size is None else _check.count(name, "batch_size", batch_size, 1)
         self.num_workers = _check.count(name, "num_workers", num_workers)
         self.prefetch_factor = _check.count(name, "prefetch_factor", prefetch_factor, 1)
         self.collate_fn = collate_fn
-        self.drop_last = bool(drop_last)
+        self.drop_last = truth(name, "drop_last", drop_last)
         self.rng = None if rng is None else generator(name, rng)
         if sampler is None:
             sampler = RandomSampler(dataset, rng=self.rng) if shuffle else SequentialSampler(dataset)
@@ -147,6 +152,8 @@ class DataLoader:
         with batch_stream(key, number):
             if self.batch_sampler is None:
                 return self.dataset[indices] if self.collate_fn is None else self.collate_fn(self.dataset[indices])
+            if np.ndim(indices) != 1 and not isinstance(indices, Iterable):
+                raise TypeError(f"DataLoader: expected a list of numbers for each batch, got {indices!r}")
             if self.collate_fn is None:
                 return batch_of(self.dataset, indices)
             return self.collate_fn([self.dataset[i] for i in indices])
@@ -171,6 +178,19 @@ class DataLoader:
                     batch.cancel()
         if failure:
             raise failure[0]
+
+
+def _check_order(argument: str, given: Any, dataset: Any) -> None:
+    """Refuse an order that ends with the first pass, or that goes with a dataset of another length."""
+    order("DataLoader", argument, given)
+    source, drawn = getattr(given, "data_source", None), getattr(given, "weights", None)
+    size = len(dataset) if hasattr(dataset, "__len__") else None
+    if size is None:
+        return
+    if isinstance(given, WeightedRandomSampler) and drawn is not None and len(drawn) != size:
+        raise ValueError(f"DataLoader: expected a weight for each of {size} samples, got {len(drawn)}")
+    if isinstance(given, (SequentialSampler, RandomSampler)) and source is not None and len(source) > size:
+        raise ValueError(f"DataLoader: expected a {argument} of at most {size} samples, got one of {len(source)}")
 
 
 def _until_failure(numbers: Iterable[tuple[int, Any]], failure: list[Exception]) -> Iterator[tuple[int, Any]]:

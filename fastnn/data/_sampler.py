@@ -20,6 +20,32 @@ def lasts_one_pass(source: Any) -> bool:
     return isinstance(source, Iterator) and not isinstance(getattr(type(source), "__iter__", None), FunctionType)
 
 
+def sized(name: str, source: Any) -> Any:
+    """What has a length."""
+    if not isinstance(source, Sized):
+        raise TypeError(f"{name}: expected a data_source with a length, got a {type(source).__name__}")
+    return source
+
+
+def order(name: str, argument: str, source: Any) -> Any:
+    """What can be gone through at each pass."""
+    if lasts_one_pass(source):
+        raise TypeError(
+            f"{name}: expected {argument} that can be gone through at each pass, got a {type(source).__name__}, "
+            "which is used up by the first; give a list or a Sampler"
+        )
+    if not isinstance(source, Iterable) and not hasattr(source, "__getitem__"):
+        raise TypeError(f"{name}: expected {argument} to be iterable, got a {type(source).__name__}")
+    return source
+
+
+def truth(name: str, argument: str, value: Any) -> bool:
+    """True or False, and nothing else."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected {argument} to be True or False, got {value!r}")
+    return bool(value)
+
+
 class Sampler:
     """Base class of samplers: a subclass defines `__iter__`, which yields sample numbers, and `__len__`."""
 
@@ -42,7 +68,7 @@ class SequentialSampler(Sampler):
     """
 
     def __init__(self, data_source: Sized):
-        self.data_source = data_source
+        self.data_source = sized("SequentialSampler", data_source)
 
     def __iter__(self) -> Iterator[int]:
         """Yield the numbers of one pass."""
@@ -71,8 +97,8 @@ class RandomSampler(Sampler):
     """
 
     def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None, rng: RNG = None):
-        self.data_source = data_source
-        self.replacement = replacement
+        self.data_source = sized("RandomSampler", data_source)
+        self.replacement = truth("RandomSampler", "replacement", replacement)
         self._num_samples = (
             None if num_samples is None else _check.count("RandomSampler", "num_samples", num_samples, 1)
         )
@@ -81,6 +107,8 @@ class RandomSampler(Sampler):
     def order(self) -> Array:
         """Return the numbers of one pass."""
         rng, size = generator("RandomSampler", self.rng), len(self.data_source)
+        if not size and len(self):
+            raise ValueError(f"RandomSampler: expected samples to draw {len(self)} from, got none")
         if self.replacement:
             return rng.integers(size, size=len(self))
         whole, rest = divmod(len(self), size) if size else (0, 0)
@@ -117,13 +145,13 @@ class WeightedRandomSampler(Sampler):
         if self.weights.ndim != 1 or not (self.weights >= 0).all() or not np.isfinite(self.weights.sum()):
             raise ValueError("WeightedRandomSampler: expected a vector of finite weights, none negative")
         self.num_samples = _check.count("WeightedRandomSampler", "num_samples", num_samples, 1)
+        self.replacement = truth("WeightedRandomSampler", "replacement", replacement)
         possible = int(np.count_nonzero(self.weights))
         if possible == 0 or (not replacement and possible < num_samples):
             raise ValueError(
                 f"WeightedRandomSampler: expected at least {1 if replacement else num_samples} positive weights, "
                 f"got {possible}"
             )
-        self.replacement = replacement
         self.rng = None if rng is None else generator("WeightedRandomSampler", rng)
 
     def __iter__(self) -> Iterator[int]:
@@ -147,9 +175,9 @@ class BatchSampler(Sampler):
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool):
-        self.sampler = sampler
+        self.sampler = order("BatchSampler", "sampler", sampler)
         self.batch_size = _check.count("BatchSampler", "batch_size", batch_size, 1)
-        self.drop_last = bool(drop_last)
+        self.drop_last = truth("BatchSampler", "drop_last", drop_last)
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield the batches of one pass."""
@@ -164,5 +192,5 @@ class BatchSampler(Sampler):
 
     def __len__(self) -> int:
         """Return how many batches there are."""
-        whole, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
+        whole, rest = divmod(len(self.sampler), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)

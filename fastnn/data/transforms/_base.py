@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from ... import _check
 from ..._check import Array
 from ..._random import RNG
-from ...autograd import value_of
+from .._collate import as_array
 from .._stream import drawing_from, stream
 
 CHANNELS = (1, 3, 4)
@@ -19,7 +19,7 @@ CHANNELS = (1, 3, 4)
 
 def as_planes(name: str, image: Any, prefer_last: bool = False) -> tuple[Array, Callable[[Array], Array]]:
     """Images as a view (N, C, H, W), and the way back to the shape they came in."""
-    array = _check.as_array(name, value_of(image), "an image")
+    array = as_array(name, image)
     if array.dtype.kind not in "uif" or array.ndim not in (2, 3, 4):
         raise TypeError(
             f"{name}: expected an image (H, W), (H, W, C) or (C, H, W), or a batch (N, H, W, C) or (N, C, H, W) of "
@@ -51,7 +51,18 @@ def channel_values(name: str, argument: str, value: Any, planes: Array) -> Array
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
         if not ((values >= low) & (values <= high) & (values == np.floor(values))).all():
             raise ValueError(f"{name}: expected {argument} of integers in [{low}, {high}] for {dtype}, got {value!r}")
-    return np.broadcast_to(values.astype(dtype).reshape(-1), (c,))
+    with np.errstate(over="ignore"):
+        cast = values.astype(dtype)
+    if not (np.isfinite(cast) | ~np.isfinite(values)).all():
+        raise ValueError(f"{name}: expected {argument} in the range of {dtype}, got {value!r}")
+    return np.broadcast_to(cast.reshape(-1), (c,))
+
+
+def check_exact(name: str, planes: Array) -> None:
+    """Refuse integers that float32, in which images are computed, does not hold."""
+    wide = planes.dtype.kind in "ui" and planes.dtype.itemsize > 2
+    if wide and planes.size and max(int(planes.max()), -int(planes.min())) > 2**24:
+        raise ValueError(f"{name}: expected integers within 2^24, which float32 holds; got {planes.dtype} beyond")
 
 
 def interval(name: str, argument: str, value: Any, low: float, high: float, *, open_low: bool = False) -> None:
@@ -60,7 +71,7 @@ def interval(name: str, argument: str, value: Any, low: float, high: float, *, o
         first, last = value
     except (TypeError, ValueError):
         raise ValueError(f"{name}: expected {argument} (low, high), got {value!r}") from None
-    if not low <= first <= last <= high or (open_low and first == low):
+    if not (low <= first <= last <= high and np.isfinite(last)) or (open_low and first == low):
         raise ValueError(f"{name}: expected {argument} (low, high), got {value!r}")
 
 
@@ -116,6 +127,8 @@ class Compose(Transform):
     transforms: Sequence[Callable[..., Any]]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.transforms, Iterable):
+            raise TypeError(f"Compose: expected a list of transforms, got a {type(self.transforms).__name__}")
         object.__setattr__(self, "transforms", list(self.transforms))
         for each in self.transforms:
             if not callable(each):
@@ -176,7 +189,7 @@ class ToTensor(Transform):
 
     def __call__(self, image: Any, rng: RNG = None) -> Array:
         """Convert an image, or each image of a batch."""
-        array = _check.as_array("ToTensor", value_of(image), "an image")
+        array = as_array("ToTensor", image)
         if array.dtype == np.bool_:  # black and white pictures, masks
             array = array.astype(np.float32)
         planes, _ = as_planes("ToTensor", array, prefer_last=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import _check
 from ..._check import Array
-from ._base import Transform
+from ._base import Transform, check_exact
 
 LUMA = (0.2989, 0.587, 0.114)
 
@@ -172,10 +172,11 @@ class Grayscale(Transform):
     num_output_channels: int = 1
 
     def __post_init__(self) -> None:
-        if self.num_output_channels not in (1, 3):
+        if _check.count("Grayscale", "num_output_channels", self.num_output_channels) not in (1, 3):
             raise ValueError(f"Grayscale: expected 1 or 3 output channels, got {self.num_output_channels}")
 
     def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
+        check_exact("Grayscale", planes)
         grey = luma(planes) if planes.shape[1] == 3 else planes
         if grey.shape[1] != 1:
             raise ValueError(f"Grayscale: expected 1 or 3 channels, got {planes.shape[1]}")

@@ -12,7 +12,7 @@ import numpy as np
 from ... import _check
 from ..._check import Array
 from ..._extras import extra
-from ._base import Transform, channel_values, interval
+from ._base import Transform, channel_values, check_exact, interval
 from ._geometry import pair
 
 FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")
@@ -28,20 +28,27 @@ def through_pillow(planes: Array, change: Callable[[Any, int, slice], Any], user
     if min(planes.shape[2:]) == 0:
         raise ValueError(f"{user}: expected images of at least one pixel, got {planes.shape[2]} x {planes.shape[3]}")
     dtype, results = planes.dtype, []
-    if dtype.kind in "ui" and dtype.itemsize > 2 and planes.size and np.abs(planes).max() > 2**24:
-        raise ValueError(f"{user}: expected integers within 2^24, which float32 holds; got {dtype} beyond")
+    check_exact(user, planes)
     for i, image in enumerate(planes):
         if dtype == np.uint8 and len(image) == 3:
             picture = pillow.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
             results.append(np.asarray(change(picture, i, slice(None))).transpose(2, 0, 1))
             continue
-        wide = image if dtype == np.uint8 else image.astype(np.float32)
+        wide = image if dtype == np.uint8 else _narrowed(image, user)
         pictures = [pillow.fromarray(np.ascontiguousarray(each)) for each in wide]
         result = np.stack([np.asarray(change(each, i, slice(c, c + 1))) for c, each in enumerate(pictures)])
         if dtype.kind in "ui" and dtype != np.uint8:  # cubic filters overshoot
             result = np.rint(result).clip(np.iinfo(dtype).min, np.iinfo(dtype).max)
         results.append(result.astype(dtype))
     return results
+
+
+def _narrowed(image: Array, user: str) -> Array:
+    try:
+        with np.errstate(over="raise"):
+            return image.astype(np.float32)
+    except FloatingPointError:
+        raise ValueError(f"{user}: expected values in the range of float32, got {image.dtype} beyond") from None
 
 
 def resampling(name: str, interpolation: Any) -> str:
@@ -99,6 +106,11 @@ class RandomRotation(Transform):
         low, high = self._range()
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):
             raise ValueError(f"RandomRotation: expected degrees >= 0 or (low, high), got {self.degrees}")
+        if self.center is not None:
+            if not isinstance(self.center, (tuple, list)) or len(self.center) != 2:
+                raise ValueError(f"RandomRotation: expected center (x, y), got {self.center!r}")
+            for each in self.center:
+                _check.in_range("RandomRotation", "each of center", each, -math.inf)
         _check.choice("RandomRotation", "interpolation", self.interpolation, FILTERS[:3])
 
     def _range(self) -> tuple[float, float]:
@@ -175,6 +187,8 @@ class Resize(Transform):
         long = int(short * max(height, width) / min(height, width))
         if self.max_size is not None and long > self.max_size:
             short, long = int(self.max_size * short / long), self.max_size
+            if not short:
+                raise ValueError(f"Resize: {height} x {width} pixels have no shorter side where max_size is {long}")
         return (short, long) if height <= width else (long, short)
 
     def _apply(self, planes: Array, rng: np.random.Generator) -> Array:

@@ -1,0 +1,46 @@
+"""Which samples an index means: one rule for all datasets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._check import Array
+from ..autograd import Tensor, value_of
+
+
+def numbers(name: str, indices: Any) -> Array:
+    """A vector of sample numbers; truth values and fractions, which a cast would take for numbers, are none."""
+    array = np.asarray(value_of(indices))
+    if array.size == 0 and array.ndim == 1:
+        return array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected a list of integers, got dtype {array.dtype} and shape {array.shape}")
+    return array
+
+
+def within(name: str, indices: Array, size: int) -> Array:
+    """Sample numbers in [0, size), of which those below 0 count from the end."""
+    wrong = (indices < -size) | (indices >= size)
+    if wrong.any():
+        raise IndexError(f"{name}: expected an index of {size} samples, got {indices[wrong].flat[0]}")
+    indices = indices.astype(np.int64, copy=False)
+    return np.where(indices < 0, indices + size, indices)
+
+
+def chosen(name: str, index: Any, size: int) -> int | Array:
+    """The sample or, of a slice, a list or a mask, the samples of a dataset that an index means."""
+    if isinstance(index, slice):
+        return np.arange(size)[index]
+    if isinstance(index, (list, range)) or (isinstance(index, (np.ndarray, Tensor)) and index.ndim):
+        array = np.asarray(value_of(index))
+        if array.dtype.kind == "b" and array.shape == (size,):
+            return np.flatnonzero(array)
+        return within(name, numbers(name, array), size)
+    value = index.item() if isinstance(index, (np.ndarray, np.integer, Tensor)) else index
+    if type(value) is not int:
+        raise TypeError(f"{name}: expected an integer, a slice, or a list of integers, got {index!r}")
+    if not -size <= value < size:
+        raise IndexError(f"{name}: expected an index of {size} samples, got {value}")
+    return value % size
