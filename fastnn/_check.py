@@ -22,19 +22,19 @@ def as_array(name: str, value: Any, argument: str = "input") -> Array:
     """`value` as an array of its own dtype; a mask, which would be lost, is refused."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected {argument} without a mask, got a masked array")
-    return np.asarray(value)
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{name}: expected {argument} to have one shape, got nested lists of unequal lengths"
+        ) from error
 
 
 def as_float(name: str, value: Any, argument: str = "input") -> Array:
     """`value` as a float16, float32 or float64 array; integers and booleans become float64, as NumPy has it."""
     if type(value) is not np.ndarray:
         _dispatch.refuse_tracked(name, argument, value)
-    try:
-        array = as_array(name, value, argument)
-    except ValueError as error:
-        raise ValueError(
-            f"{name}: expected {argument} to have one shape, got nested lists of unequal lengths"
-        ) from error
+    array = as_array(name, value, argument)
     if array.dtype.kind in "biu":
         return array.astype(np.float64)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:

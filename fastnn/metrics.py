@@ -21,12 +21,7 @@ def _arrays(name: str, output: Any, target: Any) -> tuple[Array, Array]:
     """Two arrays of real numbers, in their own types."""
     arrays = []
     for argument, value in (("output", value_of(output)), ("target", value_of(target))):
-        if isinstance(value, np.ma.MaskedArray):
-            raise TypeError(f"{name}: expected {argument} without a mask, got a masked array")
-        try:
-            array = np.asarray(value)
-        except ValueError as error:
-            raise ValueError(f"{name}: expected {argument} of one shape, got lists of unequal lengths") from error
+        array = _check.as_array(name, value, argument)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"{name}: expected {argument} of real numbers, got dtype {array.dtype}")
         arrays.append(array)

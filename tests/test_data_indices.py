@@ -205,7 +205,7 @@ def test_numbers_that_fit_are_joined():
     assert default_collate([2**53 + 1, -5]).tolist() == [2**53 + 1, -5]
     assert default_collate([2**63, 5]).dtype == np.uint64
     assert default_collate([1, 2.5]).tolist() == [1, 2.5]
-    with pytest.raises(TypeError, match="default_collate: expected arrays without a mask"):
+    with pytest.raises(TypeError, match="default_collate: expected samples without a mask"):
         default_collate([np.ma.masked_array([1, 2], [True, False])] * 2)
 
 
@@ -219,3 +219,19 @@ def test_an_example_moves_nothing():
     assert DataLoader(WHOLE, 2, sampler=[3]).example() is None
     assert loader.state_dict() == state
     assert fastnn.get_rng_state() == own
+
+
+@pytest.mark.parametrize(
+    ("other", "match"),
+    [
+        (TensorDataset(X), r"tuples of 1, tuples of 2"),
+        (TensorDataset(X[:, :2], Y), r"arrays of shape \(2,\), arrays of shape \(3,\)"),
+        ([{"x": x} for x in X], "mappings of x, tuples of 2"),
+        (X, r"arrays of shape \(3,\), tuples of 2"),
+    ],
+)
+def test_datasets_that_do_not_go_together(other, match):
+    both = ConcatDataset([WHOLE, other])
+    assert len(list(DataLoader(both, 10))) == 2
+    with pytest.raises(ValueError, match=f"ConcatDataset: expected datasets whose samples .* got {match}"):
+        list(DataLoader(both, 20))

@@ -353,7 +353,7 @@ def test_images_that_do_not_fit():
             ImageDataset(pictures, wrong, ["a", "b", "c"])
     with pytest.raises(TypeError, match="expected data of numbers, got dtype <U"):
         ImageDataset(pictures.astype(str), np.zeros(4, int))
-    with pytest.raises(TypeError, match="arrays without a mask"):
+    with pytest.raises(TypeError, match="expected data without a mask"):
         ImageDataset(np.ma.masked_array(pictures, pictures == 0), np.zeros(4, int))
 
 

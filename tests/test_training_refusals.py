@@ -1,6 +1,8 @@
 """What a training refuses: before anything has moved, and with everything as it was before the batch."""
 
+import contextlib
 import copy
+import threading
 
 import numpy as np
 import pytest
@@ -387,8 +389,42 @@ def test_epochs_that_are_over_are_said_to_be():
     assert trainer.fit(loader(), 3)["loss"][2:]
 
 
-def test_states_with_counters_that_are_none():
+@pytest.mark.parametrize("empty", [[], [(X[:0], Y[:0])], data.DataLoader(ARRAYS, 100, drop_last=True)])
+def test_no_batches_are_refused_before_an_epoch_is_lost(empty):
     trainer = make()
+    with pytest.raises(ValueError, match=r"Trainer\.fit\(validation\): expected at least one batch, got none"):
+        trainer.fit(loader(), 2, empty)
+    assert trainer.step == 0
+    with pytest.raises(ValueError, match=r"Trainer\.fit: expected at least one batch, got none"):
+        trainer.fit(empty, 2)
+
+
+def test_threads_of_a_loader_end_with_an_error():
+    before = threading.active_count()
+    batches = data.DataLoader(data.TensorDataset(NAN, Y), 8, num_workers=2)
+    with pytest.raises(FloatingPointError) as caught:
+        make().fit(batches, 1)
+    assert threading.active_count() == before
+    assert caught.value.__traceback__ is not None  # which holds the frames of the loop
+
+
+def test_nan_under_detect_anomaly_and_in_batch_norm_changes_nothing():
+    for context, mode in ((fastnn.detect_anomaly(), "propagate"), (contextlib.nullcontext(), "raise")):
+        trainer = groups()
+        trainer.model[1].nonfinite = mode
+        before = everything(trainer)
+        with context, pytest.raises(FloatingPointError):
+            trainer.fit([(NAN, Y)], 1)
+        trainer.data = None
+        assert everything(trainer) == before
+
+
+def test_states_that_are_none():
+    trainer = make()
+    with pytest.raises(TypeError, match="expected a dict, got a int"):
+        trainer.load_state_dict(3)
+    with pytest.raises(ValueError, match="expected the states of data and validation"):
+        trainer.load_state_dict({**trainer.state_dict(), "data": []})
     for name in ("epoch", "step"):
         with pytest.raises((TypeError, ValueError), match=rf"Trainer\.load_state_dict: expected {name} "):
             trainer.load_state_dict({**trainer.state_dict(), name: -1})

@@ -418,7 +418,7 @@ def test_values_that_do_not_fit(call, match):
         (
             lambda: T.ToTensor()(np.ma.masked_array(BYTES, BYTES > 9)),
             TypeError,
-            "ToTensor: expected arrays without a mask",
+            "ToTensor: expected an image without a mask",
         ),
         (lambda: T.RandomCrop(2)(np.ma.masked_array(BYTES, BYTES > 9)), TypeError, "RandomCrop: .* without a mask"),
         (lambda: T.ToTensor()([[1, 2], [3]]), ValueError, "ToTensor: .*nested lists of unequal lengths"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .._check import Array
 from ..autograd import Tensor, value_of
 
@@ -15,17 +16,6 @@ __all__ = ["default_collate"]
 _NUMBERS = (bool, int, float, np.number, np.bool_)
 _INTEGERS = (int, np.integer, np.bool_)
 _KINDS: tuple[Any, ...] = ((np.ndarray, Tensor), _NUMBERS, str, bytes, Mapping, (tuple, list))
-
-
-def as_array(name: str, value: Any) -> Array:
-    """An array; a mask, which would be lost, is refused, and so are rows of unequal lengths."""
-    value = value_of(value)
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name}: expected arrays without a mask, got a masked array of shape {value.shape}")
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected arrays, got nested lists of unequal lengths") from error
 
 
 def contiguous(batch: Any) -> Any:
@@ -68,7 +58,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
             f"default_collate: expected samples of one kind, got {type(first).__name__} and {', '.join(strangers)}"
         )
     if isinstance(first, (np.ndarray, Tensor)):
-        arrays = [as_array("default_collate", each) for each in batch]
+        arrays = [_check.as_array("default_collate", value_of(each), "samples") for each in batch]
         if len({each.shape for each in arrays}) > 1:
             shapes = ", ".join(str(shape) for shape in sorted({each.shape for each in arrays}))
             raise ValueError(f"default_collate: expected arrays of one shape, got {shapes}")

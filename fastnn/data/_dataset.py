@@ -12,7 +12,8 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._random import RNG, generator
-from ._collate import as_array, default_collate
+from ..autograd import value_of
+from ._collate import default_collate
 from ._index import chosen, numbers, within
 
 __all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "random_split"]
@@ -41,6 +42,10 @@ def takes_batches(dataset: Any) -> bool:
 def _joined(parts: list[Any], order: Array) -> Any:
     """Batches as one, its samples in this order."""
     first = parts[0]
+    alike = [_form(part) for part in parts]
+    if any(form != alike[0] for form in alike):
+        kinds = ", ".join(sorted({text for text, _ in alike}))
+        raise ValueError(f"ConcatDataset: expected datasets whose samples are of one kind and shape, got {kinds}")
     if isinstance(first, np.ndarray):
         return np.concatenate(parts)[order]
     if isinstance(first, Mapping):
@@ -50,6 +55,17 @@ def _joined(parts: list[Any], order: Array) -> Any:
         return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
     texts = [text for part in parts for text in part]
     return [texts[i] for i in order]
+
+
+def _form(batch: Any) -> tuple[str, Any]:
+    """What batches that can be joined have in common, in words and to be compared."""
+    if isinstance(batch, np.ndarray):
+        return f"arrays of shape {batch.shape[1:]}", batch.shape[1:]
+    if isinstance(batch, Mapping):
+        return f"mappings of {', '.join(map(str, batch))}", batch.keys()
+    texts = isinstance(batch, list) and all(isinstance(each, (str, bytes)) for each in batch)
+    size = 0 if texts else len(batch)
+    return ("texts" if texts else f"{type(batch).__name__}s of {size}"), (type(batch), size)
 
 
 class Dataset:
@@ -105,7 +121,9 @@ class TensorDataset(Dataset):
     def __init__(self, *tensors: Any):
         if not tensors:
             raise ValueError("TensorDataset: expected at least one array, got none")
-        self.tensors: tuple[Array, ...] = tuple(as_array("TensorDataset", each) for each in tensors)
+        self.tensors: tuple[Array, ...] = tuple(
+            _check.as_array("TensorDataset", value_of(each), "arrays") for each in tensors
+        )
         lengths = [each.shape[0] if each.ndim else None for each in self.tensors]
         if None in lengths or len(set(lengths)) > 1:
             shapes = ", ".join(str(each.shape) for each in self.tensors)

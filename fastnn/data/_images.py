@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import _check
 from .._check import Array
 from .._extras import extra
-from ._collate import as_array, contiguous, default_collate
+from ._collate import contiguous, default_collate
 from ._dataset import Dataset
 from ._download import contents, find, retrieve, unpack
 from ._index import chosen
@@ -59,7 +60,7 @@ class ImageDataset(Dataset):
         target_transform: Transform | None = None,
     ):
         name = type(self).__name__
-        data, targets = as_array(name, data), as_array(name, targets)
+        data, targets = _check.as_array(name, data, "data"), _check.as_array(name, targets, "targets")
         if targets.dtype.kind not in "iu":
             raise TypeError(f"{name}: expected integer targets, got dtype {targets.dtype}")
         if data.ndim != 4 or targets.shape != data.shape[:1]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def pair(method: str, batch: Any, number: int) -> tuple[Any, Any, int]:
     return input, target, size
 
 
-def pairs(method: str, data: Iterable[Any]) -> Iterator[tuple[int, Any, Any, int]]:
+def pairs(method: str, data: Iterable[Any]) -> Generator[tuple[int, Any, Any, int], None, None]:
     """Number, input, target and size of each batch that has samples."""
     for number, batch in enumerate(data):
         input, target, size = pair(method, batch, number)
@@ -59,6 +59,21 @@ def check_iterable(method: str, data: Any) -> None:
         raise TypeError(f"{method}: expected batches, such as a DataLoader of this {type(data).__name__}")
     if isinstance(data, (str, bytes, Mapping)) or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
         raise TypeError(f"{method}: expected batches, got {said(data)}")
+
+
+def length(data: Any) -> int | None:
+    """The number of batches that have samples; None if it shows only as they come."""
+    if isinstance(data, (list, tuple)):
+        return sum(size_of(target) != 0 for _, target in data)
+    try:
+        return len(data)
+    except TypeError:  # a generator, or a loader whose sampler has no length
+        return None
+
+
+def none_came(method: str) -> ValueError:
+    """The error of a pass without a batch."""
+    return ValueError(f"{method}: expected at least one batch, got none")
 
 
 def check_pairs(method: str, data: Any, passes: int = 1, peek: bool = False) -> None:
@@ -77,7 +92,9 @@ def check_pairs(method: str, data: Any, passes: int = 1, peek: bool = False) -> 
     if isinstance(data, (list, tuple)):
         for number, batch in enumerate(data):
             pair(method, batch, number)
-    elif peek and isinstance(data, DataLoader):
+    if length(data) == 0:
+        raise none_came(method)
+    if peek and isinstance(data, DataLoader):
         example = data.example()
         if example is not None:
             pair(method, example, 0)

@@ -10,7 +10,7 @@ from .._check import count
 from ..autograd import Tensor
 from ..metrics import Metric
 from ..nn import Module
-from ._batches import check_pairs, size_of
+from ._batches import check_pairs, length
 from ._callback import check_callbacks
 
 if TYPE_CHECKING:
@@ -85,19 +85,9 @@ def check_fit(trainer: Trainer, data: Any, epochs: Any, validation: Any) -> int:
         check_pairs("Trainer.fit(validation)", validation, left, peek=True)
     if isinstance(trainer.scheduler, optim.lr_scheduler.OneCycleLR):
         total, done = trainer.scheduler.total_steps, trainer.scheduler.last_epoch
-        steps = left * _length(data)
+        steps = left * (length(data) or 0)
         if done + steps > total:
             raise ValueError(
                 f"Trainer.fit: OneCycleLR: expected at most {total} steps, got {steps} of {left} epochs after {done}"
             )
     return epochs
-
-
-def _length(data: Any) -> int:
-    """The number of batches that have samples, 0 if it shows only as they come."""
-    if isinstance(data, (list, tuple)):
-        return sum(size_of(target) != 0 for _, target in data)
-    try:
-        return len(data)
-    except TypeError:
-        return 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from ..autograd import value_of
 from ..metrics import Metric
-from ._batches import pairs
+from ._batches import none_came, pairs
 
 
 def number_of(method: str, loss: Any) -> float:
@@ -59,9 +60,10 @@ def measure(
 ) -> Measures:
     """Loss and metrics of what `forward` makes of each batch; `method` is named in errors."""
     measures = Measures(metrics)
-    for _, input, target, size in pairs(method, data):
-        output = forward(input)
-        measures.update(number_of(method, criterion(output, target)), output, target, size)
+    with closing(pairs(method, data)) as batches:
+        for _, input, target, size in batches:
+            output = forward(input)
+            measures.update(number_of(method, criterion(output, target)), output, target, size)
     if not measures.count:
-        raise ValueError(f"{method}: expected at least one batch, got none")
+        raise none_came(method)
     return measures

@@ -20,7 +20,7 @@ from ..autograd import Tensor, value_of
 from ..metrics import Metric
 from ..nn import Module, utils
 from ..nn._modes import evaluating
-from ._batches import check_iterable, check_pairs, pairs, said, size_of
+from ._batches import check_iterable, check_pairs, none_came, pairs, said, size_of
 from ._callback import Callback
 from ._checks import BY_BATCH, check_fit, check_metrics, check_parts, modules_of, stepped
 from ._guard import Guard, check_gradients, untouched
@@ -204,8 +204,9 @@ class Trainer:
         """One epoch; the mean of the losses, weighted by the batches' sizes, and the metrics."""
         self.model.train()
         guard, measures = Guard(modules_of(self)), Measures(self.metrics)
-        with untouched(data) as moved:
-            for number, input, target, size in pairs("Trainer.fit", data):
+        # closing ends the loader's threads at once when a batch fails
+        with untouched(data) as moved, contextlib.closing(pairs("Trainer.fit", data)) as batches:
+            for number, input, target, size in batches:
                 self.optimizer.zero_grad()
                 with guard.step(stepped(self.optimizer)):
                     self._learn(input, target, size, measures, f"in epoch {self.epoch + 1}, batch {number + 1}")
@@ -215,7 +216,7 @@ class Trainer:
                     self.scheduler.step()
                 self._call("on_batch_end", {"loss": measures.loss})
             if not measures.count:
-                raise ValueError("Trainer.fit: expected at least one batch, got none")
+                raise none_came("Trainer.fit")
         return measures.compute()
 
     def _learn(self, input: Any, target: Any, size: int, measures: Measures, place: str) -> None:
@@ -292,7 +293,7 @@ class Trainer:
                     )
                 outputs.append(output)
         if not outputs:
-            raise ValueError("Trainer.predict: expected at least one batch, got none")
+            raise none_came("Trainer.predict")
         return np.concatenate(outputs)
 
     def _output(self, input: Any) -> Array:
@@ -334,6 +335,8 @@ class Trainer:
             If it does not fit; nothing has changed then.
         """
         own = self.state_dict()
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"Trainer.load_state_dict: expected a dict, got {said(state_dict)}")
         missing = [name for name in own if name not in state_dict]
         if missing:
             raise ValueError(f"Trainer.load_state_dict: expected a trainer's state, which has {', '.join(missing)}")
@@ -342,6 +345,8 @@ class Trainer:
             raise ValueError(f"Trainer.load_state_dict: expected the state of {expected} scheduler, got {got}")
         for name in ("epoch", "step"):
             _check.count("Trainer.load_state_dict", name, state_dict[name])
+        if not isinstance(state_dict["data"], (list, tuple)) or len(state_dict["data"]) != 2:
+            raise ValueError("Trainer.load_state_dict: expected the states of data and validation")
         waiting = self._data_states
         try:
             self._take(state_dict)

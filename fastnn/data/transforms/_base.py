@@ -11,7 +11,7 @@ import numpy as np
 from ... import _check
 from ..._check import Array
 from ..._random import RNG
-from .._collate import as_array
+from ...autograd import value_of
 from .._stream import drawing_from, stream
 
 CHANNELS = (1, 3, 4)
@@ -19,7 +19,7 @@ CHANNELS = (1, 3, 4)
 
 def as_planes(name: str, image: Any, prefer_last: bool = False) -> tuple[Array, Callable[[Array], Array]]:
     """Images as a view (N, C, H, W), and the way back to the shape they came in."""
-    array = as_array(name, image)
+    array = _check.as_array(name, value_of(image), "an image")
     if array.dtype.kind not in "uif" or array.ndim not in (2, 3, 4):
         raise TypeError(
             f"{name}: expected an image (H, W), (H, W, C) or (C, H, W), or a batch (N, H, W, C) or (N, C, H, W) of "
@@ -189,7 +189,7 @@ class ToTensor(Transform):
 
     def __call__(self, image: Any, rng: RNG = None) -> Array:
         """Convert an image, or each image of a batch."""
-        array = as_array("ToTensor", image)
+        array = _check.as_array("ToTensor", value_of(image), "an image")
         if array.dtype == np.bool_:  # black and white pictures, masks
             array = array.astype(np.float32)
         planes, _ = as_planes("ToTensor", array, prefer_last=True)
