@@ -343,7 +343,7 @@ def test_what_cannot_be_written_shows_at_once(tmp_path):
         with pytest.raises(OSError, match="file"):
             trainer.fit(loader(), 1)
         assert trainer.step == 0
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=f"{kind.__name__}: expected the path of a file, got a int"):
             kind(3)
 
 

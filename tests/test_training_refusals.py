@@ -354,7 +354,7 @@ def test_a_criterion_may_have_parameters():
     ("criterion", "match"),
     [
         (lambda output, target: (output[:, 0] - target) ** 2, r"one real number, got shape \(20,\)"),
-        (lambda output, target: 1.5, "a loss that tracks gradients, got a float"),
+        (lambda output, target: 1.5, "a loss that tracks gradients, got a float that does not: under no_grad"),
         (lambda output, target: np.float32(0), "a loss that tracks gradients, got a float32"),
         (lambda output, target: None, "one real number, got a NoneType"),
     ],

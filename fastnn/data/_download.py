@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import tarfile
 import tempfile
 import zlib
@@ -30,12 +31,10 @@ def retrieve(name: str, url: str, md5: str, folder: Path) -> Path:
     pooch = extra(f"{name}'s download", "pooch", "tqdm")
     pooch.get_logger().setLevel("WARNING")  # the bar says enough
     file = url.rsplit("/", 1)[-1]
+    shown = sys.stderr is not None and sys.stderr.isatty()  # a bar that moves is thousands of lines in a file
+    downloader = pooch.HTTPDownloader(progressbar=shown, timeout=30)
     try:
-        return Path(
-            pooch.retrieve(
-                url, f"md5:{md5}", file, folder, downloader=pooch.HTTPDownloader(progressbar=True, timeout=30)
-            )
-        )
+        return Path(pooch.retrieve(url, f"md5:{md5}", file, folder, downloader=downloader))
     except ValueError as error:
         raise ValueError(f"{name}: {url} is not the published file: {error}") from error
     except OSError as error:

@@ -94,9 +94,16 @@ def check_callbacks(method: str, callbacks: Sequence[Any]) -> None:
                     raise TypeError(f"{method}: expected {kind.__name__}.{name}({wanted}), but {error}") from None
 
 
-def make_room(name: str, path: Any) -> None:
+def path_of(name: str, path: Any) -> str:
+    """The path of a file, as text."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name}: expected the path of a file, got a {type(path).__name__}")
+    return os.fsdecode(path)
+
+
+def make_room(name: str, path: str) -> None:
     """Make the folder of a file that is going to be written, so that what cannot be written shows at once."""
-    path = os.path.abspath(os.fspath(path))
+    path = os.path.abspath(path)
     if os.path.isdir(path):
         raise IsADirectoryError(f"{name}: expected the path of a file, got that of a folder: {path}")
     folder = os.path.dirname(path)
@@ -254,7 +261,7 @@ class ModelCheckpoint(_Watching):
 
     def __init__(self, path: str | os.PathLike[str], monitor: str | None = None, mode: str | None = None):
         super().__init__(monitor or "", mode)
-        self.path = os.fspath(path)
+        self.path = path_of("ModelCheckpoint", path)
         self.due = False
 
     def on_fit_start(self, trainer: Trainer) -> None:
@@ -282,7 +289,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = os.fspath(path)
+        self.path = path_of("CSVLogger", path)
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Make the folder."""

@@ -232,7 +232,8 @@ class Trainer:
             raise FloatingPointError(f"the loss is {value} {place}")
         if not isinstance(loss, Tensor) or not loss.requires_grad:
             raise TypeError(
-                f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} without"
+                f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} that does "
+                "not: under no_grad, of frozen parameters, or computed outside the tape"
             )
         loss.backward()
         self._call("on_gradients")
