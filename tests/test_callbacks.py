@@ -2,11 +2,10 @@
 
 import csv
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from training import RNG, X, Y, loader, make, weights
+from training import X, Y, loader, make, weights
 
 import fastnn
 from fastnn import data, metrics, nn, optim
@@ -50,30 +49,6 @@ def test_csv(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     np.testing.assert_allclose([float(row["val_loss"]) for row in rows], history["val_loss"], rtol=1e-8)
-
-
-def test_tensorboard(tmp_path):
-    pytest.importorskip("tensorboardX")
-    from tensorboardX.proto.event_pb2 import Event
-
-    images = RNG.random((4, 3, 8, 8)).astype(np.float32)
-    trainer = make(callbacks=[TensorBoard(tmp_path / "runs", images=images)])
-    history = trainer.fit(loader(), 2, [(X, Y)])
-    (file,) = Path(tmp_path / "runs").glob("events*")
-    raw, at, values = file.read_bytes(), 0, {}
-    while at < len(raw):  # records: length, its checksum, data, its checksum
-        size = int.from_bytes(raw[at : at + 8], "little")
-        event = Event.FromString(raw[at + 12 : at + 12 + size])
-        at += size + 16
-        for value in event.summary.value:
-            values.setdefault(value.tag, []).append((event.step, value))
-    assert [step for step, _ in values["loss/training"]] == [1, 2]
-    np.testing.assert_allclose([v.simple_value for _, v in values["loss/validation"]], history["val_loss"], rtol=1e-6)
-    assert values["parameters/0.weight"][0][1].histo.num == 96
-    assert "gradients/4.bias" in values
-    assert values["images"][0][1].image.height >= 8
-    assert b"BatchNorm1d" in values["model/text_summary"][0][1].tensor.string_val[0]
-    assert {"lr", "seconds", "accuracy/training"} <= set(values)
 
 
 def test_progress_bar(capsys):
@@ -164,16 +139,6 @@ def test_every_callback_sees_the_end():
     with pytest.raises(OSError, match="end"):
         make(callbacks=[Fails(), Watches()]).fit(loader(), 1)
     assert seen == ["fails", "watches"]
-
-
-def test_tensorboard_of_an_empty_parameter_and_odd_images(tmp_path):
-    pytest.importorskip("tensorboardX")
-    trainer = make(callbacks=[TensorBoard(tmp_path)])
-    trainer.model.empty = nn.Parameter(np.zeros((0, 3), np.float32))
-    trainer.fit(loader(), 1)
-    for shape in ((2, 5, 5, 5), (0, 3, 4, 4), (3, 4, 4)):
-        with pytest.raises(ValueError, match="expected images"):
-            TensorBoard(tmp_path, images=np.zeros(shape))
 
 
 def test_progress_without_a_length(capsys):
@@ -390,35 +355,33 @@ def test_a_terminal_has_a_bar_that_moves(capsys, monkeypatch):
     assert "epoch 1/1:   0%" in capsys.readouterr().err
 
 
-def test_tensorboard_of_values_that_are_not_finite(tmp_path):
-    pytest.importorskip("tensorboardX")
-    seen = {}
-
-    class Writer:
-        def __getattr__(self, name):
-            return lambda tag="", value=None, *rest, **options: seen.setdefault(tag, value)
-
-    values = np.float32([np.nan, np.inf, 1, 2])
-    for writer in (None, Writer()):
-        trainer = make(callbacks=[TensorBoard(tmp_path, writer=writer)])
-        for name, array in {
-            "nan": values * np.nan, "some": values, "large": np.float32([-3e38, 2e20]), "wide": np.array([1e300, -1.0]),
-        }.items():  # fmt: skip
-            trainer.model.register_parameter(name, nn.Parameter(array))
-        trainer.fit(loader(), 2)
-    assert seen["nonfinite/parameters/nan"] == 4
-    assert "parameters/nan" not in seen
-    assert seen["nonfinite/parameters/some"] == 2
-    assert seen["parameters/some"].tolist() == [1, 2]
-    assert "nonfinite/parameters/0.weight" not in seen
+def test_a_state_of_another_value_is_refused(tmp_path):
+    trainer = make(callbacks=[EarlyStopping("loss"), ModelCheckpoint(tmp_path / "last")])
+    trainer.fit(loader(), 1)
+    other = make(callbacks=[EarlyStopping("accuracy")])
+    with pytest.raises(
+        ValueError, match="expected the state of one that monitors 'accuracy', got that of one for 'loss'"
+    ):
+        other.load(tmp_path / "last")
+    assert (other.epoch, other.callbacks[0].best_epoch) == (0, 0)
 
 
-def test_pictures_that_would_wrap_around(tmp_path):
-    pytest.importorskip("tensorboardX")
-    images = np.linspace(-2, 3, 2 * 3 * 4 * 4).reshape(2, 3, 4, 4)
-    shown = TensorBoard(tmp_path, images=images).images
-    assert (shown.min(), shown.max()) == (0, 1)
-    np.testing.assert_array_equal(TensorBoard(tmp_path, images=np.clip(images, 0, 1)).images, np.clip(images, 0, 1))
-    for wrong, got in ((images.astype(int), "dtype int64"), (images * np.nan, "NaN or inf")):
-        with pytest.raises(ValueError, match=f"expected images of bytes or finite floats, got {got}"):
-            TensorBoard(tmp_path, images=wrong)
+def test_two_callbacks_for_one_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"a file for each callback, got .*last for ModelCheckpoint and CSVLogger"):
+        make(callbacks=[ModelCheckpoint("last"), CSVLogger(tmp_path / "last")])
+
+
+def test_evaluating_in_the_middle_of_an_epoch_leaves_its_metrics():
+    class Evaluate(Callback):
+        def on_gradients(self, trainer):
+            trainer.evaluate([(X[:7], 1 - Y[:7])])
+
+        on_epoch_start = on_gradients
+
+        def on_batch_end(self, trainer, logs):
+            self.on_gradients(trainer)
+
+    usual = make().fit(loader(), 2)
+    asked = make(callbacks=[Evaluate()]).fit(loader(), 2)
+    assert asked["accuracy"] == usual["accuracy"]

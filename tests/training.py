@@ -1,5 +1,7 @@
 """A small training, for the tests of the trainer and of its callbacks."""
 
+import copy
+
 import numpy as np
 
 import fastnn
@@ -31,3 +33,10 @@ def make(**options):
 
 def weights(trainer):
     return np.concatenate([np.ravel(a).astype(np.float64) for a in trainer.model.state_dict().values()])
+
+
+def everything(trainer):
+    """All that a step moves, as bytes and numbers."""
+    own = [each.rng.bit_generator.state for each in trainer.model if getattr(each, "rng", None) is not None]
+    gradients = [None if p.grad is None else p.grad.tolist() for p in trainer.model.parameters()]
+    return repr((copy.deepcopy(trainer.state_dict()), own, gradients))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+import copy
+import warnings
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,3 +100,25 @@ def check_pairs(method: str, data: Any, passes: int = 1, peek: bool = False) -> 
         example = data.example()
         if example is not None:
             pair(method, example, 0)
+
+
+def take_order(sources: Sequence[Any], states: Sequence[Any]) -> None:
+    """Give data the orders that a loaded state has for the passes to come: all of them or, on an error, none."""
+    before: list[tuple[Any, Any]] = []
+    try:
+        for source, state in zip(sources, states, strict=True):
+            if source is None or state is None:
+                continue
+            if hasattr(source, "load_state_dict"):
+                before.append((source, copy.deepcopy(source.state_dict())))
+                source.load_state_dict(state)
+            elif state != {"generators": []}:
+                warnings.warn(
+                    f"Trainer.fit: the order of the data in the loaded state cannot be given to {said(source)}: "
+                    "the bits will be others than those of a training without interruption",
+                    stacklevel=3,
+                )
+    except Exception:
+        for source, state in before:
+            source.load_state_dict(state)
+        raise

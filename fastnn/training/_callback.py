@@ -94,6 +94,17 @@ def check_callbacks(method: str, callbacks: Sequence[Any]) -> None:
                     raise TypeError(f"{method}: expected {kind.__name__}.{name}({wanted}), but {error}") from None
 
 
+def check_paths(method: str, callbacks: Sequence[Any]) -> None:
+    """Refuse two callbacks that write to one file."""
+    seen: dict[str, str] = {}
+    for callback in callbacks:
+        if isinstance(callback, (CSVLogger, ModelCheckpoint)):
+            path, kind = os.path.realpath(callback.path), type(callback).__name__
+            if path in seen:
+                raise ValueError(f"{method}: expected a file for each callback, got {path} for {seen[path]} and {kind}")
+            seen[path] = kind
+
+
 def path_of(name: str, path: Any) -> str:
     """The path of a file, as text."""
     if not isinstance(path, (str, bytes, os.PathLike)):
@@ -163,11 +174,17 @@ class _Watching(Callback):
         return False
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value and its epoch."""
-        return {"best": self.best, "best_epoch": self.best_epoch}
+        """Return what is watched, the best value and its epoch."""
+        return {"monitor": self.monitor, "best": self.best, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state."""
+        """Take over a state; one of another value is refused, with which no later one can be compared."""
+        watched = state_dict.get("monitor", self.monitor)
+        if watched != self.monitor:
+            raise ValueError(
+                f"{type(self).__name__}.load_state_dict: expected the state of one that monitors {self.monitor!r}, "
+                f"got that of one for {watched!r}"
+            )
         unknown = [name for name in state_dict if name not in self.state_dict()]
         if unknown:
             raise ValueError(f"{type(self).__name__}.load_state_dict: unexpected keys {unknown}")
@@ -280,7 +297,7 @@ class ModelCheckpoint(_Watching):
 
 
 class CSVLogger(Callback):
-    """Writes the history to a file, a line for each epoch.
+    """Writes the history to a file, a line for each epoch; values that are arrays are left out.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from ..autograd import Tensor
 from ..metrics import Metric
 from ..nn import Module
 from ._batches import check_pairs, length
-from ._callback import check_callbacks
+from ._callback import check_callbacks, check_paths
 
 if TYPE_CHECKING:
     from ._trainer import Trainer
@@ -72,7 +72,10 @@ def check_parts(method: str, trainer: Trainer) -> None:
             raise TypeError(f"{method}: expected a learning-rate schedule, got {scheduler!r}")
         if getattr(scheduler, "optimizer", trainer.optimizer) is not trainer.optimizer:
             raise ValueError(f"{method}: expected a {type(scheduler).__name__} of this optimizer, got another one's")
+        if isinstance(scheduler, optim.lr_scheduler.ReduceLROnPlateau) and scheduler.mode == "max":
+            raise ValueError(f"{method}: expected a ReduceLROnPlateau of mode 'min', for it is given the loss")
     check_callbacks(method, trainer.callbacks)
+    check_paths(method, trainer.callbacks)
 
 
 def check_fit(trainer: Trainer, data: Any, epochs: Any, validation: Any) -> int:

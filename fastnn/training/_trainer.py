@@ -20,7 +20,7 @@ from ..autograd import Tensor, value_of
 from ..metrics import Metric
 from ..nn import Module, utils
 from ..nn._modes import evaluating
-from ._batches import check_iterable, check_pairs, none_came, pairs, said, size_of
+from ._batches import check_iterable, check_pairs, none_came, pairs, said, size_of, take_order
 from ._callback import Callback
 from ._checks import BY_BATCH, check_fit, check_metrics, check_parts, modules_of, stepped
 from ._guard import Guard, check_gradients, untouched
@@ -121,6 +121,7 @@ class Trainer:
         self.validation: Any = None
         self.epochs = 0
         self._data_states: list[Any] = [None, None]
+        self._learning = False
 
     def fit(self, data: Iterable[Any], epochs: int, validation: Iterable[Any] | None = None) -> History:
         """Train until `epochs` epochs are finished, those of a loaded checkpoint included.
@@ -158,14 +159,17 @@ class Trainer:
                 f"Trainer.fit: {self.epoch} epochs are finished already; expected more to train on, got {epochs}",
                 stacklevel=2,
             )
-        self._resume(data, validation)
+        take_order((data, validation), self._data_states)
+        self.data, self.validation, self._data_states = data, validation, [None, None]
         self.stop = self.interrupted = False
         try:
             self._call("on_fit_start")
             while self.epoch < self.epochs and not self.stop:
                 start, rate = time.perf_counter(), self.optimizer.param_groups[0]["lr"]
                 self._call("on_epoch_start")
+                self._learning = True
                 logs = self._train(data)
+                self._learning = False
                 if validation is not None:
                     logs |= {
                         f"val_{name}": value for name, value in self._evaluate("fit(validation)", validation).items()
@@ -181,24 +185,11 @@ class Trainer:
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
+            self._learning = False
             with contextlib.ExitStack() as ends:  # each of them, whatever another raises
                 for callback in reversed(self.callbacks):
                     ends.callback(callback.on_fit_end, self)
         return self.history
-
-    def _resume(self, data: Any, validation: Any) -> None:
-        """Take over the data, and give it the order that a loaded state has for it."""
-        sources, before = (data, validation), []
-        try:
-            for source, state in zip(sources, self._data_states, strict=True):
-                if state is not None and hasattr(source, "load_state_dict"):
-                    before.append((source, copy.deepcopy(source.state_dict())))
-                    source.load_state_dict(state)
-        except Exception:
-            for source, state in before:
-                source.load_state_dict(state)
-            raise
-        self.data, self.validation, self._data_states = data, validation, [None, None]
 
     def _train(self, data: Iterable[Any]) -> dict[str, Any]:
         """One epoch; the mean of the losses, weighted by the batches' sizes, and the metrics."""
@@ -263,8 +254,10 @@ class Trainer:
         return self._evaluate("evaluate", data)
 
     def _evaluate(self, method: str, data: Iterable[Any]) -> dict[str, Any]:
+        # a callback may ask in the middle of an epoch, whose own metrics go on
+        metrics = copy.deepcopy(self.metrics) if self._learning else self.metrics
         with evaluating(self.model):
-            return measure(f"Trainer.{method}", self.model, self.criterion, self.metrics, data).compute()
+            return measure(f"Trainer.{method}", self.model, self.criterion, metrics, data).compute()
 
     def predict(self, data: Any) -> Array:
         """Return the outputs in evaluation mode, joined.
