@@ -1,7 +1,6 @@
 """Which samples an index, a sampler or a batch means, and which are refused."""
 
 import itertools
-import warnings
 
 import numpy as np
 import pytest
@@ -182,17 +181,6 @@ def test_orders_and_lengths_that_cannot_be(call, error, match):
 
 def test_a_subset_of_the_samples_may_be_an_order():
     assert [y.tolist() for _, y in DataLoader(WHOLE, 4, sampler=SequentialSampler(range(6)))] == [[0, 1, 2, 3], [4, 5]]
-
-
-def test_fractions_that_leave_a_part_empty_are_warned_of_as_in_pytorch():
-    with pytest.warns(UserWarning, match=r"random_split: 0\.05 of 10 samples is none of them"):
-        assert [len(part) for part in random_split(WHOLE, [0.95, 0.05], rng=0)] == [10, 0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert [len(part) for part in random_split(WHOLE, [10, 0], rng=0)] == [10, 0]
-    torch = pytest.importorskip("torch.utils.data")
-    with pytest.warns(UserWarning, match="Length of split at index 1 is 0"):
-        assert [len(part) for part in torch.random_split(range(10), [0.95, 0.05])] == [10, 0]
 
 
 @pytest.mark.parametrize("samples", [[2**70, 1], [2**63, -1], [1, -(2**63) - 1], [np.uint64(2**63), np.int64(-1)]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -225,7 +224,7 @@ def random_split(dataset: Any, lengths: Sequence[int | float], rng: RNG = None) 
         Or anything with a length and samples by number.
     lengths : sequence
         Of integers that add up to the dataset's length, or of fractions that add up to 1; of fractions, what rounding
-        down leaves over goes one by one to the first parts, and a part that is left without a sample is warned of.
+        down leaves over goes one by one to the first parts; a small part may be left without a sample.
     rng : None, int, SeedSequence or Generator
         None is the package's own (`fastnn.manual_seed`).
 
@@ -254,9 +253,6 @@ def random_split(dataset: Any, lengths: Sequence[int | float], rng: RNG = None) 
         sizes = [math.floor(total * value + 1e-9) for value in values]
         for i in range(total - sum(sizes)):
             sizes[i % len(sizes)] += 1
-        for value, size in zip(values, sizes, strict=True):
-            if value and not size:
-                warnings.warn(f"random_split: {value:g} of {total} samples is none of them", stacklevel=2)
     else:
         sizes = [int(value) for value in values]
     if sum(sizes) != total:

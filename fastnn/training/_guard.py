@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,13 +60,18 @@ class Guard:
 
 
 @contextmanager
-def untouched(data: Any) -> Iterator[list[bool]]:
-    """A pass over batches: an error before the list gets an entry gives the order of the passes to come back, too."""
-    moved: list[bool] = []
+def untouched(data: Any) -> Iterator[Callable[[], None]]:
+    """A pass over batches: after an error before the first call of what is yielded its order comes back, too."""
+    moved = False
+
+    def move() -> None:
+        nonlocal moved
+        moved = True
+
     states = data.state_dict() if isinstance(data, DataLoader) else None
     own = get_rng_state()
     try:
-        yield moved
+        yield move
     except BaseException:
         if not moved:
             set_rng_state(own)

@@ -151,7 +151,8 @@ class Trainer:
         Warns
         -----
         UserWarning
-            If so many epochs are finished already, so that there is nothing to do.
+            If so many epochs are finished already, so that there is nothing to do; or if the order of the data in a
+            loaded state cannot be given to this data.
         """
         self.epochs = check_fit(self, data, epochs, validation)
         if self.epoch and self.epoch >= self.epochs:
@@ -196,12 +197,12 @@ class Trainer:
         self.model.train()
         guard, measures = Guard(modules_of(self)), Measures(self.metrics)
         # closing ends the loader's threads at once when a batch fails
-        with untouched(data) as moved, contextlib.closing(pairs("Trainer.fit", data)) as batches:
+        with untouched(data) as move, contextlib.closing(pairs("Trainer.fit", data)) as batches:
             for number, input, target, size in batches:
                 self.optimizer.zero_grad()
                 with guard.step(stepped(self.optimizer)):
                     self._learn(input, target, size, measures, f"in epoch {self.epoch + 1}, batch {number + 1}")
-                moved.append(True)
+                move()
                 self.step += 1
                 if isinstance(self.scheduler, BY_BATCH):
                     self.scheduler.step()
