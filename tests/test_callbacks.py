@@ -385,3 +385,11 @@ def test_evaluating_in_the_middle_of_an_epoch_leaves_its_metrics():
     usual = make().fit(loader(), 2)
     asked = make(callbacks=[Evaluate()]).fit(loader(), 2)
     assert asked["accuracy"] == usual["accuracy"]
+
+
+def test_a_notebook_has_a_bar_that_moves(capsys, monkeypatch):
+    tqdm = pytest.importorskip("tqdm")
+    trainer = make(progress=True)
+    trainer.callbacks[0].tqdm = type("tqdm_notebook", (tqdm.tqdm,), {})
+    trainer.fit(loader(), 1)
+    assert "\repoch 1/1: 100%" in capsys.readouterr().err

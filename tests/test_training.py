@@ -231,6 +231,23 @@ def test_a_state_is_a_copy_and_is_taken_whole_or_not_at_all():
     seen.fit(data.DataLoader(data.TensorDataset(X, Y), 20), 2)  # the refused state asks nothing of the next data
 
 
+def test_saving_copies_no_state(tmp_path, monkeypatch):
+    trainer = make()
+    trainer.fit(loader(), 1)
+    state = trainer.state_dict()
+
+    def refuse(value):
+        raise AssertionError("copied")
+
+    monkeypatch.setattr(copy, "deepcopy", refuse)
+    trainer.save(tmp_path / "state")
+    monkeypatch.undo()
+    later = make()
+    later.load(tmp_path / "state")
+    np.testing.assert_array_equal(weights(later), weights(trainer))
+    assert later.state_dict()["optimizer"]["state"].keys() == state["optimizer"]["state"].keys()
+
+
 def test_resuming_with_a_samplers_own_generator(tmp_path):
     def batches():
         sampler = data.WeightedRandomSampler(np.arange(1, 97), 60, rng=3)
