@@ -168,6 +168,14 @@ def generator():
         (lambda: TensorDataset(np.ma.masked_array(X, X > 5), Y), TypeError, "TensorDataset: expected arrays without a mask"),
         (lambda: Subset(WHOLE, Y % 2 == 0), TypeError, "Subset: expected a list of integers, got dtype bool"),
         (lambda: Subset(WHOLE, 3), TypeError, r"got dtype int64 and shape \(\)"),
+        (lambda: ConcatDataset(3), TypeError, "a list of datasets, got a int"),
+        (lambda: ConcatDataset([None]), TypeError, "ConcatDataset: expected datasets with a length, got a NoneType"),
+        (lambda: WHOLE + 3, TypeError, "ConcatDataset: expected datasets with a length, got a int"),
+        (lambda: Subset(generator(), [0]), TypeError, "Subset: expected a dataset with a length, got a generator"),
+        (lambda: default_collate(3), TypeError, "default_collate: expected samples with a length, got a int"),
+        (lambda: default_collate([np.zeros(1, np.uint64), np.zeros(1, int)]), TypeError, "one integer type holds, got int64, uint64"),
+        (lambda: random_split(WHOLE, 3), TypeError, "random_split: expected a list of lengths, got a int"),
+        (lambda: random_split(generator(), [3]), TypeError, "random_split: expected a dataset with a length"),
         (lambda: random_split(WHOLE, []), ValueError, "random_split: expected at least one length"),
         (lambda: random_split(WHOLE, [float("inf")]), ValueError, "expected each length in"),
         (lambda: random_split(WHOLE, [float("nan"), 1]), ValueError, "expected each length in"),
@@ -223,3 +231,30 @@ def test_datasets_that_do_not_go_together(other, match):
     assert len(list(DataLoader(both, 10))) == 2
     with pytest.raises(ValueError, match=f"ConcatDataset: expected datasets whose samples .* got {match}"):
         list(DataLoader(both, 20))
+
+
+@pytest.mark.parametrize("name", ["TensorDataset", "Subset", "Subset of an own kind", "ConcatDataset"])
+def test_take_is_as_strict(name):
+    for wrong, error in (([True] * 10, TypeError), ([0.0], TypeError), ([10], IndexError), ([[0, 1]], TypeError)):
+        with pytest.raises(error, match=r"(Dataset|Subset): expected a"):
+            WRAPPED[name].take(np.array(wrong))
+    assert WRAPPED[name].take([-1, 0])[1].tolist() == [9, 0]
+
+
+def test_a_take_that_gives_another_number_of_samples_is_refused():
+    class Three(Own):
+        def __getitem__(self, index):
+            return {"x": (index, index)}
+
+        def take(self, indices):
+            return {"x": (np.zeros(3), np.zeros(3))}
+
+    batches = iter(DataLoader(Three(), 3))
+    assert len(next(batches)["x"][0]) == 3
+    with pytest.raises(ValueError, match=r"Three.take: expected a batch of 4 samples, got one of 3"):
+        next(iter(DataLoader(Three(), 4)))
+
+
+def test_weights_whose_sum_overflows():
+    drawn = list(WeightedRandomSampler([1e308, 0, 1e308], 50, rng=0))
+    assert set(drawn) == {0, 2}

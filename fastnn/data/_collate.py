@@ -10,6 +10,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from ..autograd import Tensor, value_of
+from ._index import sized
 
 __all__ = ["default_collate"]
 
@@ -48,7 +49,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     (array([[0., 0.],
            [1., 1.]]), array([3, 4]))
     """
-    if not len(batch):
+    if not len(sized("default_collate", "samples", batch)):
         raise ValueError("default_collate: expected at least one sample, got none")
     first = batch[0]
     kind = next((kind for kind in _KINDS if isinstance(first, kind)), type(first))
@@ -62,7 +63,11 @@ def default_collate(batch: Sequence[Any]) -> Any:
         if len({each.shape for each in arrays}) > 1:
             shapes = ", ".join(str(shape) for shape in sorted({each.shape for each in arrays}))
             raise ValueError(f"default_collate: expected arrays of one shape, got {shapes}")
-        return np.stack(arrays)
+        stacked = np.stack(arrays)
+        if stacked.dtype.kind == "f" and all(each.dtype.kind in "iu" for each in arrays):
+            kinds = ", ".join(sorted({str(each.dtype) for each in arrays}))
+            raise TypeError(f"default_collate: expected integers that one integer type holds, got {kinds}")
+        return stacked
     if isinstance(first, _NUMBERS):
         return _numbers(batch)
     if isinstance(first, (str, bytes)):

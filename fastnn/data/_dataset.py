@@ -13,20 +13,32 @@ from .._check import Array
 from .._random import RNG, generator
 from ..autograd import value_of
 from ._collate import default_collate
-from ._index import chosen, numbers, within
+from ._index import chosen, numbers, rows, sized
 
 __all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "random_split"]
 
 
 def batch_of(dataset: Any, indices: Any) -> Any:
     """The samples of these numbers, joined; in one go where the dataset can."""
-    name = type(dataset).__name__
     if takes_batches(dataset):
-        return dataset.take(within(name, numbers(name, indices), len(dataset)))
+        name = type(dataset).__name__
+        chosen = numbers(name, indices)
+        batch = dataset.take(chosen)
+        size = _length(batch)
+        if size not in (None, len(chosen)):
+            raise ValueError(f"{name}.take: expected a batch of {len(chosen)} samples, got one of {size}")
+        return batch
     if type(dataset) is np.ndarray and dataset.ndim:
-        return dataset.take(within("array", numbers("array", indices), len(dataset)), axis=0)
+        return dataset.take(rows("array", indices, len(dataset)), axis=0)
     plain = indices.tolist() if isinstance(indices, np.ndarray) else indices
     return default_collate([dataset[i] for i in plain])
+
+
+def _length(batch: Any) -> int | None:
+    """How many samples the first array of a batch holds; None where there is none."""
+    while isinstance(batch, (tuple, Mapping)) and len(batch):
+        batch = next(iter(batch.values() if isinstance(batch, Mapping) else batch))
+    return len(batch) if isinstance(batch, np.ndarray) and batch.ndim else None
 
 
 def takes_batches(dataset: Any) -> bool:
@@ -130,8 +142,8 @@ class TensorDataset(Dataset):
 
     def __getitem__(self, index: Any) -> tuple[Any, ...]:
         """Return a row of each array; rows of a slice, a list of integers or a mask."""
-        rows = index if isinstance(index, slice) else chosen("TensorDataset", index, len(self))
-        return tuple(each[rows] for each in self.tensors)
+        place = index if isinstance(index, slice) else chosen("TensorDataset", index, len(self))
+        return tuple(each[place] for each in self.tensors)
 
     def __len__(self) -> int:
         """Return the arrays' length."""
@@ -139,7 +151,8 @@ class TensorDataset(Dataset):
 
     def take(self, indices: Array) -> tuple[Array, ...]:
         """Return rows of each array, copied."""
-        return tuple(each.take(indices, axis=0) for each in self.tensors)
+        chosen = rows("TensorDataset", indices, len(self))
+        return tuple(each.take(chosen, axis=0) for each in self.tensors)
 
 
 class Subset(Dataset):
@@ -154,7 +167,7 @@ class Subset(Dataset):
     def __init__(self, dataset: Any, indices: Sequence[int] | Array):
         self.dataset = dataset
         self.indices = numbers("Subset", indices)
-        size = len(dataset)
+        size = len(sized("Subset", "a dataset", dataset))
         if self.indices.size and not -size <= self.indices.min() <= self.indices.max() < size:
             wrong = self.indices[(self.indices < -size) | (self.indices >= size)][0]
             raise IndexError(f"Subset: expected indices of a dataset of {size} samples, got {wrong}")
@@ -170,7 +183,7 @@ class Subset(Dataset):
 
     def take(self, indices: Array) -> Any:
         """Return samples of the dataset as a batch."""
-        return batch_of(self.dataset, self.indices[indices])
+        return batch_of(self.dataset, self.indices[rows("Subset", indices, len(self))])
 
 
 class ConcatDataset(Dataset):
@@ -183,12 +196,15 @@ class ConcatDataset(Dataset):
     """
 
     def __init__(self, datasets: Iterable[Any]):
-        if isinstance(datasets, (Dataset, str, np.ndarray)):  # each of their samples would be taken for a dataset
+        # of one dataset each sample would be taken for a dataset
+        if isinstance(datasets, (Dataset, str, np.ndarray)) or not isinstance(datasets, Iterable):
             raise TypeError(f"ConcatDataset: expected a list of datasets, got a {type(datasets).__name__}")
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset: expected at least one dataset, got none")
-        self.cumulative_sizes = [int(n) for n in np.cumsum([len(each) for each in self.datasets])]
+        self.cumulative_sizes = [
+            int(n) for n in np.cumsum([len(sized("ConcatDataset", "datasets", each)) for each in self.datasets])
+        ]
 
     def __getitem__(self, index: Any) -> Any:
         """Return a sample of the dataset that the number falls into; a batch of a slice, a list or a mask."""
@@ -200,7 +216,7 @@ class ConcatDataset(Dataset):
 
     def _places(self, indices: Array) -> tuple[Array, Array]:
         """Which dataset each number falls into, and its number there."""
-        indices = within("ConcatDataset", indices, len(self))
+        indices = rows("ConcatDataset", indices, len(self))
         which = np.searchsorted(self.cumulative_sizes, indices, side="right")
         return which, indices - np.array([0, *self.cumulative_sizes])[which]
 
@@ -243,7 +259,9 @@ def random_split(dataset: Any, lengths: Sequence[int | float], rng: RNG = None) 
     >>> len(train), sorted([*train, *test])
     (8, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
-    total = len(dataset)
+    total = len(sized("random_split", "a dataset", dataset))
+    if not isinstance(lengths, Iterable):
+        raise TypeError(f"random_split: expected a list of lengths, got a {type(lengths).__name__}")
     values = [_check.in_range("random_split", "each length", each, 0, np.inf, open_high=True) for each in lengths]
     if not values:
         raise ValueError("random_split: expected at least one length, got none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,18 @@ def numbers(name: str, indices: Any) -> Array:
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected a list of integers, got dtype {array.dtype} and shape {array.shape}")
     return array
+
+
+def sized(name: str, argument: str, source: Any) -> Any:
+    """What has a length."""
+    if not isinstance(source, Sized):
+        raise TypeError(f"{name}: expected {argument} with a length, got a {type(source).__name__}")
+    return source
+
+
+def rows(name: str, indices: Any, size: int) -> Array:
+    """Sample numbers in [0, size), of a vector of them."""
+    return within(name, numbers(name, indices), size)
 
 
 def within(name: str, indices: Array, size: int) -> Array:
@@ -37,7 +50,7 @@ def chosen(name: str, index: Any, size: int) -> int | Array:
         array = np.asarray(value_of(index))
         if array.dtype.kind == "b" and array.shape == (size,):
             return np.flatnonzero(array)
-        return within(name, numbers(name, array), size)
+        return rows(name, array, size)
     value = index.item() if isinstance(index, (np.ndarray, np.integer, Tensor)) else index
     if type(value) is not int:
         raise TypeError(f"{name}: expected an integer, a slice, or a list of integers, got {index!r}")

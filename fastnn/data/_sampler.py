@@ -11,6 +11,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._random import RNG, generator
+from ._index import sized
 
 __all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "WeightedRandomSampler"]
 
@@ -18,13 +19,6 @@ __all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "Wei
 def lasts_one_pass(source: Any) -> bool:
     """Whether it is used up when it was gone through, as a generator, a zip or a map; a class may begin anew."""
     return isinstance(source, Iterator) and not isinstance(getattr(type(source), "__iter__", None), FunctionType)
-
-
-def sized(name: str, source: Any) -> Any:
-    """What has a length."""
-    if not isinstance(source, Sized):
-        raise TypeError(f"{name}: expected a data_source with a length, got a {type(source).__name__}")
-    return source
 
 
 def order(name: str, argument: str, source: Any) -> Any:
@@ -68,7 +62,7 @@ class SequentialSampler(Sampler):
     """
 
     def __init__(self, data_source: Sized):
-        self.data_source = sized("SequentialSampler", data_source)
+        self.data_source = sized("SequentialSampler", "a data_source", data_source)
 
     def __iter__(self) -> Iterator[int]:
         """Yield the numbers of one pass."""
@@ -97,7 +91,7 @@ class RandomSampler(Sampler):
     """
 
     def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None, rng: RNG = None):
-        self.data_source = sized("RandomSampler", data_source)
+        self.data_source = sized("RandomSampler", "a data_source", data_source)
         self.replacement = truth("RandomSampler", "replacement", replacement)
         self._num_samples = (
             None if num_samples is None else _check.count("RandomSampler", "num_samples", num_samples, 1)
@@ -142,7 +136,7 @@ class WeightedRandomSampler(Sampler):
 
     def __init__(self, weights: Any, num_samples: int, replacement: bool = True, rng: RNG = None):
         self.weights = np.asarray(_check.as_float("WeightedRandomSampler", weights, "weights"), np.float64)
-        if self.weights.ndim != 1 or not (self.weights >= 0).all() or not np.isfinite(self.weights.sum()):
+        if self.weights.ndim != 1 or not (self.weights >= 0).all() or not np.isfinite(self.weights).all():
             raise ValueError("WeightedRandomSampler: expected a vector of finite weights, none negative")
         self.num_samples = _check.count("WeightedRandomSampler", "num_samples", num_samples, 1)
         self.replacement = truth("WeightedRandomSampler", "replacement", replacement)
@@ -157,7 +151,10 @@ class WeightedRandomSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         """Yield the numbers of one pass."""
         rng = generator("WeightedRandomSampler", self.rng)
-        p = self.weights / self.weights.sum()
+        with np.errstate(over="ignore"):
+            total = self.weights.sum()
+        weights = self.weights if np.isfinite(total) else self.weights / self.weights.max()
+        p = weights / weights.sum()
         return iter(rng.choice(len(p), self.num_samples, self.replacement, p).tolist())
 
     def __len__(self) -> int:
