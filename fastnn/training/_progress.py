@@ -24,7 +24,7 @@ class ProgressBar(Callback):
     """
 
     def __init__(self) -> None:
-        self.tqdm = extra("The progress bar (or give progress=False)", "tqdm.auto", "train").tqdm
+        self.tqdm = extra("The progress bar (or give progress=False)", "tqdm.auto").tqdm
         self.bar: Any = None
         self.moves = True
         self.line = ""  # of the last epoch, as long as it is not written
