@@ -33,6 +33,70 @@ def test_softmax_layers():
     np.testing.assert_array_equal(nn.LogSoftmax(dim=1)(x), fastnn.log_softmax(x, 1))
 
 
+# What a layer without parameters is made of and fed with, where that is not () and a (4, 3, 6) array
+WITHOUT_PARAMETERS = {
+    "BatchNorm1d": ((3, 1e-5, 0.1, False), {}, (4, 3)),
+    "BatchNorm2d": ((3, 1e-5, 0.1, False), {}, (4, 3, 2, 2)),
+    "BatchNorm3d": ((3, 1e-5, 0.1, False), {}, (4, 3, 2, 2, 2)),
+    "GroupNorm": ((3, 6), {"affine": False}, (4, 6)),
+    "InstanceNorm1d": ((3,), {"track_running_stats": True}, (4, 3, 6)),
+    "InstanceNorm2d": ((3,), {}, (4, 3, 2, 2)),
+    "InstanceNorm3d": ((3,), {}, (4, 3, 2, 2, 2)),
+    "LayerNorm": ((6,), {"elementwise_affine": False}, (4, 3, 6)),
+    "RMSNorm": ((6,), {"elementwise_affine": False}, (4, 3, 6)),
+    "Dropout2d": ((), {}, (4, 3, 2, 2)),
+    "Dropout3d": ((), {}, (4, 3, 2, 2, 2)),
+    "LogSoftmax": ((1,), {}, (4, 3)),
+    "Softmax": ((1,), {}, (4, 3)),
+    "Softmax2d": ((), {}, (4, 3, 2, 2)),
+    "Softmin": ((1,), {}, (4, 3)),
+    "Threshold": ((0.1, 20.0), {}, (4, 3)),
+    "Unflatten": ((1, (3, 2)), {}, (4, 6)),
+}
+# Classes that are no layer by themselves, or that have parameters
+OTHERS = {
+    "Bilinear", "Embedding", "Linear", "Module", "ModuleDict", "ModuleList", "PReLU", "ParameterDict", "ParameterList",
+    "ParametricELU", "ParametricSigmoid", "ParametricSoftplus", "ScaledReLU", "Sequential", "Swish",
+    "SwitchableNorm1d", "SwitchableNorm2d", "SwitchableNorm3d",
+}  # fmt: skip
+LAYERS = sorted(
+    name
+    for name in set(nn.__all__) - OTHERS
+    if isinstance(getattr(nn, name), type) and issubclass(getattr(nn, name), nn.Module)
+)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_layer_without_parameters_keeps_its_inputs_dtype(name, dtype):
+    arguments, options, shape = WITHOUT_PARAMETERS.get(name, ((), {}, (4, 3, 6)))
+    layer = getattr(nn, name)(*arguments, **options)
+    assert not list(layer.parameters())
+    x = np.random.default_rng(0).uniform(0.1, 0.9, shape).astype(dtype)
+    given = (x,)
+    if name.endswith("Loss"):
+        given = (x, np.zeros((4, 6), np.int64) if name in ("CrossEntropyLoss", "NLLLoss") else x)
+    for mode in (True, False):
+        y = layer.train(mode)(*given)
+        assert y.dtype == dtype
+        tracked = fastnn.tensor(x, requires_grad=True)
+        y = layer(tracked, *given[1:])
+        assert y.dtype == dtype
+        y.sum().backward()
+        assert tracked.grad.dtype == dtype
+
+
+def test_running_statistics_keep_the_layers_dtype():
+    x = np.random.default_rng(0).normal(3, 2, (50, 2))
+    for dtype, result in ((np.float32, np.float32), (np.float64, np.float64)):
+        layer = nn.BatchNorm1d(2, affine=False, momentum=None, dtype=dtype)
+        assert layer(x).dtype == np.float64
+        assert layer.running_mean.dtype == layer.running_var.dtype == result
+        np.testing.assert_allclose(layer.running_mean, x.mean(0), rtol=1e-6)
+        expected = (x - layer.running_mean) / np.sqrt(layer.running_var.astype(float) + 1e-5)
+        np.testing.assert_allclose(layer.eval()(x), expected, rtol=1e-12)
+
+
 def test_registration():
     class Net(nn.Module):
         def __init__(self):

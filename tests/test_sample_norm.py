@@ -218,11 +218,19 @@ def test_layers():
     ):
         assert list(layer.state_dict()) == keys
         np.testing.assert_allclose(np.asarray(layer.double()(x)), expected, rtol=1e-6)
-        assert np.asarray(layer.float()(x)).dtype == np.float32
+        assert np.asarray(layer.float()(x)).dtype == (np.float32 if keys else np.float64)
         for p in layer.parameters():
             p.data[...] = 5
         layer.reset_parameters()
         np.testing.assert_allclose(np.asarray(layer.double()(x)), expected, rtol=1e-6)
+
+
+def test_rms_norm_of_float16_adds_the_epsilon_of_float32():
+    x = np.full((2, 4), 1e-2, np.float16)
+    y = fastnn.rms_norm(x, 4)
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y, 1, atol=1e-3)  # float16's own epsilon would be ten times the mean square
+    np.testing.assert_array_equal(nn.RMSNorm(4, elementwise_affine=False)(x), y)
 
 
 def test_normalize():

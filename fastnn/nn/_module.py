@@ -428,7 +428,8 @@ def _joined(path: str, name: str) -> str:
 
 
 def cast(layer: Module, input: Any, dtype: Any) -> Any:
-    """What enters a layer, in the layer's dtype; recorded for Tensors that track gradients."""
+    """What enters a layer, in the layer's dtype, or in its own for None; recorded for Tensors that track gradients."""
     if isinstance(input, Tensor):
-        return input if input.dtype == dtype else input.astype(dtype)
-    return _check.as_float(type(layer).__name__, input).astype(dtype, copy=False)
+        return input if dtype is None or input.dtype == dtype else input.astype(dtype)
+    array = _check.as_float(type(layer).__name__, input)
+    return array if dtype is None else array.astype(dtype, copy=False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, functional
-from ._module import Parameter, cast
+from ._module import Parameter
 from .norm import Typed
 
 __all__ = [
@@ -49,7 +49,7 @@ class LayerNorm(_SampleNorm):
     bias : bool
         Without, there is no bias.
     dtype : float32 or float64
-        What enters is converted to it.
+        Of the parameters; what enters is converted to it.  Without parameters the input's dtype stays.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class LayerNorm(_SampleNorm):
 
     def forward(self, input: Any) -> Any:
         """Normalize."""
-        x = cast(self, input, self.dtype)
+        x = self._entering(input)
         return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
@@ -100,7 +100,7 @@ class GroupNorm(_SampleNorm):
     bias : bool
         Without, there is no bias.
     dtype : float32 or float64
-        What enters is converted to it.
+        Of the parameters; what enters is converted to it.  Without parameters the input's dtype stays.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class GroupNorm(_SampleNorm):
 
     def forward(self, input: Any) -> Any:
         """Normalize."""
-        x = cast(self, input, self.dtype)
+        x = self._entering(input)
         if x.ndim > 1 and x.shape[1] != self.num_channels:
             raise ValueError(
                 f"GroupNorm: expected an input of {self.num_channels} channels, got {x.shape[1]} with shape {x.shape}"
@@ -153,11 +153,11 @@ class RMSNorm(_SampleNorm):
     ----------
     normalized_shape : int or tuple of int
     eps : float, optional
-        None: the machine epsilon of the layer's dtype.
+        None: the machine epsilon of the result's dtype, of float32 for float16.
     elementwise_affine : bool
         Learn a weight (starts at 1) for each element.
     dtype : float32 or float64
-        What enters is converted to it.
+        Of the parameters; what enters is converted to it.  Without parameters the input's dtype stays.
 
     Attributes
     ----------
@@ -185,7 +185,7 @@ class RMSNorm(_SampleNorm):
 
     def forward(self, input: Any) -> Any:
         """Normalize."""
-        return functional.rms_norm(cast(self, input, self.dtype), self.normalized_shape, self.weight, self.eps)
+        return functional.rms_norm(self._entering(input), self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         """Return the options."""

@@ -22,11 +22,16 @@ __all__ = [
 
 
 class Typed(Module):
-    """A layer that knows the dtype to which what enters is converted, even without parameters."""
+    """A layer with a dtype for what it holds.  What enters is converted to it if there are parameters to meet there."""
 
     def __init__(self, dtype: Any):
         super().__init__()
         self.dtype = _check.float_dtype(type(self).__name__, dtype)
+
+    def _entering(self, input: Any) -> Any:
+        """The input in the parameters' dtype, or, without parameters, in its own."""
+        parameter = next((each for each in self._parameters.values() if each is not None), None)
+        return cast(self, input, None if parameter is None else parameter.dtype)
 
     def _cast(self, dtype: Any) -> None:
         super()._cast(dtype)
@@ -51,7 +56,8 @@ class _ChannelNorm(Typed):
     bias : bool
         Without, an affine layer has no bias.
     dtype : float32 or float64
-        What enters is converted to it.
+        Of the parameters and running statistics.  What enters a layer with parameters is converted to it; without
+        them the result has the input's dtype, whatever that of the running statistics.
 
     Attributes
     ----------
@@ -101,8 +107,8 @@ class _ChannelNorm(Typed):
             self.bias.data[...] = 0
 
     def _checked(self, input: Any) -> Any:
-        """The input in the layer's dtype, of the right number of dimensions."""
-        x = cast(self, input, self.dtype)
+        """What enters, of the right number of dimensions."""
+        x = self._entering(input)
         if x.ndim not in self._dimensions:
             expected = " or ".join(f"a {ndim}-D input {shape}" for ndim, shape in self._dimensions.items())
             raise ValueError(f"{type(self).__name__}: expected {expected}, got {x.ndim}-D with shape {x.shape}")
@@ -121,11 +127,11 @@ class _BatchNorm(_ChannelNorm):
         "What both have in common.",
         "Batch normalization of each channel; see `fastnn.batch_norm` for the formula.",
     ).replace(
-        "    dtype : float32 or float64\n        What enters is converted to it.\n",
+        "    dtype : float32 or float64\n",
         '    nonfinite : "propagate", "raise" or "skip"\n'
         "        What a training batch with NaN or inf does to the running statistics: poison them, as in PyTorch;\n"
         "        raise a FloatingPointError that names the channels; or nothing.  The last two leave them untouched.\n"
-        "    dtype : float32 or float64\n        What enters is converted to it.\n",
+        "    dtype : float32 or float64\n",
     )
 
     def __init__(

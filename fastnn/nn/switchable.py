@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, functional
-from ._module import Parameter, cast
+from ._module import Parameter
 from .norm import Typed
 
 __all__ = [
@@ -101,7 +101,7 @@ class _SwitchableNorm(Typed):
     def forward(self, input: Any) -> Any:
         """Normalize; in training mode also update the running statistics."""
         name = type(self).__name__
-        x = cast(self, input, self.dtype)
+        x = self._entering(input)
         if x.ndim != len(self._shape):
             raise ValueError(f"{name}: expected a {len(self._shape)}-D input {self._expected}, got shape {x.shape}")
         if x.shape[1] != self.num_features:
