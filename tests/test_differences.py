@@ -266,6 +266,16 @@ def test_shapes_are_not_broadcast(name):
         assert other.shape == (3, 3)
 
 
+def test_softmax_of_many_dimensions_names_its_own():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4))
+    with pytest.raises(ValueError, match="softmax: expected dim for an input of more than 2 dimensions"):
+        fastnn.softmax(x)
+    if torch is not None:
+        with pytest.warns(UserWarning, match="Implicit dimension choice"):
+            theirs = torch.nn.functional.softmax(torch.tensor(x))
+        np.testing.assert_allclose(fastnn.softmax(x, 0), theirs.numpy(), rtol=1e-12)
+
+
 def test_kinds_of_input():
     for f in (fastnn.relu, fastnn.sigmoid, fastnn.gelu):
         assert f(np.arange(3)).dtype == np.float64
@@ -347,4 +357,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 50
+    assert len(rows) == 51

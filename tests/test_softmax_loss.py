@@ -45,10 +45,29 @@ def test_softmax_gradients(shape, dim):
         )
 
 
-def test_implicit_dim_is_pytorchs():
+SOFTMAXES = {
+    "softmax": nn.Softmax, "log_softmax": nn.LogSoftmax, "softmin": nn.Softmin,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SOFTMAXES)
+def test_without_dim_the_last_of_one_or_two(name):
+    f, backward, layer = getattr(fastnn, name), getattr(fastnn, name + "_backward"), SOFTMAXES[name]()
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
-    for part, dim in ((x[0, 0, 0], 0), (x[0, 0], 1), (x[0], 0), (x, 1)):
-        np.testing.assert_array_equal(fastnn.softmax(part), fastnn.softmax(part, dim))
+    for part, dim in ((x[0, 0, 0], 0), (x[0, 0], 1), (np.float64(3.0), 0)):
+        y = f(part, dim)
+        np.testing.assert_array_equal(f(part), y)
+        np.testing.assert_array_equal(layer(part), y)
+        np.testing.assert_array_equal(backward(part, y), backward(part, y, dim))
+    for part in (x, x[0], np.zeros((2, 0, 3)), x[0].astype(np.float16)):
+        text = rf"expected dim for an input of more than 2 dimensions, got None with shape \({part.shape[0]}, .*dim=-1"
+        for given in (part, fastnn.tensor(part), fastnn.tensor(part, requires_grad=True)):
+            with pytest.raises(ValueError, match=f"{name}: {text}"):
+                f(given)
+            with pytest.raises(ValueError, match=f"{name}: {text}"):
+                layer(given)
+        with pytest.raises(ValueError, match=f"{name}_backward: {text}"):
+            backward(part, part)
 
 
 def test_softmax_teaching_digits():

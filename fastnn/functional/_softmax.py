@@ -22,9 +22,14 @@ __all__ = [
 ]
 
 
-def implicit_dim(ndim: int) -> int:
-    """PyTorch's choice where no dim is given: 0 for 0, 1 and 3 dimensions, else 1."""
-    return 0 if ndim in (0, 1, 3) else 1
+def _dimension(name: str, dim: Any, shape: tuple[int, ...]) -> int:
+    """`dim`, or the last dimension of up to two; of more, one must be named (PyTorch takes 0 of three in silence)."""
+    if dim is None and len(shape) > 2:
+        raise ValueError(
+            f"{name}: expected dim for an input of more than 2 dimensions, got None with shape {shape}; "
+            "dim=1 takes the channels of (N, C, *), dim=-1 the last dimension"
+        )
+    return _check.axis(name, max(len(shape) - 1, 0) if dim is None else dim, len(shape))
 
 
 def _forward(name: str, input: Any, dim: int | None, dtype: Any, out: Array | None, log: bool) -> Array:
@@ -37,7 +42,7 @@ def _forward(name: str, input: Any, dim: int | None, dtype: Any, out: Array | No
         if dtype not in _check.FLOATS:
             raise TypeError(f"{name}: expected dtype float16, float32 or float64, got {dtype!r}")
         x = x.astype(dtype)
-    dim = _check.axis(name, implicit_dim(x.ndim) if dim is None else dim, x.ndim)
+    dim = _dimension(name, dim, x.shape)
     result = x.dtype.newbyteorder("=")
     _check.check_out(name, out, x.shape, result)
     rows = to_rows(_check.compute_array(x), dim)
@@ -54,7 +59,7 @@ def _backward(name: str, dy: Any, y: Any, dim: int | None, out: Array | None, lo
             return plain
     dy, y = _check.as_float(name, dy, "dy"), _check.as_float(name, y, "y")
     _check.same_shape(name, "y", y, "dy", dy)
-    dim = _check.axis(name, implicit_dim(y.ndim) if dim is None else dim, y.ndim)
+    dim = _dimension(name, dim, y.shape)
     result = np.result_type(dy, y)
     _check.check_out(name, out, y.shape, result)
     compute = np.result_type(result, np.float32)
@@ -73,7 +78,7 @@ def softmax(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array
     ----------
     input : array_like
     dim : int, optional
-        None takes PyTorch's implicit choice: 0 for 0, 1 and 3 dimensions, else 1.
+        None takes the last dimension of a 1-D or 2-D input; of more dimensions, one must be named.
     dtype : data-type, optional
         Cast `input` to it first.
     out : ndarray, optional

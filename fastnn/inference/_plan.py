@@ -14,7 +14,6 @@ import numpy as np
 from .. import _check, _core, functional
 from .._check import Array
 from ..autograd import no_grad, value_of
-from ..functional._softmax import implicit_dim
 from ._trace import Node, Own, Ref, Unary, filled, refs
 
 Shape = tuple[int, ...]
@@ -111,7 +110,7 @@ def _unary(node: Node, values: dict[int, Value]) -> Step:
 def _softmax(node: Node, values: dict[int, Value]) -> Step:
     given = _arguments(node)
     number, shape = _source(given["input"], values, node)
-    dim = implicit_dim(len(shape) + 1) if given["dim"] is None else given["dim"]
+    dim = 1 if given["dim"] is None else given["dim"]  # None has passed the trace: a batch of vectors
     if not shape or dim not in (-1, len(shape)) or given["dtype"] is not None:
         raise NotLowered
     options = {"rows": math.prod(shape[:-1]), "n": shape[-1], "option": int(node.call is functional.log_softmax)}

@@ -200,7 +200,7 @@ class Hardtanh(_Activation):
 
 
 class Softmax(_Activation):
-    """exp(x) / sum exp(x) along `dim`; see `fastnn.softmax`."""
+    """exp(x) / sum exp(x) along `dim`, which inputs of more than two dimensions need; see `fastnn.softmax`."""
 
     _function = functional.softmax
 
@@ -209,7 +209,7 @@ class Softmax(_Activation):
 
 
 class LogSoftmax(_Activation):
-    """Logarithm of the softmax along `dim`; see `fastnn.log_softmax`."""
+    """Logarithm of the softmax along `dim`, which inputs of more than two dimensions need; see `fastnn.log_softmax`."""
 
     _function = functional.log_softmax
 
@@ -313,7 +313,7 @@ class GLU(_Activation):
 
 
 class Softmin(_Activation):
-    """Softmax of the negative input along `dim`; see `fastnn.softmin`."""
+    """Softmax of the negative input along `dim`, which inputs of more than two dimensions need; see `fastnn.softmin`."""
 
     _function = functional.softmin
 
