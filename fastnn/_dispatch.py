@@ -25,3 +25,8 @@ def refuse_tracked(name: str, argument: str, value: Any) -> None:
 def differentiable(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function of arrays take Tensors too."""
     return _core.differentiable(function)
+
+
+def respelled(function: Callable[P, R]) -> Callable[P, R]:
+    """Answer an argument named as NumPy does (`axis`) or as PyTorch does (`dim`) with the name that it has here."""
+    return _core.respelled(function)

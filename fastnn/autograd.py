@@ -339,22 +339,27 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
 
     # -- methods ------------------------------------------------------------------------------------------------------
 
+    @_dispatch.respelled
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Sum over `axis` (an int, a tuple, or None for all)."""
         return np.sum(self, axis=axis, keepdims=keepdims)
 
+    @_dispatch.respelled
     def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Mean over `axis`."""
         return np.mean(self, axis=axis, keepdims=keepdims)
 
+    @_dispatch.respelled
     def max(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Maximum over `axis`; equal maxima share the gradient."""
         return np.max(self, axis=axis, keepdims=keepdims)
 
+    @_dispatch.respelled
     def min(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Minimum over `axis`; equal minima share the gradient."""
         return np.min(self, axis=axis, keepdims=keepdims)
 
+    @_dispatch.respelled
     def argmax(self, axis: Any = None) -> Any:
         """Index of the maximum, an array: it has no gradient."""
         return self.data.argmax(axis)

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import differentiable, respelled
 
 __all__ = [
     "glu",
@@ -65,6 +65,7 @@ def glu(input: Any, dim: int = -1, *, out: Array | None = None) -> Array:
     return _check.finish(y, dtype, out)
 
 
+@respelled
 def glu_backward(dy: Any, x: Any, dim: int = -1, *, out: Array | None = None) -> Array:
     """Gradient of `glu`: s * dy for the first half and a * s * (1 - s) * dy for the second, s = sigmoid(b).
 

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import differentiable, respelled
 from ._layout import from_rows, to_rows
 
 __all__ = [
@@ -79,6 +79,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     return _check.finish(y, dtype, out)
 
 
+@respelled
 def normalize_backward(dy: Any, input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Array:
     """Gradient of `normalize`: dy / length - x * (dy . x) / length^3 for p = 2.
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import differentiable, respelled
 from ._layout import from_rows, to_rows
 
 __all__ = [
@@ -97,6 +97,7 @@ def softmax(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array
     return _forward("softmax", input, dim, dtype, out, log=False)
 
 
+@respelled
 def softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `softmax`: y * (dy - sum y dy).
 
@@ -140,6 +141,7 @@ def log_softmax(input: Any, dim: int | None = None, *, dtype: Any = None, out: A
     return _forward("log_softmax", input, dim, dtype, out, log=True)
 
 
+@respelled
 def log_softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `log_softmax`: dy - exp(y) * sum dy.
 
@@ -173,6 +175,7 @@ def softmin(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array
     return _forward("softmin", -_check.as_float("softmin", input), dim, dtype, out, log=False)
 
 
+@respelled
 def softmin_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `softmin`: -y * (dy - sum y dy).
 

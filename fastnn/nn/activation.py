@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import _random, functional
+from .._dispatch import respelled
 from ._module import Module
 
 __all__ = [
@@ -45,6 +46,11 @@ class _Activation(Module):
     """A layer that calls one function with the options it was made with."""
 
     _function: ClassVar[Callable[..., Any]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__ = respelled(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, **options: Any):
         super().__init__()
@@ -313,7 +319,7 @@ class GLU(_Activation):
 
 
 class Softmin(_Activation):
-    """Softmax of the negative input along `dim`, which inputs of more than two dimensions need; see `fastnn.softmin`."""
+    """`Softmax` of the negative input; see `fastnn.softmin`."""
 
     _function = functional.softmin
 

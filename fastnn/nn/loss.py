@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from .. import _check, functional
+from .._dispatch import respelled
 from ..functional._class_loss import REDUCTIONS
 from ._module import Module
 
@@ -29,6 +30,11 @@ class _Loss(Module):
     _function: ClassVar[Callable[..., Any]]
     _reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
     _weights: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__ = respelled(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, **options: Any):
         super().__init__()

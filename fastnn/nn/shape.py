@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .._dispatch import respelled
 from ..autograd import Tensor
 from ._module import Module
 
@@ -73,6 +74,7 @@ class Unflatten(Module):
     (2, 3, 4)
     """
 
+    @respelled
     def __init__(self, dim: int, unflattened_size: Any):
         super().__init__()
         if isinstance(dim, str):
