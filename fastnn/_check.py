@@ -219,13 +219,12 @@ def target_for(out: Array | None, shape: tuple[int, ...], dtype: Any, *inputs: A
 
 
 def finish(result: Array, dtype: Any, out: Array | None) -> Array:
-    """The result in its dtype, rounded once, in `out` if that was asked for."""
-    if result.dtype == dtype:
-        if out is not None and out is not result:
-            out[...] = result
-        return result if out is None else out
+    """The result in its dtype, rounded once, in `out` if that was asked for; without dimensions a scalar, as NumPy's."""
+    if out is result:
+        return result
     with np.errstate(all="ignore"):  # what is too large for float16 becomes inf in silence
         if out is None:
-            return result.astype(dtype)
+            result = result.astype(dtype, copy=False)
+            return result if result.ndim else result[()]
         out[...] = result
     return out

@@ -89,6 +89,11 @@ cdef inline object output_like(cnp.ndarray x, object out):
     return None
 
 
+cdef inline object scalar(object y, object out):
+    """y, or its value where it has no dimension and is not the caller's, as NumPy's functions return it."""
+    return y[()] if cnp.PyArray_NDIM(<cnp.ndarray>y) == 0 and out is None else y
+
+
 cdef inline bint is_number(object value) noexcept:
     return PyFloat_CheckExact(value) or PyLong_CheckExact(value)
 
@@ -109,7 +114,7 @@ def unary(int act, x, out=None, a=0.0, b=0.0):
         return general_unary(act, x, out, a, b)
     run(ACTIVATION, cnp.PyArray_TYPE(<cnp.ndarray>x), [cnp.PyArray_DATA(<cnp.ndarray>y), cnp.PyArray_DATA(<cnp.ndarray>x)],
         [act, cnp.PyArray_SIZE(<cnp.ndarray>x)], [a, b])
-    return y
+    return scalar(y, out)
 
 
 def unary_backward(int act, dy, saved, out=None, a=0.0, b=0.0):
@@ -124,7 +129,7 @@ def unary_backward(int act, dy, saved, out=None, a=0.0, b=0.0):
     run(ACTIVATION_BACKWARD, cnp.PyArray_TYPE(<cnp.ndarray>dy),
         [cnp.PyArray_DATA(<cnp.ndarray>dx), cnp.PyArray_DATA(<cnp.ndarray>dy), cnp.PyArray_DATA(<cnp.ndarray>saved)],
         [act, cnp.PyArray_SIZE(<cnp.ndarray>dy)], [a, b])
-    return dx
+    return scalar(dx, out)
 
 
 # -- linear -----------------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ cdef Op DROPOUT = ops.dropout
 def plain_dropout(x, uint64_t key, uint32_t threshold, double scale, double shift, double dropped):
     """Each element for itself."""
     cdef int type = type_of(x)
-    if type < 0 or not is_dense(x, type):
+    if type < 0 or not is_dense(x, type) or cnp.PyArray_NDIM(<cnp.ndarray>x) == 0:
         return None
     y = new_like(x, cnp.NPY_CORDER)
     run(DROPOUT, type, [data(y), data(x)], [cnp.PyArray_SIZE(<cnp.ndarray>x), 1, <int64_t>key, threshold], [scale, shift, dropped])
@@ -113,7 +113,7 @@ cdef class Learned:
     def __cinit__(self, str row, x, tuple params, double fixed):
         cdef ptrdiff_t channels
         self.act, self.type, self.taken = ACTS[row], type_of(x), False
-        if self.type < 0 or not is_dense(x, self.type):
+        if self.type < 0 or not is_dense(x, self.type) or cnp.PyArray_NDIM(<cnp.ndarray>x) == 0:
             return
         channels = cnp.PyArray_DIM(<cnp.ndarray>x, 1) if cnp.PyArray_NDIM(<cnp.ndarray>x) > 1 else 1
         self.c = cnp.PyArray_SIZE(<cnp.ndarray>params[0]) if is_plain(params[0]) else 0

@@ -82,11 +82,10 @@ class _ClassLoss(NamedTuple):
         """The rows' losses as the reduction has it."""
         if self.reduction == "none":
             return _check.finish(losses.reshape(self.shape[: self.dim] + self.shape[self.dim + 1 :]), self.dtype, None)
-        with np.errstate(invalid="ignore"):
-            total = ops.sum(losses, losses.size)
+        total = ops.sum(losses, losses.size)
         if self.reduction == "mean":
             total = total / self.divisor if self.divisor else np.nan
-        return np.array(total, self.dtype)
+        return _check.finish(np.array(total), self.dtype, None)
 
     def row_gradients(self, dy: Any) -> Array:
         """Each row's part of dy."""
@@ -191,7 +190,7 @@ def cross_entropy(
     if _is_usual(weight, ignore_index, reduction, label_smoothing):
         mean = _core.plain_cross_entropy(input, target)
         if mean is not None:
-            return np.array(mean, input.dtype)
+            return input.dtype.type(mean)
     given = _class_loss(
         "cross_entropy", input, target, weight, ignore_index, reduction, label_smoothing, probabilities=True
     )
@@ -300,7 +299,7 @@ def nll_loss(
     Examples
     --------
     >>> nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1])
-    array(2.5)
+    np.float64(2.5)
     """
     given = _class_loss("nll_loss", input, target, weight, ignore_index, reduction)
     rows = given.rows

@@ -81,7 +81,8 @@ def layer_norm_stats(input: Any, normalized_shape: Any, eps: float = 1e-5) -> tu
     """
     eps = _check.real("layer_norm_stats", "eps", eps)
     x, _, shape = _layer_input("layer_norm_stats", input, normalized_shape)
-    return statistics(x, _layer_rows(x, len(shape)), eps)
+    mean, rstd = statistics(x, _layer_rows(x, len(shape)), eps)
+    return _check.finish(mean, np.float64, None), _check.finish(rstd, np.float64, None)
 
 
 @differentiable
@@ -171,7 +172,7 @@ def rms_norm_stats(input: Any, normalized_shape: Any, eps: float | None = None) 
     """
     eps = rms_eps("rms_norm_stats", input, eps)
     x, _, shape = _layer_input("rms_norm_stats", input, normalized_shape)
-    return statistics(x, _layer_rows(x, len(shape), centre=False), eps)[1]
+    return _check.finish(statistics(x, _layer_rows(x, len(shape), centre=False), eps)[1], np.float64, None)
 
 
 @differentiable

@@ -78,7 +78,8 @@ def forward(pair: Pair) -> Array:
     if x.size:
         total = ops.pair_loss_sum(*given)
     with np.errstate(all="ignore"):
-        return np.array(total if pair.reduction == "sum" else np.float64(total) / pair.divisor, pair.dtype)
+        loss = np.float64(total) / (1.0 if pair.reduction == "sum" else pair.divisor)
+    return _check.finish(np.asarray(loss), pair.dtype, None)
 
 
 def gradient(pair: Pair, dy: Any, *, of_target: bool = False, out: Array | None = None) -> Array:

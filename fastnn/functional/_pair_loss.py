@@ -108,7 +108,7 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = N
     Examples
     --------
     >>> l1_loss([1.0, 2.0], [0.0, 4.0])
-    array(1.5)
+    np.float64(1.5)
     """
     return forward(_l1("l1_loss", input, target, reduction=reduction, weight=weight))
 
@@ -146,7 +146,7 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
     Examples
     --------
     >>> mse_loss([1.0, 2.0], [0.0, 4.0])
-    array(2.5)
+    np.float64(2.5)
     """
     return forward(_mse("mse_loss", input, target, reduction=reduction, weight=weight))
 

@@ -62,7 +62,7 @@ class L1Loss(_Loss):
     Examples
     --------
     >>> L1Loss()([1.0, 2.0], [0.0, 4.0])
-    array(1.5)
+    np.float64(1.5)
     """
 
     _function = functional.l1_loss
@@ -81,7 +81,7 @@ class MSELoss(_Loss):
     Examples
     --------
     >>> MSELoss()([1.0, 2.0], [0.0, 4.0])
-    array(2.5)
+    np.float64(2.5)
     """
 
     _function = functional.mse_loss
@@ -101,7 +101,7 @@ class SmoothL1Loss(_Loss):
     Examples
     --------
     >>> SmoothL1Loss()([0.5, 3.0], [0.0, 0.0])
-    array(1.3125)
+    np.float64(1.3125)
     """
 
     _function = functional.smooth_l1_loss
@@ -121,7 +121,7 @@ class HuberLoss(_Loss):
     Examples
     --------
     >>> HuberLoss()([0.5, 3.0], [0.0, 0.0])
-    array(1.3125)
+    np.float64(1.3125)
     """
 
     _function = functional.huber_loss
@@ -170,7 +170,7 @@ class NLLLoss(_Loss):
     Examples
     --------
     >>> NLLLoss()([[-1.0, -2.0], [-3.0, -4.0]], [0, 1])
-    array(2.5)
+    np.float64(2.5)
     """
 
     _function = functional.nll_loss
