@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import statistics
 from pathlib import Path
@@ -75,23 +76,24 @@ def save(results: list[Result], folder: Path) -> None:
 
 
 def pictures(results: list[Result], folder: Path) -> list[Path]:
-    """Draw bars of the ratios, and speed over the size for a few functions."""
+    """Draw bars of the ratios, and speed over the size for a few functions: those of the two that have something to show."""
     import matplotlib as mpl
 
     mpl.use("Agg")
-    written = [_bars(results, folder / "ratios.png")]
-    curves = _curves(results, folder / "sizes.png")
-    return written + ([curves] if curves else [])
+    drawn = (_bars(results, folder / "ratios.png"), _curves(results, folder / "sizes.png"))
+    return [path for path in drawn if path is not None]
 
 
-def _bars(results: list[Result], path: Path) -> Path:
-    """Median ratio of each kind of rows, with its least and largest."""
+def _bars(results: list[Result], path: Path) -> Path | None:
+    """Median ratio of each kind of rows, with its least and largest; nothing if no row was raced with a goal."""
     import matplotlib.pyplot as plt
 
     kinds: dict[str, list[float]] = {}
     for result in results:
         if result.ratio is not None and result.goal:
             kinds.setdefault(result.kind, []).append(result.ratio)
+    if not kinds:
+        return None
     raced = sorted(kinds.items(), key=lambda item: -statistics.median(item[1]))
     middles = [statistics.median(ratios) for _, ratios in raced]
     figure, axes = plt.subplots(figsize=(8, 1 + 0.22 * len(raced)), layout="constrained")
@@ -112,7 +114,7 @@ def _bars(results: list[Result], path: Path) -> Path:
 
 
 def _curves(results: list[Result], path: Path) -> Path | None:
-    """Elements per second over n, each function's contestants in one panel, the copy's speed as a line."""
+    """Elements per second over n, a panel of contestants for each function there is, the copy's speed as a line."""
     import matplotlib.pyplot as plt
 
     points: dict[str, dict[str, list[tuple[int, float]]]] = {}
@@ -130,7 +132,11 @@ def _curves(results: list[Result], path: Path) -> Path | None:
     names = [name for name in ("relu", "sigmoid", "tanh", "gelu", "silu", "softplus") if name in points]
     if not names:
         return None
-    figure, grid = plt.subplots(2, 3, figsize=(11, 6), layout="constrained", sharex=True, squeeze=False)
+    columns = min(3, len(names))
+    lines = math.ceil(len(names) / columns)
+    figure, grid = plt.subplots(
+        lines, columns, figsize=(2 + 3 * columns, 3 * lines), layout="constrained", sharex=True, squeeze=False
+    )
     colours = dict(zip(LIBRARIES, plt.get_cmap("tab10").colors, strict=False))
     for axes, name in zip(grid.flat, names, strict=False):
         for library, curve in points[name].items():
@@ -142,8 +148,11 @@ def _curves(results: list[Result], path: Path) -> Path | None:
         axes.set_title(name)
         axes.grid(alpha=0.2)
     grid[0, 0].legend(fontsize=7)
-    for axes in grid[-1]:
+    for axes in grid.flat[len(names) :]:
+        axes.remove()
+    for axes in grid.flat[max(0, len(names) - columns) : len(names)]:  # the lowest of each column
         axes.set_xlabel("elements")
+        axes.tick_params(labelbottom=True)
     for axes in grid[:, 0]:
         axes.set_ylabel("elements per second")
     figure.savefig(path, dpi=120)

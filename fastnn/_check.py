@@ -219,7 +219,7 @@ def target_for(out: Array | None, shape: tuple[int, ...], dtype: Any, *inputs: A
 
 
 def finish(result: Array, dtype: Any, out: Array | None) -> Array:
-    """The result in its dtype, rounded once, in `out` if that was asked for; without dimensions a scalar, as NumPy's."""
+    """The result in its dtype, rounded once, in `out` if given; else, without dimensions, a scalar as from NumPy."""
     if out is result:
         return result
     with np.errstate(all="ignore"):  # what is too large for float16 becomes inf in silence

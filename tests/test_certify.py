@@ -1,6 +1,7 @@
 """The accuracy certificate: its arithmetic, and a stride of it."""
 
 import math
+import re
 import subprocess
 import sys
 
@@ -78,7 +79,7 @@ def test_a_stride_of_the_certificate(formula, slope):
         _measure.tally_part(formula, function, slope, np.unique(-(HARD.view(np.int32).astype(np.int64) & 0x7FFFFFFF)))
     )
     assert result.inputs > 2 * 0x7F800000 // 40_009
-    assert result.holds, result
+    assert result.holds, f"{formula.title}: {result.fault}"
 
 
 @pytest.mark.parametrize("formula", FORMULAS, ids=IDS)
@@ -96,7 +97,30 @@ def test_a_wrong_kernel_is_seen(monkeypatch, capsys):
     monkeypatch.setattr(fastnn, "tanh", lambda x: np.tanh(x) * np.float32(1 + 2e-6))
     assert not certify(["tanh"], stride=1_000_003, quiet=True)
     out = capsys.readouterr().out
-    assert "BROKEN" in out
+    assert re.search(
+        r"^tanh, value: [\d,]+ of 4,281 results are more than 2 ULP off, the worst by \d+\.?\d* ULP at x = ", out, re.M
+    )
+    assert re.search(r"^tanh, derivative: an absolute error of \S+ at x = \S+ exceeds 1\.19e-07$", out, re.M)
+    assert "BROKEN: 4 exceed their bounds" in out
+
+
+@pytest.mark.parametrize("formula", [f for f in FORMULAS if f.record.roots], ids=lambda f: f.title)
+def test_only_small_derivatives_next_to_a_root_are_bounded_absolutely(formula):
+    """Densely about each root; the absolute bound is what 4 ULP are where the zone ends, which bounds a steeper error."""
+    function = _measure.slope_of(formula)
+    for root in formula.record.roots:
+        ends = np.float32([root - 0.3, root + 0.3]).view(np.int32).astype(np.int64) & 0x7FFFFFFF
+        keys = -np.arange(ends[1], ends[0], 31)[::-1]
+        result = _measure.tally_part(formula, function, True, keys)
+        assert result.holds, result.fault
+        x = _measure.inputs(keys).astype(np.float64)
+        slopes = formula.slope(Doubles, x)
+        zone = _measure.near_root(formula, x, slopes)
+        assert zone.any()
+        assert np.abs(slopes[zone]).max() < 2.0**-4
+        assert result.inputs == len(keys)
+        off = lambda x: function(x) + np.float32(2.0**-24)  # 8 ULP at 2^-4  # noqa: E731
+        assert not _measure.tally_part(formula, off, True, keys).holds
 
 
 def test_command(capsys, tmp_path):

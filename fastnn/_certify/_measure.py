@@ -20,9 +20,13 @@ from .._records._formulas import Doubles, Multiple
 
 INFINITY = 0x7F800000  # the key of inf
 CHUNK = 1 << 16  # inputs at a time: what belongs to them stays in a core's cache
-NEAR = 0.25  # this near to a root of the derivative its error is bounded absolutely
-TINY = 2.0**-23  # that bound, and the bound of derivatives computed from the result
 VALUE_BOUND, SLOPE_BOUND, DOUBLE_BOUND = 2.0, 4.0, 4.0
+TINY = 2.0**-23  # the absolute bound of derivatives computed from the result
+# Where a derivative crosses 0 its terms cancel: this near to a root, and below this size, its error is bounded by 4 ULP
+# of that size.  Derivatives go from 0 to 1: their scale is 1.
+NEAR, SMALL = 0.25, 2.0**-4
+SMALL_BOUND = SLOPE_BOUND * SMALL * 2.0**-23
+DOUBLE_UNIT = 2.0**-29  # float64's ULP in float32's
 
 
 def inputs(keys: Array) -> Array:
@@ -53,11 +57,13 @@ class Tally:
     """What was met: the largest errors with their inputs, how many exceed the bound, where a rising function falls."""
 
     bound: float
+    absolute_bound: float = TINY
     inputs: int = 0
     worst: float = 0.0
     at: float = float("nan")
     over: int = 0
     absolute: float = 0.0
+    absolute_at: float = float("nan")
     falls: int = 0
     sample: list[Array] = field(default_factory=list)
 
@@ -73,10 +79,14 @@ class Tally:
             self.worst, self.at = float(error[i]), float(x[i])
         self.sample.append(error[::61])
 
-    def add_absolute(self, error: Array) -> None:
+    def add_absolute(self, x: Array, error: Array) -> None:
         """Errors of results that are bounded absolutely."""
+        if not error.size:
+            return
         self.inputs += error.size
-        self.absolute = max(self.absolute, float(error.max(initial=0.0)))
+        i = int(error.argmax())
+        if error[i] > self.absolute:
+            self.absolute, self.absolute_at = float(error[i]), float(x[i])
 
     def join(self, other: Tally) -> None:
         """Another part's tally too."""
@@ -85,7 +95,8 @@ class Tally:
         self.inputs += other.inputs
         self.over += other.over
         self.falls += other.falls
-        self.absolute = max(self.absolute, other.absolute)
+        if other.absolute > self.absolute:
+            self.absolute, self.absolute_at = other.absolute, other.absolute_at
         self.sample += [np.concatenate(other.sample)[:: max(1, len(other.sample))]] if other.sample else []
 
     @property
@@ -94,9 +105,25 @@ class Tally:
         return float(np.median(np.concatenate(self.sample))) if self.sample else float("nan")
 
     @property
+    def fault(self) -> str:
+        """What exceeds its bound, in words; empty if both bounds hold."""
+        faults = []
+        if self.over:
+            faults.append(
+                f"{self.over:,} of {self.inputs:,} results are more than {self.bound:g} ULP off, "
+                f"the worst by {self.worst:.3g} ULP at x = {self.at:.9g}"
+            )
+        if self.absolute > self.absolute_bound:
+            faults.append(
+                f"an absolute error of {self.absolute:.3g} at x = {self.absolute_at:.9g} "
+                f"exceeds {self.absolute_bound:.3g}"
+            )
+        return " and ".join(faults)
+
+    @property
     def holds(self) -> bool:
         """Whether both bounds do.  Neighbours within them may still be in the wrong order."""
-        return self.over == 0 and self.absolute <= TINY
+        return not self.fault
 
 
 Function = Callable[[Array], Array]
@@ -119,13 +146,20 @@ def slope_of(formula: Formula) -> Function:
     return slope
 
 
-def near_root(formula: Formula, x: Array) -> Array:
-    """Where the derivative is next to 0 by cancellation."""
-    return (
-        np.any([np.abs(x - root) < NEAR for root in formula.activation.roots], axis=0)
-        if formula.activation.roots
-        else np.zeros(x.shape, bool)
-    )
+def tally_for(formula: Formula, slope: bool, double: bool = False) -> Tally:
+    """An empty tally with the bounds that hold."""
+    absolute = TINY if formula.activation.saves_y else SMALL_BOUND
+    if double:
+        return Tally(DOUBLE_BOUND, absolute * DOUBLE_UNIT)
+    return Tally(SLOPE_BOUND if slope else VALUE_BOUND, absolute)
+
+
+def near_root(formula: Formula, x: Array, exact: Array) -> Array:
+    """Where the derivative `exact` is next to 0 by cancellation."""
+    near = np.zeros(np.shape(x), bool)
+    for root in formula.activation.roots:
+        near |= np.abs(x - root) < NEAR
+    return near & (np.abs(exact) < SMALL)
 
 
 def tally_part(formula: Formula, function: Function, slope: bool, keys: Array) -> Tally:
@@ -137,15 +171,15 @@ def tally_part(formula: Formula, function: Function, slope: bool, keys: Array) -
         infinite = np.isinf(wide)
         wide[infinite] = np.copysign(1e300, wide[infinite])  # where formulas take their limits
         exact = np.asarray((formula.slope if slope else formula.value)(Doubles, wide), np.float64)
-        tally = Tally(SLOPE_BOUND if slope else VALUE_BOUND)
+        tally = tally_for(formula, slope)
         if slope and formula.activation.saves_y:
-            tally.add_absolute(np.nan_to_num(np.abs(got - exact), nan=np.inf))
+            tally.add_absolute(x, np.nan_to_num(np.abs(got - exact), nan=np.inf))
             return tally
         error = ulps(got, exact)
         if slope:
-            near = near_root(formula, x)
+            near = near_root(formula, x, exact)
             if near.any():
-                tally.add_absolute(np.abs(got[near] - exact[near]))
+                tally.add_absolute(x[near], np.nan_to_num(np.abs(got[near] - exact[near]), nan=np.inf))
                 x, error = x[~near], error[~near]
             tally.add(x, error)
         else:
@@ -193,15 +227,14 @@ def tally_double(formula: Formula, slope: bool, count: int) -> Tally:
     """The errors of the float64 kernels at some points against multiple precision."""
     multiple = Multiple()
     x = double_points(count)
-    result = Tally(DOUBLE_BOUND)
+    result = tally_for(formula, slope, double=True)
     with np.errstate(all="ignore"):
         got = (slope_of(formula) if slope else value_of(formula))(x)
-    near = near_root(formula, x) if slope else np.zeros(x.shape, bool)
     for i, number in enumerate(x):
         exact = (formula.slope if slope else formula.value)(multiple, multiple.context.mpf(float(number)))
         error = abs(multiple.context.mpf(float(got[i])) - exact)
-        if slope and (near[i] or formula.activation.saves_y):
-            result.add_absolute(np.array([float(error) * 2.0**29]))  # of 2^-52, as 2^-23 is of float32's
+        if slope and (formula.activation.saves_y or near_root(formula, number, float(exact))):
+            result.add_absolute(x[i : i + 1], np.nan_to_num([float(error)], nan=np.inf))
             continue
         size = float(abs(exact))
         unit = multiple.context.mpf(2) ** (max(np.frexp(size)[1] - 53, -1074) if size else -1074)

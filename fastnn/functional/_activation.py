@@ -6,7 +6,7 @@ result and the tensor that the derivative reads: `y` (the result) where that is 
 input).  `out` may be an input itself.
 
 float32 results are within 2 ULP of the exact value, float64 results within 4; gradients read from `x` within
-4 ULP (2^-23 absolute next to their roots), those read from `y` within 2^-23.
+4 ULP (of 2^-4 next to their roots, where they are smaller), those read from `y` within 2^-23.
 """
 
 from __future__ import annotations

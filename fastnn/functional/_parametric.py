@@ -117,7 +117,9 @@ def _backward(
         each.reshape(param.shape) if each.size == param.size else each.sum().reshape(param.shape)
         for each, param in zip(sums, call.given, strict=False)
     ]
-    return _check.finish(dx.reshape(call.x.shape), call.dtype, None), *(_check.finish(d, call.dtype, None) for d in dparams)
+    return _check.finish(dx.reshape(call.x.shape), call.dtype, None), *(
+        _check.finish(d, call.dtype, None) for d in dparams
+    )
 
 
 @differentiable
