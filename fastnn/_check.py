@@ -28,6 +28,9 @@ def as_array(name: str, value: Any, argument: str = "input") -> Array:
         raise ValueError(
             f"{name}: expected {argument} to have one shape, got nested lists of unequal lengths"
         ) from error
+    except (TypeError, RuntimeError) as error:  # another library's array that NumPy cannot read
+        kind = f"{type(value).__module__}.{type(value).__name__}"
+        raise TypeError(f"{name}: expected {argument} to be array_like, got {kind}: {error}") from error
 
 
 def as_float(name: str, value: Any, argument: str = "input") -> Array:
@@ -38,8 +41,17 @@ def as_float(name: str, value: Any, argument: str = "input") -> Array:
     if array.dtype.kind in "biu":
         return array.astype(np.float64)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-        raise TypeError(f"{name}: expected {argument} of real numbers up to float64, got dtype {array.dtype}")
+        raise TypeError(f"{name}: expected {argument} of real numbers up to float64, got {_kind(value, array)}")
     return array
+
+
+def _kind(value: Any, array: Array) -> str:
+    """What a value is that is no array of real numbers, and what would make it one."""
+    if array.dtype.kind == "O" and array.ndim == 0:  # nothing that NumPy knows
+        dense = "; give its .toarray()" if hasattr(value, "toarray") else ""
+        return f"{type(value).__name__}{dense}"
+    advice = {"c": "; give its .real or .imag", "f": "; give its .astype(np.float64)"}.get(array.dtype.kind, "")
+    return f"dtype {array.dtype}{advice}"
 
 
 def compute_array(array: Array) -> Array:
@@ -168,10 +180,16 @@ def flattened(name: str, shape: tuple[int, ...], start_dim: Any, end_dim: Any) -
     return (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
 
 
+def differ_by_ones(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether two shapes are of the same values in the same order: they differ in dimensions of size 1 alone."""
+    return a != b and [size for size in a if size != 1] == [size for size in b if size != 1]
+
+
 def same_shape(name: str, first: str, a: Array, second: str, b: Array) -> None:
     """Two arrays of one shape."""
     if a.shape != b.shape:
-        raise ValueError(f"{name}: expected {second} of {first}'s shape {a.shape}, got {b.shape}")
+        advice = f"; give {second}.reshape{a.shape}" if differ_by_ones(a.shape, b.shape) else ""
+        raise ValueError(f"{name}: expected {second} of {first}'s shape {a.shape}, got {b.shape}{advice}")
 
 
 def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> None:

@@ -233,7 +233,7 @@ def tally_double(formula: Formula, slope: bool, count: int) -> Tally:
     for i, number in enumerate(x):
         exact = (formula.slope if slope else formula.value)(multiple, multiple.context.mpf(float(number)))
         error = abs(multiple.context.mpf(float(got[i])) - exact)
-        if slope and (formula.activation.saves_y or near_root(formula, number, float(exact))):
+        if slope and (formula.activation.saves_y or near_root(formula, x[i : i + 1], np.array([float(exact)]))):
             result.add_absolute(x[i : i + 1], np.nan_to_num([float(error)], nan=np.inf))
             continue
         size = float(abs(exact))

@@ -34,16 +34,34 @@ def _class_rows(name: str, input: Any) -> tuple[Array, Array, np.dtype[Any], int
     return x, to_rows(x, dim), dtype, dim
 
 
-def _indices(name: str, target: Array, x: Array, dim: int, ignore_index: int) -> Array:
+def _indices(name: str, target: Array, x: Array, dim: int, ignore_index: int, advice: str) -> Array:
     """One int64 class for each row, -1 where ignored; refuses other shapes and classes that do not exist."""
     expected, classes = x.shape[:dim] + x.shape[dim + 1 :], x.shape[dim]
     if target.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected target to hold class indices (integers), got dtype {target.dtype}")
+        raise TypeError(f"{name}: expected target to hold class indices (integers), got dtype {target.dtype}{advice}")
     if target.shape != expected:
         raise ValueError(
-            f"{name}: expected target of shape {expected} for an input of shape {x.shape}, got {target.shape}"
+            f"{name}: expected target of shape {expected} for an input of shape {x.shape}, got {target.shape}{advice}"
         )
     return _targets(name, target.reshape(-1), classes, ignore_index)
+
+
+def _advice(input: Any, target: Array, shape: tuple[int, ...], dim: int, probabilities: bool) -> str:
+    """What to do about a target that is no array of class indices for an input of this shape, if that can be told."""
+    expected, kind = shape[:dim] + shape[dim + 1 :], target.dtype.kind
+    if np.asarray(input).dtype.kind in "iu" and kind == "f":
+        return f"; input holds integers of shape {shape}: are input and target swapped?"
+    if target.shape == shape and kind in "biuf":
+        return f"; if that is one-hot, give target.argmax({dim})" + ", or probabilities as floats" * probabilities
+    if len(shape) > 2 and target.shape == shape[:-1]:
+        return "; the classes are dimension 1 of input: if they are its last, give np.moveaxis(input, -1, 1)"
+    if kind in "SUO":
+        return "; to number the classes, give np.unique(target, return_inverse=True)[1]"
+    reshaped = _check.differ_by_ones(target.shape, expected)
+    whole = kind in "biu" or (kind == "f" and bool((target == np.rint(target)).all()))
+    if whole and (reshaped or target.shape == expected):
+        return "; give target" + ".astype(int)" * (kind not in "iu") + f".reshape{expected}" * reshaped
+    return f"; probabilities of the classes would have shape {shape}" if probabilities and kind == "f" else ""
 
 
 def _targets(name: str, target: Array, classes: int, ignore_index: int) -> Array:
@@ -52,7 +70,15 @@ def _targets(name: str, target: Array, classes: int, ignore_index: int) -> Array
     wrong = ~ignored & ((target < 0) | (target >= classes))
     if wrong.any():
         row = int(wrong.argmax())
-        raise IndexError(f"{name}: expected targets in [0, {classes - 1}], got {int(target[row])} at index {row}")
+        kept = target[~ignored]
+        advice = ""
+        if kept.min() == 1 and kept.max() == classes:
+            advice = "; if the classes count from 1, give target - 1"
+        elif target[row] < 0:
+            advice = f"; ignore_index={int(target[row])} would leave such rows out"
+        raise IndexError(
+            f"{name}: expected targets in [0, {classes - 1}], got {int(target[row])} at index {row}{advice}"
+        )
     return np.where(ignored, -1, target.astype(np.int64))
 
 
@@ -124,7 +150,11 @@ def _class_loss(
             raise ValueError(f"{name}: expected no ignore_index with probabilities, got {ignore_index}")
         p = to_rows(_check.as_float(name, target, "target").astype(rows.dtype), dim)
     else:
-        targets = _indices(name, t if t.size else t.astype(np.int64), x, dim, ignore_index)
+        if t.size == 0 and t.dtype.kind != "i":
+            t = t.astype(np.int64)
+        fits = t.dtype.kind in "iu" and t.shape == x.shape[:dim] + x.shape[dim + 1 :]
+        advice = "" if fits else _advice(input, t, x.shape, dim, probabilities)
+        targets = _indices(name, t, x, dim, ignore_index, advice)
     return _ClassLoss(name, x.shape, rows, targets, p, weight, smoothing, dtype, dim, reduction)
 
 

@@ -25,7 +25,9 @@ def _indices(name: str, input: Any, rows: int) -> Array:
     index = _check.as_array(name, input)
     if index.dtype.kind not in "iu":
         if index.size:
-            raise TypeError(f"{name}: expected input of integers, got dtype {index.dtype}")
+            raise TypeError(
+                f"{name}: expected input of integers, the rows to take, got dtype {index.dtype} of shape {index.shape}"
+            )
         index = index.astype(np.int64)
     if index.size and not (index.min() >= 0 and index.max() < rows):
         wrong = index[(index < 0) | (index >= rows)].flat[0]

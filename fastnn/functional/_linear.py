@@ -100,8 +100,10 @@ def _check_shapes(name: str, x: Array, weight: Array) -> None:
     if weight.ndim not in (1, 2):
         raise ValueError(f"{name}: expected a weight (out_features, in_features), got shape {weight.shape}")
     if x.ndim < 1 or x.shape[-1] != weight.shape[-1]:
+        features, turned = weight.shape[-1], x.ndim and weight.ndim == 2 and x.shape[-1] == weight.shape[0]
+        advice = f"; the weight {weight.shape} is (out, in): should it be transposed?" if turned else ""
         raise ValueError(
-            f"{name}: expected an input of {weight.shape[-1]} features in its last dimension, got shape {x.shape}"
+            f"{name}: expected an input of {features} features in its last dimension, got shape {x.shape}{advice}"
         )
 
 

@@ -62,7 +62,8 @@ def _bce(name: str, input: Any, target: Any, weight: Any = None, *, reduction: s
     for argument, values in (("input", pair.x), ("target", pair.t)):
         if values.size and not (values.min() >= 0 and values.max() <= 1):
             wrong = int((~((values >= 0) & (values <= 1))).argmax())
-            raise ValueError(f"{name}: expected {argument} in [0, 1], got {values[wrong]} at index {wrong}")
+            advice = "; binary_cross_entropy_with_logits takes scores" if argument == "input" else ""
+            raise ValueError(f"{name}: expected {argument} in [0, 1], got {values[wrong]} at index {wrong}{advice}")
     return pair._replace(weight=broadcast_weight(pair, "weight", weight))
 
 
