@@ -1,5 +1,6 @@
 """The house rules, checked in the sources: who may import whom, what kernels may not say, that nothing is forgotten."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -204,6 +205,10 @@ def test_every_function_has_its_twin_and_its_documentation():
         assert getattr(fastnn, name) is function
         assert getattr(nn.functional, name) is function
         assert ">>>" in function.__doc__, f"{name} has no example"
+        for section in ("Parameters", "Returns"):
+            assert f"    {section}\n    {'-' * len(section)}\n" in function.__doc__, f"{name} has no {section}"
+        named = set(re.findall(r"\w+", "\n".join(re.findall(r"^    (\w.*)$", function.__doc__, re.M))))
+        assert set(inspect.signature(function).parameters) <= named, f"{name} describes not all of its parameters"
         if not name.endswith(("_backward", "_mask", "_stats", "one_hot")):
             assert hasattr(functional, name + "_backward"), name
 

@@ -23,6 +23,7 @@ from . import (
     _piecewise,
     _softmax,
     _switchable,
+    _twins,
 )
 from ._activation import *
 from ._class_loss import *
@@ -61,5 +62,7 @@ __all__ = [
     *_softmax.__all__,
     *_switchable.__all__,
 ]
+
+_twins.complete({name: globals()[name] for name in __all__})
 
 del _elementwise

@@ -61,6 +61,28 @@ def dropout1d_backward(
 ) -> Array:
     """Gradient of `dropout1d`, `rng` the key of the forward call: dy / (1 - p) where kept, else 0.
 
+    Parameters
+    ----------
+    dy : array_like, (N, C, L) or (C, L)
+        The gradient of the result of `dropout1d`.
+    p : float
+    training : bool
+        Those of the forward call.
+    rng : int
+        The key that the forward call was given.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        Of dy's shape and dtype.
+
+    Raises
+    ------
+    TypeError
+        If training and `rng` is no key.
+
     Examples
     --------
     >>> dropout1d_backward(np.ones((1, 2, 2)), training=False).ravel()
@@ -106,6 +128,28 @@ def dropout2d_backward(
     dy: Any, p: float = 0.5, training: bool = True, *, rng: Any = None, out: Array | None = None
 ) -> Array:
     """Gradient of `dropout2d`, `rng` the key of the forward call: dy / (1 - p) where kept, else 0.
+
+    Parameters
+    ----------
+    dy : array_like, (N, C, *)
+        The gradient of the result of `dropout2d`.
+    p : float
+    training : bool
+        Those of the forward call.
+    rng : int
+        The key that the forward call was given.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        Of dy's shape and dtype.
+
+    Raises
+    ------
+    TypeError
+        If training and `rng` is no key.
 
     Examples
     --------
@@ -153,6 +197,28 @@ def dropout3d_backward(
 ) -> Array:
     """Gradient of `dropout3d`, `rng` the key of the forward call: dy / (1 - p) where kept, else 0.
 
+    Parameters
+    ----------
+    dy : array_like, (N, C, D, H, W) or (C, D, H, W)
+        The gradient of the result of `dropout3d`.
+    p : float
+    training : bool
+        Those of the forward call.
+    rng : int
+        The key that the forward call was given.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        Of dy's shape and dtype.
+
+    Raises
+    ------
+    TypeError
+        If training and `rng` is no key.
+
     Examples
     --------
     >>> dropout3d_backward(np.ones((1, 2, 1, 2, 1)), training=False).ravel()
@@ -197,6 +263,28 @@ def alpha_dropout_backward(
     dy: Any, p: float = 0.5, training: bool = False, *, rng: Any = None, out: Array | None = None
 ) -> Array:
     """Gradient of `alpha_dropout`, `rng` the key of the forward call: dy times the scale where kept, else 0.
+
+    Parameters
+    ----------
+    dy : array_like
+        The gradient of the result of `alpha_dropout`.
+    p : float
+    training : bool
+        Those of the forward call.
+    rng : int
+        The key that the forward call was given.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        Of dy's shape and dtype.
+
+    Raises
+    ------
+    TypeError
+        If training and `rng` is no key.
 
     Examples
     --------
@@ -250,6 +338,28 @@ def feature_alpha_dropout_backward(
     dy: Any, p: float = 0.5, training: bool = False, *, rng: Any = None, out: Array | None = None
 ) -> Array:
     """Gradient of `feature_alpha_dropout`, `rng` the key of the forward call: dy times the scale where kept, else 0.
+
+    Parameters
+    ----------
+    dy : array_like, (N, C, *)
+        The gradient of the result of `feature_alpha_dropout`.
+    p : float
+    training : bool
+        Those of the forward call.
+    rng : int
+        The key that the forward call was given.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        Of dy's shape and dtype.
+
+    Raises
+    ------
+    TypeError
+        If training and `rng` is no key.
 
     Examples
     --------

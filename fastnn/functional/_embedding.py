@@ -106,6 +106,31 @@ def embedding_backward(
 ) -> Array:
     """Gradient of `embedding` with respect to the weight: each row's dy summed in the order of the input.
 
+    Parameters
+    ----------
+    dy : array_like, (*, D)
+        The gradient of the result of `embedding`.
+    input : array_like of int, (*)
+        The indices of the forward call.
+    num_embeddings : int
+        How many rows the table has.
+    padding_idx : int, optional
+        The row that receives no gradient.
+    scale_grad_by_freq : bool
+        Divide a row's gradient by how often it was taken.
+
+    Returns
+    -------
+    ndarray, (num_embeddings, D)
+        Of dy's dtype: the sum of dy over the places where each row was taken.
+
+    Raises
+    ------
+    IndexError
+        If there is no such row.
+    ValueError
+        If shapes do not fit.
+
     Examples
     --------
     >>> embedding_backward([[1.0], [10.0], [100.0]], [1, 0, 1], 3)
@@ -197,6 +222,25 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Array:
 
 def bilinear_backward(dy: Any, input1: Any, input2: Any, weight: Any) -> tuple[Array, Array, Array, Array]:
     """Gradients of `bilinear`: of both inputs, the weight and the bias.
+
+    Parameters
+    ----------
+    dy : array_like, (*, out)
+        The gradient of the result of `bilinear`.
+    input1 : array_like, (*, in1)
+    input2 : array_like, (*, in2)
+    weight : array_like, (out, in1, in2)
+        Those of the forward call.
+
+    Returns
+    -------
+    dx1, dx2, dweight, dbias : ndarray
+        Of the shapes of the inputs and of the weight, and (out,); in the dtype that the arrays have together.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
 
     Examples
     --------

@@ -52,6 +52,22 @@ def group_forward(
 def group_norm_stats(input: Any, num_groups: int, eps: float = 1e-5) -> tuple[Array, Array]:
     """Mean and 1 / sqrt(var + eps) of each sample's groups of channels, float64, (N, num_groups).
 
+    Parameters
+    ----------
+    input : array_like, (N, C, *)
+    num_groups : int
+        Must divide C.
+    eps : float
+
+    Returns
+    -------
+    mean, rstd : ndarray of float64, (N, num_groups)
+
+    Raises
+    ------
+    ValueError
+        If C is not divisible by num_groups, or there is one value alone.
+
     Examples
     --------
     >>> mean, rstd = group_norm_stats([[1.0, 3.0, 5.0, 5.0]], 2)
@@ -103,6 +119,28 @@ def group_norm(
 
 def group_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array, Array]:
     """Gradients of `group_norm`: of the input, the weight and the bias; mean and rstd from `group_norm_stats`.
+
+    Parameters
+    ----------
+    dy, input : array_like, (N, C, *)
+        Of one shape: the gradient of the result, and the input of `group_norm`.
+    mean, rstd : array_like, (N, num_groups)
+        From `group_norm_stats`.
+    weight : array_like, (C,), or None
+        That of the forward call.
+
+    Returns
+    -------
+    dx : ndarray
+        rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * weight, xhat = (input - mean) * rstd, the means over a
+        group; of the input's shape and dtype.
+    dweight, dbias : ndarray, (C,)
+        The sums of dy * xhat and of dy over samples and space.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
 
     Examples
     --------
@@ -167,6 +205,21 @@ def instance_forward(
 def instance_norm_stats(input: Any, eps: float = 1e-5) -> tuple[Array, Array]:
     """Mean and 1 / sqrt(var + eps) of each channel of each sample, float64, (N, C).
 
+    Parameters
+    ----------
+    input : array_like, (N, C, *)
+    eps : float
+        Above 0.
+
+    Returns
+    -------
+    mean, rstd : ndarray of float64, (N, C)
+
+    Raises
+    ------
+    ValueError
+        If a channel has one value, or eps is not above 0.
+
     Examples
     --------
     >>> mean, rstd = instance_norm_stats([[[1.0, 3.0], [5.0, 5.0]]])
@@ -227,6 +280,28 @@ def instance_norm(
 
 def instance_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array, Array]:
     """Gradients of `instance_norm` with the input's statistics, which `instance_norm_stats` gives.
+
+    Parameters
+    ----------
+    dy, input : array_like, (N, C, *)
+        Of one shape: the gradient of the result, and the input of `instance_norm`.
+    mean, rstd : array_like, (N, C)
+        From `instance_norm_stats`.
+    weight : array_like, (C,), or None
+        That of the forward call.
+
+    Returns
+    -------
+    dx : ndarray
+        rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * weight, xhat = (input - mean) * rstd, the means over a
+        channel; of the input's shape and dtype.
+    dweight, dbias : ndarray, (C,)
+        The sums of dy * xhat and of dy over samples and space.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
 
     Examples
     --------

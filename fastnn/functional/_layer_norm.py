@@ -165,6 +165,22 @@ def rms_eps(name: str, input: Any, eps: float | None) -> float:
 def rms_norm_stats(input: Any, normalized_shape: Any, eps: float | None = None) -> Array:
     """1 / sqrt(mean(x^2) + eps) over the last dimensions, float64.
 
+    Parameters
+    ----------
+    input : array_like, (*, *normalized_shape)
+    normalized_shape : int or tuple of int
+    eps : float, optional
+        As in `rms_norm`.
+
+    Returns
+    -------
+    ndarray of float64, (*)
+
+    Raises
+    ------
+    ValueError
+        If the input's last dimensions are others.
+
     Examples
     --------
     >>> rms_norm_stats([[3.0, 3.0]], 2).round(4)
@@ -206,6 +222,27 @@ def rms_norm(
 
 def rms_norm_backward(dy: Any, input: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array]:
     """Gradients of `rms_norm`: of the input and the weight.
+
+    Parameters
+    ----------
+    dy, input : array_like, (*, *normalized_shape)
+        Of one shape: the gradient of the result, and the input of `rms_norm`.
+    rstd : array_like, (*)
+        From `rms_norm_stats`; its number of dimensions tells which dimensions are normalized.
+    weight : array_like, normalized_shape, or None
+        That of the forward call.
+
+    Returns
+    -------
+    dx : ndarray
+        rstd * (g - xhat * mean(g * xhat)), g = dy * weight, xhat = input * rstd; of the input's shape and dtype.
+    dweight : ndarray, normalized_shape
+        The sum of dy * xhat over the rows.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
 
     Examples
     --------

@@ -393,7 +393,22 @@ def rrelu_backward(
     rng: Any = None,
     out: Array | None = None,
 ) -> Array:
-    """Gradient of `rrelu`: dy where x > 0, else dy times the slope; `rng` is the key of the forward call.
+    """Gradient of `rrelu`: dy where x > 0, else dy times the slope.
+
+    Parameters
+    ----------
+    dy, x : array_like
+        Of one shape: the gradient of the result, and the input of `rrelu`.
+    lower, upper, training
+        Those of the forward call.
+    rng : int
+        The key that the forward call was given, if training.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
 
     Examples
     --------

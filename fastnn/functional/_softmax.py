@@ -101,6 +101,25 @@ def softmax(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array
 def softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `softmax`: y * (dy - sum y dy).
 
+    Parameters
+    ----------
+    dy, y : array_like
+        Of one shape: the gradient of the result, and the result of `softmax`.
+    dim : int, optional
+        That of the forward call.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        The gradient of the input, of its shape, in the dtype that dy and y have together.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or there are more than 2 dimensions and dim is missing.
+
     Examples
     --------
     >>> softmax_backward([1.0, 0.0], [0.5, 0.5])
@@ -145,6 +164,25 @@ def log_softmax(input: Any, dim: int | None = None, *, dtype: Any = None, out: A
 def log_softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `log_softmax`: dy - exp(y) * sum dy.
 
+    Parameters
+    ----------
+    dy, y : array_like
+        Of one shape: the gradient of the result, and the result of `log_softmax`.
+    dim : int, optional
+        That of the forward call.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        The gradient of the input, of its shape, in the dtype that dy and y have together.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or there are more than 2 dimensions and dim is missing.
+
     Examples
     --------
     >>> log_softmax_backward([1.0, 0.0], log_softmax([0.0, 0.0])).round(4)
@@ -178,6 +216,25 @@ def softmin(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array
 @respelled
 def softmin_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `softmin`: -y * (dy - sum y dy).
+
+    Parameters
+    ----------
+    dy, y : array_like
+        Of one shape: the gradient of the result, and the result of `softmin`.
+    dim : int, optional
+        That of the forward call.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray
+        The gradient of the input, of its shape, in the dtype that dy and y have together.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or there are more than 2 dimensions and dim is missing.
 
     Examples
     --------

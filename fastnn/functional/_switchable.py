@@ -368,6 +368,28 @@ def switchable_norm_backward(
 
     The statistics are taken anew.
 
+    Parameters
+    ----------
+    dy, input : array_like, (N, C, *)
+        Of one shape: the gradient of the result, and the input of `switchable_norm`.
+    running_mean, running_var : array_like of C values, or None
+        Read if not training.
+    weight, mean_weight, var_weight, training, eps, using_bn, unbiased
+        Those of the forward call.
+
+    Returns
+    -------
+    dx : ndarray
+        Of the input's shape; all five in its dtype.
+    dweight, dbias : ndarray, (C,)
+    dmean_weight, dvar_weight : ndarray
+        One value for each kind of statistics.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+
     Examples
     --------
     >>> x = np.random.default_rng(0).normal(5, 2, (4, 3, 10))
