@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fastnn import functional
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md")) if (ROOT / "docs").is_dir() else []
 pytestmark = pytest.mark.skipif(not PAGES, reason="needs the source tree")
@@ -50,4 +52,30 @@ def test_sphinx_builds_without_a_warning(tmp_path):
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "api/functional.html").read_text().count("gelu.svg") >= 1
+    page = (tmp_path / "api/functional/activation.html").read_text()
+    assert "gelu.svg" in page
+    assert r"x\,\Phi(x)" in page
+    table = (tmp_path / "api/functional.html").read_text()
+    assert 'href="functional/activation.html#fastnn.functional.gelu"' in table
+    assert "Gaussian error linear unit" in table
+
+
+@pytest.fixture
+def site(monkeypatch):
+    """The modules beside the pages."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import families
+    import formulas
+
+    return families, formulas
+
+
+def test_every_function_stands_on_one_page_and_has_a_formula(site):
+    families, formulas = site
+    pages = [name for page in families.FAMILIES for name in families.members(page)]
+    assert sorted(pages) == sorted(functional.__all__)
+    shown = {name for name in pages if not name.endswith(("_backward", "_stats", "_mask", "one_hot"))}
+    assert shown == set(formulas.VALUES)
+    assert set(formulas.FORMULAS) <= set(pages)
+    toctree = (ROOT / "docs/api/functional.rst").read_text()
+    assert re.findall(r"^   functional/(\w+)$", toctree, re.M) == list(families.FAMILIES)

@@ -1,0 +1,71 @@
+"""The functions by family: from this the site makes a page for each, and the table of all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastnn import functional
+
+# page: (title, what its functions have in common, the functions; their twins and statistics follow them)
+FAMILIES: dict[str, tuple[str, str, str]] = {
+    "activation": (
+        "Activations",
+        "Element by element, on arrays of any shape and layout; the picture shows the function and its derivative.",
+        "relu relu6 leaky_relu elu selu celu gelu silu mish softplus softsign sigmoid logsigmoid hardsigmoid hardswish hardtanh "
+        "hardshrink softshrink tanh tanhshrink threshold rrelu glu",
+    ),
+    "learned": (
+        "Activations with learned parameters",
+        "One value of each parameter for all elements, or one for each channel (dimension 1). The twins return the gradients of "
+        "the parameters too.",
+        "prelu swish parametric_elu parametric_softplus parametric_sigmoid scaled_relu",
+    ),
+    "softmax": ("Softmax", "Along one dimension, about its maximum.", "softmax log_softmax softmin"),
+    "normalization": (
+        "Normalization",
+        "Statistics are float64, whatever the input. A twin takes those that the function's `_stats` gives.",
+        "batch_norm layer_norm group_norm instance_norm rms_norm switchable_norm normalize",
+    ),
+    "dropout": (
+        "Dropout",
+        "A mask is a function of its key and the element's place: the twin is given the key and needs no mask.",
+        "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout dropout_mask",
+    ),
+    "linear": ("Linear", "Products, and rows of a table.", "linear bilinear embedding one_hot"),
+    "loss": (
+        "Losses",
+        '`reduction` is "mean", "sum" or "none". The twins\' `dy` is the gradient of what the loss returned.',
+        "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss l1_loss smooth_l1_loss huber_loss "
+        "kl_div soft_margin_loss",
+    ),
+}
+
+
+def members(page: str) -> list[str]:
+    """The functions of a page, each before its statistics and its twin."""
+    own = [name + suffix for name in FAMILIES[page][2].split() for suffix in ("", "_stats", "_backward")]
+    return [name for name in own if name in functional.__all__]
+
+
+def _summary(page: str, but: str = "\0") -> list[str]:
+    names = [name for name in members(page) if not name.endswith(but)]
+    return [".. autosummary::", "", *(f"   {name}" for name in names), ""]
+
+
+def write_pages(folder: Path) -> None:
+    """`functional.rst`'s table, included there, and a page for each family."""
+    folder.mkdir(exist_ok=True)
+    table = []
+    for page, (title, text, _) in FAMILIES.items():
+        head = [title, "=" * len(title), "", ".. currentmodule:: fastnn.functional", "", text.replace("`", "``"), ""]
+        entries = [line for name in members(page) for line in (f".. autofunction:: {name}", "")]
+        _write(folder / f"{page}.rst", [*head, *_summary(page), *entries])
+        table += [f":doc:`functional/{page}`", "-" * (len(title) + 40), "", *_summary(page, "_backward")]
+    _write(folder / "table.inc", table)
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    """Only what is new: a file that is touched is read again."""
+    text = "\n".join(lines)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)

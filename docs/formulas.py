@@ -1,0 +1,124 @@
+"""The functions' formulas for the site, in LaTeX; the docstrings have them as plain text, which a terminal shows."""
+
+PHI = r"\Phi(x) = \tfrac{1}{2}\,\mathrm{erfc}\left(-x / \sqrt{2}\right)"
+NORM = r"y = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}\,\gamma + \beta"
+DNORM = (
+    r"\frac{\partial L}{\partial x} = r\left(g - \overline{g} - \hat{x}\,\overline{g \hat{x}}\right),\quad "
+    r"g = \gamma\,dy,\quad \hat{x} = (x - \mu)\, r,\quad r = \frac{1}{\sqrt{\sigma^2 + \varepsilon}}"
+)
+DROP = r"y_i = \begin{cases} x_i / (1 - p) & \text{kept} \\ 0 & \text{dropped, with probability } p \end{cases}"
+DDROP = r"dx_i = \begin{cases} dy_i / (1 - p) & \text{kept} \\ 0 & \text{dropped} \end{cases}"
+ALPHA = r"y_i = a\,(x_i \text{ or } \alpha') + b,\quad \alpha' = -1.7581\ldots,\quad a = \frac{1}{\sqrt{(1 - p)(1 + p\,\alpha'^2)}},\quad b = -a\,p\,\alpha'"
+DALPHA = r"dx_i = \begin{cases} a\,dy_i & \text{kept} \\ 0 & \text{dropped} \end{cases}"
+
+
+def cases(*parts: str) -> str:
+    """Of "value & condition"."""
+    return r"\begin{cases} " + r" \\ ".join(parts) + r" \end{cases}"
+
+
+VALUES = {
+    "relu": r"\max(x, 0)",
+    "relu6": r"\min(\max(x, 0), 6)",
+    "leaky_relu": cases(r"x & x > 0", r"s\,x & \text{else}"),
+    "elu": cases(r"x & x > 0", r"\alpha\,(e^x - 1) & \text{else}"),
+    "selu": r"\lambda "
+    + cases(r"x & x > 0", r"\alpha\,(e^x - 1) & \text{else}")
+    + r",\quad \lambda = 1.0507\ldots,\ \alpha = 1.6733\ldots",
+    "celu": cases(r"x & x > 0", r"\alpha\,(e^{x / \alpha} - 1) & \text{else}"),
+    "gelu": r"x\,\Phi(x),\quad " + PHI,
+    "silu": r"\frac{x}{1 + e^{-x}}",
+    "mish": r"x \tanh\left(\log(1 + e^x)\right)",
+    "softplus": r"\frac{1}{\beta} \log\left(1 + e^{\beta x}\right)",
+    "softsign": r"\frac{x}{1 + |x|}",
+    "sigmoid": r"\frac{1}{1 + e^{-x}}",
+    "logsigmoid": r"-\log\left(1 + e^{-x}\right)",
+    "hardsigmoid": r"\min\left(\max\left(\tfrac{x + 3}{6}, 0\right), 1\right)",
+    "hardswish": r"x \min\left(\max\left(\tfrac{x + 3}{6}, 0\right), 1\right)",
+    "hardtanh": r"\min(\max(x, x_\mathrm{min}), x_\mathrm{max})",
+    "hardshrink": cases(r"x & |x| > \lambda", r"0 & \text{else}"),
+    "softshrink": r"\mathrm{sign}(x) \max(|x| - \lambda, 0)",
+    "tanh": r"\frac{e^x - e^{-x}}{e^x + e^{-x}}",
+    "tanhshrink": r"x - \tanh x",
+    "threshold": cases(r"x & x > t", r"v & \text{else}"),
+    "rrelu": cases(r"x & x > 0", r"s\,x & \text{else}") + r",\quad s \sim U(l, u)",
+    "glu": r"a\,\sigma(b)",
+    "prelu": cases(r"x & x > 0", r"w\,x & \text{else}"),
+    "swish": r"x\,\sigma(\beta x)",
+    "parametric_elu": cases(r"x & x > 0", r"\alpha\,(e^x - 1) & \text{else}"),
+    "parametric_softplus": r"\frac{1}{\beta} \log\left(1 + e^{\beta x}\right)",
+    "parametric_sigmoid": r"\frac{a}{1 + e^{-b x}}",
+    "scaled_relu": r"\alpha \max(x, 0)",
+    "softmax": r"y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}",
+    "log_softmax": r"y_i = x_i - m - \log \sum_j e^{x_j - m},\quad m = \max_j x_j",
+    "softmin": r"y_i = \frac{e^{-x_i}}{\sum_j e^{-x_j}}",
+    "batch_norm": NORM,
+    "layer_norm": NORM,
+    "group_norm": NORM,
+    "instance_norm": NORM,
+    "rms_norm": r"y = \frac{x}{\sqrt{\overline{x^2} + \varepsilon}}\,\gamma",
+    "switchable_norm": NORM + r",\quad \mu = \sum_k w_k \mu_k,\quad \sigma^2 = \sum_k v_k \sigma_k^2",
+    "normalize": r"\frac{x}{\max\left(\lVert x \rVert_p, \varepsilon\right)}",
+    "dropout": DROP,
+    "dropout1d": DROP,
+    "dropout2d": DROP,
+    "dropout3d": DROP,
+    "alpha_dropout": ALPHA,
+    "feature_alpha_dropout": ALPHA,
+    "linear": r"y = x\,W^\top + b",
+    "bilinear": r"y_o = \sum_{i,j} x_i\,W_{oij}\,x'_j + b_o",
+    "embedding": r"y_i = W_{t_i}",
+    "cross_entropy": r"\ell = -w_t \log \frac{e^{x_t}}{\sum_c e^{x_c}}",
+    "nll_loss": r"\ell = -w_t\,x_t",
+    "binary_cross_entropy": r"\ell = -w\left(t \log x + (1 - t) \log(1 - x)\right)",
+    "binary_cross_entropy_with_logits": r"\ell = -w\left(p\,t \log \sigma(x) + (1 - t) \log(1 - \sigma(x))\right)",
+    "mse_loss": r"\ell = (x - t)^2",
+    "l1_loss": r"\ell = |x - t|",
+    "smooth_l1_loss": r"\ell = "
+    + cases(r"(x - t)^2 / 2 \beta & |x - t| < \beta", r"|x - t| - \beta / 2 & \text{else}"),
+    "huber_loss": r"\ell = "
+    + cases(r"(x - t)^2 / 2 & |x - t| < \delta", r"\delta\left(|x - t| - \delta / 2\right) & \text{else}"),
+    "kl_div": r"\ell = t\,(\log t - x)",
+    "soft_margin_loss": r"\ell = \log\left(1 + e^{-t x}\right)",
+}
+
+DERIVATIVES = {
+    "relu": cases(r"dy & x > 0", r"0 & \text{else}"),
+    "relu6": cases(r"dy & 0 < x < 6", r"0 & \text{else}"),
+    "leaky_relu": cases(r"dy & x > 0", r"s\,dy & \text{else}"),
+    "elu": cases(r"dy & x > 0", r"\alpha\,e^x\,dy & \text{else}"),
+    "selu": r"\lambda\,dy " + cases(r"1 & x > 0", r"\alpha\,e^x & \text{else}"),
+    "celu": cases(r"dy & x > 0", r"e^{x / \alpha}\,dy & \text{else}"),
+    "gelu": r"dy\left(\Phi(x) + x\,\varphi(x)\right)",
+    "silu": r"dy\,\sigma(x)\left(1 + x\,(1 - \sigma(x))\right)",
+    "softplus": r"dy\,\sigma(\beta x)",
+    "softsign": r"\frac{dy}{(1 + |x|)^2}",
+    "sigmoid": r"dy\,y\,(1 - y)",
+    "logsigmoid": r"dy\,\sigma(-x)",
+    "tanh": r"dy\,(1 - y^2)",
+    "tanhshrink": r"dy \tanh^2 x",
+    "mish": r"dy\left(\tanh s + x\,\sigma(x)\,(1 - \tanh^2 s)\right),\quad s = \log(1 + e^x)",
+    "softmax": r"dx = y \left(dy - \sum_j y_j\,dy_j\right)",
+    "log_softmax": r"dx = dy - e^y \sum_j dy_j",
+    "softmin": r"dx = -y \left(dy - \sum_j y_j\,dy_j\right)",
+    "batch_norm": DNORM,
+    "layer_norm": DNORM,
+    "group_norm": DNORM,
+    "instance_norm": DNORM,
+    "rms_norm": r"dx = r\left(g - \hat{x}\,\overline{g \hat{x}}\right),\quad g = \gamma\,dy,\quad \hat{x} = r\,x",
+    "dropout": DDROP,
+    "dropout1d": DDROP,
+    "dropout2d": DDROP,
+    "dropout3d": DDROP,
+    "alpha_dropout": DALPHA,
+    "feature_alpha_dropout": DALPHA,
+    "linear": r"dx = dy\,W,\quad dW = dy^\top x,\quad db = \sum dy",
+    "cross_entropy": r"dx = w_t \left(\mathrm{softmax}(x) - \mathrm{onehot}(t)\right) dy",
+    "mse_loss": r"dx = 2\,(x - t)\,dy",
+    "l1_loss": r"dx = \mathrm{sign}(x - t)\,dy",
+    "binary_cross_entropy": r"dx = \frac{x - t}{x\,(1 - x)}\,dy",
+    "kl_div": r"dx = -t\,dy",
+    "soft_margin_loss": r"dx = -t\,\sigma(-t x)\,dy",
+}
+
+FORMULAS = VALUES | {f"{name}_backward": formula for name, formula in DERIVATIVES.items()}
