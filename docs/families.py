@@ -11,13 +11,13 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
     "activation": (
         "Activations",
         "Element by element, on arrays of any shape and layout; the picture shows the function and its derivative.",
-        "relu relu6 leaky_relu elu selu celu gelu silu mish softplus softsign sigmoid logsigmoid hardsigmoid hardswish hardtanh "
-        "hardshrink softshrink tanh tanhshrink threshold rrelu glu",
+        "relu relu6 leaky_relu elu selu celu gelu silu mish softplus softsign sigmoid logsigmoid hardsigmoid hardswish "
+        "hardtanh hardshrink softshrink tanh tanhshrink threshold rrelu glu",
     ),
     "learned": (
         "Activations with learned parameters",
-        "One value of each parameter for all elements, or one for each channel (dimension 1). The twins return the gradients of "
-        "the parameters too.",
+        "One value of each parameter for all elements, or one for each channel (dimension 1). The twins return the "
+        "gradients of the parameters too.",
         "prelu swish parametric_elu parametric_softplus parametric_sigmoid scaled_relu",
     ),
     "softmax": ("Softmax", "Along one dimension, about its maximum.", "softmax log_softmax softmin"),
@@ -35,8 +35,8 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
     "loss": (
         "Losses",
         '`reduction` is "mean", "sum" or "none". The twins\' `dy` is the gradient of what the loss returned.',
-        "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss l1_loss smooth_l1_loss huber_loss "
-        "kl_div soft_margin_loss",
+        "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss l1_loss smooth_l1_loss "
+        "huber_loss kl_div soft_margin_loss",
     ),
 }
 

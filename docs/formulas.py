@@ -8,7 +8,10 @@ DNORM = (
 )
 DROP = r"y_i = \begin{cases} x_i / (1 - p) & \text{kept} \\ 0 & \text{dropped, with probability } p \end{cases}"
 DDROP = r"dx_i = \begin{cases} dy_i / (1 - p) & \text{kept} \\ 0 & \text{dropped} \end{cases}"
-ALPHA = r"y_i = a\,(x_i \text{ or } \alpha') + b,\quad \alpha' = -1.7581\ldots,\quad a = \frac{1}{\sqrt{(1 - p)(1 + p\,\alpha'^2)}},\quad b = -a\,p\,\alpha'"
+ALPHA = (
+    r"y_i = a\,(x_i \text{ or } \alpha') + b,\quad \alpha' = -1.7581\ldots,\quad "
+    r"a = \frac{1}{\sqrt{(1 - p)(1 + p\,\alpha'^2)}},\quad b = -a\,p\,\alpha'"
+)
 DALPHA = r"dx_i = \begin{cases} a\,dy_i & \text{kept} \\ 0 & \text{dropped} \end{cases}"
 
 
