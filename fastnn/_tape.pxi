@@ -92,65 +92,23 @@ def make(data, parents, backward):
 
 # -- calls ------------------------------------------------------------------------------------------------------------
 
-def differentiable(function):
-    """Make a function of arrays take Tensors too."""
+def differentiable(function, respelled):
+    """Make a function of arrays take Tensors too; `respelled` makes the best of a TypeError."""
 
     def call(*args, **kwargs):
         if watchers:
             watcher = free_watcher()
             if watcher is not None:
                 return watcher.run(function.__name__, functools.partial(call, *args, **kwargs), (*args, *kwargs.values()))
-        for value in args:
-            if isinstance(value, TensorBase):
-                return record(call, args, kwargs)
-        if not kwargs:
-            return function(*args)
-        for value in kwargs.values():
-            if isinstance(value, TensorBase):
-                return record(call, args, kwargs)
         try:
+            for value in (*args, *kwargs.values()) if kwargs else args:
+                if isinstance(value, TensorBase):
+                    return record(call, args, kwargs)
             return function(*args, **kwargs)
-        except TypeError:
-            raise_respelled(function, kwargs)
-            raise
+        except TypeError as error:
+            raise respelled(error, function, kwargs)
 
     return functools.wraps(function)(call)
-
-
-# What an argument is called here, by its name in NumPy or in PyTorch, or by what PyTorch has given up
-SPELLINGS = {
-    "axis": "dim", "dim": "axis", "keepdims": "keepdim", "keepdim": "keepdims", "reduce": "reduction", "size_average": "reduction",
-}
-
-
-def respelled(function):
-    """Make the TypeError of a call that names an argument as another library does say what it is called here."""
-
-    def call(*args, **kwargs):
-        try:
-            return function(*args, **kwargs)
-        except TypeError:
-            raise_respelled(function, kwargs)
-            raise
-
-    return functools.wraps(function)(call)
-
-
-cdef int raise_respelled(object function, dict kwargs) except -1:
-    """Raise the better error, if there is one."""
-    code = function.__code__
-    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    for key in kwargs:
-        if key not in known and SPELLINGS.get(key) in known:
-            raise unexpected(function.__qualname__.removesuffix(".__init__"), key, known) from None
-    return 0
-
-
-cdef object unexpected(str name, str key, known):
-    """The error of an argument that a function does not have."""
-    meant = SPELLINGS.get(key)
-    hint = f"; did you mean {meant}=?" if meant in known else ""
-    return TypeError(f"{name}: got an unexpected argument {key!r}{hint}")
 
 
 cdef object record(object function, tuple args, dict kwargs):
@@ -186,7 +144,7 @@ def recorded_call(str name, rule, tuple args, dict kwargs):
     options = {}
     for key, value in kwargs.items():
         if key not in known:
-            raise unexpected(name, key, known)
+            raise TypeError(f"{name}: got an unexpected argument {key!r}")
         if key not in names:
             raise TypeError(f"{name} with {key}= has no derivative here; use .numpy() or no_grad() to compute without one")
         if key not in rule.differentiable and tracks(*flat((value,))):
