@@ -104,11 +104,11 @@ def test_a_wrong_kernel_is_seen(monkeypatch, capsys):
     assert "BROKEN: 4 exceed their bounds" in out
 
 
-@pytest.mark.parametrize("formula", [f for f in FORMULAS if f.record.roots], ids=lambda f: f.title)
+@pytest.mark.parametrize("formula", [f for f in FORMULAS if f.activation.roots], ids=lambda f: f.title)
 def test_only_small_derivatives_next_to_a_root_are_bounded_absolutely(formula):
     """Densely about each root; the absolute bound is what 4 ULP are where the zone ends, which bounds a steeper error."""
     function = _measure.slope_of(formula)
-    for root in formula.record.roots:
+    for root in formula.activation.roots:
         ends = np.float32([root - 0.3, root + 0.3]).view(np.int32).astype(np.int64) & 0x7FFFFFFF
         keys = -np.arange(ends[1], ends[0], 31)[::-1]
         result = _measure.tally_part(formula, function, True, keys)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ops import RECORDS
+from ops import LEARNED, OPS
 
 import fastnn
 from fastnn import _core, functional, nn
@@ -11,7 +11,7 @@ SCALARS = [(1.5, np.float64), (2, np.float64), (True, np.float64), (np.float32(1
 SCALARS += [(np.array(value, dtype), dtype) for value, dtype in [*SCALARS[3:], (1.5, np.float64)]]
 
 
-CASES = [(record, case) for record in RECORDS for case in record.cases]
+CASES = [(record, case) for record in [*OPS, *LEARNED] for case in record.cases]
 
 
 def is_scalar(result, dtype):

@@ -4,6 +4,9 @@ They hold PyTorch's `nn.functional` names, arguments and defaults.  Given Tensor
 Tensors and are recorded.
 """
 
+from collections.abc import Callable as _Callable, Iterator as _Iterator
+from typing import Any as _Any
+
 from . import (
     _activation,
     _class_loss,
@@ -23,7 +26,6 @@ from . import (
     _piecewise,
     _softmax,
     _switchable,
-    _twins,
 )
 from ._activation import *
 from ._class_loss import *
@@ -63,6 +65,71 @@ __all__ = [
     *_switchable.__all__,
 ]
 
-_twins.complete({name: globals()[name] for name in __all__})
+# The sections that the docstrings of many twins share: a twin's own has its formula and its example, the entries of its
+# other parameters are the function's.
+_PARAMETERS, _RETURNS, _EXAMPLES = (
+    f"    {title}\n    {'-' * len(title)}\n" for title in ("Parameters", "Returns", "Examples")
+)
+
+_SAVED = """\
+    dy, {0} : array_like
+        Of one shape: the gradient of the result, and the {1} of `{2}`.
+"""
+_LOSS = """\
+    dy : array_like
+        The gradient of the loss, of its shape: a scalar, or, for reduction "none", one value for each.
+"""
+_OUT = """\
+    out : ndarray, optional
+        Where to put the result.
+"""
+_ONE = """\
+    ndarray
+        The gradient of the input, of its shape, in the dtype that the arrays have together.
+"""
+_SEVERAL = """\
+    tuple of ndarray
+        The gradient of x, of its shape, and that of each parameter, in the parameter's; all in the dtype of x.
+"""
+_RAISES = """
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+
+"""
+
+
+def _complete(functions: dict[str, _Callable[..., _Any]]) -> None:
+    """Give the twins among these functions, where they have a formula and an example alone, the other sections."""
+    for name, twin in functions.items():
+        if name.endswith("_backward") and twin.__doc__ and _PARAMETERS not in twin.__doc__:
+            function = name.removesuffix("_backward")
+            own, example = twin.__doc__.split(_EXAMPLES)
+            sections = _sections(twin.__code__, function, functions[function].__doc__ or "")
+            twin.__doc__ = f"{own}{sections}{_EXAMPLES}{example}"
+
+
+def _sections(code: _Any, function: str, doc: str) -> str:
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    first = _LOSS
+    if "input" not in names:
+        first = _SAVED.format(names[1], "result" if names[1] == "y" else "input", function)
+    others = "".join(entry for words, entry in _entries(doc) if not words.isdisjoint(names) and "out" not in words)
+    out = _OUT if "out" in names else ""
+    return f"{_PARAMETERS}{first}{others}{out}\n{_RETURNS}{_ONE if 'out' in names else _SEVERAL}{_RAISES}"
+
+
+def _entries(doc: str) -> _Iterator[tuple[set[str], str]]:
+    """The names and the text of each entry of a docstring's parameters."""
+    entry: list[str] = []
+    for line in (*doc.partition(_PARAMETERS)[2].partition("\n\n")[0].splitlines(), "    "):
+        if entry and not line.startswith("     "):
+            yield set(entry[0].partition(" : ")[0].strip().split(", ")), "\n".join(entry) + "\n"
+            entry = []
+        entry.append(line)
+
+
+_complete({name: globals()[name] for name in __all__})
 
 del _elementwise
