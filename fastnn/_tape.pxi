@@ -1,4 +1,4 @@
-# What the tape does at every call: tell whether it is to be recorded, record it, and walk back.  autograd.py has the Tensor.
+# What the tape does at every call: tell whether it is to be recorded, record it, and walk back.  autograd/_tensor.py has the Tensor.
 
 cdef class TensorBase:
     """The fields of a Tensor."""

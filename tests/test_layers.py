@@ -28,7 +28,6 @@ ALLOWED = {
     "_info": BASE,
     "functional": BASE | {"functional"},
     "autograd": BASE,
-    "_derivatives": BASE | {"autograd"},
     "_recorded": BASE | {"functional", "autograd"},
     "_replace": set(),
     "_narrow_floats": {"_check"},
@@ -219,11 +218,7 @@ def test_public_names_exist():
             assert hasattr(module, name), name
 
 
-# One class: cutting it would tear what belongs together.
-LONG = {"autograd.py"}
-
-
 def test_files_hold_one_idea():
     paths = [path for path in (ROOT / "fastnn").rglob("*.p*") if path.suffix in (".py", ".pyx", ".pxi", ".pxd")]
     for path in [*paths, *(ROOT / "src_c").rglob("*.*")]:
-        assert len(path.read_text().splitlines()) <= 450 or path.name in LONG, path
+        assert len(path.read_text().splitlines()) <= 450, path

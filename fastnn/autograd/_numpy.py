@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ._check import Array
-from .autograd import UFUNCS, UNDIFFERENTIATED, make, recorded, unbroadcast, value_of
+from .._check import Array
+from .._core import make, value_of
+from ._registry import UFUNCS, UNDIFFERENTIATED, recorded, unbroadcast
 
 # -- ufuncs -----------------------------------------------------------------------------------------------------------
 

@@ -1,72 +1,17 @@
-"""Reverse-mode differentiation: Tensor and the tape.
-
-A Tensor is an ndarray with a memory of how it came about: a node, which holds the parents and one function from the
-result's gradient to theirs.  Nothing is recorded for plain arrays, for Tensors that track no gradient, or under
-`no_grad`; arrays come back then.  Gradients are ndarrays: first derivatives only.
-"""
+"""Tensor: an array that remembers how it was computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from . import _check, _core, _dispatch
-from ._check import Array
-from ._core import make as make, mode as mode, tracks as tracks, value_of as value_of, wants as wants
-
-if TYPE_CHECKING:
-    import inspect
-
-Gradients: TypeAlias = "Sequence[Array | None]"
-
-
-def is_grad_enabled() -> bool:
-    """Whether calls in this thread are recorded."""
-    return mode.enabled
-
-
-@contextmanager
-def _with_mode(name: str, value: Any) -> Iterator[None]:
-    """Set an attribute of this thread's mode for a while."""
-    before = getattr(mode, name)
-    setattr(mode, name, value)
-    try:
-        yield
-    finally:
-        setattr(mode, name, before)
-
-
-def no_grad() -> Any:
-    """Record nothing inside a `with` block, or in a function so decorated; arrays come back in place of Tensors.
-
-    Examples
-    --------
-    >>> import fastnn
-    >>> x = fastnn.tensor([1.0], requires_grad=True)
-    >>> with fastnn.no_grad():
-    ...     fastnn.relu(x)
-    array([1.])
-    """
-    return _with_mode("enabled", False)
-
-
-def enable_grad() -> Any:
-    """Record again inside a `with` block under `no_grad`."""
-    return _with_mode("enabled", True)
-
-
-def tracing(tracer: Callable[[Callable[..., Any], Any, Any], Any] | None) -> Any:
-    """Hand this thread's calls on Tensors that nothing records to `tracer`, as (function, args, kwargs)."""
-    return _with_mode("tracer", tracer)
-
-
-def tracer_of_thread() -> Any:
-    """What `tracing` has set."""
-    return mode.tracer
+from .. import _check, _core, _dispatch
+from .._check import Array
+from .._core import make, mode, tracks, value_of, wants
+from ._registry import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
 
 
 class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
@@ -100,7 +45,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     __array_priority__ = 1000
 
     def __init__(self, data: Any, requires_grad: bool = False):
-        self._data = data.data if isinstance(data, Tensor) else _check.as_array("Tensor", data, "data")
+        self._data = data.data if isinstance(data, Tensor) else np.asarray(data)
         self.requires_grad = requires_grad
 
     # -- what it is ---------------------------------------------------------------------------------------------------
@@ -112,7 +57,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = _check.as_array("Tensor.data", value, "an array")
+        array = np.asarray(value)
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor.data: expected a float array, got dtype {array.dtype}")
         self._data = array
@@ -138,7 +83,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     @grad.setter
     def grad(self, value: Any) -> None:
         if value is not None:
-            value = _check.as_array("Tensor.grad", value, "an array")
+            value = np.asarray(value)
             if value.dtype.kind not in "biuf":
                 raise TypeError(f"Tensor.grad: expected real numbers, got dtype {value.dtype}")
             if value.shape != self.data.shape:
@@ -253,7 +198,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
                     f"backward: expected a grad for a Tensor of shape {self.shape}; only a scalar has a default"
                 )
             grad = np.ones_like(self.data)
-        grad = _check.as_array("backward", grad, "grad").astype(self.data.dtype, copy=False)
+        grad = np.asarray(grad, dtype=self.data.dtype)
         if grad.shape != self.data.shape:
             raise ValueError(f"backward: expected grad of shape {self.data.shape}, got {grad.shape}")
         _core.run_backward(self, grad)
@@ -293,8 +238,6 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
             )
         values = tuple(map(value_of, inputs))
         y = ufunc(*values)
-        if type(y) is not np.ndarray:
-            _check.as_array(f"np.{ufunc.__name__}", y, "arrays")
         rules = UFUNCS[ufunc]
 
         def backward(dy: Array) -> Gradients:
@@ -320,9 +263,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         index = _unwrapped(index)
         if not tracks(self):
             return self.data[index]
-        from copy import deepcopy
-
-        index = deepcopy(index)  # an array may change before the backward pass
+        index = copy.deepcopy(index)  # an array may change before the backward pass
         shape, dtype = self.data.shape, self.data.dtype
 
         def backward(dy: Array) -> Gradients:
@@ -335,7 +276,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     def __setitem__(self, index: Any, value: Any) -> None:
         if tracks(self, value):
             raise RuntimeError("Tensor: a Tensor that tracks gradients cannot be assigned to; use no_grad()")
-        self.data[_unwrapped(index)] = _check.as_array("Tensor", value_of(value), "values")
+        self.data[_unwrapped(index)] = value_of(value)
 
     # -- methods ------------------------------------------------------------------------------------------------------
 
@@ -425,7 +366,7 @@ def tensor(data: Any, requires_grad: bool = False) -> Tensor:
     tensor([1., 2.], requires_grad=True)
     """
     _dispatch.refuse_tracked("tensor", "data", data if isinstance(data, (list, tuple)) else None)
-    return Tensor(np.array(_check.as_array("tensor", value_of(data), "data"), order="K"), requires_grad)
+    return Tensor(np.array(value_of(data), order="K"), requires_grad)
 
 
 def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
@@ -459,70 +400,11 @@ def gate(tensors: Sequence[Tensor], function: Callable[[list[Array | None]], Gra
     return [passing(i) for i in range(len(tensors))]
 
 
-class Recorded:
-    """The recorded version of a function, and its arguments that have a derivative, by name and position."""
-
-    def __init__(self, function: Callable[..., Any], version: Callable[..., Any], differentiable: dict[str, int]):
-        self.function, self.version, self.differentiable = function, version, differentiable
-        self.positions = frozenset(differentiable.values())
-
-    @cached_property
-    def takes(self) -> tuple[frozenset[str], frozenset[str], int]:
-        """Keywords of the version, all keywords of the function (such as out), and how many arguments need none.
-
-        Found when first asked for: signatures take their time.
-        """
-        from inspect import Parameter as Kind
-
-        known, own = _parameters(self.function), _parameters(self.version)
-        kinds = {each.kind for each in own.values()}
-        names = frozenset(known) - {"out"} if Kind.VAR_KEYWORD in kinds else frozenset(own)
-        listed = known if Kind.VAR_POSITIONAL in kinds and known else own
-        positions = sum(each.kind in (Kind.POSITIONAL_ONLY, Kind.POSITIONAL_OR_KEYWORD) for each in listed.values())
-        return names, names | frozenset(known), positions
-
-
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    import inspect
-
-    try:
-        return inspect.signature(function).parameters
-    except ValueError:  # some of NumPy's functions do not say
-        return {}
-
-
-# Derivatives, filled by the module of that name.  UFUNCS: for each argument a function (dy, y, *arguments) of its
-# gradient.  FUNCTIONS: the recorded version of a function.  UNDIFFERENTIATED: functions whose results have none.
-UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
-FUNCTIONS: dict[Callable[..., Any], Recorded] = {}
-UNDIFFERENTIATED: set[Callable[..., Any]] = set()
-
-
-def recorded(function: Callable[..., Any], **differentiable: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Name the function that the decorated one is the recorded version of, and the arguments with a derivative."""
-
-    def register(version: Callable[..., Any]) -> Callable[..., Any]:
-        FUNCTIONS[function] = Recorded(function, version, differentiable)
-        return version
-
-    return register
-
-
 def _unwrapped(value: Any) -> Any:
     """Arrays in place of Tensors, in lists and tuples too."""
     if isinstance(value, (list, tuple)):
         return type(value)(map(_unwrapped, value))
     return value_of(value)
-
-
-def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Array:
-    """Sum over the dimensions along which an argument of this shape was repeated."""
-    gradient = np.asarray(gradient)
-    if gradient.shape == shape:
-        return gradient
-    extra = gradient.ndim - len(shape)
-    repeated = tuple(i + extra for i, size in enumerate(shape) if size == 1 and gradient.shape[i + extra] != 1)
-    return gradient.sum(axis=(*range(extra), *repeated), keepdims=True).reshape(shape)
 
 
 def _in_place(ufunc: np.ufunc, method: str, out: Any, inputs: Any, kwargs: Any) -> Any:
