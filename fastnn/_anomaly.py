@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from . import _core
 from ._check import Array
+from ._scope import Scope
 from .autograd import Tensor
 from .nn import Module
 
@@ -81,6 +81,15 @@ def _source(values: Iterable[Any]) -> str:
     return ""
 
 
+def _bad_gradient(dys: list[Array | None]) -> str:
+    """The first gradient of a call's results that is not finite, in words; empty if all are."""
+    for i, dy in enumerate(dys, 1):
+        text = _said(f"the gradient of its result{f' {i}' if len(dys) > 1 else ''}", dy) if dy is not None else ""
+        if text:
+            return text
+    return ""
+
+
 class _Watcher:
     """One thread's modules on the way down, and the function that runs."""
 
@@ -120,7 +129,7 @@ class _Watcher:
             result = call()
         finally:
             self.op = ""
-        for each in result if isinstance(result, tuple) else (result,):
+        for each in result if isinstance(result, (list, tuple)) else (result,):
             found = _first(each) if isinstance(each, (np.ndarray, np.floating, float, Tensor)) else None
             if found is not None:
                 raise AnomalyError(*self.place, op, "forward", *found, source)
@@ -131,13 +140,12 @@ class _Watcher:
         """What a recorded step is called on its way back."""
         return (*self.place, self.op)
 
-    def back(self, origin: tuple[str, str, str], dy: Array, gradients: Iterable[Any]) -> None:
-        """Look at the gradients of one step."""
+    def back(self, origin: tuple[str, str, str], dys: list[Array | None], gradients: Iterable[Any]) -> None:
+        """Look at the gradients of one recorded call."""
         for gradient in gradients:
             found = None if gradient is None else _first(gradient)
             if found is not None:
-                source = _said("the gradient of its result", dy)
-                raise AnomalyError(*origin, "backward", *found, source)
+                raise AnomalyError(*origin, "backward", *found, _bad_gradient(dys))
 
 
 def _watched_module(module: Module, *args: Any, **kwargs: Any) -> Any:
@@ -170,8 +178,22 @@ def _install(change: int) -> None:
                 setattr(owner, name, _watched_module if owner is Module else _watched(name))
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+def _swap(block: Any) -> Any:
+    """Let this block's watcher look at this thread, or let the one before look again: (watcher, its error state)."""
+    before = _core.mode.watcher
+    if block is None:
+        quiet = np.errstate(all="ignore")
+        quiet.__enter__()
+        _install(1)
+        _core.mode.watcher = _Watcher()
+        return before, quiet
+    _core.mode.watcher, quiet = block
+    _install(-1)
+    quiet.__exit__(None, None, None)
+    return None
+
+
+def detect_anomaly() -> Any:
     """Stop at the first NaN or infinity that a function of this thread gives, forward or backward.
 
     Everything that the package computes inside the `with` block is looked at: functions of arrays and of Tensors, NumPy
@@ -193,12 +215,4 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     fastnn._anomaly.AnomalyError: detect_anomaly: forward of np.log gave -inf at index (0,), produced: finite came in
     """
-    before = _core.mode.watcher
-    _install(1)
-    _core.mode.watcher = _Watcher()
-    try:
-        with np.errstate(all="ignore"):
-            yield
-    finally:
-        _core.mode.watcher = before
-        _install(-1)
+    return Scope("detect_anomaly", _swap, None)

@@ -1,21 +1,25 @@
 # What the tape does at every call: tell whether it is to be recorded, record it, and walk back.  autograd/_tensor.py has the Tensor.
 
 cdef class TensorBase:
-    """The fields of a Tensor."""
+    """The fields of a Tensor; `_place` says which of its node's results it is."""
     cdef public object _data, _grad
     cdef public Node _node
+    cdef public Py_ssize_t _place
     cdef public bint _requires_grad
     cdef object __weakref__
 
 
 @cython.final
 cdef class Node:
-    """One recorded step: what it was computed from, None where no gradient goes, and the function from dy to theirs.
+    """One recorded call: the Tensors it read (None where no gradient goes), and the function from the gradients of its
+    `count` results to theirs.
 
-    Nodes are numbered as they come, so parents always have smaller numbers.
+    Nodes are numbered as they come, so parents always have smaller numbers.  The function is called with one gradient
+    for each result, None for a result that nothing was computed from.
     """
     cdef readonly tuple parents
     cdef readonly object backward, number
+    cdef readonly Py_ssize_t count
     cdef object origin  # where it was recorded, while a watcher looks; else None
 
 
@@ -75,19 +79,73 @@ def tracks(*values):
     return False
 
 
+def arrays_of(tuple values):
+    """The arrays of Tensors and of lists; a list of Tensors that track gradients is refused, since it would lose them."""
+    return tuple([array_of(value) for value in values])
+
+
+cdef object array_of(object value):
+    if isinstance(value, TensorBase):
+        return (<TensorBase>value)._data
+    if isinstance(value, (list, tuple)):
+        refuse_nested("an operator", value)
+        return np.asarray(value)
+    return value
+
+
+cdef int refuse_nested(str name, object values) except -1:
+    """Refuse a list that holds Tensors with gradients where one array is expected."""
+    if tracks(*flat(values)):
+        raise TypeError(f"{name}: expected an array, got a list of Tensors, which would lose its gradient; use np.stack")
+    return 0
+
+
 def make(data, parents, backward):
-    """Record a step: its result, what it was computed from, and the function from dy to the parents' gradients."""
-    cdef TensorBase result = TensorBase.__new__(tensor_class)
+    """Record a call: its result or its tuple of results, what it was computed from, and the function from the results'
+    gradients to those of the parents.
+
+    A result of integers or bools carries no gradient: it comes back as an array.
+    """
     cdef Node node = Node.__new__(Node)
     node.parents = tuple([parent if wants_gradient(parent) else None for parent in parents])
     node.backward = backward
     node.number = next(numbers)
     if watchers and mode.watcher is not None:
         node.origin = mode.watcher.origin
-    result._data = data if cnp.PyArray_CheckExact(data) else np.asarray(data)
+    if type(data) is not tuple:
+        node.count = 1
+        return result_of(node, 0, data)
+    node.count = len(<tuple>data)
+    return tuple([result_of(node, i, each) for i, each in enumerate(<tuple>data)])
+
+
+cdef object result_of(Node node, Py_ssize_t place, object data):
+    cdef TensorBase result
+    if not cnp.PyArray_CheckExact(data):
+        data = np.asarray(data)
+    if not cnp.PyTypeNum_ISFLOAT(cnp.PyArray_TYPE(<cnp.ndarray>data)):
+        return untracked(node, data)
+    result = TensorBase.__new__(tensor_class)
+    result._data = data
     result._requires_grad = True
     result._node = node
+    result._place = place
     return result
+
+
+cdef object untracked(Node node, cnp.ndarray data):
+    """A result that no gradient goes through; one that should have a gradient, but cannot have it here, is refused."""
+    if data.dtype.kind in "cO":
+        raise TypeError(
+            f"{name_of(node)}: a result of dtype {data.dtype} has no derivative here; use .numpy() or no_grad() to compute"
+            " without one"
+        )
+    return data
+
+
+cdef str name_of(Node node):
+    """The recorded function that the node's backward was written in."""
+    return getattr(node.backward, "__qualname__", "a recorded call").split(".<locals>")[0].lstrip("_")
 
 
 # -- calls ------------------------------------------------------------------------------------------------------------
@@ -133,8 +191,10 @@ def recorded_call(str name, rule, tuple args, dict kwargs):
     arguments = []
     for i in range(len(args)):
         value = args[i]
-        if i in rule.positions or type(value) in NO_TENSORS:
+        if type(value) in NO_TENSORS:
             arguments.append(value)
+        elif i in rule.positions:
+            arguments.append(differentiable_argument(name, rule, value))
         elif tracks(*flat((value,))):
             raise TypeError(f"{name}: no derivative with respect to argument {i + 1}; use .numpy() or no_grad()")
         else:
@@ -149,8 +209,17 @@ def recorded_call(str name, rule, tuple args, dict kwargs):
             raise TypeError(f"{name} with {key}= has no derivative here; use .numpy() or no_grad() to compute without one")
         if key not in rule.differentiable and tracks(*flat((value,))):
             raise TypeError(f"{name}: no derivative with respect to {key}; use .numpy() or no_grad()")
-        options[key] = value if key in rule.differentiable else value_of(value)
+        options[key] = differentiable_argument(name, rule, value) if key in rule.differentiable else value_of(value)
     return rule.version(*arguments, **options)
+
+
+cdef object differentiable_argument(str name, object rule, object value):
+    """The argument; lists of Tensors inside it are refused, but for the one list that some functions take."""
+    if isinstance(value, (list, tuple)):
+        for each in value if rule.takes_list else (value,):
+            if isinstance(each, (list, tuple)):
+                refuse_nested(name, each)
+    return value
 
 
 def flat(values):
@@ -167,33 +236,78 @@ def flat(values):
 # -- the way back -----------------------------------------------------------------------------------------------------
 
 def run_backward(TensorBase root, grad):
-    """Walk the graph from the last step to the first; every node runs once, with its whole gradient."""
-    cdef dict pending = {root: grad}  # of the steps
-    cdef dict leaves = {} if root._node is not None else pending
-    cdef dict received
-    cdef TensorBase tensor, leaf
+    """Walk the graph from the last call to the first; every node runs once, with the whole gradients of its results."""
+    cdef dict pending = {}  # for each node, a list: the gradients of its results so far
+    cdef dict leaves = {}
+    cdef list dys
+    cdef Py_ssize_t i
     cdef Node node
-    for tensor in steps_of(root):
-        dy = pending.pop(tensor, None)
-        if dy is None:
+    add_gradient(root, grad, pending, leaves)
+    for node in nodes_of(root._node):
+        dys = pending.pop(node, None)
+        if dys is None:
             continue
-        node = tensor._node
-        gradients = node.backward(dy)
+        gradients = node.backward(dys[0]) if node.count == 1 else node.backward(*dys)
         if node.origin is not None and mode.watcher is not None:
-            mode.watcher.back(node.origin, dy, gradients)
+            mode.watcher.back(node.origin, dys, gradients)
         if len(gradients) != len(node.parents):
-            raise ValueError(f"backward: expected {len(node.parents)} gradients of a step, got {len(gradients)}")
+            raise ValueError(
+                f"backward of {name_of(node)}: expected {len(node.parents)} gradients, got {len(gradients)}"
+            )
+        i = 0
         for parent, d in zip(node.parents, gradients):
-            if parent is None or d is None:
-                continue
-            if not cnp.PyArray_CheckExact(d) or d.dtype is not (<TensorBase>parent)._data.dtype:
-                d = np.asarray(d).astype((<TensorBase>parent)._data.dtype, copy=False)
-            received = leaves if (<TensorBase>parent)._node is None else pending
-            before = received.get(parent)
-            received[parent] = d if before is None else np.asarray(before + d)
-    uses = {}
-    for d in leaves.values():
+            if parent is not None and d is not None:
+                add_gradient(parent, fitting(node, i, parent, d), pending, leaves)
+            i += 1
+    give(leaves, grad)
+
+
+cdef int add_gradient(TensorBase tensor, object d, dict pending, dict leaves) except -1:
+    """Add to what came back to a leaf, or to one of a node's results."""
+    cdef Node node = tensor._node
+    cdef list dys
+    if node is None:
+        before = leaves.get(tensor)
+        leaves[tensor] = d if before is None else np.asarray(before + d)
+        return 0
+    dys = pending.get(node)
+    if dys is None:
+        dys = pending[node] = [None] * node.count
+    before = dys[tensor._place]
+    dys[tensor._place] = d if before is None else np.asarray(before + d)
+    return 0
+
+
+cdef inline bint same_shape(cnp.ndarray a, cnp.ndarray b) noexcept:
+    return cnp.PyArray_NDIM(a) == cnp.PyArray_NDIM(b) and cnp.PyArray_CompareLists(
+        cnp.PyArray_DIMS(a), cnp.PyArray_DIMS(b), cnp.PyArray_NDIM(a))
+
+
+cdef object fitting(Node node, Py_ssize_t i, TensorBase parent, object d):
+    """The gradient as an array of its Tensor's dtype; one of another shape is refused, it would be broadcast."""
+    if not cnp.PyArray_CheckExact(d) or d.dtype is not parent._data.dtype:
+        d = np.asarray(d)
+        if d.dtype.kind not in "fiub":
+            raise TypeError(f"backward of {name_of(node)}: expected a real gradient, got dtype {d.dtype}")
+        d = d.astype(parent._data.dtype, copy=False)
+    if not same_shape(d, parent._data):
+        raise ValueError(
+            f"backward of {name_of(node)}: expected a gradient of shape {parent._data.shape} for argument {i + 1}, "
+            f"got {d.shape}"
+        )
+    return d
+
+
+cdef int give(dict leaves, object grad) except -1:
+    """Add the leaves' gradients to their `grad`; nothing has changed where one does not fit."""
+    cdef TensorBase leaf
+    cdef dict uses = {}
+    for leaf, d in leaves.items():
         uses[id(d)] = uses.get(id(d), 0) + 1
+        if leaf._grad is not None and not same_shape(leaf._grad, d):
+            raise ValueError(
+                f"backward: expected a grad of shape {d.shape} to add to, got one of shape {leaf._grad.shape}"
+            )
     for leaf, d in leaves.items():
         if leaf._grad is not None:
             leaf._grad = np.asarray(leaf._grad + d)
@@ -201,6 +315,7 @@ def run_backward(TensorBase root, grad):
             leaf._grad = d.copy(order="K")
         else:
             leaf._grad = d
+    return 0
 
 
 cdef extern from "Python.h":
@@ -216,17 +331,19 @@ cdef bint is_own(cnp.ndarray d) noexcept:
             and cnp.PyArray_NBYTES(<cnp.ndarray>base) == cnp.PyArray_NBYTES(d))
 
 
-cdef list steps_of(TensorBase root):
-    """The computed Tensors that the root was computed from, itself among them, latest first."""
+cdef list nodes_of(Node last):
+    """The nodes that a node was computed from, itself among them, latest first; none for None."""
     cdef set seen = set()
-    cdef list found = [], stack = [root]
-    cdef TensorBase tensor
+    cdef list found = [], stack = [last]
+    cdef Node node
     while stack:
-        tensor = stack.pop()
-        if tensor is None or tensor._node is None or tensor in seen:
+        node = stack.pop()
+        if node is None or node in seen:
             continue
-        seen.add(tensor)
-        found.append((-tensor._node.number, tensor))
-        stack.extend(tensor._node.parents)
-    found.sort()  # numbers are unique: Tensors are never compared
-    return [tensor for _, tensor in found]
+        seen.add(node)
+        found.append((-node.number, node))
+        for parent in node.parents:
+            if parent is not None:
+                stack.append((<TensorBase>parent)._node)
+    found.sort()  # numbers are unique: nodes are never compared
+    return [node for _, node in found]

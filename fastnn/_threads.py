@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from . import _check, _core, _threadpoolctl
+from ._scope import Scope
 
 MOST = 256
 
@@ -134,9 +133,8 @@ def get_num_threads() -> int:
     return _core.get_num_threads()
 
 
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Limit the calls that this thread makes inside a `with` block to `n` threads.
+def threads(n: int) -> Scope[int]:
+    """Limit the calls that this thread makes inside a `with` block, or a function so decorated, to `n` threads.
 
     Parameters
     ----------
@@ -150,11 +148,7 @@ def threads(n: int) -> Iterator[None]:
     ...     fastnn.get_num_threads()
     1
     """
-    before = _core.set_thread_limit(_checked("threads", n))
-    try:
-        yield
-    finally:
-        _core.set_thread_limit(before)
+    return Scope("threads", _core.set_thread_limit, _checked("threads", n))
 
 
 def start() -> None:

@@ -15,14 +15,15 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(not (ROOT / "src_c").is_dir(), reason="needs the source tree")
 
 # What each part may import of the package, from the bottom up.
-BASE = {"_core", "_check", "_dispatch", "_random", "_threads", "_version"}
+BASE = {"_core", "_check", "_dispatch", "_random", "_scope", "_threads", "_version"}
 ALLOWED = {
     "_check": {"_core", "_dispatch"},
     "_dispatch": {"_core"},
     "_version": set(),
     "_unbuilt": set(),
     "_random": {"_check"},
-    "_threads": {"_check", "_core", "_threadpoolctl"},
+    "_scope": set(),
+    "_threads": {"_check", "_core", "_scope", "_threadpoolctl"},
     "_threadpoolctl": {"_core", "_version"},
     "_memory": {"_check", "_core"},
     "_info": BASE,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from .._core import mode
+from .._scope import Scope
 
 
 def is_grad_enabled() -> bool:
@@ -14,19 +14,23 @@ def is_grad_enabled() -> bool:
     return mode.enabled
 
 
-@contextmanager
-def _with_mode(name: str, value: Any) -> Iterator[None]:
-    """Set an attribute of this thread's mode for a while."""
-    before = getattr(mode, name)
-    setattr(mode, name, value)
-    try:
-        yield
-    finally:
-        setattr(mode, name, before)
+def _swap_enabled(value: bool) -> bool:
+    before = mode.enabled
+    mode.enabled = value
+    return before
+
+
+def _swap_tracer(value: Any) -> Any:
+    before = mode.tracer
+    mode.tracer = value
+    return before
 
 
 def no_grad() -> Any:
     """Record nothing inside a `with` block, or in a function so decorated; arrays come back in place of Tensors.
+
+    A decorated generator function records nothing while its own body runs; what its caller does between two items is
+    recorded as before.  Async functions are refused: use a `with` block that holds no await.
 
     Examples
     --------
@@ -36,17 +40,17 @@ def no_grad() -> Any:
     ...     fastnn.relu(x)
     array([1.])
     """
-    return _with_mode("enabled", False)
+    return Scope("no_grad", _swap_enabled, False)
 
 
 def enable_grad() -> Any:
-    """Record again inside a `with` block under `no_grad`."""
-    return _with_mode("enabled", True)
+    """Record again inside a `with` block under `no_grad`, or in a function so decorated."""
+    return Scope("enable_grad", _swap_enabled, True)
 
 
 def tracing(tracer: Callable[[Callable[..., Any], Any, Any], Any] | None) -> Any:
     """Hand this thread's calls on Tensors that nothing records to `tracer`, as (function, args, kwargs)."""
-    return _with_mode("tracer", tracer)
+    return Scope("tracing", _swap_tracer, tracer)
 
 
 def tracer_of_thread() -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -11,16 +10,19 @@ import numpy as np
 
 from .._check import Array
 
-Kind = inspect.Parameter
 Gradients: TypeAlias = "Sequence[Array | None]"
 
 
 class Recorded:
-    """The recorded version of a function, and its arguments that have a derivative, by name and position."""
+    """The recorded version of a function, and its arguments that have a derivative, by name and position.
+
+    An argument called `arrays` is a list of arrays; no other argument may be a list of Tensors.
+    """
 
     def __init__(self, function: Callable[..., Any], version: Callable[..., Any], differentiable: dict[str, int]):
         self.function, self.version, self.differentiable = function, version, differentiable
         self.positions = frozenset(differentiable.values())
+        self.takes_list = "arrays" in differentiable
 
     @cached_property
     def takes(self) -> tuple[frozenset[str], frozenset[str], int]:
@@ -29,22 +31,24 @@ class Recorded:
         Found when first asked for: signatures take their time.
         """
         known, own = _parameters(self.function), _parameters(self.version)
-        kinds = {each.kind for each in own.values()}
-        names = frozenset(known) - {"out"} if Kind.VAR_KEYWORD in kinds else frozenset(own)
-        listed = known if Kind.VAR_POSITIONAL in kinds and known else own
-        positions = sum(each.kind in (Kind.POSITIONAL_ONLY, Kind.POSITIONAL_OR_KEYWORD) for each in listed.values())
+        kinds = {each.kind.name for each in own.values()}
+        names = frozenset(known) - {"out"} if "VAR_KEYWORD" in kinds else frozenset(own)
+        listed = known if "VAR_POSITIONAL" in kinds and known else own
+        positions = sum(each.kind.name in ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD") for each in listed.values())
         return names, names | frozenset(known), positions
 
 
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+def _parameters(function: Callable[..., Any]) -> Mapping[str, Any]:
+    import inspect  # takes its time, and only the first recorded call with keywords needs it
+
     try:
         return inspect.signature(function).parameters
     except ValueError:  # some of NumPy's functions do not say
         return {}
 
 
-# Derivatives, filled by the module of that name.  UFUNCS: for each argument a function (dy, y, *arguments) of its
-# gradient.  FUNCTIONS: the recorded version of a function.  UNDIFFERENTIATED: functions whose results have none.
+# Filled by the modules of derivatives.  UFUNCS: for each argument a function (dy, y, *arguments) of its gradient.
+# FUNCTIONS: the recorded version of a function.  UNDIFFERENTIATED: functions whose results have no derivative.
 UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
 FUNCTIONS: dict[Callable[..., Any], Recorded] = {}
 UNDIFFERENTIATED: set[Callable[..., Any]] = set()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from .. import _check, _core, _dispatch
 from .._check import Array
 from .._core import make, mode, tracks, value_of, wants
+from ._indexing import index_gradient, own_index
 from ._registry import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
 
 
@@ -60,6 +60,10 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         array = np.asarray(value)
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor.data: expected a float array, got dtype {array.dtype}")
+        if self._grad is not None and array.shape != self._grad.shape:
+            raise ValueError(
+                f"Tensor.data: expected shape {self._grad.shape}, its grad's, got {array.shape}; set grad to None first"
+            )
         self._data = array
 
     @property
@@ -198,7 +202,10 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
                     f"backward: expected a grad for a Tensor of shape {self.shape}; only a scalar has a default"
                 )
             grad = np.ones_like(self.data)
-        grad = np.asarray(grad, dtype=self.data.dtype)
+        grad = np.asarray(grad)
+        if grad.dtype.kind not in "biuf":
+            raise TypeError(f"backward: expected a grad of real numbers, got dtype {grad.dtype}")
+        grad = grad.astype(self.data.dtype, copy=False)
         if grad.shape != self.data.shape:
             raise ValueError(f"backward: expected grad of shape {self.data.shape}, got {grad.shape}")
         _core.run_backward(self, grad)
@@ -217,27 +224,21 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     # -- NumPy's functions and operators ------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        out = kwargs.pop("out", None)
-        if not tracks(*inputs, *(out or ())):
-            if out is not None:
-                kwargs["out"] = tuple(value_of(each) for each in out)
-            call = ufunc if method == "__call__" else getattr(ufunc, method)
-            if mode.tracer is not None:
-                return mode.tracer(call, inputs, kwargs)
-            result = call(*map(value_of, inputs), **kwargs)
-            return result if out is None else out[0]
-        if ufunc in UNDIFFERENTIATED:
-            return getattr(ufunc, method)(*map(value_of, inputs), **kwargs)
-        if out is not None:
-            return _in_place(ufunc, method, out, inputs, kwargs)
+        out = kwargs.pop("out", ())
+        if not tracks(*inputs, *out) or (ufunc in UNDIFFERENTIATED and not tracks(*out)):
+            return _unrecorded(ufunc if method == "__call__" else getattr(ufunc, method), inputs, out, kwargs)
+        if out:
+            raise TypeError(f"np.{ufunc.__name__}: a recorded call writes no out=; use no_grad()")
         if method != "__call__" or kwargs or ufunc not in UFUNCS:
             call = ufunc.__name__ + ("" if method == "__call__" else "." + method)
             options = f" with {', '.join(kwargs)}=" if kwargs else ""
             raise TypeError(
                 f"np.{call}{options} has no derivative here; use .numpy() or no_grad() to compute without one"
             )
-        values = tuple(map(value_of, inputs))
+        values = _core.arrays_of(inputs)
         y = ufunc(*values)
+        if y.dtype.kind != "f":
+            raise TypeError(f"np.{ufunc.__name__}: a result of dtype {y.dtype} has no derivative here")
         rules = UFUNCS[ufunc]
 
         def backward(dy: Array) -> Gradients:
@@ -250,6 +251,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in UNDIFFERENTIATED or not tracks(*_core.flat(args), *_core.flat(tuple(kwargs.values()))):
+            _dispatch.refuse_tracked(f"np.{function.__name__}", "out", kwargs.get("out"))
             if mode.tracer is not None:
                 return mode.tracer(function, args, kwargs)
             return function(*_unwrapped(args), **{name: _unwrapped(value) for name, value in kwargs.items()})
@@ -263,15 +265,10 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         index = _unwrapped(index)
         if not tracks(self):
             return self.data[index]
-        index = copy.deepcopy(index)  # an array may change before the backward pass
-        shape, dtype = self.data.shape, self.data.dtype
-
-        def backward(dy: Array) -> Gradients:
-            dx = np.zeros(shape, dtype)
-            np.add.at(dx, index, dy)
-            return (dx,)
-
-        return make(self.data[index], (self,), backward)
+        x = self.data
+        index, repeats = own_index(index)
+        shape, dtype = x.shape, x.dtype
+        return make(x[index], (self,), lambda dy: (index_gradient(dy, index, repeats, shape, dtype),))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if tracks(self, value):
@@ -341,7 +338,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         return np.abs(self)
 
     def astype(self, dtype: Any) -> Any:
-        """Cast to another float type, recorded."""
+        """Cast; recorded between float types, while integers and bools come back as an array without a gradient."""
         if not tracks(self):
             return self.data.astype(dtype)
         before = self.data.dtype
@@ -378,28 +375,6 @@ def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
             parameter.grad = np.zeros_like(parameter.grad)
 
 
-def gate(tensors: Sequence[Tensor], function: Callable[[list[Array | None]], Gradients]) -> list[Tensor]:
-    """The same tensors, whose gradients meet in `function` on their way back; it may change them."""
-    received: list[Array | None] = [None] * len(tensors)
-
-    def meet(_: Array) -> Gradients:
-        pairs = zip(tensors, received, strict=True)
-        together: list[Array | None] = [np.zeros_like(t.data) if dy is None else dy for t, dy in pairs]
-        received[:] = [None] * len(tensors)
-        return function(together)
-
-    joint = make(np.zeros(()), tensors, meet)
-
-    def passing(i: int) -> Tensor:
-        def backward(dy: Array) -> Gradients:
-            received[i] = dy
-            return (np.zeros(()),)  # calls the joint node, which runs once all of these have
-
-        return make(tensors[i].data, (joint,), backward)
-
-    return [passing(i) for i in range(len(tensors))]
-
-
 def _unwrapped(value: Any) -> Any:
     """Arrays in place of Tensors, in lists and tuples too."""
     if isinstance(value, (list, tuple)):
@@ -407,17 +382,39 @@ def _unwrapped(value: Any) -> Any:
     return value_of(value)
 
 
-def _in_place(ufunc: np.ufunc, method: str, out: Any, inputs: Any, kwargs: Any) -> Any:
-    """`y += z` on the tape: a new Tensor takes the name y, the old one stays what it was."""
-    (target,) = out
-    if not inputs or target is not inputs[0] or not isinstance(target, Tensor):
-        raise TypeError(f"np.{ufunc.__name__}: a recorded call writes no out=; use no_grad()")
-    if target.is_leaf and target.requires_grad:
-        raise RuntimeError("Tensor: a Tensor that requires gradients cannot be changed in place; use no_grad()")
-    result = getattr(ufunc, method)(*inputs, **kwargs)
-    if result.shape != target.shape:
-        raise ValueError(f"np.{ufunc.__name__}: expected a result of shape {target.shape} in place, got {result.shape}")
-    return result if result.dtype == target.dtype else result.astype(target.dtype)
+def _unrecorded(call: Any, inputs: Any, out: Any, kwargs: Any) -> Any:
+    """A ufunc, or one of its methods, on the arrays alone."""
+    if out:
+        kwargs["out"] = tuple(map(value_of, out))
+    if mode.tracer is not None:
+        return mode.tracer(call, inputs, kwargs)
+    result = call(*_core.arrays_of(inputs), **kwargs)
+    return out[0] if len(out) == 1 else result
 
+
+def _updating(ufunc: np.ufunc) -> Callable[[Tensor, Any], Any]:
+    """`y += z` and its like; on the tape a new Tensor takes the name y, the old one stays what it was."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        if not tracks(self, other):
+            return ufunc(self, other, out=(self,))
+        if self.is_leaf and self.requires_grad:
+            raise RuntimeError("Tensor: a Tensor that requires gradients cannot be changed in place; use no_grad()")
+        result = ufunc(self, other)
+        name, shape, dtype = f"np.{ufunc.__name__}", self.data.shape, self.data.dtype
+        if result.shape != shape:
+            raise ValueError(f"{name}: expected a result of shape {shape} in place, got {result.shape}")
+        if not np.can_cast(result.dtype, dtype, "same_kind"):
+            raise TypeError(f"{name}: expected a result of dtype {dtype} in place, got {result.dtype}")
+        return result if result.dtype == dtype else result.astype(dtype)
+
+    return method
+
+
+for _name, _ufunc in {
+    "__iadd__": np.add, "__isub__": np.subtract, "__imul__": np.multiply, "__itruediv__": np.divide,
+    "__ifloordiv__": np.floor_divide, "__imod__": np.remainder, "__ipow__": np.power, "__imatmul__": np.matmul,
+}.items():  # fmt: skip
+    setattr(Tensor, _name, _updating(_ufunc))
 
 _core.set_tape(Tensor, FUNCTIONS)

@@ -37,10 +37,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Value:
-    """What is known of a result: the shape of one sample, if a batch leads it, and the dtype."""
+    """What is known of a result: the shape of one sample, if a batch leads it, and the dtype; nothing of several."""
 
     shape: Shape | None
-    dtype: np.dtype[Any]
+    dtype: np.dtype[Any] | None
 
 
 # -- calls as steps ---------------------------------------------------------------------------------------------------

@@ -59,10 +59,9 @@ class Own:
     module: Any
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the module's result as an array."""
+        """Return the module's result, or its several results, as arrays."""
         with no_grad():
-            result = self.module(*args, **kwargs)
-        return result.data if isinstance(result, Tensor) else result
+            return _mapped(self.module(*args, **kwargs), value_of)
 
     def __str__(self) -> str:
         name = type(self.module).__name__
@@ -76,14 +75,18 @@ def cast(x: Array, dtype: Any) -> Array:
 
 @dataclass(frozen=True)
 class Node:
-    """One call; its arguments hold Refs and Times.  shape: of one sample, or None if no batch leads the result."""
+    """One call; its arguments hold Refs and Times.
+
+    shape: of one sample, or None if no batch leads the result.  A call with several results has neither shape nor
+    dtype: each result is taken out of it by a call of its own.
+    """
 
     call: Callable[..., Any]
     args: Any
     kwargs: Any
     number: int
     shape: tuple[int, ...] | None
-    dtype: np.dtype[Any]
+    dtype: np.dtype[Any] | None
 
 
 class Traced(Tensor):
@@ -124,7 +127,7 @@ class Tracer:
         self.calls: list[tuple[Callable[..., Any], Any, Any, Any]] = []
 
     def __call__(self, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Return the result; a stand-in for one that depends on a stand-in."""
+        """Return the result, or the several results; stand-ins for those that depend on a stand-in."""
         if kwargs.get("out") is not None:
             raise Untraceable("it writes into an array")
         written = _mapped((args, kwargs), lambda leaf: Ref(leaf.number) if isinstance(leaf, Traced) else leaf)
@@ -133,10 +136,19 @@ class Tracer:
             result = call(*values[0], **values[1])
         if not any(isinstance(leaf, Ref) for leaf in _leaves(written)):
             return result
-        if not isinstance(result, (np.ndarray, np.generic)):
-            raise Untraceable(f"it computes a {type(result).__name__}, not an array")
+        several = isinstance(result, (list, tuple))
+        for each in result if several else [result]:
+            if not isinstance(each, (np.ndarray, np.generic)):
+                raise Untraceable(f"it computes a {type(each).__name__}, not an array")
         self.calls.append((call, *written, result))
-        return Traced(result, len(self.calls), self)
+        number = len(self.calls)
+        if not several:
+            return Traced(result, number, self)
+        parts = []
+        for i, each in enumerate(result):
+            self.calls.append((operator.getitem, (Ref(number), i), {}, each))
+            parts.append(Traced(each, len(self.calls), self))
+        return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
 
 
 class _Boundary:
@@ -194,6 +206,8 @@ def trace(model: Any, example: Array) -> tuple[list[Node], int]:
 def _unified(number: int, first: Any, second: Any) -> Node:
     """One node of the same call in both traces."""
     call, args, kwargs = (_same(a, b) for a, b in zip(first[:3], second[:3], strict=True))
+    if isinstance(first[3], (list, tuple)):
+        return Node(call, args, kwargs, number, None, None)
     shapes = [np.shape(first[3]), np.shape(second[3])]
     led = all(shape and shape[0] == size for shape, size in zip(shapes, SIZES, strict=True))
     return Node(

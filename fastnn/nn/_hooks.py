@@ -6,8 +6,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from .._check import Array
-from ..autograd import Gradients, Tensor, gate, tracks
+from ..autograd import Gradients, Tensor, make, tracks
 
 if TYPE_CHECKING:
     from ._module import Module
@@ -112,6 +114,16 @@ class Hooks:
         return args, kwargs
 
 
+def _gate(tensors: Sequence[Tensor], function: Callable[[list[Array | None]], Gradients]) -> tuple[Tensor, ...]:
+    """The same tensors, whose gradients meet in `function` on their way back; it may change them."""
+
+    def backward(*dys: Array | None) -> Gradients:
+        return function([np.zeros_like(t.data) if dy is None else dy for t, dy in zip(tensors, dys, strict=True)])
+
+    results: tuple[Tensor, ...] = make(tuple(t.data for t in tensors), tensors, backward)
+    return results
+
+
 class _Backward:
     """One call's way back: gradients of the outputs come in, gradients of the inputs go out, hooks see both."""
 
@@ -128,7 +140,7 @@ class _Backward:
         if not self.places:
             return args
         inputs = list(args)
-        for i, value in zip(self.places, gate([args[i] for i in self.places], self._inputs_done), strict=True):
+        for i, value in zip(self.places, _gate([args[i] for i in self.places], self._inputs_done), strict=True):
             inputs[i] = value
         return tuple(inputs)
 
@@ -149,7 +161,7 @@ class _Backward:
                 self._run(self.hooks.backward, [None] * self.count, self.grad_output)
             return [found[i] for i in places]
 
-        for i, value in zip(places, gate([outputs[i] for i in places], outputs_done), strict=True):
+        for i, value in zip(places, _gate([outputs[i] for i in places], outputs_done), strict=True):
             outputs[i] = value
         if not isinstance(result, (tuple, list)):
             return outputs[0]
@@ -172,5 +184,11 @@ class _Backward:
                         f"{type(self.module).__name__}: expected a backward hook to return {len(grads)} gradients, "
                         f"got {len(changed)}"
                     )
+                for i, (new, old) in enumerate(zip(changed, grads, strict=True), 1):
+                    if new is not None and old is not None and np.shape(new) != old.shape:
+                        raise ValueError(
+                            f"{type(self.module).__name__}: expected a backward hook to return gradient {i} of shape "
+                            f"{old.shape}, got {np.shape(new)}"
+                        )
                 grads = changed
         return list(grads)

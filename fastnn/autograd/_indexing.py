@@ -1,0 +1,58 @@
+"""The way back of `x[index]`."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from .._check import Array
+
+BASIC = {int, bool, slice, type(None), type(Ellipsis)}
+
+
+def own_index(index: Any) -> tuple[Any, bool]:
+    """The index, with copies of arrays that may change before the backward pass, and whether it may repeat elements.
+
+    Arrays of integers alone can name an element twice.
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(type(part) in BASIC for part in parts):
+        return parts, False
+    own = tuple(_own(part) for part in parts)
+    return own, any(isinstance(part, np.ndarray) and part.ndim and part.dtype != bool for part in own)
+
+
+def _own(part: Any) -> Any:
+    if type(part) in BASIC:
+        return part
+    if isinstance(part, (list, tuple, np.ndarray)):
+        array = np.array(part)
+        return array if array.size or isinstance(part, np.ndarray) else array.astype(np.intp)  # [] names no element
+    return operator.index(part) if hasattr(part, "__index__") else np.asarray(part)
+
+
+def index_gradient(dy: Array, index: tuple[Any, ...], repeats: bool, shape: tuple[int, ...], dtype: Any) -> Array:
+    """dy at the places it came from, 0 elsewhere; an element named twice gets the sum, in the order of the index."""
+    dx = np.zeros(shape, dtype)
+    if not repeats:
+        dx[index] = dy
+    elif dtype in (np.float32, np.float64) and dtype.isnative:
+        _scatter(dx, index, dy)
+    else:
+        np.add.at(dx, index, dy)
+    return dx
+
+
+def _scatter(dx: Array, index: tuple[Any, ...], dy: Array) -> None:
+    """dx[index] += dy, one element, or one row where a single array indexes rows, after the other."""
+    if len(index) == 1:
+        rows, width = np.where(index[0] < 0, index[0] + len(dx), index[0]), dx[:1].size
+    else:
+        rows, width = np.arange(dx.size).reshape(dx.shape)[index], 1
+    if dy.size:
+        kernel = _core.scatter_add["float" if dx.dtype == np.float32 else "double"]
+        parts = np.ascontiguousarray(dy).reshape(rows.size, width)
+        kernel(dx.reshape(-1, width), np.ascontiguousarray(rows.reshape(-1), np.int64), parts)
