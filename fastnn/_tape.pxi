@@ -79,16 +79,16 @@ def tracks(*values):
     return False
 
 
-def arrays_of(tuple values):
-    """The arrays of Tensors and of lists; a list of Tensors that track gradients is refused, since it would lose them."""
-    return tuple([array_of(value) for value in values])
+def arrays_of(tuple values, call):
+    """The arrays of a ufunc's arguments; a list of Tensors that track gradients is refused, since it would lose them."""
+    return tuple([array_of(value, call) for value in values])
 
 
-cdef object array_of(object value):
+cdef object array_of(object value, object call):
     if isinstance(value, TensorBase):
         return (<TensorBase>value)._data
     if isinstance(value, (list, tuple)):
-        refuse_nested("an operator", value)
+        refuse_nested(f"np.{call.__name__}", value)
         return np.asarray(value)
     return value
 

@@ -75,11 +75,16 @@ for _function in (np.max, np.amax, np.min, np.amin):
     _extreme(_function)
 
 
+def _wide(x: Array) -> np.dtype[Any]:
+    """The dtype that statistics are computed in."""
+    return np.result_type(x.dtype, np.float32)
+
+
 def _centred(x: Array, axis: Any) -> Array:
     """x minus its mean, exactly 0 where all values are equal: the mean is that of the differences from the first."""
     axes = _axes(axis, x.ndim)
     first = x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))]
-    apart = x.astype(np.result_type(x.dtype, np.float32), copy=False) - first
+    apart = x.astype(_wide(x), copy=False) - first
     return apart - apart.mean(axis=axes, keepdims=True)
 
 
@@ -96,19 +101,17 @@ def _variance_gradient(dy: Array, x: Array, axis: Any, ddof: float) -> Array:
 @recorded(np.var, a=0)
 def _var(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     x = a.data
-    y = np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
-    return make(y, (a,), lambda dy: (_variance_gradient(dy, x, axis, ddof),))
+    y = np.var(x, axis=axis, dtype=_wide(x), ddof=ddof, keepdims=keepdims)
+    return make(y.astype(x.dtype, copy=False), (a,), lambda dy: (_variance_gradient(dy, x, axis, ddof),))
 
 
 @recorded(np.std, a=0)
 def _std(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     x = a.data
-    y = np.asarray(np.std(x, axis=axis, ddof=ddof, keepdims=keepdims))
+    y = np.asarray(np.std(x, axis=axis, dtype=_wide(x), ddof=ddof, keepdims=keepdims))
 
     def backward(dy: Array) -> tuple[Array]:
-        wide = np.result_type(x.dtype, np.float32)
-        twice = 2 * y.astype(wide)
-        of_variance = np.divide(dy, twice, out=np.zeros_like(twice), where=twice != 0)  # 0 for equal values
+        of_variance = np.divide(dy, 2 * y, out=np.zeros_like(y), where=y != 0)  # 0 for equal values
         return (_variance_gradient(of_variance, x, axis, ddof),)
 
-    return make(y, (a,), backward)
+    return make(y.astype(x.dtype, copy=False), (a,), backward)

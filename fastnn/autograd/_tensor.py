@@ -235,10 +235,13 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError(
                 f"np.{call}{options} has no derivative here; use .numpy() or no_grad() to compute without one"
             )
-        values = _core.arrays_of(inputs)
+        values = _core.arrays_of(inputs, ufunc)
         y = ufunc(*values)
         if y.dtype.kind != "f":
-            raise TypeError(f"np.{ufunc.__name__}: a result of dtype {y.dtype} has no derivative here")
+            raise TypeError(
+                f"np.{ufunc.__name__}: a result of dtype {y.dtype} has no derivative here; use .numpy() or no_grad() to "
+                "compute without one"
+            )
         rules = UFUNCS[ufunc]
 
         def backward(dy: Array) -> Gradients:
@@ -388,7 +391,7 @@ def _unrecorded(call: Any, inputs: Any, out: Any, kwargs: Any) -> Any:
         kwargs["out"] = tuple(map(value_of, out))
     if mode.tracer is not None:
         return mode.tracer(call, inputs, kwargs)
-    result = call(*_core.arrays_of(inputs), **kwargs)
+    result = call(*_core.arrays_of(inputs, call), **kwargs)
     return out[0] if len(out) == 1 else result
 
 

@@ -1,0 +1,359 @@
+"""NumPy's functions on the tape: every option they take, every layout, shapes that broadcast, counts beyond float16."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import Tensor, tensor
+
+SHAPE = (2, 3, 4)
+
+
+def layouts(a):
+    """The array in different memory: C, Fortran, with gaps, backwards, permuted."""
+    a = np.asarray(a)
+    yield a
+    if a.ndim == 0:
+        return
+    yield np.asfortranarray(a)
+    gaps = np.zeros([2 * size for size in a.shape])[(slice(None, None, 2),) * a.ndim]
+    gaps[...] = a
+    yield gaps
+    yield a[::-1].copy()[::-1]
+    if a.ndim == 3:
+        yield np.ascontiguousarray(a.transpose(1, 2, 0)).transpose(2, 0, 1)
+
+
+def weighted(results):
+    """One number of a result or of several, each element with a weight of its own."""
+    rng, total = np.random.default_rng(3), 0.0
+    for each in results if isinstance(results, (list, tuple)) else [results]:
+        total = total + (each * rng.normal(size=each.shape)).sum()
+    return total
+
+
+def check(f, *arrays, h=1e-4):
+    """Gradients of a weighted sum of f's results against fourth-order differences, of arrays in any memory."""
+    tensors = [Tensor(a, requires_grad=True) for a in arrays]
+    weighted(f(*tensors)).backward()
+    for i, t in enumerate(tensors):
+        numeric = np.zeros(t.shape)
+        for index in np.ndindex(t.shape):
+
+            def at(step, i=i, index=index):
+                before = arrays[i][index]
+                arrays[i][index] += step
+                try:
+                    return weighted(f(*arrays))
+                finally:
+                    arrays[i][index] = before
+
+            numeric[index] = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+        assert t.grad.shape == t.shape
+        np.testing.assert_allclose(t.grad, numeric, rtol=1e-5, atol=1e-7)
+
+
+def check_layouts(f, *shapes, low=-2.0):
+    rng = np.random.default_rng(5)
+    several = [list(layouts(rng.uniform(low, 2, shape))) for shape in shapes]
+    for k in range(max(map(len, several))):
+        check(f, *(each[k % len(each)] for each in several))
+
+
+AXES = [None, 0, -1, (0, 2), (-1, 0), (0, 1, 2), ()]
+
+
+@pytest.mark.parametrize("function", [np.sum, np.mean, np.max, np.min, np.amax, np.amin], ids=lambda f: f.__name__)
+def test_reductions(function):
+    for i, axis in enumerate(AXES):
+        check_layouts(lambda x: function(x, axis=axis, keepdims=i % 2 == 0), SHAPE)  # noqa: B023
+    for axis in (None,) if function is np.mean else (None, 0, -1):  # np.mean has no axis 0 where there is none
+        check(lambda x: function(x, axis=axis), np.array(1.5))  # noqa: B023
+
+
+@pytest.mark.parametrize("function", [np.var, np.std], ids=lambda f: f.__name__)
+def test_statistics(function):
+    for axis in AXES[:-1]:
+        for ddof in (0, 1, 0.5):
+            check_layouts(lambda x: function(x, axis=axis, ddof=ddof, keepdims=True), SHAPE)  # noqa: B023
+
+
+REARRANGING = {
+    "reshape C": lambda x: np.reshape(x, (4, 6)), "reshape F": lambda x: np.reshape(x, (4, 6), order="F"),
+    "reshape A": lambda x: np.reshape(x, (-1, 6), order="A"), "reshape copy": lambda x: np.reshape(x, 24, order="F", copy=True),
+    "ravel": np.ravel, "ravel F": lambda x: np.ravel(x, "F"), "ravel A": lambda x: np.ravel(x, order="A"),
+    "transpose": np.transpose, "transpose axes": lambda x: np.transpose(x, (2, 0, -2)),
+    "moveaxis": lambda x: np.moveaxis(x, [0, -1], [-1, 0]), "swapaxes": lambda x: np.swapaxes(x, -1, 0),
+    "flip": np.flip, "flip axes": lambda x: np.flip(x, (0, -1)), "roll": lambda x: np.roll(x, 5),
+    "roll axes": lambda x: np.roll(x, (1, -2), (0, -1)), "roll twice": lambda x: np.roll(x, (1, 2), 1),
+    "squeeze": lambda x: np.squeeze(x[:1], 0), "expand_dims": lambda x: np.expand_dims(x, (0, -1)),
+    "concatenate": lambda x: np.concatenate([x, x[:, ::-1]], axis=-2), "concatenate flat": lambda x: np.concatenate([x, x], None),
+    "concatenate rows": lambda x: np.concatenate(x), "stack": lambda x: np.stack([x, x * x], axis=-2), "stack rows": np.stack,
+    "full_like": lambda x: np.full_like(x, x[0, 0, 0], shape=(3,)) * x[0, :, 0],
+    "split": lambda x: np.split(x, 2, axis=-1), "split at": lambda x: np.split(x, [3, 1], axis=2),
+    "array_split": lambda x: np.array_split(x, 2, axis=1), "hsplit": lambda x: np.hsplit(x, 3),
+    "vsplit": lambda x: np.vsplit(x, 2), "dsplit": lambda x: np.dsplit(x, [1, 1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("f", REARRANGING.values(), ids=REARRANGING)
+def test_values_that_move(f):
+    check_layouts(f, SHAPE)
+
+
+@pytest.mark.skipif(not hasattr(np, "unstack"), reason="needs NumPy 2.1")
+def test_unstack():
+    for axis in (0, 1, -1):
+        check_layouts(lambda x: np.unstack(x, axis=axis), SHAPE)  # noqa: B023
+    check_layouts(np.unstack, (3,))
+    assert isinstance(np.unstack(tensor([1.0], True)), tuple)
+
+
+def test_order_in_memory_is_resolved_or_refused():
+    for a in (np.arange(6.0).reshape(2, 3), np.asfortranarray(np.arange(6.0).reshape(2, 3))):
+        t = Tensor(a, requires_grad=True)
+        y = np.ravel(t, order="K")
+        np.testing.assert_array_equal(y.numpy(), np.arange(6) if a.flags.c_contiguous else [0, 3, 1, 4, 2, 5])
+        y.backward(y.numpy())
+        np.testing.assert_array_equal(t.grad, a)
+    permuted = Tensor(np.zeros((2, 3, 4)).transpose(0, 2, 1), requires_grad=True)
+    with pytest.raises(TypeError, match=r"np\.ravel with order='K' has no derivative here"):
+        np.ravel(permuted, order="K")
+
+
+@pytest.mark.parametrize("shapes", [((3, 1), (3, 2)), ((3, 2), (2,)), ((2,), (3, 2)), ((), (2,))], ids=str)
+def test_arguments_that_broadcast(shapes):
+    rng = np.random.default_rng(1)
+    low, high = rng.uniform(-1, 0, shapes[1]), rng.uniform(0, 1, shapes[1])
+    mask = rng.random((4, 3, 2)) > 0.5
+    for f in (
+        lambda x: np.clip(x, low, high),
+        lambda x: np.clip(x, None, high),
+        lambda x: np.clip(x, low, None),
+    ):
+        check_layouts(f, shapes[0])
+    check_layouts(lambda x, y: np.where(mask, x, y), *shapes)
+    check_layouts(lambda x: np.broadcast_to(x, (5, *np.broadcast_shapes(*shapes))), shapes[0])
+
+
+def test_clip_by_any_spelling():
+    t = tensor([-2.0, 0.5, 1.0, np.nan, 9.0], requires_grad=True)
+    if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+        np.clip(t, min=-1, max=1).sum().backward()
+        np.testing.assert_array_equal(t.grad, [0, 1, 1, 0, 0])
+    with pytest.raises(ValueError, match="expected min and max, or a_min and a_max, got some of both"):
+        np.clip(t, 0, max=1)
+    t.grad = None
+    np.clip(t, 3.0, 1.0).sum().backward()  # the limits cross: the value is the upper one, whatever t is
+    np.testing.assert_array_equal(t.grad, [0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((2, 0), (0,)), ((0,), (0, 2)), ((0,), (3, 0, 2)), ((3, 2, 0), (0,)), ((0, 2), (2, 3)), ((4, 1, 2, 3), (5, 3, 2))],
+    ids=str,
+)
+def test_products_of_empty_and_stacked_matrices(shapes):
+    check_layouts(lambda a, b: a @ b, *shapes)
+
+
+def test_powers():
+    check_layouts(lambda x: np.power(x, [1, 2, 3, 4]), SHAPE, low=0.5)
+    t = tensor([np.inf, np.nan, 0.0, 3.0], requires_grad=True)
+    (t**0).sum().backward()
+    np.testing.assert_array_equal(t.grad, [0, 0, 0, 0])
+
+
+INDICES = [
+    1, -1, None, True, slice(None, None, -1), (Ellipsis, None, 1), (slice(None), 0), (slice(0, 0),), np.int64(1), np.array(1),
+    [True, False], np.array([True, False]), (slice(None), np.array([True, False, True])), np.arange(24).reshape(SHAPE) % 3 > 0,
+    [0, 0, 1], [-1, 1, 1], [], np.array([], int), np.array([1, 1], np.uint8), np.array([[0, 1], [1, 1]]), (np.array([1, -1]),),
+    (0, [1, 1, 2]), ([0, 1, 1], slice(None), [3, 3, 0]), (slice(None), [1, 1], None), (np.array(0), [0, 0]),
+    (slice(None), np.array([True, False, True]), [0, 0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_indices(index):
+    check_layouts(lambda x: x[index], SHAPE)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.dtype(np.float64).newbyteorder()])
+def test_an_element_named_often_gets_the_sum_in_order(dtype):
+    rng = np.random.default_rng(0)
+    for shape, index in (((50,), rng.integers(-50, 50, 4000)), ((9, 7), (slice(None), rng.integers(0, 7, 4000)))):
+        t = tensor(np.zeros(shape, dtype), requires_grad=True)
+        y = t[index]
+        dy = rng.normal(size=y.shape).astype(dtype)
+        y.backward(dy)
+        expected = np.zeros(shape, dtype)
+        np.add.at(expected, index, dy)
+        np.testing.assert_array_equal(t.grad, expected)
+        assert t.grad.dtype == dtype
+
+
+def test_only_integer_arrays_are_added_up(monkeypatch):
+    """Other indices name no element twice: a plain assignment, a hundred times faster."""
+    from fastnn.autograd import _indexing
+
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(_indexing, "_scatter", never)
+    t = tensor(np.ones(SHAPE), requires_grad=True)
+    for index in INDICES[:14]:
+        weighted(t[index]).backward()
+    with pytest.raises(AssertionError):
+        t[[0, 0]].sum().backward()
+
+
+def test_many_float16_values():
+    """70000 does not exist in float16, one 70000th does."""
+    a = (np.arange(70_000) % 7).astype(np.float16)
+    wide = a.astype(np.float64)
+    centred = wide - wide.mean()
+    for function, expected in (
+        (np.mean, np.full(a.shape, 1 / a.size)),
+        (np.var, 2 / a.size * centred),
+        (np.std, centred / a.size / wide.std()),
+        (np.max, (a == 6) / (a == 6).sum()),
+    ):
+        t = tensor(a, requires_grad=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            y = function(t)
+            y.backward()
+        assert t.grad.dtype == y.dtype == np.float16
+        np.testing.assert_allclose(float(y), function(wide), rtol=1e-3)
+        np.testing.assert_allclose(t.grad, expected, rtol=2e-3, atol=6e-8)
+
+
+CONSTANTS = [([5.0, 5.0, 5.0], 0), ([5.0, 5.0], 1), ([1.0], 0), ([1.0], 1), ([1.0, 1.0], 2), ([np.nan, 1.0], 0)]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("data", "ddof"), CONSTANTS, ids=str)
+def test_statistics_of_constants_and_of_too_few_are_pytorchs(data, ddof):
+    torch = pytest.importorskip("torch")
+    for function, peer in ((np.var, torch.var), (np.std, torch.std)):
+        t, other = tensor(data, requires_grad=True), torch.tensor(data, dtype=torch.float64, requires_grad=True)
+        function(t, ddof=ddof).backward()
+        peer(other, correction=ddof).backward()
+        np.testing.assert_array_equal(t.grad, other.grad.numpy())
+
+
+def test_the_deviation_of_equal_values_has_no_slope():
+    t = tensor(np.full(3, 0.1), requires_grad=True)  # whose rounded mean is not 0.1
+    np.std(t).backward()
+    np.testing.assert_array_equal(t.grad, [0, 0, 0])
+
+
+def test_a_maximum_shares_nothing_with_the_others():
+    t = tensor([1.0, 3.0, 3.0], requires_grad=True)
+    t.max().backward(np.inf)
+    np.testing.assert_array_equal(t.grad, [0, np.inf, np.inf])
+
+
+def test_what_is_not_real_is_refused():
+    t = tensor([2.0], requires_grad=True)
+    for call in (
+        lambda: np.abs(t * 1j), lambda: t + np.ones(1, complex), lambda: np.where([True], t, 1j), lambda: t.astype(complex),
+        lambda: np.concatenate([t, [1j]]), lambda: np.stack([t, np.array([1j])]), lambda: np.clip(t, 0, 1j),
+        lambda: t * np.array([None]), lambda: t.astype(object), lambda: np.full_like(t, t, dtype=complex),
+    ):  # fmt: skip
+        with pytest.raises(TypeError):
+            call()
+    for call in (lambda: t * 1j, lambda: np.where([True], t, 1j), lambda: t.astype(complex)):
+        with pytest.raises(TypeError, match="a result of dtype complex128 has no derivative here"):
+            call()
+    with pytest.raises(TypeError, match="backward: expected a grad of real numbers, got dtype complex128"):
+        (t * 2).backward(np.array([1j]))
+    y = fastnn.autograd.make(np.ones(1), (t,), lambda dy: (dy * 1j,))
+    with pytest.raises(TypeError, match="expected a real gradient, got dtype complex128"):
+        y.backward()
+    assert t.grad is None
+
+
+def test_integers_carry_no_gradient():
+    t = tensor([1.5, -2.5], requires_grad=True)
+    for dtype in (int, np.uint8, bool):
+        cast = t.astype(dtype)
+        assert isinstance(cast, np.ndarray)
+        np.testing.assert_array_equal(cast, t.numpy().astype(dtype))
+    (t.astype(int) * 3 + t).sum().backward()
+    np.testing.assert_array_equal(t.grad, [1, 1])
+    assert isinstance(np.full_like(t, t[0], dtype=int), np.ndarray)
+
+
+def test_a_gradient_of_another_shape_is_impossible():
+    t = tensor(np.ones((3, 1)), requires_grad=True)
+    for wrong in (np.ones((3, 2)), np.ones(3), np.ones(()), 1.0):
+        y = fastnn.autograd.make(np.ones((3, 1)), (None, t), lambda dy, wrong=wrong: (None, wrong))
+        with pytest.raises(ValueError, match=r"expected a gradient of shape \(3, 1\) for argument 2, got \("):
+            (y * 2).backward(np.ones((3, 1)))
+    assert t.grad is None
+    u = tensor(np.ones(2), requires_grad=True)
+    (u * 2).sum().backward()
+    with pytest.raises(ValueError, match=r"Tensor\.data: expected shape \(2,\), its grad's, got \(3,\)"):
+        u.data = np.ones(3)
+    y = (u * 2).sum() + t.sum()
+    u.grad = None
+    u.data = np.ones(3)
+    with pytest.raises(ValueError, match=r"expected a gradient of shape \(3,\) for argument 1, got \(2,\)"):
+        y.backward()
+    assert t.grad is None
+    assert u.grad is None
+
+
+def test_lists_of_tensors_keep_their_gradients_or_are_refused():
+    t = tensor([1.0, 2.0], requires_grad=True)
+    for call in (lambda: t * [t[0], 3.0], lambda: tensor([1.0, 2.0]) + [t[0], t[1]], lambda: np.concatenate([t, [t[0], t[1]]]),
+                 lambda: np.where([True, False], [t[0], t[1]], t)):  # fmt: skip
+        with pytest.raises(TypeError, match="got a list of Tensors, which would lose its gradient; use np.stack"):
+            call()
+    np.stack([t[0], t[1] * 2]).sum().backward()
+    np.testing.assert_array_equal(t.grad, [1, 2])
+    np.testing.assert_array_equal((t * [3.0, 4.0]).numpy(), [3, 8])
+
+
+def test_no_option_is_dropped():
+    t, out = tensor([1.0, 2.0], requires_grad=True), np.zeros(2)
+    for call in (
+        lambda: np.sum(t, initial=3), lambda: np.max(t, where=[True, False], initial=0), lambda: np.var(t, dtype=np.float64),
+        lambda: np.std(t, mean=[1.5]), lambda: np.clip(t, 0, 1, out), lambda: np.clip(t, 0, 1, out=out),
+        lambda: np.clip(t, 0, 1, where=[True, False]), lambda: np.concatenate([t, t], dtype=np.float32),
+        lambda: np.concatenate([t], 0, out), lambda: np.stack([t], 0, out), lambda: np.sum(t, 0, np.float32),
+        lambda: np.add(t, 1, out=out), lambda: np.add(t, 1, where=[True, False]), lambda: np.add(t, 1, dtype=np.float32),
+        lambda: np.broadcast_to(t, (2, 2), subok=True), lambda: np.multiply.outer(t, t),
+    ):  # fmt: skip
+        with pytest.raises(TypeError):
+            call()
+    assert not out.any()
+    y = t * 2
+    with pytest.raises(TypeError, match=r"np\.add: a recorded call writes no out="):
+        np.add(y, 1, out=y)
+    with pytest.raises(TypeError, match=r"np\.any: out would lose its gradient"):
+        np.any(t, axis=0, out=tensor(0.0, requires_grad=True))
+
+
+def test_comparisons_write_where_they_are_told():
+    t, out = tensor([1.0, -1.0], requires_grad=True), np.zeros(2, bool)
+    assert np.greater(t, 0, out=out) is out
+    np.testing.assert_array_equal(out, [True, False])
+    np.testing.assert_array_equal(np.greater(t, -5, out=out, where=[False, True]), [True, True])
+    with pytest.raises(TypeError, match=r"np\.greater: a recorded call writes no out="):
+        np.greater(out, 0, out=t)
+
+
+def test_in_place_operators_keep_the_kind():
+    y = tensor([1.0, 2.0], requires_grad=True) * 1
+    with pytest.raises(TypeError, match="complex128"):
+        y += 1j
+    counts = tensor(np.ones(2, int))
+    with pytest.raises(TypeError, match=r"np\.add: expected a result of dtype int64 in place, got float64"):
+        counts += y
+    np.testing.assert_array_equal(counts.numpy(), [1, 1])
+    y **= 2
+    np.testing.assert_array_equal(y.numpy(), [1, 4])
