@@ -100,11 +100,12 @@ cdef int refuse_nested(str name, object values) except -1:
     return 0
 
 
-def make(data, parents, backward):
+def make(data, parents, backward, function=None):
     """Record a call: its result or its tuple of results, what it was computed from, and the function from the results'
     gradients to those of the parents.
 
-    A result of integers or bools carries no gradient: it comes back as an array.
+    A result of integers or bools carries no gradient: it comes back as an array.  NumPy's function, if given, is named
+    where a result is refused; else the one that `backward` was written in is.
     """
     cdef Node node = Node.__new__(Node)
     node.parents = tuple([parent if wants_gradient(parent) else None for parent in parents])
@@ -114,17 +115,17 @@ def make(data, parents, backward):
         node.origin = mode.watcher.origin
     if type(data) is not tuple:
         node.count = 1
-        return result_of(node, 0, data)
+        return result_of(node, 0, data, function)
     node.count = len(<tuple>data)
-    return tuple([result_of(node, i, each) for i, each in enumerate(<tuple>data)])
+    return tuple([result_of(node, i, each, function) for i, each in enumerate(<tuple>data)])
 
 
-cdef object result_of(Node node, Py_ssize_t place, object data):
+cdef object result_of(Node node, Py_ssize_t place, object data, object function):
     cdef TensorBase result
     if not cnp.PyArray_CheckExact(data):
         data = np.asarray(data)
     if not cnp.PyTypeNum_ISFLOAT(cnp.PyArray_TYPE(<cnp.ndarray>data)):
-        return untracked(node, data)
+        return untracked(node, data, function)
     result = TensorBase.__new__(tensor_class)
     result._data = data
     result._requires_grad = True
@@ -133,12 +134,12 @@ cdef object result_of(Node node, Py_ssize_t place, object data):
     return result
 
 
-cdef object untracked(Node node, cnp.ndarray data):
+cdef object untracked(Node node, cnp.ndarray data, object function):
     """A result that no gradient goes through; one that should have a gradient, but cannot have it here, is refused."""
     if data.dtype.kind in "cO":
+        name = name_of(node) if function is None else f"np.{function.__name__}"
         raise TypeError(
-            f"{name_of(node)}: a result of dtype {data.dtype} has no derivative here; use .numpy() or no_grad() to compute"
-            " without one"
+            f"{name}: a result of dtype {data.dtype} has no derivative here; use .numpy() or no_grad() to compute without one"
         )
     return data
 

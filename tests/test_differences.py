@@ -175,6 +175,45 @@ def test_schedules_of_groups_sequences_and_edges():
         schedule("LambdaLR", lambda epoch: float("nan"))
 
 
+def test_names_move_and_arrays_stay():
+    x = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 1
+    before = y
+    y += 3
+    np.testing.assert_array_equal(before.numpy(), [1, 2])
+    assert y is not before
+    with pytest.raises(RuntimeError, match="cannot be changed in place"):
+        x += 1
+    z = (x * x).sum()
+    x.data[...] = [5, 6]
+    z.backward()
+    np.testing.assert_array_equal(x.grad, [10, 12])
+
+
+def test_functions_of_the_user_get_arrays_and_exact_shapes():
+    class Wide(fastnn.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            assert type(x) is np.ndarray
+            return x * np.ones(3)
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy
+
+    x = fastnn.tensor(np.ones((1,)), requires_grad=True)
+    with pytest.raises(ValueError, match=r"Wide\.backward: expected gradient 1 of shape \(1,\)"):
+        Wide.apply(x).sum().backward()
+
+
+def test_async_functions_are_refused():
+    async def f():
+        pass
+
+    with pytest.raises(TypeError, match="no_grad: f is async"):
+        fastnn.no_grad()(f)
+
+
 def test_schedules_keep_their_own_state():
     scheduler = optim.lr_scheduler.StepLR(optim.SGD([nn.Parameter([1.0])]), 3)
     assert "_step_count" not in scheduler.state_dict()
@@ -357,4 +396,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 51
+    assert len(rows) == 55

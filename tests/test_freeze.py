@@ -291,3 +291,95 @@ def test_as_many_dimensions_as_numpy_has():
         x = np.full((1,) * dimensions, 0.5, np.float32)
         for _ in range(2):
             np.testing.assert_allclose(frozen(x), np.tanh(x), rtol=1e-6)
+
+
+class Adds(nn.Module):
+    """A model that changes what it is given."""
+
+    def forward(self, input):
+        input += 1
+        return input * 2
+
+
+@pytest.mark.parametrize("inner", [Adds(), nn.Sequential(nn.Identity(), Adds())], ids=["whole", "part"])
+def test_a_model_that_changes_its_input_runs_once_a_call(inner):
+    frozen, x = fastnn.freeze(inner), np.zeros((3, 2), np.float32)
+    for times in (1, 2, 3):
+        np.testing.assert_array_equal(frozen(x), np.full((3, 2), 2 * times))
+        np.testing.assert_array_equal(x, np.full((3, 2), times))
+
+
+def test_a_model_that_fails_has_not_touched_the_input():
+    class Fails(nn.Module):
+        def forward(self, input):
+            input += 1
+            raise RuntimeError("no")
+
+    x = np.zeros((3, 2))
+    with pytest.raises(RuntimeError, match="no"):
+        fastnn.freeze(Fails())(x)
+    assert not x.any()
+
+
+class Splits(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+
+    def forward(self, input):
+        gate, value, rest = np.split(self.layer(input), 3, axis=1)
+        first, _ = np.array_split(rest, 2, axis=1)
+        return fastnn.sigmoid(gate) * value + first
+
+
+def test_calls_with_several_results_are_planned():
+    model = trained(Splits())
+    frozen = fastnn.freeze(model)
+    for n in (3, 1, 8):
+        x = batch(n, 6)
+        np.testing.assert_allclose(frozen(x), own(model, x), atol=1e-6)
+    assert frozen.unplanned == ()
+
+
+def test_parts_of_a_batch_may_differ_in_length():
+    class Halves(nn.Module):
+        def forward(self, input):
+            a, b = np.array_split(input, 2)
+            return np.concatenate([b, a]) * 2
+
+    frozen = fastnn.freeze(Halves())
+    for n in (3, 4, 9):
+        x = batch(n, 2)
+        np.testing.assert_array_equal(frozen(x), own(Halves(), x))
+    assert frozen.unplanned == ()
+
+
+def test_as_many_results_as_samples_are_no_plan():
+    class Each(nn.Module):
+        def forward(self, input):
+            return sum(np.split(input, len(input))) * 1.0
+
+    frozen = fastnn.freeze(Each())
+    for n in (3, 4):
+        x = batch(n, 2)
+        np.testing.assert_allclose(frozen(x), own(Each(), x), rtol=1e-6)
+    assert frozen.unplanned == ("Each",)
+
+
+def test_a_part_with_several_results_is_called_as_it_is():
+    class Looks(nn.Module):
+        def forward(self, input):
+            return (input * 2, input + 1) if input.sum() < 1e9 else None
+
+    class Whole(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part = Looks()
+
+        def forward(self, input):
+            a, b = self.part(input)
+            return a * b
+
+    frozen, x = fastnn.freeze(Whole()), batch(4, 3)
+    np.testing.assert_array_equal(frozen(x), own(Whole(), x))
+    assert frozen.unplanned == ("part (Looks)",)

@@ -94,7 +94,7 @@ def _broadcast_to(array: Any, shape: Any) -> Any:
 def _full_like(a: Any, fill_value: Any, *args: Any, **options: Any) -> Any:
     value = value_of(fill_value)
     y = np.full_like(value_of(a), value, *args, **options)  # of `a` it takes the shape alone
-    return make(y, (None, fill_value), lambda dy: (None, unbroadcast(dy, np.shape(value))))
+    return make(y, (None, fill_value), lambda dy: (None, unbroadcast(dy, np.shape(value))), np.full_like)
 
 
 @recorded(np.where, x=1, y=2)
@@ -109,7 +109,7 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
             unbroadcast(np.where(mask, zero, dy), np.shape(b)),
         )
 
-    return make(np.where(mask, a, b), (None, x, y), backward)
+    return make(np.where(mask, a, b), (None, x, y), backward, np.where)
 
 
 @recorded(np.clip, a=0)
@@ -125,7 +125,7 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
         within = within if a_max is None else within & (x <= a_max)
         return (unbroadcast(np.where(within, dy, dy.dtype.type(0)), x.shape),)
 
-    return make(np.clip(x, a_min, a_max), (a,), backward)
+    return make(np.clip(x, a_min, a_max), (a,), backward, np.clip)
 
 
 # -- several arrays into one, one into several ------------------------------------------------------------------------
@@ -138,14 +138,14 @@ def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     arrays = tuple(arrays)
     values = [np.asarray(value_of(each)) for each in arrays]
     edges = np.cumsum([value.shape[axis] for value in values])[:-1]
-    return make(np.concatenate(values, axis), arrays, lambda dy: np.split(dy, edges, axis))
+    return make(np.concatenate(values, axis), arrays, lambda dy: np.split(dy, edges, axis), np.concatenate)
 
 
 @recorded(np.stack, arrays=0)
 def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     arrays = tuple(arrays)
     values = [value_of(each) for each in arrays]
-    return make(np.stack(values, axis), arrays, lambda dy: list(np.moveaxis(dy, axis, 0)))
+    return make(np.stack(values, axis), arrays, lambda dy: list(np.moveaxis(dy, axis, 0)), np.stack)
 
 
 def _splitting(function: Callable[..., Any]) -> None:

@@ -27,7 +27,8 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     ----------
     data : ndarray
         The array itself, not a copy: changed between forward and backward, it changes the gradient.  So does any array
-        that a recorded call was given, but for indices, classes and masks, of which it keeps a copy.
+        that a recorded call was given, but for indices, classes and masks, of which it keeps a copy.  `y += z` on a
+        computed Tensor changes no array: the name y gets a new Tensor.
     grad : ndarray or None
         Sum of the gradients of the `backward` calls so far; may be assigned.
     requires_grad : bool
@@ -237,11 +238,6 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
             )
         values = _core.arrays_of(inputs, ufunc)
         y = ufunc(*values)
-        if y.dtype.kind != "f":
-            raise TypeError(
-                f"np.{ufunc.__name__}: a result of dtype {y.dtype} has no derivative here; use .numpy() or no_grad() to "
-                "compute without one"
-            )
         rules = UFUNCS[ufunc]
 
         def backward(dy: Array) -> Gradients:
@@ -250,11 +246,12 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
                 for rule, value, each in zip(rules, values, inputs, strict=True)
             ]
 
-        return make(y, inputs, backward)
+        return make(y, inputs, backward, ufunc)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in UNDIFFERENTIATED or not tracks(*_core.flat(args), *_core.flat(tuple(kwargs.values()))):
-            _dispatch.refuse_tracked(f"np.{function.__name__}", "out", kwargs.get("out"))
+            if "out" in kwargs:
+                _dispatch.refuse_tracked(f"np.{function.__name__}", "out", kwargs["out"])
             if mode.tracer is not None:
                 return mode.tracer(function, args, kwargs)
             return function(*_unwrapped(args), **{name: _unwrapped(value) for name, value in kwargs.items()})
