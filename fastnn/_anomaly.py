@@ -193,7 +193,7 @@ def _swap(block: Any) -> Any:
     return None
 
 
-def detect_anomaly() -> Any:
+def detect_anomaly() -> Scope[Any]:
     """Stop at the first NaN or infinity that a function of this thread gives, forward or backward.
 
     Everything that the package computes inside the `with` block is looked at: functions of arrays and of Tensors, NumPy

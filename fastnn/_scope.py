@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 V = TypeVar("V")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Scope(Generic[V]):
@@ -40,7 +41,7 @@ class Scope(Generic[V]):
         """The same for one call, which other threads and calls inside it do not share."""
         return type(self)(self._name, self._swap, self._value)
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         """Decorate a function."""
         import inspect  # takes its time, and only decorators need it
 
@@ -57,14 +58,14 @@ class Scope(Generic[V]):
             def resumed(*args: Any, **kwargs: Any) -> Any:
                 return (yield from self._running(function(*args, **kwargs)))
 
-            return resumed
+            return cast(F, resumed)
 
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
             with self._again():
                 return function(*args, **kwargs)
 
-        return inside
+        return cast(F, inside)
 
     def _running(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         """Pass on what goes into a generator and what comes out, and hold the value while it runs."""

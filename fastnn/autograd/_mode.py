@@ -26,7 +26,7 @@ def _swap_tracer(value: Any) -> Any:
     return before
 
 
-def no_grad() -> Any:
+def no_grad() -> Scope[bool]:
     """Record nothing inside a `with` block, or in a function so decorated; arrays come back in place of Tensors.
 
     A decorated generator function records nothing while its own body runs; what its caller does between two items is
@@ -43,12 +43,12 @@ def no_grad() -> Any:
     return Scope("no_grad", _swap_enabled, False)
 
 
-def enable_grad() -> Any:
+def enable_grad() -> Scope[bool]:
     """Record again inside a `with` block under `no_grad`, or in a function so decorated."""
     return Scope("enable_grad", _swap_enabled, True)
 
 
-def tracing(tracer: Callable[[Callable[..., Any], Any, Any], Any] | None) -> Any:
+def tracing(tracer: Callable[[Callable[..., Any], Any, Any], Any] | None) -> Scope[Any]:
     """Hand this thread's calls on Tensors that nothing records to `tracer`, as (function, args, kwargs)."""
     return Scope("tracing", _swap_tracer, tracer)
 
