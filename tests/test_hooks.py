@@ -98,7 +98,9 @@ def test_hooks_keep_the_shape():
     for register in ("register_full_backward_hook", "register_full_backward_pre_hook"):
         x, layer = fastnn.tensor(np.ones((2, 3)), requires_grad=True), nn.Identity()
         getattr(layer, register)(lambda m, grads, *_: (grads[0].sum(),))
-        with pytest.raises(ValueError, match=r"Identity: expected a backward hook to return gradient 1 of shape \(2, 3\)"):
+        with pytest.raises(
+            ValueError, match=r"Identity: expected a backward hook to return gradient 1 of shape \(2, 3\)"
+        ):
             layer(x).sum().backward()
         assert x.grad is None
 

@@ -188,9 +188,9 @@ def test_an_element_named_often_gets_the_sum_in_order(dtype):
         y = t[index]
         dy = rng.normal(size=y.shape).astype(dtype)
         y.backward(dy)
-        expected = np.zeros(shape, dtype)
+        expected = np.zeros(shape, np.float32 if dtype == np.float16 else dtype)
         np.add.at(expected, index, dy)
-        np.testing.assert_array_equal(t.grad, expected)
+        np.testing.assert_array_equal(t.grad, expected.astype(dtype))
         assert t.grad.dtype == dtype
 
 
@@ -228,6 +228,20 @@ def test_many_float16_values():
         assert t.grad.dtype == y.dtype == np.float16
         np.testing.assert_allclose(float(y), function(wide), rtol=1e-3)
         np.testing.assert_allclose(t.grad, expected, rtol=2e-3, atol=6e-8)
+
+
+def test_sums_of_float16():
+    """A running sum in float16 would stay at 2048."""
+    x = np.ones((5000, 3), np.float16)
+    np.testing.assert_array_equal(np.sum(tensor(x, requires_grad=True), axis=0).numpy(), [5000] * 3)
+    for f in (lambda t: x + t, lambda t: np.where(x > 0, t, 0), lambda t: np.broadcast_to(t, x.shape),
+              lambda t: (t * x[:, None]) @ np.eye(3, dtype=np.float16), lambda t: t[None][np.zeros(5000, int)],
+              lambda t: t[None][np.zeros(5000, int), :], lambda t: t @ np.broadcast_to(np.eye(3, dtype=np.float16), (5000, 3, 3))):  # fmt: skip
+        t = tensor(np.ones(3, np.float16), requires_grad=True)
+        y = f(t)
+        y.backward(np.ones(y.shape))
+        np.testing.assert_array_equal(t.grad, [5000] * 3)
+        assert t.grad.dtype == np.float16
 
 
 CONSTANTS = [([5.0, 5.0, 5.0], 0), ([5.0, 5.0], 1), ([1.0], 0), ([1.0], 1), ([1.0, 1.0], 2), ([np.nan, 1.0], 0)]

@@ -35,11 +35,14 @@ def _own(part: Any) -> Any:
 
 
 def index_gradient(dy: Array, index: tuple[Any, ...], repeats: bool, shape: tuple[int, ...], dtype: Any) -> Array:
-    """dy at the places it came from, 0 elsewhere; an element named twice gets the sum, in the order of the index."""
-    dx = np.zeros(shape, dtype)
+    """dy at the places it came from, 0 elsewhere; an element named twice gets the sum, in the order of the index.
+
+    Sums of float16 are float32, since a float16 that has reached 2048 cannot grow by ones.
+    """
+    dx = np.zeros(shape, np.result_type(dtype, np.float32) if repeats else dtype)
     if not repeats:
         dx[index] = dy
-    elif dtype in (np.float32, np.float64) and dtype.isnative:
+    elif dx.dtype in (np.float32, np.float64):
         _scatter(dx, index, dy)
     else:
         np.add.at(dx, index, dy)
@@ -54,5 +57,5 @@ def _scatter(dx: Array, index: tuple[Any, ...], dy: Array) -> None:
         rows, width = np.arange(dx.size).reshape(dx.shape)[index], 1
     if dy.size:
         kernel = _core.scatter_add["float" if dx.dtype == np.float32 else "double"]
-        parts = np.ascontiguousarray(dy).reshape(rows.size, width)
+        parts = np.ascontiguousarray(dy, dx.dtype).reshape(rows.size, width)
         kernel(dx.reshape(-1, width), np.ascontiguousarray(rows.reshape(-1), np.int64), parts)

@@ -1,6 +1,7 @@
 """The tape's derivatives of NumPy's sums, means, extremes and statistics.
 
-Counts and divisors are kept in at least float32: float16 ends at 65504, fewer than the elements of many arrays.
+Sums, counts and divisors are kept in at least float32: float16 ends at 65504, fewer than the elements of many arrays,
+and cannot count beyond 2048.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ def _spread(dy: Array, axis: Any, shape: tuple[int, ...]) -> Array:
 @recorded(np.sum, a=0)
 def _sum(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     x = a.data
-    return make(np.sum(x, axis=axis, keepdims=keepdims), (a,), lambda dy: (_spread(dy, axis, x.shape),))
+    if x.dtype == np.float16:
+        y = np.sum(x, axis=axis, dtype=np.float32, keepdims=keepdims).astype(x.dtype)
+    else:
+        y = np.sum(x, axis=axis, keepdims=keepdims)
+    return make(y, (a,), lambda dy: (_spread(dy, axis, x.shape),))
 
 
 @recorded(np.mean, a=0)

@@ -64,6 +64,12 @@ def recorded(function: Callable[..., Any], **differentiable: int) -> Callable[[C
     return register
 
 
+def summed(gradient: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
+    """Sum over dimensions, of float16 in float32: a float16 that has reached 2048 cannot grow by ones."""
+    dtype = np.float32 if gradient.dtype == np.float16 else None
+    return np.asarray(gradient.sum(axis=axes, dtype=dtype, keepdims=keepdims))
+
+
 def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Array:
     """Sum over the dimensions along which an argument of this shape was repeated."""
     gradient = np.asarray(gradient)
@@ -71,4 +77,4 @@ def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Array:
         return gradient
     extra = gradient.ndim - len(shape)
     repeated = tuple(i + extra for i, size in enumerate(shape) if size == 1 and gradient.shape[i + extra] != 1)
-    return gradient.sum(axis=(*range(extra), *repeated), keepdims=True).reshape(shape)
+    return summed(gradient, (*range(extra), *repeated), keepdims=True).reshape(shape)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._check import Array
-from ._registry import UFUNCS, UNDIFFERENTIATED
+from ._registry import UFUNCS, UNDIFFERENTIATED, summed
 
 
 def _shared(dy: Array, y: Array, chosen: Array, other: Array) -> Array:
@@ -31,7 +31,7 @@ def _matmul_left(dy: Array, y: Array, a: Array, b: Array) -> Array:
         return np.multiply.outer(dy, b) if a.ndim > 1 else dy * b
     if a.ndim == 1:
         rows = np.expand_dims(dy, -2) @ b.swapaxes(-1, -2)
-        return rows.sum(tuple(range(rows.ndim - 1)))
+        return summed(rows, tuple(range(rows.ndim - 1)))
     return dy @ b.swapaxes(-1, -2)
 
 
@@ -42,7 +42,7 @@ def _matmul_right(dy: Array, y: Array, a: Array, b: Array) -> Array:
         )
     if b.ndim == 1:
         columns = (a.swapaxes(-1, -2) @ np.expand_dims(dy, -1))[..., 0]
-        return columns.sum(tuple(range(columns.ndim - 1)))
+        return summed(columns, tuple(range(columns.ndim - 1)))
     return a.swapaxes(-1, -2) @ dy
 
 
