@@ -170,7 +170,7 @@ INDICES = [
     1, -1, None, True, slice(None, None, -1), (Ellipsis, None, 1), (slice(None), 0), (slice(0, 0),), np.int64(1), np.array(1),
     [True, False], np.array([True, False]), (slice(None), np.array([True, False, True])), np.arange(24).reshape(SHAPE) % 3 > 0,
     [0, 0, 1], [-1, 1, 1], [], np.array([], int), np.array([1, 1], np.uint8), np.array([[0, 1], [1, 1]]), (np.array([1, -1]),),
-    (0, [1, 1, 2]), ([0, 1, 1], slice(None), [3, 3, 0]), (slice(None), [1, 1], None), (np.array(0), [0, 0]),
+    (0, [1, 1, 2]), ([1, 1, -1], [[0], [-1]], -2), (1, np.array([2, 2, 0], np.uint64), 3), ([0, 1, 1], slice(None), [3, 3, 0]), (slice(None), [1, 1], None), (np.array(0), [0, 0]),
     (slice(None), np.array([True, False, True]), [0, 0]),
 ]  # fmt: skip
 

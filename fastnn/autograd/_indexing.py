@@ -51,11 +51,19 @@ def index_gradient(dy: Array, index: tuple[Any, ...], repeats: bool, shape: tupl
 
 def _scatter(dx: Array, index: tuple[Any, ...], dy: Array) -> None:
     """dx[index] += dy, one element, or one row where a single array indexes rows, after the other."""
+    if not dy.size:
+        return
+    width = 1
     if len(index) == 1:
-        rows, width = np.where(index[0] < 0, index[0] + len(dx), index[0]), dx[:1].size
+        rows, width = np.where(index[0] < 0, index[0] + len(dx), index[0]), dx[0].size
+    elif len(index) == dx.ndim and all(_is_integer(part) for part in index):
+        rows = np.ravel_multi_index(index, dx.shape, mode="wrap")
     else:
-        rows, width = np.arange(dx.size).reshape(dx.shape)[index], 1
-    if dy.size:
-        kernel = _core.scatter_add["float" if dx.dtype == np.float32 else "double"]
-        parts = np.ascontiguousarray(dy, dx.dtype).reshape(rows.size, width)
-        kernel(dx.reshape(-1, width), np.ascontiguousarray(rows.reshape(-1), np.int64), parts)
+        rows = np.arange(dx.size).reshape(dx.shape)[index]
+    kernel = _core.scatter_add["float" if dx.dtype == np.float32 else "double"]
+    parts = np.ascontiguousarray(dy, dx.dtype).reshape(rows.size, width)
+    kernel(dx.reshape(-1, width), np.ascontiguousarray(rows.reshape(-1), np.int64), parts)
+
+
+def _is_integer(part: Any) -> bool:
+    return type(part) is int or (isinstance(part, np.ndarray) and part.dtype.kind in "iu")
