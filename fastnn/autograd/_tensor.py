@@ -61,10 +61,6 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         array = np.asarray(value)
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor.data: expected a float array, got dtype {array.dtype}")
-        if self._grad is not None and array.shape != self._grad.shape:
-            raise ValueError(
-                f"Tensor.data: expected shape {self._grad.shape}, its grad's, got {array.shape}; set grad to None first"
-            )
         self._data = array
 
     @property
