@@ -12,10 +12,9 @@ cdef class TensorBase:
 @cython.final
 cdef class Node:
     """One recorded call: the Tensors it read (None where no gradient goes), and the function from the gradients of its
-    `count` results to theirs.
+    `count` results (None for a result that nothing was computed from) to theirs.
 
-    Nodes are numbered as they come, so parents always have smaller numbers.  The function is called with one gradient
-    for each result, None for a result that nothing was computed from.
+    Nodes are numbered as they come, so parents always have smaller numbers.
     """
     cdef readonly tuple parents
     cdef readonly object backward, number
@@ -35,13 +34,14 @@ cdef int watchers = 0  # in all threads: while there is none, nobody asks for th
 cdef object numbers = itertools.count()
 cdef object tensor_class = None  # what `make` makes
 cdef dict recorded_versions = {}
+cdef object unusual = None  # the module of what needs no speed: conversions and refusals
 cdef frozenset NO_TENSORS = frozenset({np.ndarray, float, int, bool, str, type(None)})  # neither are nor hold one
 
 
-def set_tape(tensor, versions):
-    """Name the class of Tensors, and the recorded version (a Recorded) of each function."""
-    global tensor_class, recorded_versions
-    tensor_class, recorded_versions = tensor, versions
+def set_tape(tensor, versions, module):
+    """Name the class of Tensors, the recorded version (a Recorded) of each function, and the module of unusual cases."""
+    global tensor_class, recorded_versions, unusual
+    tensor_class, recorded_versions, unusual = tensor, versions, module
 
 
 cdef inline bint wants_gradient(object value) noexcept:
@@ -80,32 +80,17 @@ def tracks(*values):
 
 
 def arrays_of(tuple values, call):
-    """The arrays of a ufunc's arguments; a list of Tensors that track gradients is refused, since it would lose them."""
-    return tuple([array_of(value, call) for value in values])
-
-
-cdef object array_of(object value, object call):
-    if isinstance(value, TensorBase):
-        return (<TensorBase>value)._data
-    if isinstance(value, (list, tuple)):
-        refuse_nested(f"np.{call.__name__}", value)
-        return np.asarray(value)
-    return value
-
-
-cdef int refuse_nested(str name, object values) except -1:
-    """Refuse a list that holds Tensors with gradients where one array is expected."""
-    if tracks(*flat(values)):
-        raise TypeError(f"{name}: expected an array, got a list of Tensors, which would lose its gradient; use np.stack")
-    return 0
+    """The arrays of a ufunc's arguments: of Tensors, and of lists, which may not hold Tensors with gradients."""
+    return tuple([
+        (<TensorBase>value)._data if isinstance(value, TensorBase)
+        else unusual.array_of_list(f"np.{call.__name__}", value) if isinstance(value, (list, tuple)) else value
+        for value in values
+    ])
 
 
 def make(data, parents, backward, function=None):
-    """Record a call: its result or its tuple of results, what it was computed from, and the function from the results'
-    gradients to those of the parents.
-
-    A result of integers or bools carries no gradient: it comes back as an array.  NumPy's function, if given, is named
-    where a result is refused; else the one that `backward` was written in is.
+    """Record a call: its result or tuple of results, what it was computed from, and the function from their gradients to
+    the parents'.  A result of integers comes back as an array; `function` is named where a result is refused.
     """
     cdef Node node = Node.__new__(Node)
     node.parents = tuple([parent if wants_gradient(parent) else None for parent in parents])
@@ -125,28 +110,13 @@ cdef object result_of(Node node, Py_ssize_t place, object data, object function)
     if not cnp.PyArray_CheckExact(data):
         data = np.asarray(data)
     if not cnp.PyTypeNum_ISFLOAT(cnp.PyArray_TYPE(<cnp.ndarray>data)):
-        return untracked(node, data, function)
+        return unusual.untracked(node, data, function)
     result = TensorBase.__new__(tensor_class)
     result._data = data
     result._requires_grad = True
     result._node = node
     result._place = place
     return result
-
-
-cdef object untracked(Node node, cnp.ndarray data, object function):
-    """A result that no gradient goes through; one that should have a gradient, but cannot have it here, is refused."""
-    if data.dtype.kind in "cO":
-        name = name_of(node) if function is None else f"np.{function.__name__}"
-        raise TypeError(
-            f"{name}: a result of dtype {data.dtype} has no derivative here; use .numpy() or no_grad() to compute without one"
-        )
-    return data
-
-
-cdef str name_of(Node node):
-    """The recorded function that the node's backward was written in."""
-    return getattr(node.backward, "__qualname__", "a recorded call").split(".<locals>")[0].lstrip("_")
 
 
 # -- calls ------------------------------------------------------------------------------------------------------------
@@ -195,7 +165,7 @@ def recorded_call(str name, rule, tuple args, dict kwargs):
         if type(value) in NO_TENSORS:
             arguments.append(value)
         elif i in rule.positions:
-            arguments.append(differentiable_argument(name, rule, value))
+            arguments.append(unusual.checked_list(name, rule, value) if isinstance(value, (list, tuple)) else value)
         elif tracks(*flat((value,))):
             raise TypeError(f"{name}: no derivative with respect to argument {i + 1}; use .numpy() or no_grad()")
         else:
@@ -210,17 +180,8 @@ def recorded_call(str name, rule, tuple args, dict kwargs):
             raise TypeError(f"{name} with {key}= has no derivative here; use .numpy() or no_grad() to compute without one")
         if key not in rule.differentiable and tracks(*flat((value,))):
             raise TypeError(f"{name}: no derivative with respect to {key}; use .numpy() or no_grad()")
-        options[key] = differentiable_argument(name, rule, value) if key in rule.differentiable else value_of(value)
+        options[key] = unusual.checked_list(name, rule, value) if key in rule.differentiable else value_of(value)
     return rule.version(*arguments, **options)
-
-
-cdef object differentiable_argument(str name, object rule, object value):
-    """The argument; lists of Tensors inside it are refused, but for the one list that some functions take."""
-    if isinstance(value, (list, tuple)):
-        for each in value if rule.takes_list else (value,):
-            if isinstance(each, (list, tuple)):
-                refuse_nested(name, each)
-    return value
 
 
 def flat(values):
@@ -238,8 +199,7 @@ def flat(values):
 
 def run_backward(TensorBase root, grad):
     """Walk the graph from the last call to the first; every node runs once, with the whole gradients of its results."""
-    cdef dict pending = {}  # for each node, a list: the gradients of its results so far
-    cdef dict leaves = {}
+    cdef dict pending = {}, leaves = {}  # of nodes: a list, each result's gradient so far; of leaves: the gradient
     cdef list dys
     cdef Py_ssize_t i
     cdef Node node
@@ -252,26 +212,23 @@ def run_backward(TensorBase root, grad):
         if node.origin is not None and mode.watcher is not None:
             mode.watcher.back(node.origin, dys, gradients)
         if len(gradients) != len(node.parents):
-            raise ValueError(
-                f"backward of {name_of(node)}: expected {len(node.parents)} gradients, got {len(gradients)}"
-            )
-        i = 0
-        for parent, d in zip(node.parents, gradients):
+            unusual.refuse_number(node, gradients)
+        for i, (parent, d) in enumerate(zip(node.parents, gradients)):
             if parent is not None and d is not None:
-                add_gradient(parent, fitting(node, i, parent, d), pending, leaves)
-            i += 1
+                if not fits(parent, d):
+                    d = unusual.fitted(node, i, parent, d)
+                add_gradient(parent, d, pending, leaves)
     give(leaves, grad)
 
 
 cdef int add_gradient(TensorBase tensor, object d, dict pending, dict leaves) except -1:
     """Add to what came back to a leaf, or to one of a node's results."""
     cdef Node node = tensor._node
-    cdef list dys
     if node is None:
         before = leaves.get(tensor)
         leaves[tensor] = d if before is None else np.asarray(before + d)
         return 0
-    dys = pending.get(node)
+    cdef list dys = pending.get(node)
     if dys is None:
         dys = pending[node] = [None] * node.count
     before = dys[tensor._place]
@@ -279,24 +236,11 @@ cdef int add_gradient(TensorBase tensor, object d, dict pending, dict leaves) ex
     return 0
 
 
-cdef inline bint same_shape(cnp.ndarray a, cnp.ndarray b) noexcept:
-    return cnp.PyArray_NDIM(a) == cnp.PyArray_NDIM(b) and cnp.PyArray_CompareLists(
-        cnp.PyArray_DIMS(a), cnp.PyArray_DIMS(b), cnp.PyArray_NDIM(a))
-
-
-cdef object fitting(Node node, Py_ssize_t i, TensorBase parent, object d):
-    """The gradient as an array of its Tensor's dtype; one of another shape is refused, it would be broadcast."""
-    if not cnp.PyArray_CheckExact(d) or d.dtype is not parent._data.dtype:
-        d = np.asarray(d)
-        if d.dtype.kind not in "fiub":
-            raise TypeError(f"backward of {name_of(node)}: expected a real gradient, got dtype {d.dtype}")
-        d = d.astype(parent._data.dtype, copy=False)
-    if not same_shape(d, parent._data):
-        raise ValueError(
-            f"backward of {name_of(node)}: expected a gradient of shape {parent._data.shape} for argument {i + 1}, "
-            f"got {d.shape}"
-        )
-    return d
+cdef inline bint fits(TensorBase tensor, object d):
+    """Whether this is an array of the Tensor's shape and dtype: another shape would be broadcast into its grad."""
+    cdef cnp.ndarray x = tensor._data
+    return (cnp.PyArray_CheckExact(d) and d.dtype is x.dtype and cnp.PyArray_NDIM(d) == cnp.PyArray_NDIM(x)
+            and cnp.PyArray_CompareLists(cnp.PyArray_DIMS(d), cnp.PyArray_DIMS(x), cnp.PyArray_NDIM(x)))
 
 
 cdef int give(dict leaves, object grad) except -1:
@@ -305,10 +249,8 @@ cdef int give(dict leaves, object grad) except -1:
     cdef dict uses = {}
     for leaf, d in leaves.items():
         uses[id(d)] = uses.get(id(d), 0) + 1
-        if leaf._grad is not None and not same_shape(leaf._grad, d):
-            raise ValueError(
-                f"backward: expected a grad of shape {d.shape} to add to, got one of shape {leaf._grad.shape}"
-            )
+        if leaf._grad is not None and leaf._grad.shape != d.shape:
+            unusual.refuse_sum(leaf, d)
     for leaf, d in leaves.items():
         if leaf._grad is not None:
             leaf._grad = np.asarray(leaf._grad + d)

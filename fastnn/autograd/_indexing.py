@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
 from .._check import Array
+from .._core import ops
 
 BASIC = {int, bool, slice, type(None), type(Ellipsis)}
 
@@ -60,9 +60,8 @@ def _scatter(dx: Array, index: tuple[Any, ...], dy: Array) -> None:
         rows = np.ravel_multi_index(index, dx.shape, mode="wrap")
     else:
         rows = np.arange(dx.size).reshape(dx.shape)[index]
-    kernel = _core.scatter_add["float" if dx.dtype == np.float32 else "double"]
-    parts = np.ascontiguousarray(dy, dx.dtype).reshape(rows.size, width)
-    kernel(dx.reshape(-1, width), np.ascontiguousarray(rows.reshape(-1), np.int64), parts)
+    rows, parts = np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(dy, dx.dtype)
+    ops.scatter_add(dx, rows, parts, rows.size, width)
 
 
 def _is_integer(part: Any) -> bool:

@@ -32,7 +32,7 @@ def _count(axis: Any, shape: tuple[int, ...]) -> int:
 def _kept(dy: Array, axis: Any, shape: tuple[int, ...]) -> Array:
     """A reduction's dy with the reduced dimensions, of size 1."""
     axes = _axes(axis, len(shape))
-    return np.reshape(dy, tuple(1 if i in axes else size for i, size in enumerate(shape)))
+    return dy.reshape([1 if i in axes else size for i, size in enumerate(shape)])
 
 
 def _spread(dy: Array, axis: Any, shape: tuple[int, ...]) -> Array:
@@ -43,7 +43,7 @@ def _spread(dy: Array, axis: Any, shape: tuple[int, ...]) -> Array:
 @recorded(np.sum, a=0)
 def _sum(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     x = a.data
-    if x.dtype == np.float16:
+    if x.dtype.char == "e":
         y = np.sum(x, axis=axis, dtype=np.float32, keepdims=keepdims).astype(x.dtype)
     else:
         y = np.sum(x, axis=axis, keepdims=keepdims)

@@ -10,6 +10,7 @@ import numpy as np
 from .. import _check, _core, _dispatch
 from .._check import Array
 from .._core import make, mode, tracks, value_of, wants
+from . import _unusual
 from ._indexing import index_gradient, own_index
 from ._registry import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
 
@@ -413,4 +414,4 @@ for _name, _ufunc in {
 }.items():  # fmt: skip
     setattr(Tensor, _name, _updating(_ufunc))
 
-_core.set_tape(Tensor, FUNCTIONS)
+_core.set_tape(Tensor, FUNCTIONS, _unusual)
