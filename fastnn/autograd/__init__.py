@@ -5,12 +5,25 @@ gradients of its results to theirs, and which of the results it is.  Nothing is 
 that track no gradient, or under `no_grad`; arrays come back then.  Gradients are ndarrays: first derivatives only.
 """
 
+from typing import TYPE_CHECKING
+
 from .._core import make, mode, tracks, value_of, wants
 from . import _rearranging, _reductions, _ufuncs
-from ._function import Function, FunctionCtx
 from ._mode import enable_grad, is_grad_enabled, no_grad, tracer_of_thread, tracing
 from ._registry import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, Gradients, Recorded, recorded, unbroadcast
 from ._tensor import Tensor, tensor, zero_gradients
+
+if TYPE_CHECKING:
+    from ._function import Function, FunctionCtx
+else:
+
+    def __getattr__(name):
+        if name in ("Function", "FunctionCtx"):  # few programs need them: imported when first named
+            from . import _function
+
+            return getattr(_function, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 del _rearranging, _reductions, _ufuncs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -153,8 +152,10 @@ def _splitting(function: Callable[..., Any]) -> None:
 
     @recorded(function, ary=0)
     def version(ary: Any, *where: Any, **named: Any) -> Any:
+        from copy import deepcopy  # takes its time, and only cutting needs it
+
         x = ary.data
-        where, named = copy.deepcopy((where, named))  # an array of indices may change before the backward pass
+        where, named = deepcopy((where, named))  # an array of indices may change before the backward pass
 
         def backward(*dys: Array | None) -> tuple[Array]:
             dx = np.zeros(x.shape, x.dtype)

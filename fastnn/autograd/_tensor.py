@@ -47,7 +47,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     __array_priority__ = 1000
 
     def __init__(self, data: Any, requires_grad: bool = False):
-        self._data = data.data if isinstance(data, Tensor) else np.asarray(data)
+        self._data = data.data if isinstance(data, Tensor) else _check.as_array("Tensor", data, "data")
         self.requires_grad = requires_grad
 
     # -- what it is ---------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = np.asarray(value)
+        array = _check.as_array("Tensor.data", value, "an array")
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor.data: expected a float array, got dtype {array.dtype}")
         self._data = array
@@ -85,7 +85,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     @grad.setter
     def grad(self, value: Any) -> None:
         if value is not None:
-            value = np.asarray(value)
+            value = _check.as_array("Tensor.grad", value, "an array")
             if value.dtype.kind not in "biuf":
                 raise TypeError(f"Tensor.grad: expected real numbers, got dtype {value.dtype}")
             if value.shape != self.data.shape:
@@ -200,7 +200,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
                     f"backward: expected a grad for a Tensor of shape {self.shape}; only a scalar has a default"
                 )
             grad = np.ones_like(self.data)
-        grad = np.asarray(grad)
+        grad = _check.as_array("backward", grad, "grad")
         if grad.dtype.kind not in "biuf":
             raise TypeError(f"backward: expected a grad of real numbers, got dtype {grad.dtype}")
         grad = grad.astype(self.data.dtype, copy=False)
@@ -235,6 +235,8 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
             )
         values = _core.arrays_of(inputs, ufunc)
         y = ufunc(*values)
+        if type(y) is not np.ndarray:
+            _check.as_array(f"np.{ufunc.__name__}", y, "arrays")
         rules = UFUNCS[ufunc]
 
         def backward(dy: Array) -> Gradients:
@@ -270,7 +272,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     def __setitem__(self, index: Any, value: Any) -> None:
         if tracks(self, value):
             raise RuntimeError("Tensor: a Tensor that tracks gradients cannot be assigned to; use no_grad()")
-        self.data[_unwrapped(index)] = value_of(value)
+        self.data[_unwrapped(index)] = _check.as_array("Tensor", value_of(value), "values")
 
     # -- methods ------------------------------------------------------------------------------------------------------
 
@@ -360,7 +362,7 @@ def tensor(data: Any, requires_grad: bool = False) -> Tensor:
     tensor([1., 2.], requires_grad=True)
     """
     _dispatch.refuse_tracked("tensor", "data", data if isinstance(data, (list, tuple)) else None)
-    return Tensor(np.array(value_of(data), order="K"), requires_grad)
+    return Tensor(np.array(_check.as_array("tensor", value_of(data), "data"), order="K"), requires_grad)
 
 
 def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
