@@ -1,4 +1,4 @@
-/* linear.c: matrix products over panels of columns and chunks of rows. */
+/* product.c: matrix products over panels of columns and chunks of rows. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -10,7 +10,7 @@
 #define SHALLOW_CHUNK  12    /* whole rows of it, a few at a time */
 #define ROWS_OF_B      8     /* reading, or packing, one row of B costs as much as this many rows' products */
 
-#define FNN_SELF "drivers/linear.c"
+#define FNN_SELF "drivers/product.c"
 #include "each_real.h"
 #else
 
