@@ -36,7 +36,7 @@ KERNELS: dict[str, tuple[str, int]] = {
     "softmax_f32": ("fastnn.softmax(x, -1)", 65_536),
     "nll_f32": ("fastnn.cross_entropy(x, t)", 65_536),
     "dropout_f32": ("fastnn.dropout(x, 0.5, rng=3)", 65_536),
-    "gemm_panel_f32": ("fastnn.linear(x, w)", 128 * 512 * 256),
+    "product_panel_f32": ("fastnn.linear(x, w)", 128 * 512 * 256),
     "step_adam_f32": ("optimizer.step()", 65_536),
 }
 # whole calls whose arithmetic is less than what surrounds it; counted from Python's side, checks and objects included

@@ -45,9 +45,9 @@ cdef extern from "fastnn.h" nogil:
     const char *fnn_rule_name(int rule)
     const char *fnn_rule_hypers(int rule)
     const char *fnn_rule_states(int rule)
-    int FNN_OUT, FNN_MAYBE_OUT, FNN_IN, FNN_MAYBE, FNN_VIEW_OUT, FNN_VIEW, FNN_TABLE, FNN_WORK, FNN_RESULT
+    int FNN_OUT, FNN_MAYBE_OUT, FNN_IN, FNN_MAYBE, FNN_VIEW_OUT, FNN_VIEW, FNN_TABLE, FNN_MAYBE_TABLE, FNN_WORK, FNN_RESULT
     int FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
-    int FNN_TYPE_real, FNN_TYPE_double, FNN_TYPE_int64_t, FNN_TYPE_uint8_t
+    int FNN_TYPE_real, FNN_TYPE_double, FNN_TYPE_int64_t, FNN_TYPE_uint8_t, FNN_TYPE_ptrdiff_t
     ctypedef struct fnn_field_t "const struct fnn_field":
         const char *name
         unsigned char kind, type, dimensions

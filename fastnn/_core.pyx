@@ -113,6 +113,7 @@ LOSSES = {fnn_loss_name(i).decode(): i for i in range(FNN_LOSSES)}
 # Each rule's number, hyperparameters and states
 RULES = {fnn_rule_name(i).decode(): (i, _names(fnn_rule_hypers(i)), _names(fnn_rule_states(i))) for i in range(FNN_RULES)}
 
+include "_plain_product.pxi"
 include "_plain.pxi"
 include "_plain_norm.pxi"
 include "_plain_loss.pxi"

@@ -7,11 +7,11 @@ cdef enum:
 
 cdef dict TYPE_NUMBERS = {
     FNN_TYPE_double: cnp.NPY_DOUBLE, FNN_TYPE_int64_t: cnp.NPY_INT64, FNN_TYPE_uint8_t: cnp.NPY_UINT8,
-}
+    FNN_TYPE_ptrdiff_t: cnp.NPY_INTP}  # addresses
 cdef dict KINDS = {
     FNN_OUT: "array", FNN_MAYBE_OUT: "array or None", FNN_IN: "array", FNN_MAYBE: "array or None", FNN_VIEW_OUT: "view",
-    FNN_VIEW: "view", FNN_TABLE: "table", FNN_RESULT: "result", FNN_SIZE: "int", FNN_FLAG: "bool", FNN_KEY: "key",
-    FNN_NUMBER: "float",
+    FNN_VIEW: "view", FNN_TABLE: "table", FNN_MAYBE_TABLE: "addresses or None", FNN_RESULT: "result", FNN_SIZE: "int",
+    FNN_FLAG: "bool", FNN_KEY: "key", FNN_NUMBER: "float",
 }
 
 
@@ -74,7 +74,7 @@ cdef class Op:
         elif field.kind >= FNN_SIZE:
             v.sizes[v.size] = value
             v.size += 1
-        elif value is None and (field.kind == FNN_MAYBE or field.kind == FNN_MAYBE_OUT):
+        elif value is None and (field.kind == FNN_MAYBE or field.kind == FNN_MAYBE_OUT or field.kind == FNN_MAYBE_TABLE):
             v.arrays[v.array], v.lengths[v.array] = NULL, (<size_t>-1) >> 1
             v.array += 1
         else:

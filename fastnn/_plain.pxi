@@ -134,7 +134,7 @@ def unary_backward(int act, dy, saved, out=None, a=0.0, b=0.0):
 
 # -- linear -----------------------------------------------------------------------------------------------------------
 
-cdef Op PRODUCT = ops.product, COLUMN_SUMS = ops.column_sums
+cdef Op COLUMN_SUMS = ops.column_sums
 
 
 cdef inline bint is_weight(object w, int type, ptrdiff_t k) noexcept:
@@ -164,7 +164,7 @@ def plain_linear(x, w, bias):
     m = cnp.PyArray_SIZE(<cnp.ndarray>x) // k
     row = cnp.PyArray_STRIDE(<cnp.ndarray>w, 0) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>w)
     column = cnp.PyArray_STRIDE(<cnp.ndarray>w, 1) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>w)
-    run(PRODUCT, type, [data(y), data(x), data(w), data(bias)], [k, 1, column, row, m, n, k], NULL)
+    product(type, data(y), data(x), k, 1, data(w), column, row, data(bias), m, n, k)
     return y
 
 
@@ -196,11 +196,11 @@ def plain_linear_backward(dy, x, w, wanted):
     dw = new_array(2, shape, type, order) if want_w else None
     db = new_vector(n, type) if want_b else None
     if want_x:
-        run(PRODUCT, type, [data(dx), data(dy), data(w), NULL], [n, 1, row, column, m, k, n], NULL)
+        product(type, data(dx), data(dy), n, 1, data(w), row, column, NULL, m, k, n)
     if want_w and order:  # its transpose, as W's lies: x^T dy
-        run(PRODUCT, type, [data(dw), data(x), data(dy), NULL], [1, k, n, 1, k, n, m], NULL)
+        product(type, data(dw), data(x), 1, k, data(dy), n, 1, NULL, k, n, m)
     elif want_w:
-        run(PRODUCT, type, [data(dw), data(dy), data(x), NULL], [1, n, k, 1, n, k, m], NULL)
+        product(type, data(dw), data(dy), 1, n, data(x), k, 1, NULL, n, k, m)
     if want_b:
         run(COLUMN_SUMS, type, [data(db), data(dy)], [m, n], NULL)
     return dx, dw, db

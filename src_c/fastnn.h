@@ -84,7 +84,7 @@ const char *fnn_rule_states(int rule); /* "(none)" for none */
 /* -- ops: tables/ops.def -------------------------------------------------------------------------------------------- */
 enum /* kinds of fields: arrays, then integers, then numbers */
 {
-    FNN_OUT, FNN_MAYBE_OUT, FNN_IN, FNN_MAYBE, FNN_VIEW_OUT, FNN_VIEW, FNN_TABLE, FNN_WORK, FNN_RESULT,
+    FNN_OUT, FNN_MAYBE_OUT, FNN_IN, FNN_MAYBE, FNN_VIEW_OUT, FNN_VIEW, FNN_TABLE, FNN_MAYBE_TABLE, FNN_WORK, FNN_RESULT,
     FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
 };
 enum /* types of arrays; real: the one that the op computes in */
@@ -142,12 +142,9 @@ struct fnn_plan_step
 };
 
 #define FNN_API(REAL, SFX)                                                                                             \
-    /* b (k, n) once for many products: `packed` has room for fnn_packed_size values; a (m, k) is dense */             \
+    /* b (k, n) once for many products: `packed` has room for fnn_packed_size values */                               \
     ptrdiff_t fnn_packed_size_##SFX(ptrdiff_t k, ptrdiff_t n);                                                         \
     void fnn_pack_##SFX(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t k, ptrdiff_t n);   \
-    /* act: a function of activations.def with its parameters, applied to c, or -1 */                                  \
-    void fnn_gemm_packed_##SFX(REAL *c, const REAL *a, const REAL *packed, const REAL *bias, ptrdiff_t m, ptrdiff_t n, \
-                               ptrdiff_t k, int act, double act_a, double act_b);                                      \
     /* a plan's steps over m samples; registers[i] holds its values, `work` fnn_plan_work doubles */                     \
     ptrdiff_t fnn_plan_work_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, ptrdiff_t m);                    \
     void fnn_plan_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, REAL *const *registers, double *work,      \

@@ -5,9 +5,9 @@
 
 #define REDUCE_BLOCK 1024 /* values of one block of a reduction: 4 or 8 KB, well inside the first-level cache */
 #define STRIP        256  /* columns whose sums go side by side; the tree's levels stay in the first-level cache */
-#define GEMM_DEPTH   256  /* k values summed by one accumulator before they are added to C */
-#define GEMM_AHEAD   32   /* rows of a panel that are fetched ahead: 4 KB, the way to the last-level cache */
-#define GEMM_WIDE    4    /* panels whose sums one row keeps in registers */
+
+#define PRODUCT_DEPTH 256 /* k values summed by one accumulator before they are added to C */
+#define PRODUCT_AHEAD 32  /* rows of a panel that are fetched ahead: 4 KB, the way to the last-level cache */
 
 static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 

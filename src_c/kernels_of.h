@@ -20,7 +20,7 @@ struct FN(fnn_kernels)
 #define KERNEL(result, name, ...) result (*name)(__VA_ARGS__);
 #include "tables/kernels.def"
 #undef KERNEL
-    ptrdiff_t tile_columns; /* columns of one gemm panel */
+    ptrdiff_t tile_columns; /* columns of one panel of a product */
 };
 
 /* Two sums over the values of each channel, in fixed blocks joined in order (drivers/batch_norm.c); u, v, a, b, r (c) */

@@ -12,6 +12,7 @@
 #define VIEW_OUT(type, name, n)       type *name; ptrdiff_t name##_strides[n];
 #define VIEW(type, name, n)           const type *name; ptrdiff_t name##_strides[n];
 #define TABLE(type, name)             type *const *name;
+#define MAYBE_TABLE(type, name)       type *const *name;
 #define WORK(name, length)            double *name;
 #define RESULT(name)                  double *name;
 #define SIZE(name)                    ptrdiff_t name;

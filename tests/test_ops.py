@@ -10,6 +10,13 @@ def arrays(rows=4, n=3, dtype=np.float32):
     return np.zeros((rows, n), dtype), np.random.default_rng(0).normal(size=(rows, n)).astype(dtype)
 
 
+def product(c, a, b, bias=None, residual=None, *, a_rows=None, accumulate=False, act=-1):
+    """The op of that name on (batch, m, n), (batch, m, k) and (batch, k, n), or on matrices."""
+    c, a, b = (x if x.ndim == 3 else x[np.newaxis] for x in (c, a, b))
+    gaps = (0, 0) if residual is None else (residual.strides[0] // residual.itemsize, residual.shape[-1])
+    ops.product(c, a, b, a_rows, None, bias, residual, *c.shape, a.shape[2], *gaps, accumulate, act, 0.0, 0.0)
+
+
 def test_arguments_are_those_of_the_table():
     assert ops.softmax.arguments == (("y", "array"), ("x", "array"), ("rows", "int"), ("n", "int"), ("log", "bool"))
     assert ("gamma", "array or None") in ops.batch_norm_train.arguments
@@ -28,9 +35,9 @@ def test_a_call(dtype):
 def test_views_bring_their_strides():
     a, b = np.arange(12.0).reshape(3, 4), np.arange(20.0).reshape(5, 4)
     c = np.empty((3, 5))
-    ops.product(c, a, b.T, None, 3, 5, 4)
+    product(c, a, b.T)
     np.testing.assert_array_equal(c, a @ b.T)
-    ops.product(c, a[:, ::2], b[:, ::2].T, None, 3, 5, 2)
+    product(c, a[:, ::2], b[:, ::2].T)
     np.testing.assert_array_equal(c, a[:, ::2] @ b[:, ::2].T)
 
 
@@ -63,8 +70,10 @@ def test_results_are_not_written_where_that_is_forbidden():
 
 
 def test_views_have_the_dimensions_of_the_table():
-    with pytest.raises(ValueError, match="product: expected a of 2 dimensions, got 3"):
-        ops.product(np.empty((1, 1)), np.ones((1, 1, 1)), np.ones((1, 1)), None, 1, 1, 1)
+    with pytest.raises(ValueError, match="product: expected a of 3 dimensions, got 2"):
+        ops.product(
+            np.empty((1, 1, 1)), np.ones((1, 1)), np.ones((1, 1, 1)), *[None] * 4, 1, 1, 1, 1, 0, 0, 0, -1, 0, 0
+        )
 
 
 def test_tables_of_pointers_are_not_python_s():

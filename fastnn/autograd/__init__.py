@@ -8,7 +8,7 @@ that track no gradient, or under `no_grad`; arrays come back then.  Gradients ar
 from typing import TYPE_CHECKING
 
 from .._core import make, mode, tracks, value_of, wants
-from . import _rearranging, _reductions, _ufuncs
+from . import _matmul, _rearranging, _reductions, _ufuncs
 from ._mode import enable_grad, is_grad_enabled, no_grad, tracer_of_thread, tracing
 from ._registry import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, Gradients, Recorded, recorded, unbroadcast
 from ._tensor import Tensor, tensor, zero_gradients
@@ -25,7 +25,7 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-del _rearranging, _reductions, _ufuncs
+del _matmul, _rearranging, _reductions, _ufuncs
 
 __all__ = [
     "FUNCTIONS",

@@ -48,8 +48,10 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, Any]:
 
 
 # Filled by the modules of derivatives.  UFUNCS: for each argument a function (dy, y, *arguments) of its gradient.
+# OWN: what computes a ufunc in place of NumPy's loop.
 # FUNCTIONS: the recorded version of a function.  UNDIFFERENTIATED: functions whose results have no derivative.
 UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
+OWN: dict[np.ufunc, Callable[..., Any]] = {}
 FUNCTIONS: dict[Callable[..., Any], Recorded] = {}
 UNDIFFERENTIATED: set[Callable[..., Any]] = set()
 

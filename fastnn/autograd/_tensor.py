@@ -12,7 +12,7 @@ from .._check import Array
 from .._core import make, mode, tracks, value_of, wants
 from . import _unusual
 from ._indexing import index_gradient, own_index
-from ._registry import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
+from ._registry import FUNCTIONS, OWN, UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
 
 
 class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
@@ -224,7 +224,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", ())
         if not tracks(*inputs, *out) or (ufunc in UNDIFFERENTIATED and not tracks(*out)):
-            return _unrecorded(ufunc if method == "__call__" else getattr(ufunc, method), inputs, out, kwargs)
+            return _unrecorded(OWN.get(ufunc, ufunc) if method == "__call__" else getattr(ufunc, method), inputs, out, kwargs)
         if out:
             raise TypeError(f"np.{ufunc.__name__}: a recorded call writes no out=; use no_grad()")
         if method != "__call__" or kwargs or ufunc not in UFUNCS:
@@ -234,7 +234,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
                 f"np.{call}{options} has no derivative here; use .numpy() or no_grad() to compute without one"
             )
         values = _core.arrays_of(inputs, ufunc)
-        y = ufunc(*values)
+        y = OWN.get(ufunc, ufunc)(*values)
         if type(y) is not np.ndarray:
             _check.as_array(f"np.{ufunc.__name__}", y, "arrays")
         rules = UFUNCS[ufunc]

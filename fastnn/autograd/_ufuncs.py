@@ -26,26 +26,6 @@ def _power_exponent(dy: Array, y: Array, a: Array, b: Array) -> Array:
         return np.where((a == 0) & (b >= 0), 0, dy * y * np.log(a))
 
 
-def _matmul_left(dy: Array, y: Array, a: Array, b: Array) -> Array:
-    if b.ndim == 1:
-        return np.multiply.outer(dy, b) if a.ndim > 1 else dy * b
-    if a.ndim == 1:
-        rows = np.expand_dims(dy, -2) @ b.swapaxes(-1, -2)
-        return summed(rows, tuple(range(rows.ndim - 1)))
-    return dy @ b.swapaxes(-1, -2)
-
-
-def _matmul_right(dy: Array, y: Array, a: Array, b: Array) -> Array:
-    if a.ndim == 1:
-        return (
-            np.multiply.outer(a, dy) if b.ndim == 2 else dy * a if b.ndim == 1 else a[:, None] * np.expand_dims(dy, -2)
-        )
-    if b.ndim == 1:
-        columns = (a.swapaxes(-1, -2) @ np.expand_dims(dy, -1))[..., 0]
-        return summed(columns, tuple(range(columns.ndim - 1)))
-    return a.swapaxes(-1, -2) @ dy
-
-
 UFUNCS.update(
     {
         np.add: (lambda dy, y, a, b: dy, lambda dy, y, a, b: dy),
@@ -53,7 +33,6 @@ UFUNCS.update(
         np.multiply: (lambda dy, y, a, b: dy * b, lambda dy, y, a, b: dy * a),
         np.divide: (lambda dy, y, a, b: dy / b, lambda dy, y, a, b: -dy * y / b),
         np.power: (_power_base, _power_exponent),
-        np.matmul: (_matmul_left, _matmul_right),
         np.maximum: (lambda dy, y, a, b: _shared(dy, y, a, b), lambda dy, y, a, b: _shared(dy, y, b, a)),
         np.minimum: (lambda dy, y, a, b: _shared(dy, y, a, b), lambda dy, y, a, b: _shared(dy, y, b, a)),
         np.negative: (lambda dy, y, x: -dy,),

@@ -12,6 +12,7 @@ from .._check import Array
 from .._core import ops
 from .._dispatch import differentiable
 from ._linear import gradients as linear_gradients, linear
+from ._matmul import matmul
 
 __all__ = [
     "bilinear",
@@ -256,8 +257,8 @@ def bilinear_backward(dy: Any, input1: Any, input2: Any, weight: Any) -> tuple[A
     found = linear_gradients(gradient, pairs, w.reshape(len(w), math.prod(w.shape[1:])), (True, True, True))
     dpairs, dweight, dbias = (np.asarray(each) for each in found)
     dpairs = dpairs.reshape(*x1.shape[:-1], *w.shape[1:])
-    dx1 = np.matmul(dpairs, x2[..., np.newaxis])[..., 0]
-    dx2 = np.matmul(x1[..., np.newaxis, :], dpairs)[..., 0, :]
+    dx1 = matmul(dpairs, x2[..., np.newaxis])[..., 0]
+    dx2 = matmul(x1[..., np.newaxis, :], dpairs)[..., 0, :]
     dweight = _check.contiguous(dweight).reshape(w.shape)
     dx1, dx2, dweight, dbias = (_check.finish(each, dtype, None) for each in (dx1, dx2, dweight, dbias))
     return dx1, dx2, dweight, dbias

@@ -30,7 +30,7 @@ def _product(a: Array, b: Array, bias: Array | None = None, out: Array | None = 
     """A b + bias by the kernel; `out`, if given, is contiguous and apart from the operands."""
     c = _core.empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
     if c.size and a.shape[1]:
-        ops.product(c, a, b, bias, *c.shape, a.shape[1])
+        _core.matmul(c, a, b, bias)
     elif c.size:
         c[...] = 0 if bias is None else bias
     return c

@@ -1,4 +1,4 @@
-/* product.c: matrix products over panels of columns and chunks of rows. */
+/* product.c: matrix products, split into panels of columns and chunks of rows; one row is split along k instead. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -8,57 +8,184 @@
 #define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
 #define SHALLOW        16    /* for products of so small a k writing C is the work: */
 #define SHALLOW_CHUNK  12    /* whole rows of it, a few at a time */
+#define FINISH_PANELS  4     /* of an item where residual or function follow: longer rows for them */
 #define ROWS_OF_B      8     /* reading, or packing, one row of B costs as much as this many rows' products */
+#define ROW_BLOCKS     8     /* blocks of k that one row is split into at a time */
+#define ROW_BYTES      65536 /* of their sums together */
+#define ROW_PIECE      2048  /* bytes of a row of B that one item reads where blocks alone are too few items */
 
 #define FNN_SELF "drivers/product.c"
 #include "each_real.h"
 #else
 
-struct FN(gemm)
+/* The product of that number in the batch */
+static struct FN(fnn_product) FN(member)(const struct FN(fnn_product) *p, ptrdiff_t i)
 {
-    REAL *c;
-    const REAL *a, *b, *bias;
-    ptrdiff_t a_row, a_column, b_row, b_column, m, n, k, width, chunk;
-    int packed, act; /* act: applied to C, or -1 */
-    double act_a, act_b;
-};
+    struct FN(fnn_product) one = *p;
+    one.c += i * p->c_strides[0];
+    if (p->a_rows)
+        one.a_rows += i * p->m;
+    else
+        one.a += i * p->a_strides[0];
+    if (p->packed)
+        one.packed += i * p->b_strides[0];
+    else
+        one.b += i * p->b_strides[0];
+    if (p->residual)
+        one.residual += i * p->residual_batch;
+    return one;
+}
 
-/* Items run through the columns of one chunk of rows, `width` at a time, then the next chunk's */
-static void FN(gemm_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+/* Residual and function for rows i .. i + m - 1 of C, columns j .. j + n - 1, just computed and still in the cache */
+static void FN(finish)(const struct FN(fnn_product) *p, ptrdiff_t i, ptrdiff_t m, ptrdiff_t j, ptrdiff_t n)
 {
-    const struct FN(gemm) *d = job;
-    const ptrdiff_t panel = TIER->tile_columns, panels = (d->n + d->width - 1) / d->width;
-    for (ptrdiff_t item = begin; item < end; item++)
+    const ptrdiff_t ldc = p->c_strides[1], ldr = p->residual_row;
+    const int dense = n == ldc && (!p->residual || n == ldr); /* whole rows: one long one */
+    const ptrdiff_t rows = dense ? 1 : m, length = dense ? m * n : n;
+    for (ptrdiff_t r = i; r < i + rows; r++)
     {
-        const ptrdiff_t i = item / panels * d->chunk, from = item % panels * d->width, to = fnn_min(from + d->width, d->n);
-        if (!d->packed && d->width > panel && to - from == d->width)
-        {
-            TIER->gemm_row(d->c + from, d->a, d->a_column, d->b + from, d->b_row, d->bias ? d->bias + from : NULL, d->k);
-            continue;
-        }
-        for (ptrdiff_t j = from; j < to; j += panel)
-            TIER->gemm_panel(d->c + i * d->n + j, d->n, d->a + i * d->a_row, d->a_row, d->a_column,
-                             d->b + j * (d->packed ? d->k : d->b_column), d->b_row, d->b_column, d->bias ? d->bias + j : NULL,
-                             fnn_min(d->chunk, d->m - i), fnn_min(panel, d->n - j), d->k, d->packed);
-        for (ptrdiff_t r = i; d->act >= 0 && r < fnn_min(i + d->chunk, d->m); r++)
-            TIER->act[d->act](d->c + r * d->n + from, d->c + r * d->n + from, to - from, d->act_a, d->act_b);
+        REAL *c = p->c + r * ldc + j;
+        if (p->residual)
+            TIER->add(c, c, p->residual + r * ldr + j, length);
+        if (p->act >= 0)
+            TIER->act[p->act](c, c, length, p->act_a, p->act_b);
     }
 }
 
-static void FN(run_gemm)(const struct FN(gemm) *d)
+/* -- panels of columns within chunks of rows within the batch --------------------------------------------------------- */
+
+struct FN(panels)
 {
-    const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float));
-    const ptrdiff_t items = (d->m + d->chunk - 1) / d->chunk * ((d->n + d->width - 1) / d->width);
-    fnn_parallel(items, each * (double)(fnn_min(d->m, d->chunk) + ROWS_OF_B) * (double)(d->width * d->k), FN(gemm_body), d);
+    const struct FN(fnn_product) *p;
+    ptrdiff_t width, columns, chunk, chunks; /* columns of an item, and how many such; rows of an item, and how many such */
+};
+
+static void FN(panels_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(panels) *d = job;
+    const struct FN(fnn_product) *p = d->p;
+    const ptrdiff_t each = d->columns * d->chunks;
+    struct FN(fnn_product) one;
+    for (ptrdiff_t item = begin; item < end; item++)
+    {
+        const ptrdiff_t i = item / d->columns % d->chunks * d->chunk, m = fnn_min(d->chunk, p->m - i);
+        const ptrdiff_t from = item % d->columns * d->width, to = fnn_min(from + d->width, p->n);
+        if (d->p->batch > 1 && (item == begin || item % each == 0))
+        {
+            one = FN(member)(d->p, item / each);
+            p = &one;
+        }
+        for (ptrdiff_t j = from; j < to; j += TIER->tile_columns)
+            TIER->product_panel(p, i, m, j);
+        if (p->act >= 0 || p->residual)
+            FN(finish)(p, i, m, from, to - from);
+    }
 }
 
-void FN(fnn_product)(const struct FN(fnn_product) *o)
+static void FN(over_panels)(const struct FN(fnn_product) *p)
 {
-    const ptrdiff_t width = TIER->tile_columns * (o->m == 1 && o->b_strides[1] == 1 ? GEMM_WIDE : 1);
-    const ptrdiff_t chunk = o->k <= SHALLOW ? SHALLOW_CHUNK : ROW_CHUNK;
-    const struct FN(gemm) d = {o->c, o->a, o->b, o->bias, o->a_strides[0], o->a_strides[1], o->b_strides[0], o->b_strides[1],
-                               o->m, o->n, o->k, width, chunk, 0, -1, 0, 0};
-    FN(run_gemm)(&d);
+    const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float));
+    const ptrdiff_t width = TIER->tile_columns * (p->act < 0 && !p->residual ? 1 : FINISH_PANELS);
+    const ptrdiff_t chunk = p->k <= SHALLOW && !p->packed ? SHALLOW_CHUNK : ROW_CHUNK;
+    const struct FN(panels) d = {p, width, (p->n + width - 1) / width, chunk, (p->m + chunk - 1) / chunk};
+    fnn_parallel(p->batch * d.chunks * d.columns, each * (double)(fnn_min(p->m, chunk) + ROWS_OF_B) * (double)(width * p->k),
+                 FN(panels_body), &d);
+}
+
+/* -- one row times B whose rows or columns lie in one piece: as much of each as can be, block by block of k ------------- */
+
+struct FN(blocks)
+{
+    const struct FN(fnn_product) *p;
+    REAL *const *sums; /* of each block, n columns */
+    ptrdiff_t k0, j0, n, piece;
+};
+
+static void FN(blocks_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(blocks) *d = job;
+    const struct FN(fnn_product) *p = d->p;
+    const ptrdiff_t pieces = (d->n + d->piece - 1) / d->piece, a_column = p->a_strides[2];
+    const ptrdiff_t row = p->b_strides[1], column = p->b_strides[2];
+    const REAL *a = p->a_rows ? p->a_rows[0] : p->a;
+    for (ptrdiff_t item = begin; item < end; item++)
+    {
+        const ptrdiff_t block = item / pieces, from = item % pieces * d->piece, k0 = d->k0 + block * PRODUCT_DEPTH;
+        TIER->product_row(d->sums[block] + from, a + k0 * a_column, a_column, p->b + k0 * row + (d->j0 + from) * column, row,
+                          column, fnn_min(PRODUCT_DEPTH, p->k - k0), fnn_min(d->piece, d->n - from));
+    }
+}
+
+/* Columns j .. j + n - 1 of C: the sums of up to ROW_BLOCKS blocks at once, then added in their order */
+static void FN(row_columns)(const struct FN(fnn_product) *p, REAL *room, ptrdiff_t j, ptrdiff_t n)
+{
+    const double each = (p->b_strides[2] == 1 ? 4 : 8) * NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float));
+    REAL *c = p->c + j, *sums[ROW_BLOCKS];
+    for (ptrdiff_t k0 = 0; k0 < p->k; k0 += ROW_BLOCKS * PRODUCT_DEPTH)
+    {
+        const ptrdiff_t blocks = fnn_min(ROW_BLOCKS, (p->k - k0 + PRODUCT_DEPTH - 1) / PRODUCT_DEPTH);
+        const ptrdiff_t piece = blocks >= ROW_BLOCKS / 2 ? n : ROW_PIECE / (ptrdiff_t)sizeof(REAL);
+        const struct FN(blocks) d = {p, sums, k0, j, n, fnn_min(piece, n)};
+        const ptrdiff_t pieces = (n + d.piece - 1) / d.piece;
+        const int first = k0 == 0 && !p->accumulate; /* the first block's sums are C so far */
+        for (ptrdiff_t i = 0; i < blocks; i++)
+            sums[i] = first && i == 0 ? c : room + i * n;
+        fnn_parallel(blocks * pieces, each * (double)(d.piece * fnn_min(PRODUCT_DEPTH, p->k - k0)), FN(blocks_body), &d);
+        for (ptrdiff_t i = first; i < blocks; i++)
+            TIER->add(c, c, sums[i], n);
+    }
+    if (p->bias)
+        TIER->add(c, c, p->bias + j, n);
+}
+
+static void FN(over_blocks)(const struct FN(fnn_product) *p)
+{
+    REAL room[ROW_BYTES / sizeof(REAL)];
+    const ptrdiff_t panel = TIER->tile_columns, whole = p->n / panel * panel;
+    const ptrdiff_t blocks = fnn_min(ROW_BLOCKS, (p->k + PRODUCT_DEPTH - 1) / PRODUCT_DEPTH);
+    const ptrdiff_t width = ROW_BYTES / (ptrdiff_t)sizeof(REAL) / blocks / panel * panel;
+    for (ptrdiff_t j = 0; j < whole; j += width)
+        FN(row_columns)(p, room, j, fnn_min(width, whole - j));
+    if (whole < p->n)
+        TIER->product_panel(p, 0, 1, whole);
+    FN(finish)(p, 0, 1, 0, p->n);
+}
+
+/* -- the door --------------------------------------------------------------------------------------------------------- */
+
+/* The same product as more rows where a batch's rows of A follow each other under one B, or as one row where B is one column */
+static struct FN(fnn_product) FN(reshaped)(const struct FN(fnn_product) *p)
+{
+    struct FN(fnn_product) q = *p;
+    const ptrdiff_t m = p->m;
+    const int follow = (p->a_rows || p->a_strides[0] == m * p->a_strides[1]) && p->c_strides[0] == m * p->c_strides[1] &&
+                       (!p->residual || p->residual_batch == m * p->residual_row);
+    if (p->batch > 1 && p->b_strides[0] == 0 && follow)
+        q.m = p->batch * m, q.batch = 1;
+    if (q.batch > 1 || q.n > 1 || q.c_strides[1] != 1 || q.a_rows || q.packed || q.bias || q.residual)
+        return q;
+    q.a = p->b, q.b = p->a, q.n = q.m, q.m = 1;
+    q.a_strides[2] = p->b_strides[1], q.b_strides[1] = p->a_strides[2], q.b_strides[2] = p->a_strides[1];
+    return q;
+}
+
+static void FN(run)(const struct FN(fnn_product) *p)
+{
+    if (p->batch == 1 && p->m == 1 && p->k > 0 && !p->packed && (p->b_strides[1] == 1 || p->b_strides[2] == 1))
+        FN(over_blocks)(p);
+    else
+        FN(over_panels)(p);
+}
+
+void FN(fnn_product)(const struct FN(fnn_product) *p)
+{
+    if (p->batch > 1 || (p->n == 1 && p->m > 1))
+    {
+        const struct FN(fnn_product) q = FN(reshaped)(p);
+        FN(run)(&q);
+    }
+    else
+        FN(run)(p);
 }
 
 ptrdiff_t FN(fnn_packed_size)(ptrdiff_t k, ptrdiff_t n)
@@ -71,14 +198,6 @@ void FN(fnn_pack)(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_colu
 {
     const ptrdiff_t width = TIER->tile_columns;
     for (ptrdiff_t j = 0; j < n; j += width)
-        TIER->gemm_pack(packed + j * k, b + j * b_column, b_row, b_column, k, fnn_min(width, n - j));
-}
-
-void FN(fnn_gemm_packed)(REAL *c, const REAL *a, const REAL *packed, const REAL *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
-                         int act, double act_a, double act_b)
-{
-    const ptrdiff_t panel = TIER->tile_columns, width = act < 0 ? panel : panel * GEMM_WIDE; /* long rows for the function */
-    const struct FN(gemm) d = {c, a, packed, bias, k, 1, panel, 1, m, n, k, width, ROW_CHUNK, 1, act, act_a, act_b};
-    FN(run_gemm)(&d);
+        TIER->product_pack(packed + j * k, b + j * b_column, b_row, b_column, k, fnn_min(width, n - j));
 }
 #endif

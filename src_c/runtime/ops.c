@@ -13,6 +13,7 @@
 #define VIEW_OUT(type, name, n)             FIELD_OF(name, VIEW_OUT, type, n)
 #define VIEW(type, name, n)                 FIELD_OF(name, VIEW, type, n)
 #define TABLE(type, name)                   FIELD_OF(name, TABLE, type, 0)
+#define MAYBE_TABLE(type, name)             FIELD_OF(name, MAYBE_TABLE, ptrdiff_t, 0)
 #define WORK(name, length)                  FIELD_OF(name, WORK, double, 0)
 #define RESULT(name)                        FIELD_OF(name, RESULT, double, 0)
 #define SIZE(name)                          FIELD_OF(name, SIZE, none, 0)
@@ -38,6 +39,7 @@
 #define VIEW_OUT(type, name, n)       *lengths++ = 0;
 #define VIEW(type, name, n)           *lengths++ = 0;
 #define TABLE(type, name)             *lengths++ = 0;
+#define MAYBE_TABLE(type, name)       *lengths++ = 0;
 #define WORK(name, length)            *lengths++ = length;
 #define RESULT(name)                  *lengths++ = 1;
 #define SIZE(name)
@@ -63,6 +65,7 @@
 #define VIEW_OUT(type, name, n)
 #define VIEW(type, name, n)
 #define TABLE(type, name)
+#define MAYBE_TABLE(type, name)
 #define WORK(name, length) +1
 #define RESULT(name)
 #define SIZE(name)

@@ -23,7 +23,12 @@ static void FN(run_step)(const struct fnn_plan_step *t, REAL *y, const REAL *x, 
 {
     const ptrdiff_t rows = m * t->rows;
     if (t->kind == FNN_PLAN_LINEAR)
-        FN(fnn_gemm_packed)(y, x, t->weight, t->bias, rows, t->n, t->k, t->act, t->a, t->b);
+    {
+        const struct FN(fnn_product) o = {.c = y, .c_strides = {0, t->n, 1}, .a = x, .a_strides = {0, t->k, 1}, .packed = t->weight,
+                                          .bias = t->bias, .batch = 1, .m = rows, .n = t->n, .k = t->k, .act = t->act,
+                                          .act_a = t->a, .act_b = t->b};
+        FN(fnn_product)(&o);
+    }
     else if (t->kind == FNN_PLAN_BATCH_NORM)
     {
         const struct FN(fnn_batch_norm) o = {.y = y, .work = work, .x = x, .mean = t->mean, .rstd = t->rstd, .gamma = t->weight,

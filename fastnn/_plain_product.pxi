@@ -1,0 +1,86 @@
+# Matrix products: the op of that name, filled from arrays.
+
+cdef Op PRODUCT = ops.product
+
+
+cdef int product(int type, void *c, void *a, ptrdiff_t a_row, ptrdiff_t a_column, void *b, ptrdiff_t b_row, ptrdiff_t b_column,
+                 void *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) except -1:
+    """One product c = a b + bias into a dense c."""
+    return run(PRODUCT, type, [c, a, b, NULL, NULL, bias, NULL],
+               [0, n, 1, 0, a_row, a_column, 0, b_row, b_column, 1, m, n, k, 0, 0, 0, -1], [0, 0])
+
+
+cdef enum:
+    MAX_DIMS = 64  # NumPy's own limit
+
+
+cdef struct Leading:
+    # The leading dimensions of c, a and b: sizes, strides in bytes, and where among them a walk stands
+    ptrdiff_t count
+    ptrdiff_t[MAX_DIMS] size, at
+    ptrdiff_t[3][MAX_DIMS] stride
+
+
+cdef void join_dimensions(Leading *dims, cnp.ndarray c, cnp.ndarray a, cnp.ndarray b) noexcept:
+    """Leave out dimensions of one value, and make one of those that follow each other in all three arrays."""
+    cdef int i
+    cdef ptrdiff_t size, sc, sa, sb, last
+    dims.count = 0
+    for i in range(cnp.PyArray_NDIM(c) - 2):
+        size, sc = cnp.PyArray_DIM(c, i), cnp.PyArray_STRIDE(c, i)
+        sa, sb = cnp.PyArray_STRIDE(a, i), cnp.PyArray_STRIDE(b, i)
+        if size == 1:
+            continue
+        last = dims.count - 1
+        if last >= 0 and dims.stride[0][last] == size * sc and dims.stride[1][last] == size * sa and dims.stride[2][last] == size * sb:
+            dims.size[last] *= size
+        else:
+            last = dims.count
+            dims.size[last], dims.at[last] = size, 0
+            dims.count += 1
+        dims.stride[0][last], dims.stride[1][last], dims.stride[2][last] = sc, sa, sb
+
+
+cdef bint next_place(Leading *dims, void **arrays) noexcept:
+    """Move the three pointers to the next place of the leading dimensions; False after the last."""
+    cdef ptrdiff_t i = dims.count - 1
+    cdef int each
+    while i >= 0:
+        dims.at[i] += 1
+        for each in range(3):
+            arrays[each] = <char *>arrays[each] + dims.stride[each][i]
+        if dims.at[i] < dims.size[i]:
+            return True
+        for each in range(3):
+            arrays[each] = <char *>arrays[each] - dims.size[i] * dims.stride[each][i]
+        dims.at[i] = 0
+        i -= 1
+    return False
+
+
+def matmul(c, a, b, bias=None):
+    """c = a b + bias over the last two dimensions, for each place of the leading ones.
+
+    Arrays of one type, aligned and not empty, of as many dimensions; a and b have any strides, 0 included; c's rows are dense.
+    """
+    cdef cnp.ndarray result = c, left = a, right = b
+    cdef int nd = cnp.PyArray_NDIM(result), type = cnp.PyArray_TYPE(result)
+    cdef ptrdiff_t item = cnp.PyArray_ITEMSIZE(result), last, batch = 1
+    cdef ptrdiff_t[3] stride = [0, 0, 0]  # of the batch
+    cdef Leading dims
+    cdef void **arrays = [data(c), data(a), data(b), NULL, NULL, data(bias), NULL]
+    join_dimensions(&dims, result, left, right)
+    if dims.count:
+        last = dims.count = dims.count - 1  # the last one is the op's batch, the others are walked here
+        batch = dims.size[last]
+        stride[0], stride[1], stride[2] = dims.stride[0][last], dims.stride[1][last], dims.stride[2][last]
+    cdef int64_t *sizes = [
+        stride[0] // item, cnp.PyArray_STRIDE(result, nd - 2) // item, 1,
+        stride[1] // item, cnp.PyArray_STRIDE(left, nd - 2) // item, cnp.PyArray_STRIDE(left, nd - 1) // item,
+        stride[2] // item, cnp.PyArray_STRIDE(right, nd - 2) // item, cnp.PyArray_STRIDE(right, nd - 1) // item,
+        batch, cnp.PyArray_DIM(result, nd - 2), cnp.PyArray_DIM(result, nd - 1), cnp.PyArray_DIM(left, nd - 1),
+        0, 0, 0, -1,
+    ]
+    run(PRODUCT, type, arrays, sizes, [0, 0])
+    while next_place(&dims, arrays):
+        run(PRODUCT, type, arrays, sizes, [0, 0])
