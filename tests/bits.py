@@ -30,6 +30,17 @@ def results(record, dtype):
             yield from call.gradients(dy).values()
 
 
+def products(dtype):
+    """The tape's matmul: batches, broadcast operands, vectors, and their gradients."""
+    rng = np.random.default_rng(0)
+    shapes = ((3, 70, 300), (300, 65)), ((5, 1, 12, 40), (3, 40, 33)), ((1000, 300), (300,)), ((300,), (2, 300, 9))
+    for left, right in shapes:
+        a, b = (fastnn.tensor(rng.normal(size=size).astype(dtype), requires_grad=True) for size in (left, right))
+        y = a @ b
+        y.backward(rng.normal(size=y.shape))
+        yield from (y.data, a.grad, b.grad)
+
+
 def updates(dtype):
     """Parameters after three steps of every optimizer."""
     rng = np.random.default_rng(0)
@@ -60,7 +71,7 @@ def training(dtype):
 
 
 FAMILIES = {record.name: lambda dtype, record=record: results(record, dtype) for record in RECORDS}
-FAMILIES |= {"optimizers": updates, "training": training}
+FAMILIES |= {"matmul": products, "optimizers": updates, "training": training}
 
 
 def digests() -> dict[str, str]:

@@ -56,12 +56,14 @@ def results(call, layout, cuts):
 
 
 def network(x):
-    """Frozen, and the model itself."""
+    """Frozen, and the model itself; a product between them."""
     fastnn.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(600, 70), nn.BatchNorm1d(70), nn.GELU(), nn.Linear(70, 9)).to(x.dtype)
     model.eval()
     frozen = fastnn.freeze(model)
     yield frozen
+    weight = fastnn.Tensor(np.cos(np.arange(350)).reshape(50, 7).astype(x.dtype))
+    yield lambda part: part @ weight
     with fastnn.no_grad():
         yield model
 
