@@ -73,7 +73,8 @@ RECORDS = [
             const ptrdiff_t m = sizes[i / 2][0], n = sizes[i / 2][1], k = sizes[i / 2][2];
             FILL(x, m * k, -1, 1); FILL(dy, k * n, -1, 1); FILL(a, n, -1, 1);
             RUN(product, .c = y, .c_strides = {0, n, 1}, .a = x, .a_strides = {0, k, 1}, .b = dy,
-                .b_strides = {0, i % 2 ? 1 : n, i % 2 ? k : 1}, .bias = a, .batch = 1, .m = m, .n = n, .k = k, .act = -1);
+                .b_strides = {0, i % 2 ? 1 : n, i % 2 ? k : 1}, .bias = a, .batch = 1, .m = m, .n = n, .k = k,
+                .act = -1);
             ADD(y, m * n);
             RUN(column_sums, .sums = z, .x = y, .rows = m, .c = n);
             ADD(z, n);
