@@ -28,7 +28,7 @@ ALLOWED = {
     "_memory": {"_check", "_core"},
     "_info": BASE,
     "functional": BASE | {"functional"},
-    "autograd": BASE,
+    "autograd": BASE | {"functional"},
     "_recorded": BASE | {"functional", "autograd"},
     "_replace": set(),
     "_narrow_floats": {"_check"},

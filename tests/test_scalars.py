@@ -18,7 +18,7 @@ def is_scalar(result, dtype):
     return type(result) is dtype
 
 
-@pytest.mark.parametrize(("op", "case"), CASES, ids=str)
+@pytest.mark.parametrize(("op", "case"), CASES, ids=[f"{op.name}{list(case.values()) or ''}" for op, case in CASES])
 @pytest.mark.parametrize(("x", "dtype"), SCALARS)
 def test_elementwise(op, case, x, dtype):
     function, backward = getattr(fastnn, op.name), getattr(functional, op.name + "_backward")

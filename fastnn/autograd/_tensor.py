@@ -224,7 +224,8 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", ())
         if not tracks(*inputs, *out) or (ufunc in UNDIFFERENTIATED and not tracks(*out)):
-            return _unrecorded(OWN.get(ufunc, ufunc) if method == "__call__" else getattr(ufunc, method), inputs, out, kwargs)
+            call = OWN.get(ufunc, ufunc) if method == "__call__" else getattr(ufunc, method)
+            return _unrecorded(call, inputs, out, kwargs)
         if out:
             raise TypeError(f"np.{ufunc.__name__}: a recorded call writes no out=; use no_grad()")
         if method != "__call__" or kwargs or ufunc not in UFUNCS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._check import Array
-from ._registry import UFUNCS, UNDIFFERENTIATED, summed
+from ._registry import UFUNCS, UNDIFFERENTIATED
 
 
 def _shared(dy: Array, y: Array, chosen: Array, other: Array) -> Array:
