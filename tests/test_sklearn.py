@@ -109,7 +109,7 @@ def test_a_full_batch_follows_scikit_learns_weights():
         {"hidden_layer_sizes": ()},
         {"hidden_layer_sizes": [32, 16], "batch_size": 32, "shuffle": False},
     ],
-    ids=str,
+    ids=lambda options: "lambda" if callable(options.get("activation")) else str(options),
 )
 def test_options_learn(options):
     X, X_test, y, y_test = scaled(load_breast_cancer, np.float32)
