@@ -130,9 +130,13 @@ def differentiable(function, respelled):
             if watcher is not None:
                 return watcher.run(function.__name__, functools.partial(call, *args, **kwargs), (*args, *kwargs.values()))
         try:
-            for value in (*args, *kwargs.values()) if kwargs else args:
+            for value in args:
                 if isinstance(value, TensorBase):
                     return record(call, args, kwargs)
+            if kwargs:
+                for value in kwargs.values():
+                    if isinstance(value, TensorBase):
+                        return record(call, args, kwargs)
             return function(*args, **kwargs)
         except TypeError as error:
             raise respelled(error, function, kwargs)

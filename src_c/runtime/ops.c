@@ -85,25 +85,27 @@ union record
     double number;
 };
 
-#define PUT(type, value) (*(type *)(void *)(record->bytes + f->offset) = (type)(value))
+#define PUT(type, value) (*(type *)(void *)(record->bytes + f->offset) = (value))
+
+/* Every integer takes 8 bytes, whatever it is called; so one loop serves sizes, flags and keys */
+_Static_assert(sizeof(ptrdiff_t) == sizeof(int64_t), "records are those of 64-bit machines");
 
 static void fill(union record *record, const struct fnn_field *f, void *const *arrays, const int64_t *sizes, const double *numbers)
 {
-    for (; f->kind != FNN_END; f++)
+    for (; f->kind < FNN_SIZE; f++)
         if (f->kind == FNN_WORK)
             PUT(void *, NULL);
-        else if (f->kind < FNN_SIZE)
+        else
         {
             PUT(void *, *arrays++);
+            int64_t *strides = (int64_t *)(void *)(record->bytes + f->offset + sizeof(void *));
             for (int i = 0; i < f->dimensions; i++)
-                ((ptrdiff_t *)(void *)(record->bytes + f->offset + sizeof(void *)))[i] = (ptrdiff_t)*sizes++;
+                *strides++ = *sizes++;
         }
-        else if (f->kind == FNN_NUMBER)
-            PUT(double, *numbers++);
-        else if (f->kind == FNN_KEY)
-            PUT(uint64_t, *sizes++);
-        else
-            PUT(ptrdiff_t, *sizes++);
+    for (; f->kind < FNN_NUMBER; f++)
+        PUT(int64_t, *sizes++);
+    for (; f->kind == FNN_NUMBER; f++)
+        PUT(double, *numbers++);
 }
 
 int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const int64_t *sizes, const double *numbers,
