@@ -17,7 +17,7 @@ from . import _memory, _threads
 _memory.start()
 _threads.start()
 
-from . import _recorded, autograd, functional  # noqa: E402
+from . import autograd, functional  # noqa: E402
 from ._core import isa  # noqa: E402
 from ._memory import empty_cache, memory_stats, set_cache_limit  # noqa: E402
 from ._random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
@@ -98,4 +98,4 @@ else:
         return sorted({*globals(), *_MODULES, *_NAMES})
 
 
-del _core, _recorded
+del _core

@@ -17,7 +17,7 @@ cdef class Node:
     Nodes are numbered as they come, so parents always have smaller numbers.
     """
     cdef readonly tuple parents
-    cdef readonly object backward, number
+    cdef readonly object backward, number, function  # the function that was called, where that is known
     cdef readonly Py_ssize_t count
     cdef object origin  # where it was recorded, while a watcher looks; else None
 
@@ -33,15 +33,15 @@ mode = Mode()
 cdef int watchers = 0  # in all threads: while there is none, nobody asks for the thread's own
 cdef object numbers = itertools.count()
 cdef object tensor_class = None  # what `make` makes
-cdef dict recorded_versions = {}
+cdef dict derivatives = {}
 cdef object unusual = None  # the module of what needs no speed: conversions and refusals
-cdef frozenset NO_TENSORS = frozenset({np.ndarray, float, int, bool, str, type(None)})  # neither are nor hold one
+cdef frozenset NO_TENSORS = frozenset({np.ndarray, float, int, bool, str, type(None)})  # types of what is no Tensor and holds none
 
 
-def set_tape(tensor, versions, module):
-    """Name the class of Tensors, the recorded version (a Recorded) of each function, and the module of unusual cases."""
-    global tensor_class, recorded_versions, unusual
-    tensor_class, recorded_versions, unusual = tensor, versions, module
+def set_tape(tensor, declared, module):
+    """Name the class of Tensors, the Derivative of each function, and the module of unusual cases."""
+    global tensor_class, derivatives, unusual
+    tensor_class, derivatives, unusual = tensor, declared, module
 
 
 cdef inline bint wants_gradient(object value) noexcept:
@@ -90,27 +90,28 @@ def arrays_of(tuple values, call):
 
 def make(data, parents, backward, function=None):
     """Record a call: its result or tuple of results, what it was computed from, and the function from their gradients to
-    the parents'.  A result of integers comes back as an array; `function` is named where a result is refused.
+    the parents'.  A result of integers comes back as an array; `function` is named where something is refused.
     """
     cdef Node node = Node.__new__(Node)
     node.parents = tuple([parent if wants_gradient(parent) else None for parent in parents])
     node.backward = backward
     node.number = next(numbers)
+    node.function = function
     if watchers and mode.watcher is not None:
         node.origin = mode.watcher.origin
     if type(data) is not tuple:
         node.count = 1
-        return result_of(node, 0, data, function)
+        return result_of(node, 0, data)
     node.count = len(<tuple>data)
-    return tuple([result_of(node, i, each, function) for i, each in enumerate(<tuple>data)])
+    return tuple([result_of(node, i, each) for i, each in enumerate(<tuple>data)])
 
 
-cdef object result_of(Node node, Py_ssize_t place, object data, object function):
+cdef object result_of(Node node, Py_ssize_t place, object data):
     cdef TensorBase result
     if not cnp.PyArray_CheckExact(data):
         data = np.asarray(data)
     if not cnp.PyTypeNum_ISFLOAT(cnp.PyArray_TYPE(<cnp.ndarray>data)):
-        return unusual.untracked(node, data, function)
+        return unusual.untracked(node, data)
     result = TensorBase.__new__(tensor_class)
     result._data = data
     result._requires_grad = True
@@ -154,38 +155,39 @@ cdef object record(object function, tuple args, dict kwargs):
         return function(*map(value_of, args), **options, **({} if out is None else {"out": value_of(out)}))
     if out is not None:
         raise TypeError(f"{function.__name__}: a recorded call writes no out=; use no_grad()")
-    return recorded_call(function.__name__, recorded_versions[function], args, kwargs)
+    return recorded_call(function.__name__, derivatives[function], args, kwargs)
 
 
-def recorded_call(str name, rule, tuple args, dict kwargs):
-    """Run a recorded version; tracked arguments without a derivative are refused, untracked ones unwrapped."""
+def recorded_call(str name, declared, tuple args, dict kwargs):
+    """Run a function that has a Derivative on the arrays of its arguments, and record the call."""
     cdef Py_ssize_t i
-    names, known, positions = rule.takes
-    if len(args) > positions:
-        raise TypeError(f"{name}: expected at most {positions} positional arguments, got {len(args)}")
-    arguments = []
+    cdef list values = [], parents = [None] * len(declared.names)
+    cdef dict options = {}
+    positions, names = declared.arguments
+    if len(args) > len(positions):
+        raise TypeError(f"{name}: expected at most {len(positions)} positional arguments, got {len(args)}")
     for i in range(len(args)):
         value = args[i]
-        if type(value) in NO_TENSORS:
-            arguments.append(value)
-        elif i in rule.positions:
-            arguments.append(unusual.checked_list(name, rule, value) if isinstance(value, (list, tuple)) else value)
-        elif tracks(*flat((value,))):
-            raise TypeError(f"{name}: no derivative with respect to argument {i + 1}; use .numpy() or no_grad()")
-        else:
-            arguments.append(value_of(value))
-    if not kwargs:
-        return rule.version(*arguments)
-    options = {}
+        values.append(value if type(value) in NO_TENSORS else array_of(name, declared, positions[i], value, parents))
     for key, value in kwargs.items():
-        if key not in known:
-            raise TypeError(f"{name}: got an unexpected argument {key!r}")
         if key not in names:
-            raise TypeError(f"{name} with {key}= has no derivative here; use .numpy() or no_grad() to compute without one")
-        if key not in rule.differentiable and tracks(*flat((value,))):
-            raise TypeError(f"{name}: no derivative with respect to {key}; use .numpy() or no_grad()")
-        options[key] = unusual.checked_list(name, rule, value) if key in rule.differentiable else value_of(value)
-    return rule.version(*arguments, **options)
+            unusual.refuse_keyword(name, declared, key)
+        options[key] = value if type(value) in NO_TENSORS else array_of(name, declared, key, value, parents)
+    wanted = tuple([parent is not None for parent in parents])
+    results, backward = declared.run(wanted, *values, **options)
+    if type(results) is list:
+        return list(make(tuple(results), parents, backward, declared.function))
+    return make(results, parents, backward, declared.function)
+
+
+cdef object array_of(str name, object declared, str argument, object value, list parents):
+    """The array of an argument; a Tensor that a gradient goes to takes its place among the parents."""
+    place = declared.places.get(argument)
+    if place is None or declared.takes_list or not isinstance(value, TensorBase):
+        return unusual.argument(name, declared, argument, value, parents)
+    if wants_gradient(value):
+        parents[place] = value
+    return (<TensorBase>value)._data
 
 
 def flat(values):

@@ -29,7 +29,6 @@ ALLOWED = {
     "_info": BASE,
     "functional": BASE | {"functional"},
     "autograd": BASE | {"functional"},
-    "_recorded": BASE | {"functional", "autograd"},
     "_replace": set(),
     "_narrow_floats": {"_check"},
     "_foreign_files": set(),

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fastnn import autograd, functional
+from fastnn import functional
+from fastnn._dispatch import DERIVATIVES
 from fastnn.functional import _elementwise
 
 FILE = Path(functional.__file__).with_suffix(".pyi")
@@ -39,8 +40,8 @@ Parameter = inspect.Parameter
 def with_derivative(name: str) -> list[str]:
     """The arguments of a function that may be Tensors."""
     function = getattr(functional, name)
-    if function in autograd.FUNCTIONS:
-        return list(autograd.FUNCTIONS[function].differentiable)
+    if function in DERIVATIVES:
+        return list(DERIVATIVES[function].names)
     return ["input"] if name in _elementwise.NAMES else []
 
 

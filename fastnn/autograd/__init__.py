@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .._core import make, mode, tracks, value_of, wants
 from . import _matmul, _rearranging, _reductions, _ufuncs
 from ._mode import enable_grad, is_grad_enabled, no_grad, tracer_of_thread, tracing
-from ._registry import FUNCTIONS, UFUNCS, UNDIFFERENTIATED, Gradients, Recorded, recorded, unbroadcast
+from ._registry import UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
 from ._tensor import Tensor, tensor, zero_gradients
 
 if TYPE_CHECKING:
@@ -28,20 +28,17 @@ else:
 del _matmul, _rearranging, _reductions, _ufuncs
 
 __all__ = [
-    "FUNCTIONS",
     "UFUNCS",
     "UNDIFFERENTIATED",
     "Function",
     "FunctionCtx",
     "Gradients",
-    "Recorded",
     "Tensor",
     "enable_grad",
     "is_grad_enabled",
     "make",
     "mode",
     "no_grad",
-    "recorded",
     "tensor",
     "tracer_of_thread",
     "tracing",

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._check import Array
-from .._core import make
-from ._registry import recorded
+from .._dispatch import derivative
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -40,40 +39,39 @@ def _spread(dy: Array, axis: Any, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(_kept(dy, axis, shape), shape).copy()
 
 
-@recorded(np.sum, a=0)
-def _sum(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    x = a.data
-    if x.dtype.char == "e":
-        y = np.sum(x, axis=axis, dtype=np.float32, keepdims=keepdims).astype(x.dtype)
+@derivative(np.sum, "a")
+def _sum(wanted: tuple[bool], a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    if a.dtype.char == "e":
+        y = np.sum(a, axis=axis, dtype=np.float32, keepdims=keepdims).astype(a.dtype)
     else:
-        y = np.sum(x, axis=axis, keepdims=keepdims)
-    return make(y, (a,), lambda dy: (_spread(dy, axis, x.shape),))
+        y = np.sum(a, axis=axis, keepdims=keepdims)
+    shape = a.shape
+    return y, lambda dy: (_spread(dy, axis, shape),)
 
 
-@recorded(np.mean, a=0)
-def _mean(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    x = a.data
-    count = np.float64(max(_count(axis, x.shape), 1))
+@derivative(np.mean, "a")
+def _mean(wanted: tuple[bool], a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    shape = a.shape
+    count = np.float64(max(_count(axis, shape), 1))
 
     def backward(dy: Array) -> tuple[Array]:
-        return (_spread((dy / count).astype(dy.dtype), axis, x.shape),)
+        return (_spread((dy / count).astype(dy.dtype), axis, shape),)
 
-    return make(np.mean(x, axis=axis, keepdims=keepdims), (a,), backward)
+    return np.mean(a, axis=axis, keepdims=keepdims), backward
 
 
 def _extreme(function: Callable[..., Any]) -> None:
-    @recorded(function, a=0)
-    def version(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-        x = a.data
-        y = function(x, axis=axis, keepdims=keepdims)
+    @derivative(function, "a")
+    def run(wanted: tuple[bool], a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+        y = function(a, axis=axis, keepdims=keepdims)
 
         def backward(dy: Array) -> tuple[Array]:
-            top = _kept(y, axis, x.shape)
-            hit = (x == top) | ((x != x) & (top != top))
-            share = _kept(dy, axis, x.shape) / hit.sum(axis=axis, keepdims=True)
+            top = _kept(y, axis, a.shape)
+            hit = (a == top) | ((a != a) & (top != top))
+            share = _kept(dy, axis, a.shape) / hit.sum(axis=axis, keepdims=True)
             return (np.where(hit, share.astype(dy.dtype), dy.dtype.type(0)),)
 
-        return make(y, (a,), backward)
+        return y, backward
 
 
 for _function in (np.max, np.amax, np.min, np.amin):
@@ -103,20 +101,18 @@ def _variance_gradient(dy: Array, x: Array, axis: Any, ddof: float) -> Array:
         return _kept(dy.astype(centred.dtype) * centred.dtype.type(scale), axis, x.shape) * centred
 
 
-@recorded(np.var, a=0)
-def _var(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    x = a.data
-    y = np.var(x, axis=axis, dtype=_wide(x), ddof=ddof, keepdims=keepdims)
-    return make(y.astype(x.dtype, copy=False), (a,), lambda dy: (_variance_gradient(dy, x, axis, ddof),))
+@derivative(np.var, "a")
+def _var(wanted: tuple[bool], a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    y = np.var(a, axis=axis, dtype=_wide(a), ddof=ddof, keepdims=keepdims)
+    return y.astype(a.dtype, copy=False), lambda dy: (_variance_gradient(dy, a, axis, ddof),)
 
 
-@recorded(np.std, a=0)
-def _std(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    x = a.data
-    y = np.asarray(np.std(x, axis=axis, dtype=_wide(x), ddof=ddof, keepdims=keepdims))
+@derivative(np.std, "a")
+def _std(wanted: tuple[bool], a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    y = np.asarray(np.std(a, axis=axis, dtype=_wide(a), ddof=ddof, keepdims=keepdims))
 
     def backward(dy: Array) -> tuple[Array]:
         of_variance = np.divide(dy, 2 * y, out=np.zeros_like(y), where=y != 0)  # 0 for equal values
-        return (_variance_gradient(of_variance, x, axis, ddof),)
+        return (_variance_gradient(of_variance, a, axis, ddof),)
 
-    return make(y.astype(x.dtype, copy=False), (a,), backward)
+    return y.astype(a.dtype, copy=False), backward

@@ -10,9 +10,10 @@ import numpy as np
 from .. import _check, _core, _dispatch
 from .._check import Array
 from .._core import make, mode, tracks, value_of, wants
+from .._dispatch import DERIVATIVES
 from . import _unusual
 from ._indexing import index_gradient, own_index
-from ._registry import FUNCTIONS, OWN, UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
+from ._registry import OWN, UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
 
 
 class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
@@ -255,11 +256,11 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
             if mode.tracer is not None:
                 return mode.tracer(function, args, kwargs)
             return function(*_unwrapped(args), **{name: _unwrapped(value) for name, value in kwargs.items()})
-        if function not in FUNCTIONS:
+        if function not in DERIVATIVES:
             raise TypeError(
                 f"np.{function.__name__} has no derivative here; use .numpy() or no_grad() to compute without one"
             )
-        return _core.recorded_call(f"np.{function.__name__}", FUNCTIONS[function], args, kwargs)
+        return _core.recorded_call(f"np.{function.__name__}", DERIVATIVES[function], args, kwargs)
 
     def __getitem__(self, index: Any) -> Any:
         index = _unwrapped(index)
@@ -417,4 +418,4 @@ for _name, _ufunc in {
 }.items():  # fmt: skip
     setattr(Tensor, _name, _updating(_ufunc))
 
-_core.set_tape(Tensor, FUNCTIONS, _unusual)
+_core.set_tape(Tensor, DERIVATIVES, _unusual)

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _core
 from .._check import Array
+from .._dispatch import Derivative
 
 
 def array_of_list(name: str, values: Any) -> Array:
@@ -20,22 +21,37 @@ def array_of_list(name: str, values: Any) -> Array:
     return np.asarray(values)
 
 
-def checked_list(name: str, rule: Any, value: Any) -> Any:
-    """An argument with a derivative; lists of Tensors in it are refused, but for the one list that some rules take."""
-    if isinstance(value, (list, tuple)):
-        for each in value if rule.takes_list else (value,):
-            if isinstance(each, (list, tuple)) and _core.tracks(*_core.flat(each)):
-                array_of_list(name, each)
-    return value
+def argument(name: str, declared: Derivative, argument: str, value: Any, parents: list[Any]) -> Any:
+    """An argument of a recorded call that has no derivative, or is no Tensor, or is the list that the call takes.
+
+    Tensors with gradients in such a list become the parents; elsewhere they are refused.
+    """
+    if argument not in declared.places:
+        if _core.tracks(*_core.flat((value,))):
+            raise TypeError(f"{name}: no derivative with respect to {argument}; use .numpy() or no_grad()")
+        return _core.value_of(value)
+    if not declared.takes_list:
+        return array_of_list(name, value) if isinstance(value, (list, tuple)) else value
+    value = list(value)
+    parents[:] = [each if _core.wants(each) else None for each in value]
+    return [array_of_list(name, each) if isinstance(each, (list, tuple)) else _core.value_of(each) for each in value]
 
 
-def untracked(node: _core.Node, data: Array, function: Any) -> Array:
+def refuse_keyword(name: str, declared: Derivative, keyword: str) -> None:
+    """Refuse a keyword that a recorded call does not take, whether the function itself has it or not."""
+    if keyword in declared.keywords:
+        raise TypeError(
+            f"{name} with {keyword}= has no derivative here; use .numpy() or no_grad() to compute without one"
+        )
+    raise TypeError(f"{name}: got an unexpected argument {keyword!r}")
+
+
+def untracked(node: _core.Node, data: Array) -> Array:
     """A result without a gradient; one that should have a gradient, but cannot have it here, is refused."""
     if data.dtype.kind in "cO":
-        name = _name_of(node) if function is None else f"np.{function.__name__}"
         raise TypeError(
-            f"{name}: a result of dtype {data.dtype} has no derivative here; use .numpy() or no_grad() to compute "
-            "without one"
+            f"{_name_of(node)}: a result of dtype {data.dtype} has no derivative here; use .numpy() or no_grad() to "
+            "compute without one"
         )
     return data
 
@@ -67,5 +83,8 @@ def refuse_sum(leaf: _core.TensorBase, gradient: Array) -> None:
 
 
 def _name_of(node: _core.Node) -> str:
-    """The recorded function that the node's backward was written in."""
-    return str(getattr(node.backward, "__qualname__", "a recorded call")).split(".<locals>")[0].lstrip("_")
+    """The recorded function, or, of a call that named none, the one that its backward was written in."""
+    function = node.function
+    if function is None:
+        return str(getattr(node.backward, "__qualname__", "a recorded call")).split(".<locals>")[0].lstrip("_")
+    return ("" if getattr(function, "__module__", "numpy").startswith("fastnn") else "np.") + str(function.__name__)

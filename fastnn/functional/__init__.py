@@ -24,6 +24,7 @@ from . import (
     _pair_loss,
     _parametric,
     _piecewise,
+    _rrelu,
     _softmax,
     _switchable,
 )
@@ -42,6 +43,7 @@ from ._normalize import *
 from ._pair_loss import *
 from ._parametric import *
 from ._piecewise import *
+from ._rrelu import *
 from ._softmax import *
 from ._switchable import *
 
@@ -61,6 +63,7 @@ __all__ = [
     *_pair_loss.__all__,
     *_parametric.__all__,
     *_piecewise.__all__,
+    *_rrelu.__all__,
     *_softmax.__all__,
     *_switchable.__all__,
 ]

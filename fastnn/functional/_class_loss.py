@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 from ._layout import from_rows, to_rows
 
 __all__ = [
@@ -233,6 +233,21 @@ def cross_entropy(
     return given.reduced(losses)
 
 
+@derivative(cross_entropy, "input", "target")
+def _cross_entropy(wanted: tuple[bool, bool], input: Any, target: Any, weight: Any = None, **options: Any) -> Any:
+    target = np.array(target)  # a copy: it may change before the backward pass
+    y = cross_entropy(input, target, weight, **options)
+    gradients = (cross_entropy_backward, target_gradient)
+
+    def backward(dy: Array) -> list[Array | None]:
+        return [
+            gradient(dy, input, target, weight, **options) if want else None
+            for gradient, want in zip(gradients, wanted, strict=True)
+        ]
+
+    return y, backward
+
+
 def cross_entropy_backward(
     dy: Any,
     input: Any,
@@ -337,6 +352,13 @@ def nll_loss(
     if losses.size:
         ops.pick(losses, rows, given.targets, given.weight, *rows.shape)
     return given.reduced(losses)
+
+
+@derivative(nll_loss, "input")
+def _nll_loss(wanted: tuple[bool], input: Any, target: Any, weight: Any = None, **options: Any) -> Any:
+    target = np.array(target)  # a copy: it may change before the backward pass
+    y = nll_loss(input, target, weight, **options)
+    return y, lambda dy: (nll_loss_backward(dy, input, target, weight, **options),)
 
 
 def nll_loss_backward(

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _check, _core, _random
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 
 __all__ = [
     "dropout",
@@ -147,6 +147,27 @@ def apply(
     return _check.finish(y, dtype, out)
 
 
+def masked(function: Callable[..., Any], rule: Callable[[str, float], Rule], span: Span, training: bool) -> None:
+    """Declare the derivative of a function that drops by a rule, training by default or not: the same mask on dy."""
+    name = function.__name__
+
+    @derivative(function, "input")
+    def run(
+        wanted: tuple[bool],
+        input: Any,
+        p: float = 0.5,
+        training: bool = training,
+        inplace: bool = False,
+        *,
+        rng: Any = None,
+    ) -> Any:
+        forward = rule(name, p)
+        span(name, input.ndim, training)  # nothing is drawn for a call that is refused
+        key = _random.key(name, rng) if training else 0
+        y = apply(name, "input", input, forward, span, training, key, None)
+        return y, lambda dy: (apply(name, "dy", dy, forward.backward, span, training, key, None),)
+
+
 @differentiable
 def dropout(
     input: Any,
@@ -193,6 +214,9 @@ def dropout(
     True
     """
     return apply("dropout", "input", input, zeroing("dropout", p), elements, training, rng, input if inplace else out)
+
+
+masked(dropout, zeroing, elements, training=True)
 
 
 def dropout_backward(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from .._check import Array
 from .._dispatch import differentiable
-from ._dropout import Rule, Span, alpha, apply, channels1d, channels2d, channels3d, dropout, elements, gradient, zeroing
+from ._dropout import alpha, apply, channels1d, channels2d, channels3d, elements, gradient, masked, zeroing
 
 __all__ = [
     "alpha_dropout",
@@ -54,6 +53,9 @@ def dropout1d(
     return apply(
         "dropout1d", "input", input, zeroing("dropout1d", p), channels1d, training, rng, input if inplace else out
     )
+
+
+masked(dropout1d, zeroing, channels1d, training=True)
 
 
 def dropout1d_backward(
@@ -124,6 +126,9 @@ def dropout2d(
     )
 
 
+masked(dropout2d, zeroing, channels2d, training=True)
+
+
 def dropout2d_backward(
     dy: Any, p: float = 0.5, training: bool = True, *, rng: Any = None, out: Array | None = None
 ) -> Array:
@@ -192,6 +197,9 @@ def dropout3d(
     )
 
 
+masked(dropout3d, zeroing, channels3d, training=True)
+
+
 def dropout3d_backward(
     dy: Any, p: float = 0.5, training: bool = True, *, rng: Any = None, out: Array | None = None
 ) -> Array:
@@ -257,6 +265,9 @@ def alpha_dropout(
     return apply(
         "alpha_dropout", "input", input, alpha("alpha_dropout", p), elements, training, rng, input if inplace else out
     )
+
+
+masked(alpha_dropout, alpha, elements, training=False)
 
 
 def alpha_dropout_backward(
@@ -334,6 +345,9 @@ def feature_alpha_dropout(
     )
 
 
+masked(feature_alpha_dropout, alpha, channels2d, training=False)
+
+
 def feature_alpha_dropout_backward(
     dy: Any, p: float = 0.5, training: bool = False, *, rng: Any = None, out: Array | None = None
 ) -> Array:
@@ -367,14 +381,3 @@ def feature_alpha_dropout_backward(
     array([1., 1., 1., 1.])
     """
     return gradient("feature_alpha_dropout_backward", alpha, channels2d, dy, p, training, rng, out)
-
-
-# The recorded versions need each function's rule and span.
-RULES: dict[Callable[..., Any], tuple[Callable[[str, float], Rule], Span]] = {
-    dropout: (zeroing, elements),
-    dropout1d: (zeroing, channels1d),
-    dropout2d: (zeroing, channels2d),
-    dropout3d: (zeroing, channels3d),
-    alpha_dropout: (alpha, elements),
-    feature_alpha_dropout: (alpha, channels2d),
-}

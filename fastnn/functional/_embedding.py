@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 from ._linear import gradients as linear_gradients, linear
 from ._matmul import matmul
 
@@ -100,6 +100,23 @@ def embedding(
     padding_row("embedding", padding_idx, len(table))
     picked = np.asarray(table[_indices("embedding", input, len(table))])
     return picked.astype(picked.dtype.newbyteorder("="), copy=False)
+
+
+@derivative(embedding, "weight")
+def _embedding(
+    wanted: tuple[bool],
+    input: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Any:
+    index = np.array(input)  # a copy: it may change before the backward pass
+    y = embedding(index, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+    options = (len(weight), padding_idx, scale_grad_by_freq)
+    return y, lambda dy: (embedding_backward(dy, index, *options),)
 
 
 def embedding_backward(
@@ -221,6 +238,11 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Array:
     return _check.finish(y, dtype, None)
 
 
+@derivative(bilinear, "input1", "input2", "weight", "bias")
+def _bilinear(wanted: tuple[bool, bool, bool, bool], input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
+    return bilinear(input1, input2, weight, bias), lambda dy: _gradients(dy, input1, input2, weight, wanted)
+
+
 def bilinear_backward(dy: Any, input1: Any, input2: Any, weight: Any) -> tuple[Array, Array, Array, Array]:
     """Gradients of `bilinear`: of both inputs, the weight and the bias.
 
@@ -249,16 +271,23 @@ def bilinear_backward(dy: Any, input1: Any, input2: Any, weight: Any) -> tuple[A
     >>> dx1, dx2, dweight.ravel(), dbias
     (array([[ 3., 30.]]), array([[21.]]), array([3., 6.]), array([1.]))
     """
+    return _gradients(dy, input1, input2, weight, (True, True, True, True))
+
+
+def _gradients(dy: Any, input1: Any, input2: Any, weight: Any, wanted: tuple[bool, bool, bool, bool]) -> Any:
+    """`bilinear_backward`, only those gradients that are wanted."""
     name = "bilinear_backward"
     x1, x2, w, pairs, dtype = _outer(name, input1, input2, weight)
     gradient, expected = _check.as_float(name, dy, "dy"), (*x1.shape[:-1], len(w))
     if gradient.shape != expected:
         raise ValueError(f"{name}: expected dy of shape {expected}, got {gradient.shape}")
-    found = linear_gradients(gradient, pairs, w.reshape(len(w), math.prod(w.shape[1:])), (True, True, True))
-    dpairs, dweight, dbias = (np.asarray(each) for each in found)
-    dpairs = dpairs.reshape(*x1.shape[:-1], *w.shape[1:])
-    dx1 = matmul(dpairs, x2[..., np.newaxis])[..., 0]
-    dx2 = matmul(x1[..., np.newaxis, :], dpairs)[..., 0, :]
-    dweight = _check.contiguous(dweight).reshape(w.shape)
-    dx1, dx2, dweight, dbias = (_check.finish(each, dtype, None) for each in (dx1, dx2, dweight, dbias))
-    return dx1, dx2, dweight, dbias
+    matrix = w.reshape(len(w), math.prod(w.shape[1:]))
+    dpairs, dweight, dbias = linear_gradients(gradient, pairs, matrix, (wanted[0] or wanted[1], *wanted[2:]))
+    dx1 = dx2 = None
+    if dpairs is not None:
+        dpairs = dpairs.reshape(*x1.shape[:-1], *w.shape[1:])
+        dx1 = matmul(dpairs, x2[..., np.newaxis])[..., 0] if wanted[0] else None
+        dx2 = matmul(x1[..., np.newaxis, :], dpairs)[..., 0, :] if wanted[1] else None
+    if dweight is not None:
+        dweight = _check.contiguous(dweight).reshape(w.shape)
+    return tuple(None if each is None else _check.finish(each, dtype, None) for each in (dx1, dx2, dweight, dbias))

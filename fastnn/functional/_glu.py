@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable, respelled
+from .._dispatch import derivative, differentiable, respelled
 
 __all__ = [
     "glu",
@@ -63,6 +63,11 @@ def glu(input: Any, dim: int = -1, *, out: Array | None = None) -> Array:
     if y.size:
         ops.glu(y, x, rows, y.size // rows)
     return _check.finish(y, dtype, out)
+
+
+@derivative(glu, "input")
+def _glu(wanted: tuple[bool], input: Any, dim: int = -1) -> Any:
+    return glu(input, dim), lambda dy: (glu_backward(dy, input, dim),)
 
 
 @respelled

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check
 from .._check import Array
-from .._dispatch import differentiable
+from .._dispatch import DERIVATIVES, derivative, differentiable
 from ._norm import batch_norm, check_eps, check_running, follow
 from ._rows import Rows, backward, forward, statistics
 
@@ -115,6 +115,19 @@ def group_norm(
     array([[-1.,  1.,  0.,  0.]])
     """
     return group_forward("group_norm", input, num_groups, weight, bias, eps, out)[0]
+
+
+@derivative(group_norm, "input", "weight", "bias")
+def _group_norm(
+    wanted: tuple[bool, bool, bool],
+    input: Any,
+    num_groups: int,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+) -> Any:
+    y, mean, rstd = group_forward("group_norm", input, num_groups, weight, bias, eps, None)
+    return y, lambda dy: group_norm_backward(dy, input, mean, rstd, weight)
 
 
 def group_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array, Array]:
@@ -276,6 +289,25 @@ def instance_norm(
     if running_mean is None or running_var is None:
         raise ValueError("instance_norm: expected running_mean and running_var without use_input_stats, got None")
     return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps, out=out)
+
+
+@derivative(instance_norm, "input", "weight", "bias")
+def _instance_norm(
+    wanted: tuple[bool, bool, bool],
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    if not use_input_stats:
+        by_running = DERIVATIVES[batch_norm].run
+        return by_running(wanted, input, running_mean, running_var, weight, bias, False, momentum, eps)
+    y, mean, rstd = instance_forward(input, running_mean, running_var, weight, bias, momentum, eps)
+    return y, lambda dy: instance_norm_backward(dy, input, mean, rstd, weight)
 
 
 def instance_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array, Array]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 from ._rows import Rows, backward, forward, statistics
 
 __all__ = [
@@ -120,6 +120,20 @@ def layer_norm(
     return layer_forward("layer_norm", input, normalized_shape, weight, bias, eps, out, True)[0]
 
 
+@derivative(layer_norm, "input", "weight", "bias")
+def _layer_norm(
+    wanted: tuple[bool, bool, bool],
+    input: Any,
+    normalized_shape: Any,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+) -> Any:
+    eps = _check.real("layer_norm", "eps", eps)
+    y, mean, rstd = layer_forward("layer_norm", input, normalized_shape, weight, bias, eps, None, True)
+    return y, lambda dy: layer_norm_backward(dy, input, mean, rstd, weight)
+
+
 def layer_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array, Array]:
     """Gradients of `layer_norm`: of the input, the weight and the bias.
 
@@ -218,6 +232,15 @@ def rms_norm(
     """
     eps = rms_eps("rms_norm", input, eps)
     return layer_forward("rms_norm", input, normalized_shape, weight, None, eps, out, False)[0]
+
+
+@derivative(rms_norm, "input", "weight")
+def _rms_norm(
+    wanted: tuple[bool, bool], input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
+) -> Any:
+    number = rms_eps("rms_norm", input, eps)
+    y, _, rstd = layer_forward("rms_norm", input, normalized_shape, weight, None, number, None, False)
+    return y, lambda dy: rms_norm_backward(dy, input, rstd, weight)
 
 
 def rms_norm_backward(dy: Any, input: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 
 __all__ = [
     "linear",
@@ -105,6 +105,11 @@ def _check_shapes(name: str, x: Array, weight: Array) -> None:
         raise ValueError(
             f"{name}: expected an input of {features} features in its last dimension, got shape {x.shape}{advice}"
         )
+
+
+@derivative(linear, "input", "weight", "bias")
+def _linear(wanted: tuple[bool, bool, bool], input: Any, weight: Any, bias: Any = None) -> Any:
+    return linear(input, weight, bias), lambda dy: gradients(dy, input, weight, wanted)
 
 
 def linear_backward(dy: Any, input: Any, weight: Any) -> tuple[Array, Array, Array]:

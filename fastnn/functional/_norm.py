@@ -14,7 +14,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 from ._layout import Memory, memory_of
 
 __all__ = [
@@ -192,6 +192,22 @@ def batch_norm(
     """
     y, _, _ = forward_with_stats(input, running_mean, running_var, weight, bias, training, momentum, eps, out=out)
     return y
+
+
+@derivative(batch_norm, "input", "weight", "bias")
+def _batch_norm(
+    wanted: tuple[bool, bool, bool],
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    y, mean, rstd = forward_with_stats(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return y, lambda dy: batch_norm_backward(dy, input, mean, rstd, weight, training)
 
 
 def forward_with_stats(

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable, respelled
+from .._dispatch import derivative, differentiable, respelled
 from ._layout import from_rows, to_rows
 
 __all__ = [
@@ -77,6 +77,11 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
             x = _check.contiguous(x).reshape(x.shape)  # sums in one order, whatever the memory
             y = np.asarray(x / np.maximum(_lengths(x, p, dims), x.dtype.type(eps)))
     return _check.finish(y, dtype, out)
+
+
+@derivative(normalize, "input")
+def _normalize(wanted: tuple[bool], input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
+    return normalize(input, p, dim, eps), lambda dy: (normalize_backward(dy, input, p, dim, eps),)
 
 
 @respelled

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import _check
 from .._check import Array
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 from ._class_loss import REDUCTIONS
 from ._pair import Pair, broadcast_weight, checked_pair, forward, gradient, weighted
 
@@ -86,6 +86,18 @@ def _soft_margin(name: str, input: Any, target: Any, *, reduction: str = "mean")
     return checked_pair(name, "soft_margin", input, target, reduction)
 
 
+def _differentiable_pair(function: Callable[..., Any], checked: Callable[..., Pair]) -> None:
+    """Declare the derivatives of a loss, whose arguments `checked` takes, with respect to input and target."""
+    name = function.__name__
+
+    @derivative(function, "input", "target")
+    def run(wanted: tuple[bool, bool], input: Any, target: Any, *args: Any, **options: Any) -> Any:
+        pair = checked(name, input, target, *args, **options)
+        return forward(pair), lambda dy: [
+            gradient(pair, dy, of_target=bool(i)) if want else None for i, want in enumerate(wanted)
+        ]
+
+
 # -- the losses -------------------------------------------------------------------------------------------------------
 
 
@@ -112,6 +124,9 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = N
     np.float64(1.5)
     """
     return forward(_l1("l1_loss", input, target, reduction=reduction, weight=weight))
+
+
+_differentiable_pair(l1_loss, _l1)
 
 
 def l1_loss_backward(
@@ -152,6 +167,9 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
     return forward(_mse("mse_loss", input, target, reduction=reduction, weight=weight))
 
 
+_differentiable_pair(mse_loss, _mse)
+
+
 def mse_loss_backward(
     dy: Any, input: Any, target: Any, *, reduction: str = "mean", weight: Any = None, out: Array | None = None
 ) -> Array:
@@ -188,6 +206,9 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
     array([0.125, 2.5  ])
     """
     return forward(_smooth_l1("smooth_l1_loss", input, target, reduction=reduction, beta=beta))
+
+
+_differentiable_pair(smooth_l1_loss, _smooth_l1)
 
 
 def smooth_l1_loss_backward(
@@ -228,6 +249,9 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     array([0.125, 4.   ])
     """
     return forward(_huber("huber_loss", input, target, reduction, delta, weight))
+
+
+_differentiable_pair(huber_loss, _huber)
 
 
 def huber_loss_backward(
@@ -280,6 +304,9 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
     return forward(_bce("binary_cross_entropy", input, target, weight, reduction=reduction))
 
 
+_differentiable_pair(binary_cross_entropy, _bce)
+
+
 def binary_cross_entropy_backward(
     dy: Any, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", out: Array | None = None
 ) -> Array:
@@ -326,6 +353,9 @@ def binary_cross_entropy_with_logits(
             "binary_cross_entropy_with_logits", input, target, weight, reduction=reduction, pos_weight=pos_weight
         )
     )
+
+
+_differentiable_pair(binary_cross_entropy_with_logits, _bce_logits)
 
 
 def binary_cross_entropy_with_logits_backward(
@@ -385,6 +415,9 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
     return forward(_kl("kl_div", input, target, reduction=reduction, log_target=log_target))
 
 
+_differentiable_pair(kl_div, _kl)
+
+
 def kl_div_backward(
     dy: Any, input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False, out: Array | None = None
 ) -> Array:
@@ -421,6 +454,9 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Arr
     return forward(_soft_margin("soft_margin_loss", input, target, reduction=reduction))
 
 
+_differentiable_pair(soft_margin_loss, _soft_margin)
+
+
 def soft_margin_loss_backward(
     dy: Any, input: Any, target: Any, *, reduction: str = "mean", out: Array | None = None
 ) -> Array:
@@ -432,16 +468,3 @@ def soft_margin_loss_backward(
     array([-0.5])
     """
     return gradient(_soft_margin("soft_margin_loss_backward", input, target, reduction=reduction), dy, out=out)
-
-
-# What the recorded versions are made of.
-PAIRS: dict[Callable[..., Any], Callable[..., Pair]] = {
-    l1_loss: _l1,
-    mse_loss: _mse,
-    smooth_l1_loss: _smooth_l1,
-    huber_loss: _huber,
-    binary_cross_entropy: _bce,
-    binary_cross_entropy_with_logits: _bce_logits,
-    kl_div: _kl,
-    soft_margin_loss: _soft_margin,
-}

@@ -6,17 +6,16 @@ The `_backward` twin returns the input's gradient and each parameter's, in its s
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check, _core, _random
+from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 from ._layout import memory_of
-from ._piecewise import leaky_relu, leaky_relu_backward
 
 __all__ = [
     "parametric_elu",
@@ -27,8 +26,6 @@ __all__ = [
     "parametric_softplus_backward",
     "prelu",
     "prelu_backward",
-    "rrelu",
-    "rrelu_backward",
     "scaled_relu",
     "scaled_relu_backward",
     "swish",
@@ -122,6 +119,14 @@ def _backward(
     )
 
 
+def _learned(function: Callable[..., Any], backward: Callable[..., Any], *names: str) -> None:
+    """Declare the derivative of an activation with respect to its input and to its learned parameters."""
+
+    @derivative(function, "input", *names)
+    def run(wanted: tuple[bool, ...], input: Any, *parameters: Any, **named: Any) -> Any:
+        return function(input, *parameters, **named), lambda dy: backward(dy, input, *parameters, **named)
+
+
 @differentiable
 def prelu(input: Any, weight: Any, *, out: Array | None = None) -> Array:
     """Leaky ReLU with a learned slope: x where x > 0, else weight * x (He et al. 2015).
@@ -162,6 +167,9 @@ def prelu_backward(dy: Any, x: Any, weight: Any) -> tuple[Array, ...]:
     return _backward("prelu_backward", "leaky_relu", dy, x, {"weight": weight})
 
 
+_learned(prelu, prelu_backward, "weight")
+
+
 @differentiable
 def swish(input: Any, beta: Any = 1.0, *, out: Array | None = None) -> Array:
     """x * sigmoid(beta * x) (Ramachandran, Zoph, Le 2017); with beta = 1 it is `silu`.
@@ -194,6 +202,9 @@ def swish_backward(dy: Any, x: Any, beta: Any = 1.0) -> tuple[Array, ...]:
     (array([0.5]), array([0.]))
     """
     return _backward("swish_backward", "swish", dy, x, {"beta": beta})
+
+
+_learned(swish, swish_backward, "beta")
 
 
 @differentiable
@@ -229,6 +240,9 @@ def parametric_elu_backward(dy: Any, x: Any, alpha: Any) -> tuple[Array, ...]:
     (array([0.1839, 1.    ]), array([-0.6321]))
     """
     return _backward("parametric_elu_backward", "elu", dy, x, {"alpha": alpha})
+
+
+_learned(parametric_elu, parametric_elu_backward, "alpha")
 
 
 @differentiable
@@ -269,6 +283,9 @@ def parametric_softplus_backward(dy: Any, x: Any, beta: Any, threshold: float = 
     return _backward("parametric_softplus_backward", "softplus", dy, x, {"beta": beta}, threshold)
 
 
+_learned(parametric_softplus, parametric_softplus_backward, "beta")
+
+
 @differentiable
 def parametric_sigmoid(input: Any, a: Any, b: Any, *, out: Array | None = None) -> Array:
     """a * sigmoid(b * x) with learned height and slope.
@@ -301,6 +318,9 @@ def parametric_sigmoid_backward(dy: Any, x: Any, a: Any, b: Any) -> tuple[Array,
     (array([0.5]), array([0.5]), array([0.]))
     """
     return _backward("parametric_sigmoid_backward", "parametric_sigmoid", dy, x, {"a": a, "b": b})
+
+
+_learned(parametric_sigmoid, parametric_sigmoid_backward, "a", "b")
 
 
 @differentiable
@@ -337,106 +357,4 @@ def scaled_relu_backward(dy: Any, x: Any, alpha: Any) -> tuple[Array, ...]:
     return _backward("scaled_relu_backward", "scaled_relu", dy, x, {"alpha": alpha})
 
 
-def rrelu_bounds(name: str, lower: Any, upper: Any) -> tuple[float, float]:
-    """Check the ends of the slopes."""
-    low, high = _check.real(name, "lower", lower), _check.real(name, "upper", upper)
-    if not (low <= high and math.isfinite(high - low)):
-        raise ValueError(f"{name}: expected a finite lower of at most upper, got {low:g} and {high:g}")
-    return low, high
-
-
-@differentiable
-def rrelu(
-    input: Any,
-    lower: float = 1 / 8,
-    upper: float = 1 / 3,
-    training: bool = False,
-    inplace: bool = False,
-    *,
-    rng: Any = None,
-    out: Array | None = None,
-) -> Array:
-    """Leaky ReLU with random slopes: each from U(lower, upper) in training, else their mean (Xu et al. 2015).
-
-    Parameters
-    ----------
-    input : array_like
-    lower, upper : float
-        lower must not exceed upper.
-    training : bool
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    rng : None, int, SeedSequence or Generator
-        As in `dropout_mask`: the key of the slopes, or where to draw it from.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> rrelu([-24.0, 1.0])
-    array([-5.5,  1. ])
-    """
-    return _rrelu("rrelu", None, input, lower, upper, training, rng, input if inplace else out)
-
-
-def rrelu_backward(
-    dy: Any,
-    x: Any,
-    lower: float = 1 / 8,
-    upper: float = 1 / 3,
-    training: bool = False,
-    *,
-    rng: Any = None,
-    out: Array | None = None,
-) -> Array:
-    """Gradient of `rrelu`: dy where x > 0, else dy times the slope.
-
-    Parameters
-    ----------
-    dy, x : array_like
-        Of one shape: the gradient of the result, and the input of `rrelu`.
-    lower, upper, training
-        Those of the forward call.
-    rng : int
-        The key that the forward call was given, if training.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> rrelu_backward([24.0, 1.0], [-1.0, 1.0])
-    array([5.5, 1. ])
-    """
-    rng = _random.forward_key("rrelu_backward", rng) if training else None
-    return _rrelu("rrelu_backward", dy, x, lower, upper, training, rng, out)
-
-
-def _rrelu(
-    name: str, dy: Any, input: Any, lower: float, upper: float, training: bool, rng: Any, out: Array | None
-) -> Array:
-    x, dtype = _check.as_compute(name, input, "x" if dy is not None else "input")
-    _check.check_out(name, out, x.shape, dtype)
-    low, high = rrelu_bounds(name, lower, upper)
-    if not training:
-        slope = (low + high) / 2
-        return leaky_relu(input, slope, out=out) if dy is None else leaky_relu_backward(dy, input, slope, out=out)
-    slopes = np.asarray(np.random.default_rng(_random.key(name, rng)).uniform(low, high, x.shape), x.dtype)
-    x = _check.contiguous(x).reshape(x.shape)
-    result = _core.empty_like(x)
-    row, unused = _core.ACTS["leaky_relu"], slopes
-    sizes = (1, x.size, 1, True)
-    if x.size and dy is None:
-        ops.activation_channels(result, x, slopes, unused, row, *sizes)
-    elif x.size:
-        gradient = _check.as_float(name, dy, "dy")
-        _check.same_shape(name, "x", x, "dy", gradient)
-        ops.activation_channels_backward(result, _check.contiguous(gradient, x.dtype), x, slopes, unused, row, *sizes)
-    return _check.finish(result, dtype, out)
+_learned(scaled_relu, scaled_relu_backward, "alpha")

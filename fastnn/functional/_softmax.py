@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable, respelled
+from .._dispatch import derivative, differentiable, respelled
 from ._layout import from_rows, to_rows
 
 __all__ = [
@@ -97,6 +97,12 @@ def softmax(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array
     return _forward("softmax", input, dim, dtype, out, log=False)
 
 
+@derivative(softmax, "input")
+def _softmax(wanted: tuple[bool], input: Any, dim: int | None = None, *, dtype: Any = None) -> Any:
+    y = softmax(input, dim, dtype=dtype)
+    return y, lambda dy: (softmax_backward(dy, y, dim),)
+
+
 @respelled
 def softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `softmax`: y * (dy - sum y dy).
@@ -160,6 +166,12 @@ def log_softmax(input: Any, dim: int | None = None, *, dtype: Any = None, out: A
     return _forward("log_softmax", input, dim, dtype, out, log=True)
 
 
+@derivative(log_softmax, "input")
+def _log_softmax(wanted: tuple[bool], input: Any, dim: int | None = None, *, dtype: Any = None) -> Any:
+    y = log_softmax(input, dim, dtype=dtype)
+    return y, lambda dy: (log_softmax_backward(dy, y, dim),)
+
+
 @respelled
 def log_softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `log_softmax`: dy - exp(y) * sum dy.
@@ -211,6 +223,12 @@ def softmin(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array
     array([0.1065, 0.787 , 0.1065])
     """
     return _forward("softmin", -_check.as_float("softmin", input), dim, dtype, out, log=False)
+
+
+@derivative(softmin, "input")
+def _softmin(wanted: tuple[bool], input: Any, dim: int | None = None, *, dtype: Any = None) -> Any:
+    y = softmin(input, dim, dtype=dtype)
+    return y, lambda dy: (softmin_backward(dy, y, dim),)
 
 
 @respelled

@@ -21,7 +21,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 from ._norm import check_eps, follow
 
 __all__ = [
@@ -322,6 +322,38 @@ def switchable_norm(
     learned = (weight, bias, mean_weight, var_weight)
     m = mixture(name, input, (running_mean, running_var), learned, training, eps, using_bn, unbiased)
     return finished(m, np.shape(input), running_mean, running_var, momentum, using_bn, using_moving_average, out)
+
+
+@derivative(switchable_norm, "input", "weight", "bias", "mean_weight", "var_weight")
+def _switchable_norm(
+    wanted: tuple[bool, ...],
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    mean_weight: Any,
+    var_weight: Any,
+    training: bool = False,
+    momentum: float = 0.9,
+    eps: float = 1e-5,
+    using_bn: bool = True,
+    using_moving_average: bool = True,
+    unbiased: bool = True,
+) -> Any:
+    learned = (weight, bias, mean_weight, var_weight)
+    running = (running_mean, running_var)
+    m = mixture("switchable_norm", input, running, learned, training, eps, using_bn, unbiased)
+    shape = np.shape(input)
+    y = finished(m, shape, *running, momentum, using_bn, using_moving_average)
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        dx, *rest = gradients(m, np.ascontiguousarray(dy, m.x.dtype).reshape(m.x.shape))
+        return dx.reshape(shape), *(
+            None if value is None else d.reshape(np.shape(value)) for d, value in zip(rest, learned, strict=True)
+        )
+
+    return y, backward
 
 
 def finished(
