@@ -175,9 +175,8 @@ def recorded_call(str name, declared, tuple args, dict kwargs):
         options[key] = value if type(value) in NO_TENSORS else array_of(name, declared, key, value, parents)
     wanted = tuple([parent is not None for parent in parents])
     results, backward = declared.run(wanted, *values, **options)
-    if type(results) is list:
-        return list(make(tuple(results), parents, backward, declared.function))
-    return make(results, parents, backward, declared.function)
+    recorded = make(tuple(results) if type(results) is list else results, parents, backward, declared.function)
+    return list(recorded) if type(results) is list else recorded
 
 
 cdef object array_of(str name, object declared, str argument, object value, list parents):
@@ -185,8 +184,7 @@ cdef object array_of(str name, object declared, str argument, object value, list
     place = declared.places.get(argument)
     if place is None or declared.takes_list or not isinstance(value, TensorBase):
         return unusual.argument(name, declared, argument, value, parents)
-    if wants_gradient(value):
-        parents[place] = value
+    parents[place] = value if wants_gradient(value) else None
     return (<TensorBase>value)._data
 
 

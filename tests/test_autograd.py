@@ -9,6 +9,7 @@ import pytest
 
 import fastnn
 from fastnn import Tensor, nn, tensor
+from fastnn._dispatch import DERIVATIVES
 
 
 def check_gradient(f, *arrays, h=1e-4):
@@ -253,6 +254,53 @@ def test_nothing_drops_a_gradient_silently():
         with pytest.raises(TypeError, match="out"):
             call()
     assert p.data.all()
+
+
+def test_backward_makes_only_what_is_wanted():
+    """Of each declared derivative that can leave a gradient out, none but the wanted one is made."""
+    x, y, w = np.ones((3, 4)), np.ones((3, 2)), np.ones((5, 4, 2))
+    calls = [
+        (fastnn.linear, (x, np.ones((5, 4)), np.ones(5))),
+        (fastnn.bilinear, (x, y, w, np.ones(5))),
+        (fastnn.mse_loss, (x, x + 1)),
+        (fastnn.cross_entropy, (x, np.full((3, 4), 0.25))),
+        (np.where, (x > 0, x, x)),
+    ]
+    for function, arguments in calls:
+        declared = DERIVATIVES[function]
+        count = len(declared.names)
+        result, backward = declared.run((True,) * count, *arguments)
+        whole = backward(np.ones_like(result))
+        for i in range(count):
+            found = declared.run(tuple(j == i for j in range(count)), *arguments)[1](np.ones_like(result))
+            assert [each is not None for each in found] == [j == i for j in range(count)], function
+            assert (np.asarray(found[i]) == whole[i]).all()
+
+
+def test_arguments_may_be_named():
+    """A recorded call takes its arguments by name as by position, those with a derivative too."""
+    x, w, b = (tensor(np.full(shape, 0.5), True) for shape in ((3, 4), (2, 4), (2,)))
+    for call in (lambda: fastnn.linear(x, w, b), lambda: fastnn.linear(bias=b, weight=w, input=x)):
+        call().sum().backward()
+    assert (x.grad == 2.0).all()
+    assert (w.grad == 3.0).all()
+    assert (b.grad == 6.0).all()
+    swish = fastnn.swish(beta=tensor(np.ones(1), True), input=x)
+    assert swish.requires_grad
+    np.where(np.ones((3, 4), bool), x, 0.0).sum().backward()
+    assert (x.grad == 3.0).all()
+    with pytest.raises(TypeError, match="linear: got an unexpected argument 'weights'"):
+        fastnn.linear(x, weights=w)
+    with pytest.raises(TypeError, match=r"cross_entropy: expected at most 3 positional arguments, got 4"):
+        fastnn.cross_entropy(x, [0, 1, 2], None, 0.1)
+
+
+def test_arrays_joined_flat():
+    x, y = tensor([[1.0, 2.0]], True), tensor([3.0], True)
+    z = np.concatenate([x, y, [4.0]], axis=None)
+    (z * np.arange(1.0, 5.0)).sum().backward()
+    assert x.grad.tolist() == [[1.0, 2.0]]
+    assert y.grad.tolist() == [3.0]
 
 
 def test_scalars_keep_arrays():

@@ -9,6 +9,7 @@ from ops import BY_NAME, LEARNED, OPS, ROWS_BY_OPTION, layer_of
 
 import fastnn
 from fastnn import _core, functional, nn
+from fastnn._dispatch import DERIVATIVES
 from fastnn._records import RULES
 
 ROOT = Path(__file__).parent.parent
@@ -210,6 +211,25 @@ def test_every_function_has_its_twin_and_its_documentation():
         assert set(inspect.signature(function).parameters) <= named, f"{name} describes not all of its parameters"
         if not name.endswith(("_backward", "_mask", "_stats", "one_hot")):
             assert hasattr(functional, name + "_backward"), name
+
+
+def test_every_function_declares_its_derivative():
+    """Functions with a twin, but for those of one element, which Tensor serves; arguments are called as the function's."""
+    elementwise = {*BY_NAME, "gelu"}
+    for name in functional.__all__:
+        if name.endswith("_backward") and (function_name := name.removesuffix("_backward")) not in elementwise:
+            function = getattr(functional, function_name)
+            declared = DERIVATIVES[function]
+            positions, names = declared.arguments
+            known = inspect.signature(function).parameters
+            assert set(declared.names) <= names == set(known) - {"out"}, name
+            assert [*positions] == [
+                each.name for each in known.values() if each.kind != each.KEYWORD_ONLY and each.name != "out"
+            ]
+            own = inspect.signature(declared.run).parameters
+            assert {own[each].default for each in names & set(own)} == {
+                known[each].default for each in names & set(own)
+            }, name
 
 
 def test_public_names_exist():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
+from .._dispatch import derivative
 from ._class_loss import REDUCTIONS
 
 
@@ -102,3 +104,20 @@ def gradient(pair: Pair, dy: Any, *, of_target: bool = False, out: Array | None 
         given = (pair.x, pair.t, pair.each, pair.weight, _core.LOSSES[pair.row], result.size)
         ops.pair_loss_backward(result, each, *given, of_target, pair.a, scale)
     return _check.finish(result.reshape(pair.shape), pair.dtype, out)
+
+
+def checks(function: Callable[..., Array]) -> Callable[[Callable[..., Pair]], Callable[..., Pair]]:
+    """Name the loss whose arguments the decorated function checks, and declare its derivative."""
+    name = function.__name__
+
+    def declare(checked: Callable[..., Pair]) -> Callable[..., Pair]:
+        @derivative(function, "input", "target")
+        def run(wanted: tuple[bool, bool], input: Any, target: Any, *args: Any, **options: Any) -> Any:
+            pair = checked(name, input, target, *args, **options)
+            return forward(pair), lambda dy: [
+                gradient(pair, dy, of_target=bool(i)) if want else None for i, want in enumerate(wanted)
+            ]
+
+        return checked
+
+    return declare

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from .. import _check
 from .._check import Array
-from .._dispatch import derivative, differentiable
+from .._dispatch import differentiable
 from ._class_loss import REDUCTIONS
-from ._pair import Pair, broadcast_weight, checked_pair, forward, gradient, weighted
+from ._pair import Pair, broadcast_weight, checked_pair, checks, forward, gradient, weighted
 
 __all__ = [
     "binary_cross_entropy",
@@ -32,73 +31,6 @@ __all__ = [
     "soft_margin_loss",
     "soft_margin_loss_backward",
 ]
-
-
-# -- what each loss makes of its arguments ----------------------------------------------------------------------------
-
-
-def _l1(name: str, input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Pair:
-    return weighted(checked_pair(name, "l1", input, target, reduction), weight, mean_of_weights=True)
-
-
-def _mse(name: str, input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Pair:
-    return weighted(checked_pair(name, "mse", input, target, reduction), weight, mean_of_weights=True)
-
-
-def _smooth_l1(name: str, input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Pair:
-    beta = _check.in_range(name, "beta", beta, 0)
-    return checked_pair(name, "smooth_l1" if beta else "l1", input, target, reduction, beta)
-
-
-def _huber(name: str, input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Pair:
-    if not _check.real(name, "delta", delta) > 0:
-        raise ValueError(f"{name}: expected delta above 0, got {delta}")
-    pair = checked_pair(name, "huber", input, target, reduction, float(delta))
-    return weighted(pair, weight, mean_of_weights=False)
-
-
-def _bce(name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Pair:
-    pair = checked_pair(name, "bce", input, target, reduction)
-    for argument, values in (("input", pair.x), ("target", pair.t)):
-        if values.size and not (values.min() >= 0 and values.max() <= 1):
-            wrong = int((~((values >= 0) & (values <= 1))).argmax())
-            advice = "; binary_cross_entropy_with_logits takes scores" if argument == "input" else ""
-            raise ValueError(f"{name}: expected {argument} in [0, 1], got {values[wrong]} at index {wrong}{advice}")
-    return pair._replace(weight=broadcast_weight(pair, "weight", weight))
-
-
-def _bce_logits(
-    name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
-) -> Pair:
-    pair = checked_pair(name, "bce_logits", input, target, reduction, 1.0)
-    return pair._replace(
-        weight=broadcast_weight(pair, "weight", weight), each=broadcast_weight(pair, "pos_weight", pos_weight)
-    )
-
-
-def _kl(name: str, input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Pair:
-    row = "kl_div_log" if log_target else "kl_div"
-    pair = checked_pair(name, row, input, target, reduction, options=(*REDUCTIONS, "batchmean"))
-    return pair._replace(divisor=float(pair.shape[0])) if reduction == "batchmean" and pair.shape else pair
-
-
-def _soft_margin(name: str, input: Any, target: Any, *, reduction: str = "mean") -> Pair:
-    return checked_pair(name, "soft_margin", input, target, reduction)
-
-
-def _differentiable_pair(function: Callable[..., Any], checked: Callable[..., Pair]) -> None:
-    """Declare the derivatives of a loss, whose arguments `checked` takes, with respect to input and target."""
-    name = function.__name__
-
-    @derivative(function, "input", "target")
-    def run(wanted: tuple[bool, bool], input: Any, target: Any, *args: Any, **options: Any) -> Any:
-        pair = checked(name, input, target, *args, **options)
-        return forward(pair), lambda dy: [
-            gradient(pair, dy, of_target=bool(i)) if want else None for i, want in enumerate(wanted)
-        ]
-
-
-# -- the losses -------------------------------------------------------------------------------------------------------
 
 
 @differentiable
@@ -126,7 +58,9 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = N
     return forward(_l1("l1_loss", input, target, reduction=reduction, weight=weight))
 
 
-_differentiable_pair(l1_loss, _l1)
+@checks(l1_loss)
+def _l1(name: str, input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Pair:
+    return weighted(checked_pair(name, "l1", input, target, reduction), weight, mean_of_weights=True)
 
 
 def l1_loss_backward(
@@ -167,7 +101,9 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
     return forward(_mse("mse_loss", input, target, reduction=reduction, weight=weight))
 
 
-_differentiable_pair(mse_loss, _mse)
+@checks(mse_loss)
+def _mse(name: str, input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Pair:
+    return weighted(checked_pair(name, "mse", input, target, reduction), weight, mean_of_weights=True)
 
 
 def mse_loss_backward(
@@ -208,7 +144,10 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
     return forward(_smooth_l1("smooth_l1_loss", input, target, reduction=reduction, beta=beta))
 
 
-_differentiable_pair(smooth_l1_loss, _smooth_l1)
+@checks(smooth_l1_loss)
+def _smooth_l1(name: str, input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Pair:
+    beta = _check.in_range(name, "beta", beta, 0)
+    return checked_pair(name, "smooth_l1" if beta else "l1", input, target, reduction, beta)
 
 
 def smooth_l1_loss_backward(
@@ -251,7 +190,12 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     return forward(_huber("huber_loss", input, target, reduction, delta, weight))
 
 
-_differentiable_pair(huber_loss, _huber)
+@checks(huber_loss)
+def _huber(name: str, input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Pair:
+    if not _check.real(name, "delta", delta) > 0:
+        raise ValueError(f"{name}: expected delta above 0, got {delta}")
+    pair = checked_pair(name, "huber", input, target, reduction, float(delta))
+    return weighted(pair, weight, mean_of_weights=False)
 
 
 def huber_loss_backward(
@@ -304,7 +248,15 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
     return forward(_bce("binary_cross_entropy", input, target, weight, reduction=reduction))
 
 
-_differentiable_pair(binary_cross_entropy, _bce)
+@checks(binary_cross_entropy)
+def _bce(name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Pair:
+    pair = checked_pair(name, "bce", input, target, reduction)
+    for argument, values in (("input", pair.x), ("target", pair.t)):
+        if values.size and not (values.min() >= 0 and values.max() <= 1):
+            wrong = int((~((values >= 0) & (values <= 1))).argmax())
+            advice = "; binary_cross_entropy_with_logits takes scores" if argument == "input" else ""
+            raise ValueError(f"{name}: expected {argument} in [0, 1], got {values[wrong]} at index {wrong}{advice}")
+    return pair._replace(weight=broadcast_weight(pair, "weight", weight))
 
 
 def binary_cross_entropy_backward(
@@ -355,7 +307,14 @@ def binary_cross_entropy_with_logits(
     )
 
 
-_differentiable_pair(binary_cross_entropy_with_logits, _bce_logits)
+@checks(binary_cross_entropy_with_logits)
+def _bce_logits(
+    name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
+) -> Pair:
+    pair = checked_pair(name, "bce_logits", input, target, reduction, 1.0)
+    return pair._replace(
+        weight=broadcast_weight(pair, "weight", weight), each=broadcast_weight(pair, "pos_weight", pos_weight)
+    )
 
 
 def binary_cross_entropy_with_logits_backward(
@@ -415,7 +374,11 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
     return forward(_kl("kl_div", input, target, reduction=reduction, log_target=log_target))
 
 
-_differentiable_pair(kl_div, _kl)
+@checks(kl_div)
+def _kl(name: str, input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Pair:
+    row = "kl_div_log" if log_target else "kl_div"
+    pair = checked_pair(name, row, input, target, reduction, options=(*REDUCTIONS, "batchmean"))
+    return pair._replace(divisor=float(pair.shape[0])) if reduction == "batchmean" and pair.shape else pair
 
 
 def kl_div_backward(
@@ -454,7 +417,9 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Arr
     return forward(_soft_margin("soft_margin_loss", input, target, reduction=reduction))
 
 
-_differentiable_pair(soft_margin_loss, _soft_margin)
+@checks(soft_margin_loss)
+def _soft_margin(name: str, input: Any, target: Any, *, reduction: str = "mean") -> Pair:
+    return checked_pair(name, "soft_margin", input, target, reduction)
 
 
 def soft_margin_loss_backward(
