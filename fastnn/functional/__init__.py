@@ -9,6 +9,8 @@ from typing import Any as _Any
 
 from . import (
     _activation,
+    _batch_norm,
+    _bilinear,
     _class_loss,
     _dropout,
     _dropout_variants,
@@ -17,9 +19,9 @@ from . import (
     _exponential,
     _glu,
     _group_norm,
+    _instance_norm,
     _layer_norm,
     _linear,
-    _norm,
     _normalize,
     _pair_loss,
     _parametric,
@@ -29,6 +31,8 @@ from . import (
     _switchable,
 )
 from ._activation import *
+from ._batch_norm import *
+from ._bilinear import *
 from ._class_loss import *
 from ._dropout import *
 from ._dropout_variants import *
@@ -36,9 +40,9 @@ from ._embedding import *
 from ._exponential import *
 from ._glu import *
 from ._group_norm import *
+from ._instance_norm import *
 from ._layer_norm import *
 from ._linear import *
-from ._norm import *
 from ._normalize import *
 from ._pair_loss import *
 from ._parametric import *
@@ -49,6 +53,8 @@ from ._switchable import *
 
 __all__ = [
     *_activation.__all__,
+    *_batch_norm.__all__,
+    *_bilinear.__all__,
     *_class_loss.__all__,
     *_dropout.__all__,
     *_dropout_variants.__all__,
@@ -56,9 +62,9 @@ __all__ = [
     *_exponential.__all__,
     *_glu.__all__,
     *_group_norm.__all__,
+    *_instance_norm.__all__,
     *_layer_norm.__all__,
     *_linear.__all__,
-    *_norm.__all__,
     *_normalize.__all__,
     *_pair_loss.__all__,
     *_parametric.__all__,

@@ -11,7 +11,7 @@ from .. import _check
 from .._check import Array
 from .._dispatch import differentiable
 from ._class_loss import REDUCTIONS
-from ._pair import Pair, broadcast_weight, checked_pair, checks, forward, gradient, weighted
+from ._pair_loss_common import Pair, broadcast_weight, checked_pair, checks, forward, gradient, weighted
 
 __all__ = [
     "binary_cross_entropy",

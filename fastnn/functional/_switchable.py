@@ -22,7 +22,7 @@ from .. import _check, _core
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
-from ._norm import check_eps, follow
+from ._batch_norm import check_eps, follow
 
 __all__ = [
     "switchable_norm",

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check, functional
 from .._check import Array
-from ..functional._norm import check_running
+from ..functional._batch_norm import check_running
 from ._module import Module, Parameter, cast
 
 __all__ = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import _check
 from .._check import Array
-from ..functional._norm import channel_statistics
+from ..functional._batch_norm import channel_statistics
 from ._modes import evaluating
 from ._module import Module
 from .norm import _BatchNorm
