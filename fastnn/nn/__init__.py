@@ -2,15 +2,20 @@
 
 from . import (
     activation,
+    batch_norm,
+    bilinear,
     container,
     dropout,
+    embedding,
     functional,
     group_norm,
     init,
+    instance_norm,
+    layer_norm,
     linear,
     loss,
-    norm,
     parametric,
+    rrelu,
     shape,
     statistics,
     switchable,
@@ -19,13 +24,18 @@ from . import (
 from ._module import Module, Parameter
 from ._state import StateDictError
 from .activation import *
+from .batch_norm import *
+from .bilinear import *
 from .container import *
 from .dropout import *
+from .embedding import *
 from .group_norm import *
+from .instance_norm import *
+from .layer_norm import *
 from .linear import *
 from .loss import *
-from .norm import *
 from .parametric import *
+from .rrelu import *
 from .shape import *
 from .statistics import *
 from .switchable import *
@@ -38,13 +48,18 @@ __all__ = [
     "init",
     "utils",
     *activation.__all__,
+    *batch_norm.__all__,
+    *bilinear.__all__,
     *container.__all__,
     *dropout.__all__,
+    *embedding.__all__,
     *group_norm.__all__,
+    *instance_norm.__all__,
+    *layer_norm.__all__,
     *linear.__all__,
     *loss.__all__,
-    *norm.__all__,
     *parametric.__all__,
+    *rrelu.__all__,
     *shape.__all__,
     *statistics.__all__,
     *switchable.__all__,

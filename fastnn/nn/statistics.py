@@ -13,7 +13,7 @@ from .._check import Array
 from ..functional._batch_norm import channel_statistics
 from ._modes import evaluating
 from ._module import Module
-from .norm import _BatchNorm
+from .batch_norm import _BatchNorm
 
 __all__ = ["BatchStats", "batch_stats", "merge_batch_stats", "recalibrate"]
 

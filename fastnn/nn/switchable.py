@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check, functional
 from ._module import Parameter
-from .norm import Typed
+from ._norm import Typed
 
 __all__ = [
     "SwitchableNorm1d",
