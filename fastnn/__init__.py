@@ -66,18 +66,18 @@ __all__ += functional.__all__
 
 if TYPE_CHECKING:
     from . import data, inference, io, metrics, nn, optim, plot, sklearn, training
-    from ._anomaly import AnomalyError, detect_anomaly
     from ._info import show_config
     from .inference import freeze
     from .io import load, save
+    from .nn._anomaly import AnomalyError, detect_anomaly
     from .training import Trainer
 else:
     # What no function of arrays needs is imported when it is first named: the modules, and the names with their module.
     _MODULES = {"data", "inference", "io", "metrics", "nn", "optim", "plot", "sklearn", "training"}
     _NAMES = {
-        "AnomalyError": "_anomaly",
+        "AnomalyError": "nn._anomaly",
         "Trainer": "training",
-        "detect_anomaly": "_anomaly",
+        "detect_anomaly": "nn._anomaly",
         "freeze": "inference",
         "load": "io",
         "save": "io",

@@ -14,7 +14,7 @@ from test_datasets import binary_root
 import fastnn
 from fastnn._cli import main, make_parser
 from fastnn._cli._sources import classes_of, read_rows
-from fastnn._mlp import OPTIMIZERS
+from fastnn.training._mlp import OPTIMIZERS
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("tqdm")

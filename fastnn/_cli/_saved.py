@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import io, nn
 from .._check import Array
-from .._mlp import NORMS, make_activation, make_mlp
 from ..inference import freeze
+from ..training._mlp import NORMS, make_activation, make_mlp
 from ._sources import KINDS, Inputs
 from ._table import Place, row_of
 from ._tasks import task_of

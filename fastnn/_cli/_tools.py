@@ -69,7 +69,7 @@ def info(options: Namespace) -> int:
 
 def demo(options: Namespace) -> int:
     """`fastnn demo`."""
-    from .. import _demo
+    from . import _demo
 
     return _demo.run(seed=options.seed, epochs=options.epochs, out=options.out, quiet=options.quiet)
 

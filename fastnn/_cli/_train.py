@@ -11,9 +11,9 @@ import numpy as np
 
 from .. import data, metrics, nn, optim
 from .._extras import extra
-from .._mlp import OPTIMIZERS
 from .._random import manual_seed
 from ..training import CSVLogger, EarlyStopping, TensorBoard, Trainer
+from ..training._mlp import OPTIMIZERS
 from ._options import add_command, add_output, at_least, check_folder, names, report, sizes
 from ._resume import WRITTEN, Checkpoint, go_on, lasting, read_checkpoint
 from ._saved import make_network, save_model

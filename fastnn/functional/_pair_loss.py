@@ -11,7 +11,7 @@ from .. import _check
 from .._check import Array
 from .._dispatch import differentiable
 from ._class_loss import REDUCTIONS
-from ._pair_loss_common import Pair, broadcast_weight, checked_pair, checks, forward, gradient, weighted
+from ._pair_loss_common import PairLoss, broadcast_weight, checked_pair, checks, forward, gradient, weighted
 
 __all__ = [
     "binary_cross_entropy",
@@ -59,7 +59,7 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = N
 
 
 @checks(l1_loss)
-def _l1(name: str, input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Pair:
+def _l1(name: str, input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> PairLoss:
     return weighted(checked_pair(name, "l1", input, target, reduction), weight, mean_of_weights=True)
 
 
@@ -102,7 +102,7 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
 
 
 @checks(mse_loss)
-def _mse(name: str, input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Pair:
+def _mse(name: str, input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> PairLoss:
     return weighted(checked_pair(name, "mse", input, target, reduction), weight, mean_of_weights=True)
 
 
@@ -145,7 +145,7 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
 
 
 @checks(smooth_l1_loss)
-def _smooth_l1(name: str, input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Pair:
+def _smooth_l1(name: str, input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> PairLoss:
     beta = _check.in_range(name, "beta", beta, 0)
     return checked_pair(name, "smooth_l1" if beta else "l1", input, target, reduction, beta)
 
@@ -191,7 +191,9 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
 
 @checks(huber_loss)
-def _huber(name: str, input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Pair:
+def _huber(
+    name: str, input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
+) -> PairLoss:
     if not _check.real(name, "delta", delta) > 0:
         raise ValueError(f"{name}: expected delta above 0, got {delta}")
     pair = checked_pair(name, "huber", input, target, reduction, float(delta))
@@ -249,7 +251,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
 
 
 @checks(binary_cross_entropy)
-def _bce(name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Pair:
+def _bce(name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> PairLoss:
     pair = checked_pair(name, "bce", input, target, reduction)
     for argument, values in (("input", pair.x), ("target", pair.t)):
         if values.size and not (values.min() >= 0 and values.max() <= 1):
@@ -310,7 +312,7 @@ def binary_cross_entropy_with_logits(
 @checks(binary_cross_entropy_with_logits)
 def _bce_logits(
     name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
-) -> Pair:
+) -> PairLoss:
     pair = checked_pair(name, "bce_logits", input, target, reduction, 1.0)
     return pair._replace(
         weight=broadcast_weight(pair, "weight", weight), each=broadcast_weight(pair, "pos_weight", pos_weight)
@@ -375,7 +377,7 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
 
 
 @checks(kl_div)
-def _kl(name: str, input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Pair:
+def _kl(name: str, input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> PairLoss:
     row = "kl_div_log" if log_target else "kl_div"
     pair = checked_pair(name, row, input, target, reduction, options=(*REDUCTIONS, "batchmean"))
     return pair._replace(divisor=float(pair.shape[0])) if reduction == "batchmean" and pair.shape else pair
@@ -418,7 +420,7 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Arr
 
 
 @checks(soft_margin_loss)
-def _soft_margin(name: str, input: Any, target: Any, *, reduction: str = "mean") -> Pair:
+def _soft_margin(name: str, input: Any, target: Any, *, reduction: str = "mean") -> PairLoss:
     return checked_pair(name, "soft_margin", input, target, reduction)
 
 

@@ -14,7 +14,7 @@ from .._dispatch import derivative
 from ._class_loss import REDUCTIONS
 
 
-class Pair(NamedTuple):
+class PairLoss(NamedTuple):
     """A call's checked arguments: the row of losses.def, its parameter and weight for all or for each element."""
 
     name: str
@@ -32,17 +32,17 @@ class Pair(NamedTuple):
 
 def checked_pair(
     name: str, row: str, input: Any, target: Any, reduction: str, a: float = 0.0, options: tuple[str, ...] = REDUCTIONS
-) -> Pair:
+) -> PairLoss:
     x, t = _check.as_float(name, input), _check.as_float(name, target, "target")
     _check.same_shape(name, "input", x, "target", t)
     _check.choice(name, "reduction", reduction, options)
     dtype = np.result_type(x, t)
     compute = np.result_type(dtype, np.float32)
     flat_x, flat_t = (_check.contiguous(each, compute).reshape(-1) for each in (x, t))
-    return Pair(name, row, flat_x, flat_t, x.shape, dtype, reduction, float(x.size), a)
+    return PairLoss(name, row, flat_x, flat_t, x.shape, dtype, reduction, float(x.size), a)
 
 
-def broadcast_weight(pair: Pair, argument: str, value: Any) -> Array | None:
+def broadcast_weight(pair: PairLoss, argument: str, value: Any) -> Array | None:
     """One value for each element."""
     if value is None:
         return None
@@ -56,7 +56,7 @@ def broadcast_weight(pair: Pair, argument: str, value: Any) -> Array | None:
     return _check.contiguous(full, pair.x.dtype).reshape(-1)
 
 
-def weighted(pair: Pair, weight: Any, *, mean_of_weights: bool) -> Pair:
+def weighted(pair: PairLoss, weight: Any, *, mean_of_weights: bool) -> PairLoss:
     """The pair with a weight of the input's own shape."""
     if weight is None:
         return pair
@@ -68,7 +68,7 @@ def weighted(pair: Pair, weight: Any, *, mean_of_weights: bool) -> Pair:
     return pair._replace(weight=full, divisor=divisor)
 
 
-def forward(pair: Pair) -> Array:
+def forward(pair: PairLoss) -> Array:
     x = pair.x
     given = (x, pair.t, pair.each, pair.weight, _core.LOSSES[pair.row], x.size, pair.a)
     if pair.reduction == "none":
@@ -84,7 +84,7 @@ def forward(pair: Pair) -> Array:
     return _check.finish(np.asarray(loss), pair.dtype, None)
 
 
-def gradient(pair: Pair, dy: Any, *, of_target: bool = False, out: Array | None = None) -> Array:
+def gradient(pair: PairLoss, dy: Any, *, of_target: bool = False, out: Array | None = None) -> Array:
     """Gradient with respect to the input, or to the target."""
     _check.check_out(pair.name, out, pair.shape, pair.dtype)
     dloss = _check.as_float(pair.name, dy, "dy")
@@ -106,11 +106,11 @@ def gradient(pair: Pair, dy: Any, *, of_target: bool = False, out: Array | None 
     return _check.finish(result.reshape(pair.shape), pair.dtype, out)
 
 
-def checks(function: Callable[..., Array]) -> Callable[[Callable[..., Pair]], Callable[..., Pair]]:
+def checks(function: Callable[..., Array]) -> Callable[[Callable[..., PairLoss]], Callable[..., PairLoss]]:
     """Name the loss whose arguments the decorated function checks, and declare its derivative."""
     name = function.__name__
 
-    def declare(checked: Callable[..., Pair]) -> Callable[..., Pair]:
+    def declare(checked: Callable[..., PairLoss]) -> Callable[..., PairLoss]:
         @derivative(function, "input", "target")
         def run(wanted: tuple[bool, bool], input: Any, target: Any, *args: Any, **options: Any) -> Any:
             pair = checked(name, input, target, *args, **options)

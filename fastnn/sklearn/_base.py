@@ -20,9 +20,9 @@ from sklearn.utils.validation import (
 
 from .. import _check, nn, optim
 from .._check import Array
-from .._mlp import OPTIMIZERS
 from ..autograd import no_grad, value_of
 from ..training import Callback, Trainer
+from ..training._mlp import OPTIMIZERS
 from ._going_on import refuse_another_network, same_weights, settings, unchanged_on_error
 from ._network import Batches, Objective, dense, make_network, minimize
 from ._watch import Watch

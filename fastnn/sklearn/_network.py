@@ -12,9 +12,9 @@ from sklearn.utils import gen_batches
 
 from .. import nn
 from .._check import Array
-from .._mlp import make_mlp
 from .._random import get_rng_state, manual_seed, set_rng_state
 from ..nn import init
+from ..training._mlp import make_mlp
 
 
 def make_network(

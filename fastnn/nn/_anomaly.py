@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from . import _core
-from ._check import Array
-from ._scope import Scope
-from .autograd import Tensor
-from .nn import Module
+from .. import _core
+from .._check import Array
+from .._scope import Scope
+from ..autograd import Tensor
+from ._module import Module
 
 _lock = threading.Lock()
 _METHODS: tuple[tuple[type, str], ...] = (
@@ -213,6 +213,6 @@ def detect_anomaly() -> Scope[Any]:
     >>> with fastnn.detect_anomaly():
     ...     np.log(x)
     Traceback (most recent call last):
-    fastnn._anomaly.AnomalyError: detect_anomaly: forward of np.log gave -inf at index (0,), produced: finite came in
+    fastnn.nn._anomaly.AnomalyError: detect_anomaly: forward of np.log gave -inf at index (0,), produced: finite came in
     """
     return Scope("detect_anomaly", _swap, None)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from . import nn, optim
-from .nn import activation, parametric
+from .. import nn, optim
+from ..nn import activation, parametric, rrelu
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm1d,
@@ -18,7 +18,7 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     name.lower(): getattr(optim, name)
     for name in ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
 }
-_LAYERS = {name.lower(): getattr(nn, name) for name in (*activation.__all__, *parametric.__all__)}
+_LAYERS = {name.lower(): getattr(nn, name) for name in (*activation.__all__, *parametric.__all__, *rrelu.__all__)}
 _LAYERS |= {"identity": nn.Identity, "logistic": nn.Sigmoid}  # as scikit-learn calls them
 for _other in ("glu", "threshold", "softmax2d"):  # these change the shape, or need numbers
     del _LAYERS[_other]

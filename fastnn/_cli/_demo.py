@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from . import data, io, metrics, nn, optim
-from ._check import Array
-from ._extras import extra
-from ._random import manual_seed
-from .autograd import no_grad
-from .training import Trainer
+from .. import data, io, metrics, nn, optim
+from .._check import Array
+from .._extras import extra
+from .._random import manual_seed
+from ..autograd import no_grad
+from ..training import Trainer
 
 BATCH = 32
 
@@ -43,8 +43,8 @@ def latency(model: nn.Module, image: Array) -> float:
 def run(*, seed: int, epochs: int, out: str, quiet: bool) -> int:
     """Train, draw, save, load again and compare; returns 0 if the loaded weights predict the same bits."""
     extra("fastnn demo", "sklearn", "matplotlib", "tqdm")  # what is missing shows before the training, not after it
-    from . import plot
-    from .plot._figure import save_figure
+    from .. import plot
+    from ..plot._figure import save_figure
 
     train, test = data.Digits(), data.Digits(train=False)
     folder = Path(out)
