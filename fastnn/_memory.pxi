@@ -14,7 +14,7 @@ cdef extern from "numpy/arrayobject.h":
     PyObject *PyDataMem_SetHandler(PyObject *) except NULL
 
 cdef enum:
-    MEMORY_LEAST = 65536  # bytes: what malloc keeps by itself needs none of ours
+    MEMORY_LEAST = 65536  # bytes: malloc itself keeps smaller blocks for reuse
 
 
 cdef void *memory_malloc(void *_, size_t size) noexcept:

@@ -16,7 +16,7 @@ cdef dict KINDS = {
 
 
 cdef struct Values:
-    # What an op is run on, each kind in the order of the op's fields, and where the next one goes
+    # The arguments of one call by kind, each kind in the order of the op's fields, and how many of each are filled in
     void *arrays[MOST_ARRAYS]
     ptrdiff_t lengths[MOST_ARRAYS]
     int64_t sizes[MOST_SIZES]

@@ -197,7 +197,7 @@ def plain_linear_backward(dy, x, w, wanted):
     db = new_vector(n, type) if want_b else None
     if want_x:
         product(type, data(dx), data(dy), n, 1, data(w), row, column, NULL, m, k, n)
-    if want_w and order:  # its transpose, as W's lies: x^T dy
+    if want_w and order:  # W is stored transposed, so its gradient is too: x^T dy
         product(type, data(dw), data(x), 1, k, data(dy), n, 1, NULL, k, n, m)
     elif want_w:
         product(type, data(dw), data(dy), 1, n, data(x), k, 1, NULL, n, k, m)

@@ -49,7 +49,7 @@ cdef object classes_of(object x, object target, ptrdiff_t *rows, ptrdiff_t *n):
     target = target.copy()
     t = <int64_t *>data(target)
     for i in range(rows[0]):
-        if t[i] < 0 or t[i] >= n[0]:  # illegal, or an ignore_index: not the usual case
+        if t[i] < 0 or t[i] >= n[0]:  # no class, or ignore_index: the general function refuses or handles it
             return None
     return target
 
@@ -108,7 +108,7 @@ cdef class Learned:
     cdef void *x
     cdef void *a
     cdef void *b
-    cdef object fixed  # keeps b where it is not a caller's
+    cdef object fixed  # holds the array of b where the caller gave none
 
     def __cinit__(self, str row, x, tuple params, double fixed):
         cdef ptrdiff_t channels

@@ -21,7 +21,7 @@ cdef enum:
 
 
 cdef struct Leading:
-    # The leading dimensions of c, a and b: sizes, strides in bytes, and where among them a walk stands
+    # The leading dimensions of c, a and b: their sizes, their strides in bytes, and the index that a walk over them has reached
     ptrdiff_t count
     ptrdiff_t[MAX_DIMS] size, at
     ptrdiff_t[3][MAX_DIMS] stride
@@ -77,7 +77,7 @@ def matmul(c, a, b, bias=None):
     cdef void **arrays = [data(c), data(a), data(b), NULL, NULL, data(bias), NULL]
     join_dimensions(&dims, result, left, right)
     if dims.count:
-        last = dims.count = dims.count - 1  # the last one is the op's batch, the others are walked here
+        last = dims.count = dims.count - 1  # the op itself loops over the last leading dimension; this function loops over the others
         batch = dims.size[last]
         stride[0], stride[1], stride[2] = dims.stride[0][last], dims.stride[1][last], dims.stride[2][last]
     cdef int64_t *sizes = [

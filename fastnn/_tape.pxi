@@ -30,12 +30,12 @@ class Mode(threading.local):
 
 
 mode = Mode()
-cdef int watchers = 0  # in all threads: while there is none, nobody asks for the thread's own
+cdef int watchers = 0  # of all threads together; while it is 0, a call need not look for a watcher of its thread
 cdef object numbers = itertools.count()
 cdef object tensor_class = None  # what `make` makes
 cdef dict derivatives = {}
-cdef object unusual = None  # the module of what needs no speed: conversions and refusals
-cdef frozenset NO_TENSORS = frozenset({np.ndarray, float, int, bool, str, type(None)})  # types of what is no Tensor and holds none
+cdef object unusual = None  # the module autograd._unusual: conversions and refusals, which need no speed
+cdef frozenset NO_TENSORS = frozenset({np.ndarray, float, int, bool, str, type(None)})  # an argument of these types is no Tensor and holds none
 
 
 def set_tape(tensor, declared, module):
@@ -203,7 +203,7 @@ def flat(values):
 
 def run_backward(TensorBase root, grad):
     """Walk the graph from the last call to the first; every node runs once, with the whole gradients of its results."""
-    cdef dict pending = {}, leaves = {}  # of nodes: a list, each result's gradient so far; of leaves: the gradient
+    cdef dict pending = {}, leaves = {}  # pending: for each node, the gradients of its results so far; leaves: for each leaf, its gradient
     cdef list dys
     cdef Py_ssize_t i
     cdef Node node
@@ -258,7 +258,7 @@ cdef int give(dict leaves, object grad) except -1:
     for leaf, d in leaves.items():
         if leaf._grad is not None:
             leaf._grad = np.asarray(leaf._grad + d)
-        elif d is grad or uses[id(d)] > 1 or not is_own(d):  # somebody else's memory too: the leaf gets its own
+        elif d is grad or uses[id(d)] > 1 or not is_own(d):  # others refer to this memory too: the leaf gets a copy
             leaf._grad = d.copy(order="K")
         else:
             leaf._grad = d

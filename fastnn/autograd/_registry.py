@@ -12,8 +12,10 @@ from .._check import Array
 Gradients: TypeAlias = "Sequence[Array | None]"
 
 
-# Filled by the modules of derivatives.  UFUNCS: for each argument a function (dy, y, *arguments) of its gradient.
-# OWN: what computes a ufunc in place of NumPy's loop.  UNDIFFERENTIATED: functions whose results have no derivative.
+# _ufuncs.py and _matmul.py fill these.
+# UFUNCS: for each argument of a ufunc, a function (dy, y, *arguments) that returns the argument's gradient.
+# OWN: functions of this package that compute a ufunc in place of NumPy's loop.
+# UNDIFFERENTIATED: functions of NumPy whose results have no derivative.
 UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
 OWN: dict[np.ufunc, Callable[..., Any]] = {}
 UNDIFFERENTIATED: set[Callable[..., Any]] = set()

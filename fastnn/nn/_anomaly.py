@@ -96,7 +96,7 @@ class _Watcher:
     def __init__(self) -> None:
         self.modules: list[Module] = []
         self.paths: dict[int, str] = {}
-        self.op = ""  # empty between functions: those inside another one are its own matter
+        self.op = ""  # the function that runs; while there is one, functions that it calls are not watched
 
     @property
     def place(self) -> tuple[str, str]:

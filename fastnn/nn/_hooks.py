@@ -24,7 +24,7 @@ class RemovableHandle:
     def remove(self) -> None:
         """Take the hook away; nothing happens if it is gone already."""
         self._hooks.pop(self.id, None)
-        self._hooks = {}  # the number may be another's later
+        self._hooks = {}  # this hook's number may be given to another hook later
 
     def __enter__(self) -> RemovableHandle:
         return self

@@ -28,7 +28,7 @@ class Typed(Module):
 
 
 class ChannelNorm(Typed):
-    """What both have in common.
+    """What batch norm and instance norm have in common.
 
     Parameters
     ----------

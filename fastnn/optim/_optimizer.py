@@ -55,7 +55,7 @@ class Optimizer:
     """
 
     _states: ClassVar[tuple[str, ...]] = ()  # names of the arrays kept beside each parameter
-    _numbers: ClassVar[tuple[str, ...]] = ("step",)  # and of the numbers
+    _numbers: ClassVar[tuple[str, ...]] = ("step",)  # names of the numbers kept beside each parameter
     _least: ClassVar[dict[str, float]] = {}  # options with a lower bound, beside lr, weight_decay and l1_decay
     _flags: ClassVar[tuple[str, ...]] = ("maximize", "amsgrad", "centered", "nesterov", "decoupled_weight_decay")
 
@@ -151,7 +151,7 @@ class Optimizer:
     def _plan(self, options: Group, values: list[Any], fresh: bool) -> tuple[Update, Array, dict[str, float]]:
         """What to do with parameters of these numbers, and what these become; fresh: their arrays are new."""
         numbers = {
-            name: value if type(value) is float and 0 <= value < np.inf else  # of which no text need be made
+            name: value if type(value) is float and 0 <= value < np.inf else  # valid without a further check
             _check.in_range(self._name, f"{name} in its state", value, 0, open_high=True)
             for name, value in zip(self._numbers, values, strict=True)
         }  # fmt: skip

@@ -3,12 +3,12 @@
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define TILE    2048 /* elements of one item of work: 64-byte boundaries stay between threads */
-#define NS_EXP     0.3  /* one element's cost where exponentials are computed, between elu (0.24) and gelu (0.6) */
-#define NS_MEMORY  0.05 /* and where none are: what memory takes */
-#define NS_COLLECT 0.3  /* what one element's bringing together from strided memory adds to that */
-#define STREAM  1024 /* elements made in the first-level cache before they are stored past the others */
-#define COLLECT 512  /* elements of a row with gaps between them that are brought together at a time */
+#define TILE    2048 /* elements of one item of work: a multiple of a cache line, so that two threads never write to the same one */
+#define NS_EXP     0.3  /* cost of one element of a function with exponentials: between that of elu (0.24) and of gelu (0.6) */
+#define NS_MEMORY  0.05 /* cost of one element of a function without: the time that reading and writing it takes */
+#define NS_COLLECT 0.3  /* what an element of a strided array costs more, because it is first copied to contiguous memory */
+#define STREAM  1024 /* elements computed in the first-level cache before they are stored to memory past the other caches */
+#define COLLECT 512  /* elements of a strided row that are copied together at a time */
 
 static const struct
 {
@@ -84,8 +84,8 @@ static void FN(streamed_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* Input and output together larger than the last cache: the result would be gone before anybody reads it.  In place the
- * lines are at hand anyway. */
+/* Whether to store past the caches: input and output together are larger than the last one, so that the result would be evicted
+ * before anybody reads it.  A call in place has the lines in the cache already. */
 static void FN(run_dense)(const struct FN(dense) *d)
 {
     const int large = 2 * d->n * (ptrdiff_t)sizeof(REAL) > fnn_cache_bytes && d->out != d->x && d->out != d->dy;
@@ -114,7 +114,7 @@ struct FN(strided)
     double a, b;
 };
 
-/* count elements from p, step apart: where they are if they are neighbours, else brought together in the buffer */
+/* `count` elements from p on, `step` apart: p itself if they are neighbours, else a copy in the buffer */
 static const REAL *FN(collect)(REAL *buffer, const REAL *p, ptrdiff_t step, ptrdiff_t count)
 {
     if (step == 1)

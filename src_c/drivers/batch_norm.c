@@ -1,17 +1,17 @@
 /* batch_norm.c: batch normalization over whole arrays, and sums over channels for whoever needs them.  kernels/batch_norm.inc has the
  * formulas and the two memory orders.
  *
- * Work is cut into (block, channel) cells of fixed size, whose partial sums go to `work` and are joined in block order:
- * who computed which cell does not matter. */
+ * Work is cut into (block, channel) cells of fixed size.  Their partial sums go to `work` and are added in the order of the
+ * blocks, so that the result does not depend on which thread computed which cell. */
 #ifndef REAL
 #include <math.h>
 #include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define NS_SUM       0.12 /* one value's cost in a pass that sums, and in one that writes */
+#define NS_SUM       0.12 /* cost of one value in a pass that sums; the next line has that in a pass that writes */
 #define NS_WRITE     0.1 
-#define STRIP_BYTES  (512 << 10) /* of one array: with a second one it fills most second-level caches */
+#define STRIP_BYTES  (512 << 10) /* largest strip of one array: two such strips fill most second-level caches */
 #define COEFFICIENTS 7    /* vectors of c values: two sums, mean, mean_lo, scale, and two more */
 
 static ptrdiff_t blocks_of(ptrdiff_t m) { return (m + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
@@ -22,7 +22,7 @@ ptrdiff_t fnn_channel_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s) { return (2 * 
 #include "each_real.h"
 #else
 
-/* Everything a pass may need; each uses its part.  first, second: the (block, channel) partial sums. */
+/* The arguments of all passes; each pass uses some of them.  first, second: the (block, channel) partial sums. */
 struct FN(norm)
 {
     ptrdiff_t n, c, s, last;
@@ -79,7 +79,7 @@ static void FN(moments_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* The mean square of m values from its sum, never below 0; NaN stays */
+/* The mean of m squares from their sum: rounding cannot make it negative, and NaN stays NaN */
 static void FN(finish_variance)(double *var, ptrdiff_t m, ptrdiff_t c)
 {
     for (ptrdiff_t j = 0; j < c; j++)

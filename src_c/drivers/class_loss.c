@@ -4,9 +4,9 @@
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define NS_EXP  0.3  /* one value's cost where an exponential is computed, and where none is */
+#define NS_EXP  0.3  /* cost of one value with an exponential; the next line has that of one without */
 #define NS_EACH 0.08
-#define NS_ROW  10.0 /* and each row's: joining lanes */
+#define NS_ROW  10.0 /* cost of one row: adding the lanes of its vectors */
 
 #define FNN_SELF "drivers/class_loss.c"
 #include "each_real.h"

@@ -4,13 +4,13 @@
 #include "runtime/parallel.h"
 
 #define NS_EACH 0.3
-#define NARROW  64 /* columns that one item adds to: at least four cache lines of a row */
+#define NARROW  64 /* columns of one item: at least four cache lines of a row */
 
 #define FNN_SELF "drivers/embedding.c"
 #include "each_real.h"
 #else
 
-/* Each item is a strip of columns, so that the rows of one index are added in their order */
+/* Each item is a strip of columns and goes through all indices: rows with the same index are added in order */
 static void FN(scatter_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(fnn_scatter_add) *o = job;

@@ -4,7 +4,7 @@
 #include "runtime/parallel.h"
 
 #define NS_EACH 0.3
-#define GRAIN   2048 /* elements of one item of work, of one row */
+#define GRAIN   2048 /* elements of one item of work, all of the same row */
 
 static ptrdiff_t parts_of(ptrdiff_t n) { return (n + GRAIN - 1) / GRAIN; } /* items of each row */
 
@@ -12,7 +12,7 @@ static ptrdiff_t parts_of(ptrdiff_t n) { return (n + GRAIN - 1) / GRAIN; } /* it
 #include "each_real.h"
 #else
 
-/* One item: its first value in an array of one half, and of two; its size */
+/* One item: where it begins in the result (rows of n) and in the input (rows of 2 n), and how many elements it has */
 struct FN(glu_item)
 {
     ptrdiff_t one, two, count;

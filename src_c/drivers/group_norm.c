@@ -9,7 +9,8 @@
 
 #define NS_EACH 0.16
 
-/* Samples of one item backward: about 65,536 values, few enough for many items and many enough to share a sum */
+/* Samples of one item of the backward pass, about 65,536 values: small enough to give all threads items, large enough that
+ * few partial sums are left to add */
 static ptrdiff_t samples_of_item(ptrdiff_t g, ptrdiff_t k, ptrdiff_t s)
 {
     const ptrdiff_t count = 65536 / (g * k * s);
@@ -22,7 +23,7 @@ static ptrdiff_t blocks_of(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s
     return (rows / g + each - 1) / each;
 }
 
-/* Sums over each block of samples, weights of 1 where there are none, means of 0 where none is taken off */
+/* Scratch memory: the sums of each block of samples, ones in place of missing weights, zeros in place of missing means */
 ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre)
 {
     return (2 * blocks_of(rows, g, k, s) + 1) * g * k + (centre ? 0 : rows);
@@ -48,7 +49,7 @@ void FN(fnn_group_norm)(const struct FN(fnn_group_norm) *o)
     fnn_parallel(o->rows, NS_EACH * (double)(o->k * o->s), FN(forward_body), o);
 }
 
-/* A record with the sums over blocks of samples, and with weights and means even where there are none: kernels read them */
+/* The op's record with its scratch memory filled in: kernels read weights and means even where the caller gave none */
 struct FN(blocks)
 {
     const struct FN(fnn_group_norm_backward) *o;

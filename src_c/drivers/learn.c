@@ -10,7 +10,7 @@
 #include "each_real.h"
 #else
 
-/* out = f(x), or, with dy, dx; the memory orders are those of tables/ops/activation.def */
+/* out = f(x), or, where dy is given, out = dx; tables/ops/activation.def explains the memory orders */
 struct FN(channels)
 {
     REAL *out;

@@ -4,7 +4,7 @@
 #include "runtime/parallel.h"
 
 #define NS_EACH 0.08
-#define NS_ROW  10.0 /* one row's joining of lanes */
+#define NS_ROW  10.0 /* cost of one row: adding the lanes of its vectors */
 
 #define FNN_SELF "drivers/normalize.c"
 #include "each_real.h"

@@ -30,7 +30,7 @@ struct FN(pair)
     double a, scale;
 };
 
-/* Values made ready for a loop that reads one from each array */
+/* Buffers for a loop that reads one value from every array: those that the caller left out are filled with a constant */
 struct FN(ready)
 {
     REAL a[REDUCE_BLOCK], dy[REDUCE_BLOCK];
@@ -42,7 +42,7 @@ static void FN(fill)(REAL *values, double value)
         values[i] = (REAL)value;
 }
 
-/* out = the loop over one block; its dy is scale dloss w, those that are there */
+/* Run the loop over one block; dy is the product of scale, dloss and w, without those that the caller left out */
 static void FN(run_block)(const struct FN(pair) *d, struct FN(ready) *ready, REAL *out, ptrdiff_t at, ptrdiff_t n)
 {
     const REAL scale = (REAL)d->scale, *dloss = d->dloss ? d->dloss + at : NULL, *w = d->w ? d->w + at : NULL;

@@ -4,21 +4,21 @@
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define ROW_CHUNK      240   /* rows of C in one item: a multiple of every tile's; A's part stays in the second cache */
+#define ROW_CHUNK      240   /* rows of C in one item: a multiple of every tile's rows, and few enough that A's part stays in the second cache */
 #define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
-#define SHALLOW        16    /* for products of so small a k writing C is the work: */
-#define SHALLOW_CHUNK  12    /* whole rows of it, a few at a time */
-#define FINISH_PANELS  4     /* of an item where residual or function follow: longer rows for them */
-#define ROWS_OF_B      8     /* reading, or packing, one row of B costs as much as this many rows' products */
+#define SHALLOW        16    /* up to this k, writing C takes longer than computing it, so that */
+#define SHALLOW_CHUNK  12    /* an item is whole rows of C, a few at a time */
+#define FINISH_PANELS  4     /* panels of an item if a residual or a function follows, whose loops are faster on longer rows */
+#define ROWS_OF_B      8     /* to read or pack one row of B costs as much as the products of this many rows of A */
 #define ROW_BLOCKS     8     /* blocks of k that one row is split into at a time */
-#define ROW_BYTES      65536 /* of their sums together */
+#define ROW_BYTES      65536 /* all their sums together have at most so many bytes */
 #define ROW_PIECE      2048  /* bytes of a row of B that one item reads where blocks alone are too few items */
 
 #define FNN_SELF "drivers/product.c"
 #include "each_real.h"
 #else
 
-/* The product of that number in the batch */
+/* The product with this index in the batch */
 static struct FN(fnn_product) FN(member)(const struct FN(fnn_product) *p, ptrdiff_t i)
 {
     struct FN(fnn_product) one = *p;

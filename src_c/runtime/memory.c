@@ -13,7 +13,7 @@
 #include "fastnn.h"
 #include "runtime/parallel.h"
 
-#define HEADER     64                 /* before the memory that is handed out; keeps it on a cache line's start */
+#define HEADER     64                 /* bytes in front of the memory that is handed out: one cache line, so that it starts on one */
 #define HUGE_PAGE  ((size_t)2 << 20)  /* from twice this size on, memory asks for huge pages */
 #define TRIM_AFTER 4096
 #define CLASSES    (8 * 8 * (int)sizeof(size_t))
@@ -95,7 +95,7 @@ static void put_in(struct block *b)
     stats.cached += b->bytes;
 }
 
-/* Gives back the oldest until no more than `limit` bytes are kept, and what has lain too long */
+/* Frees the blocks that were kept longest until at most `limit` bytes are left, and blocks that nobody asked for in a while */
 static void trim(size_t limit)
 {
     while (oldest && (stats.cached > limit || requests - oldest->kept_at > TRIM_AFTER))
@@ -121,7 +121,7 @@ void *fnn_memory_alloc(size_t size)
     fnn_unlock();
     if (!b && !(b = from_system(bytes)))
     {
-        fnn_memory_empty(); /* what is kept may be what is missing */
+        fnn_memory_empty(); /* the system may have memory again once the kept blocks are freed */
         if (!(b = from_system(bytes)))
             return NULL;
     }

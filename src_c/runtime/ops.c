@@ -115,7 +115,7 @@ int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const i
     union record all, *record = &all;
     ptrdiff_t lengths[FNN_ARRAYS];
     void *work = NULL;
-    int array = 0, place = 0; /* of all arrays; of those that the caller gives */
+    int array = 0, place = 0; /* counts all arrays; counts those that the caller gives */
     fill(record, fields, arrays, sizes, numbers);
     if (!given && !op->works)
     {
