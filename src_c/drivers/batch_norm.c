@@ -9,8 +9,8 @@
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define NS_SUM       0.12 /* cost of one value in a pass that sums; the next line has that in a pass that writes */
-#define NS_WRITE     0.1 
+#define NS_SUM       0.12 /* cost of one value in a pass that sums */
+#define NS_WRITE     0.1  /* cost of one value in a pass that writes */
 #define STRIP_BYTES  (512 << 10) /* largest strip of one array: two such strips fill most second-level caches */
 #define COEFFICIENTS 7    /* vectors of c values: two sums, mean, mean_lo, scale, and two more */
 

@@ -29,7 +29,7 @@ const char *fnn_rule_states(int rule) { return states_of[rule]; }
 
 #define MOST_STATES 4
 
-static int states_in(int rule) /* a rule's number of state arrays: the names in its list, separated by spaces */
+static int states_in(int rule) /* a rule's number of state arrays: the names in its list, separated by commas */
 {
     int count = 1;
     if (strcmp(states_of[rule], "(none)") == 0)

@@ -4,7 +4,7 @@
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define ROW_CHUNK      240   /* rows of C in one item: a multiple of every tile's rows, and few enough that A's part stays in the second cache */
+#define ROW_CHUNK      240   /* rows of C in one item: a multiple of every tile's, so few that A's part stays in the second cache */
 #define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
 #define SHALLOW        16    /* up to this k, writing C takes longer than computing it, so that */
 #define SHALLOW_CHUNK  12    /* an item is whole rows of C, a few at a time */
