@@ -4,7 +4,7 @@
 #include "runtime/parallel.h"
 
 #define NS_EXP  0.3  /* cost of one value with an exponential */
-#define NS_EACH 0.08  /* cost of one value without */
+#define NS_EACH 0.08 /* cost of one value without */
 #define NS_ROW  10.0 /* cost of one row: adding the lanes of its vectors */
 
 #define FNN_SELF "drivers/softmax.c"
