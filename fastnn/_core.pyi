@@ -37,7 +37,7 @@ class Node:
     count: int
 
 class TensorBase:
-    _data: Array
+    _array: Array
     _grad: Array | None
     _node: Node | None
     _place: int

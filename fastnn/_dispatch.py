@@ -83,7 +83,7 @@ def derivative(function: Callable[..., Any], *names: str) -> Callable[[Callable[
     The decorated function takes `wanted`, a bool for each of these arguments (for each array of `arrays`) that tells
     whether a gradient goes to it, then the function's own arguments, under their own names, as arrays.  It returns the
     result, or a tuple or list of results, and the function from their gradients to those of the arguments named, None
-    for one that is not wanted.
+    for one that is not wanted.  None in place of that function: the result has no gradient and stays an array.
     """
 
     def declare(run: Callable[..., Any]) -> Callable[..., Any]:

@@ -59,14 +59,14 @@ def usual_columns(list params, dict states, tuple names, tuple numbers):
         state = states.get(param)
         if state is None:
             return None
-        row = [param._data, param._grad]
+        row = [param._array, param._grad]
         for name in names:
             row.append(state.get(name))
-        if not are_alike(row) or (type >= 0 and type_of(param._data) != type):
+        if not are_alike(row) or (type >= 0 and type_of(param._array) != type):
             return None
         own = [state.get(name) for name in numbers]
         if columns is None:
-            type, values, columns = type_of(param._data), own, [[] for _ in row]
+            type, values, columns = type_of(param._array), own, [[] for _ in row]
         elif own != values:
             return None
         for i in range(len(row)):

@@ -1,8 +1,8 @@
 # What the tape does at every call: tell whether it is to be recorded, record it, and walk back.  autograd/_tensor.py has the Tensor.
 
 cdef class TensorBase:
-    """The fields of a Tensor; `_place` says which of its node's results it is."""
-    cdef public object _data, _grad
+    """The fields of a Tensor, none called `_data`, which `numpy.ma` would take; `_place`: which of its node's results it is."""
+    cdef public object _array, _grad
     cdef public Node _node
     cdef public Py_ssize_t _place
     cdef public bint _requires_grad
@@ -68,7 +68,7 @@ def wants(value):
 
 def value_of(value):
     """The array of a Tensor; anything else as it is."""
-    return (<TensorBase>value)._data if isinstance(value, TensorBase) else value
+    return (<TensorBase>value)._array if isinstance(value, TensorBase) else value
 
 
 def tracks(*values):
@@ -82,7 +82,7 @@ def tracks(*values):
 def arrays_of(tuple values, call):
     """The arrays of a ufunc's arguments: of Tensors, and of lists, which may not hold Tensors with gradients."""
     return tuple([
-        (<TensorBase>value)._data if isinstance(value, TensorBase)
+        (<TensorBase>value)._array if isinstance(value, TensorBase)
         else unusual.array_of_list(f"np.{call.__name__}", value) if isinstance(value, (list, tuple)) else value
         for value in values
     ])
@@ -113,7 +113,7 @@ cdef object result_of(Node node, Py_ssize_t place, object data):
     if not cnp.PyTypeNum_ISFLOAT(cnp.PyArray_TYPE(<cnp.ndarray>data)):
         return unusual.untracked(node, data)
     result = TensorBase.__new__(tensor_class)
-    result._data = data
+    result._array = data
     result._requires_grad = True
     result._node = node
     result._place = place
@@ -175,6 +175,8 @@ def recorded_call(str name, declared, tuple args, dict kwargs):
         options[key] = value if type(value) in NO_TENSORS else array_of(name, declared, key, value, parents)
     wanted = tuple([parent is not None for parent in parents])
     results, backward = declared.run(wanted, *values, **options)
+    if backward is None:
+        return results
     recorded = make(tuple(results) if type(results) is list else results, parents, backward, declared.function)
     return list(recorded) if type(results) is list else recorded
 
@@ -242,7 +244,7 @@ cdef int add_gradient(TensorBase tensor, object d, dict pending, dict leaves) ex
 
 cdef inline bint fits(TensorBase tensor, object d):
     """Whether this is an array of the Tensor's shape and dtype: another shape would be broadcast into its grad."""
-    cdef cnp.ndarray x = tensor._data
+    cdef cnp.ndarray x = tensor._array
     return (cnp.PyArray_CheckExact(d) and d.dtype is x.dtype and cnp.PyArray_NDIM(d) == cnp.PyArray_NDIM(x)
             and cnp.PyArray_CompareLists(cnp.PyArray_DIMS(d), cnp.PyArray_DIMS(x), cnp.PyArray_NDIM(x)))
 

@@ -385,6 +385,15 @@ def test_looking_at_tensors():
     assert type(x.grad) is np.ndarray
 
 
+def test_lists_of_tensors():
+    t = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    for values in (np.asarray(t)[None], np.array([t]), np.abs([t])):
+        np.testing.assert_array_equal(values, [[1, 2]])
+    for call in (lambda: np.sum([t, t]), lambda: np.r_[t, t], lambda: np.ma.masked_array(t)):
+        with pytest.raises(TypeError, match="expected arrays, got a Tensor that would lose its gradient"):
+            call()
+
+
 def test_random_numbers():
     assert fastnn.dropout_mask(8, 0.5, rng=1).tolist() == fastnn.dropout_mask(8, 0.5, rng=1).tolist()
     np.testing.assert_array_equal(nn.init.normal_(np.empty(3), rng=5), np.random.default_rng(5).normal(size=3))
@@ -396,4 +405,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 55
+    assert len(rows) == 56

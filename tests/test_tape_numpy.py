@@ -336,6 +336,97 @@ def test_lists_of_tensors_keep_their_gradients_or_are_refused():
     np.testing.assert_array_equal((t * [3.0, 4.0]).numpy(), [3, 8])
 
 
+def test_numpys_own_code_does_not_take_a_tensor_for_an_array():
+    t = tensor([1.0, 2.0], requires_grad=True)
+    for call in (
+        lambda: np.sum([t, t]), lambda: np.mean([t[0], 3.0]), lambda: np.max((t[0], t[1])), lambda: np.median([t]),
+        lambda: np.sort([t]), lambda: np.linalg.norm([t, t]), lambda: np.linalg.inv([[t[0], 0], [0, 1]]), lambda: np.r_[t, t],
+        lambda: np.c_[t, t], lambda: np.polyval([t, t], 2.0), lambda: np.vectorize(abs)(t), lambda: np.fft.fft([t]),
+        lambda: np.lib.stride_tricks.as_strided(t), lambda: np.ma.masked_array(t), lambda: np.ma.concatenate([t, t]),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match="expected arrays, got a Tensor that would lose its gradient"):
+            call()
+    for convert in (np.asarray, np.array, np.require, np.asarray_chkfinite, np.ascontiguousarray):
+        np.testing.assert_array_equal(convert(t), [1, 2])
+    np.testing.assert_allclose(t, [1, 2])
+    assert np.argmax([t[0], t[1]]) == 1
+    assert np.allclose([t, t], [1, 2])
+    assert np.sum([tensor([1.0]), tensor([2.0])]) == 3
+    with fastnn.no_grad():
+        assert np.sum([t, t]) == 6
+
+
+def test_masks_are_refused_beside_a_tensor():
+    t, masked = tensor([1.0, 2.0], requires_grad=True), np.ma.masked_array([1.0, 2.0], [True, False])
+    for call in (lambda: masked + t, lambda: masked * t, lambda: masked - t, lambda: masked / t, lambda: masked**t,
+                 lambda: np.ma.add(masked, t), lambda: np.ma.concatenate([masked, t])):  # fmt: skip
+        with pytest.raises(TypeError, match="got a Tensor that would lose its gradient"):
+            call()
+    for call in (lambda: t + masked, lambda: np.concatenate([t, masked]), lambda: np.stack([masked, t]), lambda: t @ masked,
+                 lambda: np.where(masked > 1, t, 0), lambda: np.where([True, False], t, masked), lambda: np.clip(t, masked, None),
+                 lambda: np.clip(t, None, max=masked)):  # fmt: skip
+        with pytest.raises(TypeError, match="without a mask, got a masked array"):
+            call()
+
+
+def test_a_filled_array_takes_gradients_from_its_value_alone():
+    t = tensor([[1.0, 2.0]], requires_grad=True)
+    for value in (3.0, [4.0, 5.0]):
+        filled = np.full_like(t, value)
+        assert type(filled) is np.ndarray
+        np.testing.assert_array_equal(filled, np.broadcast_to(value, (1, 2)))
+
+
+PRODUCTS = {
+    "dot": (np.dot, [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((3,), (2, 3, 4)), ((2, 1, 3), (2, 3, 4)),
+                     ((), (2, 3)), ((2,), ())]),
+    "inner": (np.inner, [((3,), (3,)), ((2, 3), (3,)), ((2, 3), (4, 3)), ((2, 2, 3), (4, 3)), ((), (2, 3)), ((), ())]),
+    "vdot": (np.vdot, [((3,), (3,)), ((2, 3), (3, 2)), ((), ())]),
+    "outer": (np.outer, [((3,), (2,)), ((2, 3), (4,)), ((), (2,))]),
+    "tensordot": (np.tensordot, [((2, 3, 4), (3, 4, 2)), ((3, 4), (3, 4))]),
+    "tensordot 0": (lambda a, b: np.tensordot(a, b, 0), [((2, 3), (4,))]),
+    "tensordot 1": (lambda a, b: np.tensordot(a, b, axes=1), [((2, 3), (3, 4)), ((3,), (3, 1, 2))]),
+    "tensordot axes": (lambda a, b: np.tensordot(a, b, ([0, -1], [2, 1])), [((2, 3, 4), (3, 4, 2))]),
+    "tensordot axis": (lambda a, b: np.tensordot(a, b, (-1, 0)), [((2, 3), (3, 4))]),
+    "einsum product": (lambda a, b: np.einsum("ij,jk->ik", a, b), [((2, 3), (3, 4)), ((2, 1), (3, 4)), ((2, 3), (1, 4))]),
+    "einsum implicit": (lambda a, b: np.einsum("kj, ji", a, b), [((2, 3), (3, 4))]),
+    "einsum batches": (lambda a, b: np.einsum("bij,bkj->bki", a, b, optimize=True), [((2, 3, 2), (2, 4, 2))]),
+    "einsum sums": (lambda a, b: np.einsum("ai,bi->i", a, b), [((2, 3), (4, 3))]),
+    "einsum all": (lambda a, b: np.einsum("ab,cd->", a, b), [((2, 3), (4, 3))]),
+    "einsum scalar": (lambda a, b: np.einsum(",i->i", a, b), [((), (3,))]),
+    "einsum same": (lambda a, b: np.einsum("i,i", a, b), [((3,), (3,))]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "shapes"), PRODUCTS.values(), ids=PRODUCTS)
+def test_products(f, shapes):
+    for each in shapes:
+        check_layouts(f, *each)
+
+
+def test_einsum_of_one_array():
+    for subscripts in ("ijk->kij", "ijk->j", "ijk->", "kji"):
+        check_layouts(lambda x: np.einsum(subscripts, x), SHAPE)  # noqa: B023
+
+
+def test_products_without_a_derivative_are_refused():
+    t = tensor(np.ones((2, 2)), requires_grad=True)
+    for call, text in (
+        (lambda: np.einsum("ii->i", t), "no letter twice"),
+        (lambda: np.einsum("...i,i", t, np.ones(2)), r"no '\.\.\.'"),
+        (lambda: np.einsum("ij,jk,kl", t, t, t), "at most 3 positional arguments, got 4"),
+        (lambda: np.einsum(t, [0, 1], [1, 0]), "no derivative with respect to argument 1"),
+        (lambda: np.einsum("ij", t, out=np.ones((2, 2))), "with out= has no derivative"),
+        (lambda: np.outer(t, t, out=np.ones((4, 4))), "with out= has no derivative"),
+        (lambda: np.dot(t, np.ones((2, 2)) * 1j), "dtype complex128 has no derivative"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            call()
+    with pytest.raises(ValueError, match=r"np\.tensordot: expected axes of equal sizes, got \[2\] and \[3\]"):
+        np.tensordot(t, np.ones((3, 2)), 1)
+    assert t.grad is None
+
+
 def test_no_option_is_dropped():
     t, out = tensor([1.0, 2.0], requires_grad=True), np.zeros(2)
     for call in (

@@ -90,7 +90,7 @@ def _broadcast_to(wanted: tuple[bool], array: Any, shape: Any) -> Any:
 @derivative(np.full_like, "a", "fill_value")
 def _full_like(wanted: tuple[bool, bool], a: Any, fill_value: Any, *args: Any, **options: Any) -> Any:
     y = np.full_like(a, fill_value, *args, **options)  # of `a` it takes the shape alone
-    return y, lambda dy: (None, unbroadcast(dy, np.shape(fill_value)))
+    return y, (lambda dy: (None, unbroadcast(dy, np.shape(fill_value)))) if wanted[1] else None
 
 
 @derivative(np.where, "x", "y")

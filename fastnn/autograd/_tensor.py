@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,7 +49,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     __array_priority__ = 1000
 
     def __init__(self, data: Any, requires_grad: bool = False):
-        self._data = data.data if isinstance(data, Tensor) else _check.as_array("Tensor", data, "data")
+        self._array = data.data if isinstance(data, Tensor) else _check.as_array("Tensor", data, "data")
         self.requires_grad = requires_grad
 
     # -- what it is ---------------------------------------------------------------------------------------------------
@@ -56,14 +57,14 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def data(self) -> Array:
         """The array."""
-        return self._data
+        return self._array
 
     @data.setter
     def data(self, value: Any) -> None:
         array = _check.as_array("Tensor.data", value, "an array")
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor.data: expected a float array, got dtype {array.dtype}")
-        self._data = array
+        self._array = array
 
     @property
     def requires_grad(self) -> bool:
@@ -107,25 +108,25 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def shape(self) -> tuple[int, ...]:
         """The array's shape."""
-        return self._data.shape
+        return self._array.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The array's dtype."""
-        return self._data.dtype
+        return self._array.dtype
 
     @property
     def ndim(self) -> int:
         """Number of dimensions."""
-        return self._data.ndim
+        return self._array.ndim
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self._data.size
+        return self._array.size
 
     def __len__(self) -> int:
-        return len(self._data)
+        return len(self._array)
 
     def __bool__(self) -> bool:
         return bool(self.data)
@@ -163,6 +164,8 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         return Tensor(self.data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if tracks(self):
+            _unusual.refuse_loss(sys._getframe(1))
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -236,9 +239,8 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
                 f"np.{call}{options} has no derivative here; use .numpy() or no_grad() to compute without one"
             )
         values = _core.arrays_of(inputs, ufunc)
+        _unusual.refuse_masks(ufunc, values)
         y = OWN.get(ufunc, ufunc)(*values)
-        if type(y) is not np.ndarray:
-            _check.as_array(f"np.{ufunc.__name__}", y, "arrays")
         rules = UFUNCS[ufunc]
 
         def backward(dy: Array) -> Gradients:
@@ -250,7 +252,8 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         return make(y, inputs, backward, ufunc)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function in UNDIFFERENTIATED or not tracks(*_core.flat(args), *_core.flat(tuple(kwargs.values()))):
+        values = [*_core.flat(args), *_core.flat(tuple(kwargs.values()))]
+        if function in UNDIFFERENTIATED or not tracks(*values):
             if "out" in kwargs:
                 _dispatch.refuse_tracked(f"np.{function.__name__}", "out", kwargs["out"])
             if mode.tracer is not None:
@@ -260,6 +263,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError(
                 f"np.{function.__name__} has no derivative here; use .numpy() or no_grad() to compute without one"
             )
+        _unusual.refuse_masks(function, values)
         return _core.recorded_call(f"np.{function.__name__}", DERIVATIVES[function], args, kwargs)
 
     def __getitem__(self, index: Any) -> Any:

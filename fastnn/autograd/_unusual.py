@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy as np
 from .. import _core
 from .._check import Array
 from .._dispatch import Derivative
+from ._registry import UNDIFFERENTIATED
+
+CONVERSIONS = frozenset({"require", "asarray_chkfinite"})  # of NumPy, in Python
 
 
 def array_of_list(name: str, values: Any) -> Array:
@@ -37,6 +41,36 @@ def argument(name: str, declared: Derivative, argument: str, value: Any, parents
     return [array_of_list(name, each) if isinstance(each, (list, tuple)) else _core.value_of(each) for each in value]
 
 
+def refuse_loss(caller: FrameType) -> None:
+    """Refuse to be an array for NumPy's own code in Python, which would compute with it and know of no gradient.
+
+    That is how lists of Tensors, masked arrays and `np.r_` come to their values.  The caller itself may convert, and so
+    may functions that have no derivative or return the array as it is, and `np.testing`.  NumPy's code in C cannot be
+    told from the caller's.
+    """
+    outermost = None
+    frame: FrameType | None = caller
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("numpy."):
+        outermost, frame = frame, frame.f_back
+    if outermost is None:
+        return
+    module, name = outermost.f_globals["__name__"], outermost.f_code.co_name
+    if module.startswith("numpy.testing") or name in CONVERSIONS or getattr(np, name, None) in UNDIFFERENTIATED:
+        return
+    public = f"np.{name}" if hasattr(np, name) and not module.startswith("numpy.ma") else f"{module}.{name}"
+    raise TypeError(
+        f"{public}: expected arrays, got a Tensor that would lose its gradient; use np.stack for lists of Tensors, "
+        ".numpy() to compute without gradients"
+    )
+
+
+def refuse_masks(function: Any, values: Sequence[Any]) -> None:
+    """Refuse masked arrays, whose masks would be lost."""
+    for value in values:
+        if type(value) is not np.ndarray and isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"np.{function.__name__}: expected arrays without a mask, got a masked array")
+
+
 def refuse_keyword(name: str, declared: Derivative, keyword: str) -> None:
     """Refuse a keyword that a recorded call does not take, whether the function itself has it or not."""
     if keyword in declared.keywords:
@@ -58,7 +92,7 @@ def untracked(node: _core.Node, data: Array) -> Array:
 
 def fitted(node: _core.Node, i: int, parent: _core.TensorBase, gradient: Any) -> Array:
     """The gradient of argument i as an array of its dtype; one of another shape is refused, it would be broadcast."""
-    array, expected = np.asarray(gradient), parent._data
+    array, expected = np.asarray(gradient), parent._array
     if array.dtype.kind not in "fiub":
         raise TypeError(f"backward of {_name_of(node)}: expected a real gradient, got dtype {array.dtype}")
     if array.shape != expected.shape:

@@ -131,7 +131,7 @@ class Tracer:
         if kwargs.get("out") is not None:
             raise Untraceable("it writes into an array")
         written = _mapped((args, kwargs), lambda leaf: Ref(leaf.number) if isinstance(leaf, Traced) else leaf)
-        values = _mapped((args, kwargs), lambda leaf: leaf._data if isinstance(leaf, Tensor) else leaf)
+        values = _mapped((args, kwargs), lambda leaf: leaf._array if isinstance(leaf, Tensor) else leaf)
         with tracing(None):
             result = call(*values[0], **values[1])
         if not any(isinstance(leaf, Ref) for leaf in _leaves(written)):

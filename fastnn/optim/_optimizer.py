@@ -225,7 +225,7 @@ class Optimizer:
                 loss = closure()
         plans = [plan for group in self.param_groups for plan in self._plans(group)]
         params = [param for plan in plans for param, _ in plan.batch]
-        gaps = [(p, p.data) for p in params if not (_core.are_alike([p._data]) or _is_dense(p.data))]
+        gaps = [(p, p.data) for p in params if not (_core.are_alike([p._array]) or _is_dense(p.data))]
         for param, data in gaps:  # kernels want dense memory; the values return to their own afterwards
             param.data = data.copy()
         for plan in plans:
@@ -242,9 +242,9 @@ class Optimizer:
             if param._grad is not None:
                 state = self.state.get(param, {})
                 kept = {name: state[name] for name in self._states if name in state}
-                if not _core.are_alike([param._data, param._grad, *kept.values()]):
+                if not _core.are_alike([param._array, param._grad, *kept.values()]):
                     self._check_arrays(param, {"grad": param._grad, **kept})
-                batches.setdefault(param._data.dtype, []).append((param, param._grad))
+                batches.setdefault(param._array.dtype, []).append((param, param._grad))
         return list(batches.values())
 
     def _check_arrays(self, param: Tensor, beside: dict[str, Any]) -> None:
@@ -266,7 +266,7 @@ class Optimizer:
         rows = []
         for param, grad in batch:
             state = self.state.setdefault(param, {}) if names else {}
-            row = [param._data, grad, *map(state.get, names)]
+            row = [param._array, grad, *map(state.get, names)]
             if not _core.are_alike(row):
                 row[1] = _check.laid_out_as(param.data, grad)
                 for i, name in enumerate(names, 2):
