@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from pathlib import Path
 
 import mpmath as mp
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import nn, optim
+from fastnn import data, nn, optim
+from fastnn.training import Trainer
 
 try:
     import torch
@@ -399,10 +401,47 @@ def test_random_numbers():
     np.testing.assert_array_equal(nn.init.normal_(np.empty(3), rng=5), np.random.default_rng(5).normal(size=3))
 
 
+def test_data_refuses_what_would_be_other_samples():
+    dataset = data.TensorDataset(np.arange(4.0), np.arange(4))
+    for call, kind in (
+        (lambda: data.DataLoader(dataset, sampler=iter([0, 1])), TypeError),
+        (lambda: data.Subset(dataset, [0, 4]), IndexError),
+        (lambda: data.Subset(dataset, [True, False, True, True]), TypeError),
+        (lambda: dataset[True], TypeError),
+        (lambda: data.default_collate([{"a": 1}, {"a": 1, "b": 2}]), ValueError),
+    ):
+        with pytest.raises(kind):
+            call()
+
+
+def test_data_gives_batches_where_it_can():
+    dataset, empty = data.TensorDataset(np.arange(4.0)), data.TensorDataset(np.empty(0))
+    assert list(data.DataLoader(empty, shuffle=True)) == []
+    np.testing.assert_array_equal(data.ConcatDataset([dataset, dataset])[[0, 5]][0], [0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [len(part) for part in data.random_split(dataset, [0.9, 0.1], rng=0)] == [4, 0]
+    once, fourfold = (
+        [batch[0] for batch in data.DataLoader(dataset, 2, shuffle=True, num_workers=n, rng=3)] for n in (0, 4)
+    )
+    np.testing.assert_array_equal(once, fourfold)
+
+
+def test_training_goes_on_from_finite_numbers_alone():
+    model = nn.Linear(2, 1)
+    optimizer, before = optim.Adam(model.parameters()), model.weight.data.copy()
+    trainer = Trainer(model, nn.MSELoss(), optimizer, progress=False)
+    with pytest.raises(FloatingPointError):
+        trainer.fit([(np.array([[np.nan, 1]]), np.ones((1, 1)))], 1)
+    np.testing.assert_array_equal(model.weight.data, before)
+    plateau = optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    assert not plateau.is_better(np.nan)
+
+
 def test_the_page_is_whole():
     """Each of its rows is accounted for: more rows need more tests."""
     page = Path(__file__).parent.parent / "docs" / "differences.md"
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 56
+    assert len(rows) == 66

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -222,6 +222,15 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         y = _core.unary(act, x, None, a, b)
         saved = y if _core.SAVES_Y[act] else x
         return make(y, (self,), lambda dy: (_core.unary_backward(act, dy, saved, None, a, b),))
+
+    if TYPE_CHECKING:  # the operators that the mixin has, whose results NumPy declares as Any
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __add__
+        __pos__ = __abs__ = __neg__
 
     # -- NumPy's functions and operators ------------------------------------------------------------------------------
 
