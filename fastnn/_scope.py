@@ -15,6 +15,7 @@ class Scope(Generic[V]):
     """A `with` block, or a decorator, that sets a value on entry and sets the one before it on exit.
 
     A decorated generator function works under the value while its body runs; while it is suspended, its caller's holds.
+    So does a generator that a decorated function returns.
 
     Parameters
     ----------
@@ -47,12 +48,14 @@ class Scope(Generic[V]):
 
         if isinstance(function, type) or not callable(function):
             raise TypeError(f"{self._name}: expected a function to decorate, got {function!r}")
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        kinds = (function, type(function).__call__)  # an object may be called, too
+        if any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in kinds):
+            called = getattr(function, "__name__", function)
             raise TypeError(
-                f"{self._name}: {function.__name__} is async, and other tasks would run under it while it waits; "
+                f"{self._name}: {called} is async, and other tasks would run under it while it waits; "
                 f"use `with {self._name}(...):` between its awaits"
             )
-        if inspect.isgeneratorfunction(function):
+        if any(map(inspect.isgeneratorfunction, kinds)):
 
             @functools.wraps(function)
             def resumed(*args: Any, **kwargs: Any) -> Any:
@@ -63,7 +66,8 @@ class Scope(Generic[V]):
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
             with self._again():
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+            return self._running(result) if inspect.isgenerator(result) else result
 
         return cast(F, inside)
 

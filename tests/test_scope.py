@@ -144,6 +144,24 @@ def test_async_functions_and_classes_are_refused(name):
             scope()(wrong)
 
 
+def test_generators_that_callables_and_functions_return():
+    class Numbers:
+        def __call__(self, n):
+            for _ in range(n):
+                yield fastnn.is_grad_enabled()
+
+    class Later:
+        async def __call__(self):
+            pass
+
+    scope = fastnn.no_grad()
+    assert list(scope(Numbers())(2)) == [False, False]
+    assert list(scope(lambda n: (fastnn.is_grad_enabled() for _ in range(n)))(2)) == [False, False]
+    assert fastnn.is_grad_enabled()
+    with pytest.raises(TypeError, match="is async"):
+        scope(Later())
+
+
 def test_one_object_may_be_entered_again():
     scope = fastnn.no_grad()
     with scope:

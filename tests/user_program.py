@@ -27,6 +27,11 @@ class Net(nn.Module):
         return scores
 
 
+def root_mean_square(x: fastnn.Tensor) -> fastnn.Tensor:
+    """What comes of a Tensor is one."""
+    return (x**2 + abs(-x[0]).reshape(1, -1)).sum(axis=0).mean().sqrt()
+
+
 def functions(x: npt.NDArray[np.float32], y: npt.NDArray[np.int64]) -> None:
     """Arrays come out where arrays go in, Tensors where one of the arguments is a Tensor."""
     plain: npt.NDArray[np.float32] = fastnn.gelu(x, approximate="tanh", out=np.empty_like(x))
@@ -40,6 +45,7 @@ def functions(x: npt.NDArray[np.float32], y: npt.NDArray[np.int64]) -> None:
     F.mse_loss(input=F.relu(input=tracked), target=x).backward()
     fastnn.layer_norm(x, 8, bias=nn.Parameter(np.zeros(8, np.float32))).sum().backward()
     F.cross_entropy(Net(4)(x), y).backward()
+    root_mean_square(tracked * 2 - 1 / (1 + tracked)).backward()
     assert weight.grad is not None
     assert weight.grad.shape == weight.shape
     assert tracked.grad is not None

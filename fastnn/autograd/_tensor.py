@@ -16,6 +16,8 @@ from . import _unusual
 from ._indexing import index_gradient, own_index
 from ._registry import OWN, UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
 
+_np: Any = np  # of Tensors its functions give Tensors, which its types do not say
+
 
 class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     """An array that can remember how it was computed.
@@ -275,7 +277,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         _unusual.refuse_masks(function, values)
         return _core.recorded_call(f"np.{function.__name__}", DERIVATIVES[function], args, kwargs)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Tensor:
         index = _unwrapped(index)
         if not tracks(self):
             return self.data[index]
@@ -292,64 +294,64 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     # -- methods ------------------------------------------------------------------------------------------------------
 
     @_dispatch.respelled
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Sum over `axis` (an int, a tuple, or None for all)."""
-        return np.sum(self, axis=axis, keepdims=keepdims)
+        return _np.sum(self, axis=axis, keepdims=keepdims)
 
     @_dispatch.respelled
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Mean over `axis`."""
-        return np.mean(self, axis=axis, keepdims=keepdims)
+        return _np.mean(self, axis=axis, keepdims=keepdims)
 
     @_dispatch.respelled
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Maximum over `axis`; equal maxima share the gradient."""
-        return np.max(self, axis=axis, keepdims=keepdims)
+        return _np.max(self, axis=axis, keepdims=keepdims)
 
     @_dispatch.respelled
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Minimum over `axis`; equal minima share the gradient."""
-        return np.min(self, axis=axis, keepdims=keepdims)
+        return _np.min(self, axis=axis, keepdims=keepdims)
 
     @_dispatch.respelled
     def argmax(self, axis: Any = None) -> Any:
         """Index of the maximum, an array: it has no gradient."""
         return self.data.argmax(axis)
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any) -> Tensor:
         """Return the values in another shape."""
-        return np.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)
+        return _np.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)
 
     view = reshape
 
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Any:
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         """Join dimensions start_dim to end_dim into one."""
         return self.reshape(_check.flattened("flatten", self.shape, start_dim, end_dim))
 
-    def transpose(self, *axes: int) -> Any:
+    def transpose(self, *axes: int) -> Tensor:
         """Permute the dimensions, or reverse them."""
-        return np.transpose(self, axes or None)
+        return _np.transpose(self, axes or None)
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Tensor:
         """The dimensions reversed."""
         return self.transpose()
 
-    def exp(self) -> Any:
+    def exp(self) -> Tensor:
         """Exponential of each element."""
-        return np.exp(self)
+        return _np.exp(self)
 
-    def log(self) -> Any:
+    def log(self) -> Tensor:
         """Natural logarithm of each element."""
-        return np.log(self)
+        return _np.log(self)
 
-    def sqrt(self) -> Any:
+    def sqrt(self) -> Tensor:
         """Square root of each element."""
-        return np.sqrt(self)
+        return _np.sqrt(self)
 
-    def abs(self) -> Any:
+    def abs(self) -> Tensor:
         """Absolute value of each element."""
-        return np.abs(self)
+        return _np.abs(self)
 
     def astype(self, dtype: Any) -> Any:
         """Cast; recorded between float types, while integers and bools come back as an array without a gradient."""
