@@ -164,6 +164,15 @@ def test_a_warm_start_with_changed_settings_follows_scikit_learn(solver, changed
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=tolerance)
 
 
+def test_classes_of_several_labels_are_their_numbers():
+    assert MLPClassifier().partial_fit(X, SEVERAL, classes=[2, 1, 0]).classes_.tolist() == [0, 1, 2]
+    for classes in ([0, 1], [0, 2], ["a", "b", "c"], [0, 1, 2, 3]):
+        model = MLPClassifier()
+        with pytest.raises(ValueError, match=r"expected classes \[0, 1, 2\], the numbers of y's labels, got"):
+            model.partial_fit(X, SEVERAL, classes=classes)
+        assert not hasattr(model, "model_")
+
+
 def test_partial_fit_with_changed_settings():
     def partial(changed):
         model = classifier(learning_rate_init=0.01).partial_fit(X, Y, classes=[0, 1, 2])

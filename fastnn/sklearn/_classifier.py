@@ -100,7 +100,12 @@ class MLPClassifier(ClassifierMixin, MLP):
                 raise ValueError(f"MLPClassifier: expected classes {before} as in the fit before, got {list(classes)}")
         self._multilabel = several
         if several:
-            self.classes_ = np.arange(y.shape[1])
+            numbers = np.arange(y.shape[1])
+            if classes is not None and set(unique_labels(classes).tolist()) != set(numbers.tolist()):
+                raise ValueError(
+                    f"MLPClassifier: expected classes {numbers.tolist()}, the numbers of y's labels, got {list(classes)}"
+                )
+            self.classes_ = numbers
             return y
         return self._numbers(y, goes_on, classes)
 
