@@ -102,9 +102,8 @@ class MLPClassifier(ClassifierMixin, MLP):
         if several:
             numbers = np.arange(y.shape[1])
             if classes is not None and set(unique_labels(classes).tolist()) != set(numbers.tolist()):
-                raise ValueError(
-                    f"MLPClassifier: expected classes {numbers.tolist()}, the numbers of y's labels, got {list(classes)}"
-                )
+                wanted = f"expected classes {numbers.tolist()}, the numbers of y's labels"
+                raise ValueError(f"MLPClassifier: {wanted}, got {list(classes)}")
             self.classes_ = numbers
             return y
         return self._numbers(y, goes_on, classes)
