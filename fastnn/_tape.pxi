@@ -187,7 +187,7 @@ cdef object array_of(str name, object declared, str argument, object value, list
     if place is None or declared.takes_list or not isinstance(value, TensorBase):
         return unusual.argument(name, declared, argument, value, parents)
     parents[place] = value if wants_gradient(value) else None
-    return (<TensorBase>value)._data
+    return (<TensorBase>value)._array
 
 
 def flat(values):

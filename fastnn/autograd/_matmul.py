@@ -108,7 +108,7 @@ def _tensordot(wanted: tuple[bool, bool], a: Any, b: Any, axes: Any = 2) -> Pair
             None if db is None else db.transpose(np.argsort(right + free_b)),
         )
 
-    return matmul(matrix_a, matrix_b).reshape(*rows, *columns), backward
+    return matmul(matrix_a, matrix_b).reshape(rows + columns), backward
 
 
 def _parted(shape: tuple[int, ...], axes: Any) -> tuple[list[int], list[int]]:
