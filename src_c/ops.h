@@ -5,6 +5,13 @@
 #define FNN_OPS_H
 #include "fastnn.h"
 
+/* Recurrent layers: what stands in `kind`, and how many gates each has */
+enum fnn_recurrent
+{
+    FNN_RNN_TANH, FNN_RNN_RELU, FNN_LSTM, FNN_GRU
+};
+static inline ptrdiff_t fnn_gates(ptrdiff_t kind) { return kind == FNN_LSTM ? 4 : kind == FNN_GRU ? 3 : 1; }
+
 #define OUT(type, name, length)       type *name;
 #define MAYBE_OUT(type, name, length) type *name;
 #define IN(type, name, length)        const type *name;
@@ -42,5 +49,7 @@
 ptrdiff_t fnn_channel_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
 ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre);
 ptrdiff_t fnn_pair_loss_work(ptrdiff_t n);
+ptrdiff_t fnn_recurrent_work(ptrdiff_t kind, ptrdiff_t size, ptrdiff_t p);
+ptrdiff_t fnn_recurrent_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
 
 #endif

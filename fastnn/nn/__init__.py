@@ -16,6 +16,7 @@ from . import (
     loss,
     parametric,
     rrelu,
+    recurrent,
     shape,
     statistics,
     switchable,
@@ -36,6 +37,7 @@ from .linear import *
 from .loss import *
 from .parametric import *
 from .rrelu import *
+from .recurrent import *
 from .shape import *
 from .statistics import *
 from .switchable import *
@@ -60,6 +62,7 @@ __all__ = [
     *loss.__all__,
     *parametric.__all__,
     *rrelu.__all__,
+    *recurrent.__all__,
     *shape.__all__,
     *statistics.__all__,
     *switchable.__all__,

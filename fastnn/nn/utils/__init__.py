@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, functional
-from .._check import Array
-from ..autograd import Tensor
+from ... import _check, functional
+from ..._check import Array
+from ...autograd import Tensor
+
+from . import rnn
 
 __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "get_total_norm",
     "l1_penalty",
+    "rnn",
 ]
 
 

@@ -1,0 +1,507 @@
+"""Recurrent layers: RNN, LSTM, GRU and their cells."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .. import _check, functional
+from ..functional._recurrent import GATES, recurrent
+from . import init
+from ._module import Module, Parameter, cast
+from .utils.rnn import PackedSequence, checked_lengths, pack_padded_sequence, pad_packed_sequence
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+]
+
+_ARGUMENTS = """\
+    bias : bool
+        False: neither bias is there.
+    batch_first : bool
+        x and y are (N, T, *) instead of (T, N, *); states never are.
+    dropout : float
+        In [0, 1]: what is dropped of each layer's output but the last one's, in training.
+    bidirectional : bool
+        Run each layer over the reversed sequence as well; both outputs stand side by side.
+"""
+_CALL = """\
+    Notes
+    -----
+    A layer is called with ``(input, hx=None, lengths=None)``.  The input is (T, N, input_size), (N, T, input_size) if
+    `batch_first`, (T, input_size) for one sequence, or a `nn.utils.rnn.PackedSequence`, which has an output of its kind.
+    `lengths`, integers (N,) from 1 to T, say how many steps of each sequence count: each runs as if alone, the reverse
+    direction begins at its own last step, states are those after its last step, and outputs after it are 0; what stands
+    in the padding is not read.  States are (num_layers * directions, N, *), 0 where `hx` is None.  A sequence cut into
+    calls that hand the state on has the bits of the whole.
+"""
+_PARAMETERS = """\
+    Attributes
+    ----------
+    weight_ih_l0 : Parameter, (gates * hidden_size, input_size)
+        From U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)), as all parameters; `_l1` and so on of the next layers, with the
+        suffix `_reverse` of the other direction.
+    weight_hh_l0 : Parameter, (gates * hidden_size, hidden_size)
+    bias_ih_l0, bias_hh_l0 : Parameter, (gates * hidden_size,)
+"""
+
+
+def _reset(layer: Module, hidden_size: int) -> None:
+    bound = 1 / math.sqrt(hidden_size)
+    for each in layer.parameters():
+        init.uniform_(each, -bound, bound)
+
+
+class _Recurrent(Module):
+    """What the three have in common."""
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        proj_size: int,
+        dtype: Any,
+    ):
+        super().__init__()
+        name = type(self).__name__
+        self.mode = mode
+        self.input_size = _check.count(name, "input_size", input_size, low=1)
+        self.hidden_size = _check.count(name, "hidden_size", hidden_size, low=1)
+        self.num_layers = _check.count(name, "num_layers", num_layers, low=1)
+        self.bias, self.batch_first, self.bidirectional = bool(bias), bool(batch_first), bool(bidirectional)
+        if isinstance(dropout, (bool, np.bool_)):
+            raise TypeError(f"{name}: expected dropout to be a real number in [0, 1], got {dropout}")
+        self.dropout = _check.in_range(name, "dropout", dropout, 0, 1)
+        self.proj_size = _check.count(name, "proj_size", proj_size)
+        if proj_size >= hidden_size:
+            raise ValueError(f"{name}: expected proj_size below hidden_size, which is {hidden_size}, got {proj_size}")
+        dtype = _check.float_dtype(name, dtype)
+        if dropout and num_layers == 1:
+            warnings.warn(
+                f"{name}: dropout={dropout:g} drops nothing with num_layers=1: it stands between layers", stacklevel=3
+            )
+        for layer in range(num_layers):
+            for suffix in self._suffixes(layer):
+                self._add_parameters(layer, suffix, dtype)
+        self.reset_parameters()
+
+    def _suffixes(self, layer: int) -> list[str]:
+        return [f"_l{layer}{direction}" for direction in ("", "_reverse")[: 1 + self.bidirectional]]
+
+    @property
+    def _width(self) -> int:
+        """Of a state h."""
+        return self.proj_size or self.hidden_size
+
+    def _add_parameters(self, layer: int, suffix: str, dtype: Any) -> None:
+        rows = GATES[self.mode] * self.hidden_size
+        features = self._width * (1 + self.bidirectional) if layer else self.input_size
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, features), "weight_hh": (rows, self._width)}
+        if self.bias:
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        if self.proj_size:
+            shapes["weight_hr"] = (self.proj_size, self.hidden_size)
+        for name, shape in shapes.items():
+            self.register_parameter(name + suffix, Parameter(np.empty(shape, dtype)))
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        _reset(self, self.hidden_size)
+
+    def flatten_parameters(self) -> None:
+        """Do nothing: on the CPU there is nothing to rearrange; programs written for PyTorch call it."""
+
+    # -- what comes in ------------------------------------------------------------------------------------------------
+
+    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> Any:
+        """Return the last layer's outputs and the last states."""
+        name = type(self).__name__
+        if isinstance(input, PackedSequence):
+            if lengths is not None:
+                raise ValueError(f"{name}: expected no lengths beside a PackedSequence, which has its own")
+            return self._packed(input, hx)
+        x = cast(self, input, self.weight_ih_l0.dtype)
+        if x.ndim not in (2, 3):
+            raise ValueError(f"{name}: expected an input of 2-D or 3-D, got shape {x.shape}")
+        self._check_features(x)
+        batched = x.ndim == 3
+        if batched and self.batch_first:
+            x = np.swapaxes(x, 0, 1)
+        steps, n = x.shape[0], x.shape[1] if batched else 1
+        if not steps:
+            raise ValueError(f"{name}: expected a sequence of at least one step, got shape {np.shape(input)}")
+        states = self._states(hx, n, batched)
+        if lengths is None:
+            rows, states = self._run(x.reshape(steps * n, self.input_size), states, np.full(steps, n))
+            y = rows.reshape(steps, n, rows.shape[1])
+        else:
+            y, states = self._padded(x.reshape(steps, n, self.input_size), states, lengths)
+        if not batched:
+            return y.reshape(steps, y.shape[2]), self._result([each[:, 0] for each in states])
+        return np.swapaxes(y, 0, 1) if self.batch_first else y, self._result(states)
+
+    def _check_features(self, x: Any) -> None:
+        if x.ndim < 2 or x.shape[-1] != self.input_size:
+            raise ValueError(
+                f"{type(self).__name__}: expected an input of {self.input_size} features in its last dimension, "
+                f"got shape {x.shape}"
+            )
+
+    def _padded(self, x: Any, states: list[Any], lengths: Any) -> tuple[Any, list[Any]]:
+        """Of (T, N, *), whose sequences end where the lengths say."""
+        known = checked_lengths(type(self).__name__, lengths, *x.shape[:2])
+        packed = pack_padded_sequence(x, known, enforce_sorted=False)
+        rows, states = self._run_packed(packed, packed.data, states)
+        return pad_packed_sequence(packed._replace(data=rows), total_length=len(x))[0], states
+
+    def _packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        data = cast(self, input.data, self.weight_ih_l0.dtype)
+        if data.ndim != 2:
+            raise ValueError(f"{type(self).__name__}: expected packed data of 2-D, got shape {data.shape}")
+        self._check_features(data)
+        states = self._states(hx, int(input.batch_sizes[0]), True)
+        rows, states = self._run_packed(input, data, states)
+        return input._replace(data=rows), self._result(states)
+
+    def _run_packed(self, packed: PackedSequence, data: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        """The states in the sequences' original order."""
+        if packed.sorted_indices is None:
+            return self._run(data, states, packed.batch_sizes)
+        rows, states = self._run(data, [each[:, packed.sorted_indices] for each in states], packed.batch_sizes)
+        return rows, [each[:, packed.unsorted_indices] for each in states]
+
+    def _states(self, hx: Any, n: int, batched: bool) -> list[Any]:
+        """The first states, (num_layers * directions, N, *): h, or h and c."""
+        name, count = type(self).__name__, self.num_layers * (1 + self.bidirectional)
+        widths = {"h": self._width} | ({"c": self.hidden_size} if self.mode == "LSTM" else {})
+        dtype = self.weight_ih_l0.dtype
+        if hx is None:
+            return [np.zeros((count, n, width), dtype) for width in widths.values()]
+        if self.mode == "LSTM":
+            if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+                raise TypeError(f"{name}: expected hx to be a tuple (h, c), got {type(hx).__name__}")
+        elif isinstance(hx, (tuple, list)):
+            raise TypeError(f"{name}: expected hx to be one array, got a {type(hx).__name__}")
+        states = []
+        for (letter, width), each in zip(widths.items(), hx if self.mode == "LSTM" else (hx,), strict=True):
+            state = cast(self, each, dtype)
+            expected = (count, n, width) if batched else (count, width)
+            if state.shape != expected:
+                raise ValueError(f"{name}: expected {letter} of hx of shape {expected}, got {state.shape}")
+            states.append(state.reshape(count, n, width))
+        return states
+
+    def _result(self, states: list[Any]) -> Any:
+        return tuple(states) if self.mode == "LSTM" else states[0]
+
+    # -- the layers ---------------------------------------------------------------------------------------------------
+
+    def _run(self, x: Any, states: list[Any], batch_sizes: Any) -> tuple[Any, list[Any]]:
+        """The outputs (rows, directions * P) and the last states of rows that stand step by step."""
+        last: list[tuple[Any, ...]] = []
+        for layer in range(self.num_layers):
+            if layer and self.dropout and self.training:
+                x = functional.dropout(x, self.dropout)
+            outputs = []
+            for direction, suffix in enumerate(self._suffixes(layer)):
+                h0, *c0 = (each[len(last)] for each in states)
+                y, *found = recurrent(
+                    x,
+                    h0,
+                    c0[0] if c0 else None,
+                    *self._weights(suffix),
+                    batch_sizes=batch_sizes,
+                    kind=self.mode,
+                    reverse=bool(direction),
+                )
+                outputs.append(y)
+                last.append(tuple(found))
+            x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, 1)
+        return x, [np.stack(each) for each in zip(*last, strict=True)]
+
+    def _weights(self, suffix: str) -> list[Any]:
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+        return [self._parameters.get(name + suffix) for name in names]
+
+    def extra_repr(self) -> str:
+        """Return the sizes, and the options that are not the defaults."""
+        text = f"{self.input_size}, {self.hidden_size}"
+        defaults = {
+            "proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False
+        }  # fmt: skip
+        for name, default in defaults.items():
+            if getattr(self, name) != default:
+                text += f", {name}={getattr(self, name)}"
+        return text
+
+
+class RNN(_Recurrent):  # noqa: D101
+    __doc__ = f"""Elman's network: h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh or relu.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers : int
+    nonlinearity : "tanh" or "relu"
+{_ARGUMENTS}    dtype : float32 or float64
+        What enters is converted to it.
+
+{_PARAMETERS}
+{_CALL}
+    Examples
+    --------
+    >>> y, h = RNN(3, 4, bidirectional=True)(np.ones((5, 2, 3)))
+    >>> y.shape, h.shape
+    ((5, 2, 8), (2, 2, 4))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        dtype: Any = np.float32,
+    ):
+        mode = "RNN_" + _check.choice("RNN", "nonlinearity", nonlinearity, ("tanh", "relu")).upper()
+        super().__init__(
+            mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype
+        )
+        self.nonlinearity = nonlinearity
+
+
+class LSTM(_Recurrent):  # noqa: D101
+    __doc__ = f"""Long short-term memory (Hochreiter, Schmidhuber 1997): gates, by rows of the weights, i, f, g, o.
+
+    i, f, o = sigmoid(W x + b_ih + U h + b_hh), g = tanh of its part; c' = f c + i g, h' = o tanh(c').
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers : int
+{_ARGUMENTS}    proj_size : int
+        Below hidden_size; if not 0, h' = W_hr (o tanh(c')) has that many values, and `weight_hr_l0` is there.
+    dtype : float32 or float64
+        What enters is converted to it.
+
+{_PARAMETERS}
+{_CALL}
+    Examples
+    --------
+    >>> y, (h, c) = LSTM(3, 4)(np.ones((5, 2, 3)), lengths=[5, 2])
+    >>> y.shape, h.shape, bool((y[2:, 1] == 0).all())
+    ((5, 2, 4), (1, 2, 4), True)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        *,
+        dtype: Any = np.float32,
+    ):
+        super().__init__(
+            "LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, dtype
+        )
+
+
+class GRU(_Recurrent):  # noqa: D101
+    __doc__ = f"""Gated recurrent unit (Cho et al. 2014): gates, by rows of the weights, r, z, n.
+
+    r, z = sigmoid(W x + b_ih + U h + b_hh), n = tanh(W_n x + b_in + r (U_n h + b_hn)); h' = (1 - z) n + z h.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers : int
+{_ARGUMENTS}    dtype : float32 or float64
+        What enters is converted to it.
+
+{_PARAMETERS}
+{_CALL}
+    Examples
+    --------
+    >>> y, h = GRU(3, 4, batch_first=True)(np.ones((2, 5, 3)))
+    >>> y.shape, h.shape
+    ((2, 5, 4), (1, 2, 4))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        dtype: Any = np.float32,
+    ):
+        super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype)
+
+
+# -- cells ------------------------------------------------------------------------------------------------------------
+
+
+class _Cell(Module):
+    """One step.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+    bias : bool
+        False: neither bias is there.
+    {more}dtype : float32 or float64
+        What enters is converted to it.
+
+    Attributes
+    ----------
+    weight_ih : Parameter, (gates * hidden_size, input_size)
+        From U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)), as all parameters.
+    weight_hh : Parameter, (gates * hidden_size, hidden_size)
+    bias_ih, bias_hh : Parameter, (gates * hidden_size,), or None
+
+    Notes
+    -----
+    A cell is called with ``(input, hx=None)``: (N, input_size) or (input_size,), and the state, 0 where it is None.
+    """
+
+    def __init__(self, mode: str, input_size: int, hidden_size: int, bias: bool, dtype: Any):
+        super().__init__()
+        name = type(self).__name__
+        self.mode, self.bias = mode, bool(bias)
+        self.input_size = _check.count(name, "input_size", input_size, low=1)
+        self.hidden_size = _check.count(name, "hidden_size", hidden_size, low=1)
+        dtype, rows = _check.float_dtype(name, dtype), GATES[mode] * hidden_size
+        self.weight_ih = Parameter(np.empty((rows, input_size), dtype))
+        self.weight_hh = Parameter(np.empty((rows, hidden_size), dtype))
+        for each in ("bias_ih", "bias_hh"):
+            self.register_parameter(each, Parameter(np.empty(rows, dtype)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        _reset(self, self.hidden_size)
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Return the next state: h, or (h, c) of an LSTM."""
+        name, dtype = type(self).__name__, self.weight_ih.dtype
+        x = cast(self, input, dtype)
+        if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
+            raise ValueError(
+                f"{name}: expected an input (N, {self.input_size}) or ({self.input_size},), got shape {x.shape}"
+            )
+        shape = (*x.shape[:-1], self.hidden_size)
+        count = 2 if self.mode == "LSTM" else 1
+        if hx is None:
+            hx = (np.zeros(shape, dtype),) * count
+        elif count == 1:
+            hx = (hx,)
+        elif not isinstance(hx, (tuple, list)) or len(hx) != 2:
+            raise TypeError(f"{name}: expected hx to be a tuple (h, c), got {type(hx).__name__}")
+        states = [cast(self, each, dtype) for each in hx]
+        for letter, each in zip("hc", states, strict=False):
+            if each.shape != shape:
+                raise ValueError(f"{name}: expected {letter} of hx of shape {shape}, got {each.shape}")
+        n = x.shape[0] if x.ndim == 2 else 1
+        h0, *c0 = (each.reshape(n, self.hidden_size) for each in states)
+        _, *found = recurrent(
+            x.reshape(n, self.input_size),
+            h0,
+            c0[0] if c0 else None,
+            self.weight_ih,
+            self.weight_hh,
+            self.bias_ih,
+            self.bias_hh,
+            batch_sizes=[n],
+            kind=self.mode,
+        )
+        results = tuple(each.reshape(shape) for each in found)
+        return results if count == 2 else results[0]
+
+    def extra_repr(self) -> str:
+        """Return the sizes, and the options that are not the defaults."""
+        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+
+
+class RNNCell(_Cell):  # noqa: D101
+    __doc__ = f"""h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh or relu: one step of `RNN`.
+
+    {(_Cell.__doc__ or "").split("One step.")[1].strip().format(more='nonlinearity : "tanh" or "relu"' + chr(10) + "    ")}
+
+    Examples
+    --------
+    >>> RNNCell(3, 4)(np.ones((2, 3))).shape
+    (2, 4)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        *,
+        dtype: Any = np.float32,
+    ):
+        mode = "RNN_" + _check.choice("RNNCell", "nonlinearity", nonlinearity, ("tanh", "relu")).upper()
+        super().__init__(mode, input_size, hidden_size, bias, dtype)
+        self.nonlinearity = nonlinearity
+
+    def extra_repr(self) -> str:
+        """Return the sizes, and the options that are not the defaults."""
+        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
+
+
+class LSTMCell(_Cell):  # noqa: D101
+    __doc__ = f"""One step of `LSTM`, which has the formulas; the state is (h, c).
+
+    {(_Cell.__doc__ or "").split("One step.")[1].strip().format(more="")}
+
+    Examples
+    --------
+    >>> h, c = LSTMCell(3, 4)(np.ones((2, 3)))
+    >>> h.shape, c.shape
+    ((2, 4), (2, 4))
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = np.float32):
+        super().__init__("LSTM", input_size, hidden_size, bias, dtype)
+
+
+class GRUCell(_Cell):  # noqa: D101
+    __doc__ = f"""One step of `GRU`, which has the formulas.
+
+    {(_Cell.__doc__ or "").split("One step.")[1].strip().format(more="")}
+
+    Examples
+    --------
+    >>> GRUCell(3, 4)(np.ones(3)).shape
+    (4,)
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = np.float32):
+        super().__init__("GRU", input_size, hidden_size, bias, dtype)
