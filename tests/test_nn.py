@@ -55,9 +55,9 @@ WITHOUT_PARAMETERS = {
 }
 # Classes that are no layer by themselves, or that have parameters
 OTHERS = {
-    "Bilinear", "Embedding", "Linear", "Module", "ModuleDict", "ModuleList", "PReLU", "ParameterDict", "ParameterList",
-    "ParametricELU", "ParametricSigmoid", "ParametricSoftplus", "ScaledReLU", "Sequential", "Swish",
-    "SwitchableNorm1d", "SwitchableNorm2d", "SwitchableNorm3d",
+    "Bilinear", "Embedding", "GRU", "GRUCell", "LSTM", "LSTMCell", "Linear", "Module", "ModuleDict", "ModuleList", "PReLU",
+    "ParameterDict", "ParameterList", "ParametricELU", "ParametricSigmoid", "ParametricSoftplus", "RNN", "RNNCell",
+    "ScaledReLU", "Sequential", "Swish", "SwitchableNorm1d", "SwitchableNorm2d", "SwitchableNorm3d",
 }  # fmt: skip
 LAYERS = sorted(
     name

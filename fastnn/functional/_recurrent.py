@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._core import ops
-from .._dispatch import differentiable
+from .._dispatch import derivative, differentiable
 from ._linear import _operands, _product
 
 KINDS = {"RNN_TANH": 0, "RNN_RELU": 1, "LSTM": 2, "GRU": 3}  # their numbers in C
@@ -59,7 +59,7 @@ def recurrent(
     kind: str,
     reverse: bool = False,
 ) -> tuple[Array, ...]:
-    """Run sequences, sorted from the longest, through one direction of a layer; `nn.LSTM` and its like have the formulas.
+    """Run sequences, sorted from the longest, through one direction of a layer; `nn.LSTM` and others have the formulas.
 
     Parameters
     ----------
@@ -92,16 +92,15 @@ def recurrent(
     >>> y.ravel(), h
     (array([1., 3.]), array([[3.]]))
     """
-    return forward(input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, batch_sizes, kind, reverse)[0]
+    return forward((input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), batch_sizes, kind, reverse)[0]
 
 
-def _checked(name: str, given: dict[str, Array | None], batch_sizes: Array, gates: int, kind: str) -> None:
+def _checked(name: str, given: dict[str, Any], batch_sizes: Array, gates: int, kind: str) -> None:
     x, h0, w_hh = (given[each] for each in ("input", "h0", "w_hh"))
     for argument, array in (("input", x), ("h0", h0), ("w_hh", w_hh)):
         if array is None or array.ndim != 2:
             raise ValueError(f"{name}: expected {argument} of 2 dimensions, got shape {np.shape(array)}")
-    assert x is not None and h0 is not None and w_hh is not None
-    units, n, p = len(w_hh) // gates, *h0.shape
+    units, (n, p) = len(w_hh) // gates, h0.shape
     if (batch_sizes > n).any() or (np.diff(batch_sizes) > 0).any() or (batch_sizes < 0).any():
         raise ValueError(f"{name}: expected batch_sizes that never grow, from {n} down, got {batch_sizes.tolist()}")
     expected: dict[str, tuple[int, ...]] = {
@@ -123,44 +122,29 @@ def _checked(name: str, given: dict[str, Array | None], batch_sizes: Array, gate
         raise ValueError(f"{name}: c0 and w_hr belong to an LSTM, c0 always; kind is {kind}")
 
 
-def forward(
-    input: Any,
-    h0: Any,
-    c0: Any,
-    w_ih: Any,
-    w_hh: Any,
-    b_ih: Any,
-    b_hh: Any,
-    w_hr: Any,
-    batch_sizes: Any,
-    kind: str,
-    reverse: bool,
-) -> tuple[tuple[Array, ...], Run]:
-    """The results of `recurrent`, and what its way back reads."""
+NAMES = ("input", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh", "w_hr")
+
+
+def forward(values: tuple[Any, ...], batch_sizes: Any, kind: str, reverse: bool) -> tuple[tuple[Array, ...], Run]:
+    """The results of `recurrent` for the values of NAMES, and what its way back reads."""
     name = "recurrent"
     _check.choice(name, "kind", kind, tuple(KINDS))
-    named = {
-        "input": input, "h0": h0, "c0": c0, "w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh, "w_hr": w_hr
-    }  # fmt: skip
-    arrays, dtype = _operands(name, {key: value for key, value in named.items() if value is not None})
-    given: dict[str, Any] = dict.fromkeys(named) | dict(
-        zip((key for key, value in named.items() if value is not None), map(_check.contiguous, arrays), strict=True)
-    )
+    present = {key: value for key, value in zip(NAMES, values, strict=True) if value is not None}
+    arrays, dtype = _operands(name, present)
+    given: dict[str, Any] = dict.fromkeys(NAMES) | dict(zip(present, map(_check.contiguous, arrays), strict=True))
     sizes = np.array(batch_sizes, np.int64).reshape(-1)
     _checked(name, given, sizes, GATES[kind], kind)
-    x, h, w = given["input"], given["h0"].copy(), given["w_hh"]
+    x, w, w_hr, c0 = (given[each] for each in ("input", "w_hh", "w_hr", "c0"))
     rows, units = len(x), len(w) // GATES[kind]
     bias, b_hn = _joined(given["b_ih"], given["b_hh"], units, kind)
-    gates = _product(x, given["w_ih"].T, bias)
-    y = _core.empty((rows, h.shape[1]), x.dtype)
+    h, c = given["h0"].copy(), None if c0 is None else c0.copy()
+    y, gates = _core.empty((rows, h.shape[1]), x.dtype), _product(x, given["w_ih"].T, bias)
     inner = _core.empty((rows, units), x.dtype) if kind in ("LSTM", "GRU") else None
     hidden = None if w_hr is None else _core.empty((rows, units), x.dtype)
-    c = None if c0 is None else given["c0"].copy()
-    run = Run(
-        kind, bool(reverse), sizes, dtype, x, *(given[each] for each in list(named)[1:]), y, gates, inner, hidden
-    )  # fmt: skip
+    saved = {"x": given.pop("input"), **given, "y": y, "gates": gates, "inner": inner, "hidden": hidden}
+    run = Run(kind, bool(reverse), sizes, dtype, **saved)
     if rows:
-        ops.recurrent(y, h, c, gates, inner, hidden, w, run.w_hr, b_hn, sizes, *run.sizes)
+        ops.recurrent(y, h, c, gates, inner, hidden, w, w_hr, b_hn, sizes, *run.sizes)
     results = (y, h) if c is None else (y, h, c)
     return tuple(_check.finish(each, dtype, None) for each in results), run
 
@@ -177,7 +161,7 @@ def _joined(b_ih: Array | None, b_hh: Array | None, units: int, kind: str) -> tu
 
 
 def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...]) -> list[Array | None]:
-    """Those of the arguments of `recurrent` from those of its results, None for a result that nothing was computed from."""
+    """Those of the arguments of `recurrent`, of `dys`: None for a result that nothing was computed from."""
     dtype, rows = run.x.dtype, len(run.x)
     dy, dh, dc = (*dys, None)[:3]
     dy = np.zeros_like(run.y) if dy is None else _check.contiguous(dy, dtype)
@@ -231,3 +215,23 @@ def _biases(dgates: Array, dinner: Array | None) -> tuple[Array, Array]:
     if dinner is not None:
         db_hh[-len(sums[1]) :] = sums[1]
     return sums[0], db_hh
+
+
+@derivative(recurrent, *NAMES)
+def _recurrent(
+    wanted: tuple[bool, ...],
+    input: Any,
+    h0: Any,
+    c0: Any,
+    w_ih: Any,
+    w_hh: Any,
+    b_ih: Any = None,
+    b_hh: Any = None,
+    w_hr: Any = None,
+    *,
+    batch_sizes: Any,
+    kind: str,
+    reverse: bool = False,
+) -> Any:
+    results, run = forward((input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), batch_sizes, kind, reverse)
+    return results, lambda *dys: gradients(run, dys, wanted)

@@ -17,6 +17,7 @@ from . import (
     parametric,
     rrelu,
     recurrent,
+    recurrent_cell,
     shape,
     statistics,
     switchable,
@@ -38,6 +39,7 @@ from .loss import *
 from .parametric import *
 from .rrelu import *
 from .recurrent import *
+from .recurrent_cell import *
 from .shape import *
 from .statistics import *
 from .switchable import *
@@ -63,6 +65,7 @@ __all__ = [
     *parametric.__all__,
     *rrelu.__all__,
     *recurrent.__all__,
+    *recurrent_cell.__all__,
     *shape.__all__,
     *statistics.__all__,
     *switchable.__all__,

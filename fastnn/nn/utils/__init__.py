@@ -11,7 +11,6 @@ import numpy as np
 from ... import _check, functional
 from ..._check import Array
 from ...autograd import Tensor
-
 from . import rnn
 
 __all__ = [

@@ -127,7 +127,7 @@ def pack_padded_sequence(
         From 1 to T.
     batch_first : bool
     enforce_sorted : bool
-        Expect the sequences from the longest to the shortest; if False they are sorted, those of one length in their order.
+        Expect the sequences from the longest to the shortest; if False they are sorted, equal ones in their order.
 
     Returns
     -------
@@ -153,7 +153,8 @@ def pack_padded_sequence(
     known = checked_lengths(name, lengths, steps, n)
     if enforce_sorted and (np.diff(known) > 0).any():
         raise ValueError(
-            f"{name}: expected lengths from the longest to the shortest, got {known.tolist()}; give enforce_sorted=False"
+            f"{name}: expected lengths from the longest to the shortest, got {known.tolist()}; "
+            "give enforce_sorted=False"
         )
     order = np.argsort(-known, kind="stable")
     reached = known[order] > np.arange(known.max())[:, np.newaxis]  # (T, N)
