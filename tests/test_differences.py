@@ -436,6 +436,18 @@ def test_training_goes_on_from_finite_numbers_alone():
     np.testing.assert_array_equal(model.weight.data, before)
     plateau = optim.lr_scheduler.ReduceLROnPlateau(optimizer)
     assert not plateau.is_better(np.nan)
+def test_recurrent_arguments_are_refused_at_once():
+    pack = nn.utils.rnn.pack_padded_sequence
+    with pytest.raises(ValueError, match="lengths from 1 to 3, the steps given, got"):
+        pack(np.ones((3, 2)), [4, 2])
+    with pytest.raises(TypeError, match="lengths to be integers"):
+        pack(np.ones((3, 2)), [3.0, 2.0])
+    with pytest.raises(ValueError, match="nonlinearity"):
+        nn.RNNCell(3, 4, nonlinearity="gelu")
+    if torch is not None:
+        utils = torch.nn.utils.rnn
+        assert utils.pack_padded_sequence(torch.ones(3, 2), [4, 2]).batch_sizes.tolist() == [2, 2, 1, 1]
+        torch.nn.RNNCell(3, 4, nonlinearity="gelu")
 
 
 def test_the_page_is_whole():
@@ -444,4 +456,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 66
+    assert len(rows) == 67
