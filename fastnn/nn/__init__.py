@@ -15,9 +15,9 @@ from . import (
     linear,
     loss,
     parametric,
-    rrelu,
     recurrent,
     recurrent_cell,
+    rrelu,
     shape,
     statistics,
     switchable,
@@ -37,9 +37,9 @@ from .layer_norm import *
 from .linear import *
 from .loss import *
 from .parametric import *
-from .rrelu import *
 from .recurrent import *
 from .recurrent_cell import *
+from .rrelu import *
 from .shape import *
 from .statistics import *
 from .switchable import *
