@@ -2,7 +2,7 @@
 
 cdef enum:
     MOST_ARRAYS = 32
-    MOST_SIZES = 32
+    MOST_SIZES = 64
     MOST_NUMBERS = 16
 
 cdef dict TYPE_NUMBERS = {

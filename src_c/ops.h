@@ -47,6 +47,8 @@ static inline ptrdiff_t fnn_gates(ptrdiff_t kind) { return kind == FNN_LSTM ? 4 
 
 /* Doubles of scratch memory that ops need, for sizes named as in their fields */
 ptrdiff_t fnn_channel_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
+ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o); /* records of both types have one layout */
+ptrdiff_t fnn_conv_weight_work(const struct fnn_conv_weight_f32 *o);
 ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre);
 ptrdiff_t fnn_pair_loss_work(ptrdiff_t n);
 ptrdiff_t fnn_recurrent_work(ptrdiff_t kind, ptrdiff_t size, ptrdiff_t p);

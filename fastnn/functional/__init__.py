@@ -12,6 +12,8 @@ from . import (
     _batch_norm,
     _bilinear,
     _class_loss,
+    _conv,
+    _conv_transpose,
     _dropout,
     _dropout_variants,
     _elementwise,
@@ -34,6 +36,8 @@ from ._activation import *
 from ._batch_norm import *
 from ._bilinear import *
 from ._class_loss import *
+from ._conv import *
+from ._conv_transpose import *
 from ._dropout import *
 from ._dropout_variants import *
 from ._embedding import *
@@ -56,6 +60,8 @@ __all__ = [
     *_batch_norm.__all__,
     *_bilinear.__all__,
     *_class_loss.__all__,
+    *_conv.__all__,
+    *_conv_transpose.__all__,
     *_dropout.__all__,
     *_dropout_variants.__all__,
     *_embedding.__all__,

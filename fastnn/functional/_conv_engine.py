@@ -1,0 +1,146 @@
+"""What the convolutions have in common: views of six dimensions, on which two ops compute all values and gradients.
+
+`correlate` is a convolution; `spread`, its transpose, is one for each remainder of the stride: a transposed convolution, and a
+convolution's gradient of the input.  `weight_gradient` serves both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _core
+from .._check import Array
+from .._core import ops
+
+Sizes = tuple[int, ...]
+MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class Window(NamedTuple):
+    """How a kernel goes over an input, for each dimension of space."""
+
+    stride: Sizes
+    before: Sizes  # padding before the first value; negative where values are left out
+    after: Sizes
+    dilation: Sizes
+    groups: int
+    mode: str = "zeros"  # of padding
+
+
+def _three(sizes: Sizes, fill: int) -> Sizes:
+    return (fill,) * (3 - len(sizes)) + tuple(sizes)
+
+
+def samples(x: Array, groups: int) -> Array:
+    """(N, C, *) as a view (N, groups, C / groups, depth, height, width)."""
+    n, c, *space = x.shape
+    return x.reshape(n, groups, c // groups, *_three(tuple(space), 1))
+
+
+def kernels(weight: Array, groups: int) -> Array:
+    """(A, B, *) as a view (groups, A / groups, B, depth, height, width)."""
+    a, b, *space = weight.shape
+    return weight.reshape(groups, a // groups, b, *_three(tuple(space), 1))
+
+
+def _numbers(x: Array, kernel: Array, out: Sizes, window: Window) -> tuple[int, ...]:
+    """The ops' sizes; kernel (groups, outputs, inputs, *)."""
+    n, groups, c, *space = x.shape
+    placing = (*_three(window.stride, 1), *_three(window.before, 0), *_three(window.dilation, 1))
+    sizes = (n, groups, c, kernel.shape[1], *space, *out, *kernel.shape[3:])
+    return (*sizes, *placing, MODES.index(window.mode), _core.get_num_threads())
+
+
+def correlate(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window) -> None:
+    """y[q] = bias + sum over r of kernel[r] x[q stride - before + r dilation]; kernel (groups, outputs, inputs, *)."""
+    ops.conv(y, x, kernel, bias, *_numbers(x, kernel, y.shape[3:], window))
+
+
+def weight_gradient(dkernel: Array, dy: Array, x: Array, window: Window) -> None:
+    """The gradient of `correlate` with respect to its kernel."""
+    ops.conv_weight(dkernel, dy, x, *_numbers(x, dkernel, dy.shape[3:], window))
+
+
+class _Phase(NamedTuple):
+    """The output places of one remainder: which they are, the kernel's places that reach them, and where from."""
+
+    places: slice
+    taps: slice
+    before: int
+    dilation: int
+
+
+def _phases(out: int, kernel: int, stride: int, pad: int, dilation: int) -> list[_Phase]:
+    """For one dimension: output place j takes input place (j + pad - r dilation) / stride where that is whole."""
+    found = []
+    common = math.gcd(stride, dilation)
+    step, apart = stride // common, dilation // common
+    for first in range(min(stride, out)):
+        tap = next((r for r in range(min(kernel, step)) if (first + pad - r * dilation) % stride == 0), kernel)
+        count = len(range(tap, kernel, step))
+        source = (first + pad - tap * dilation) // stride
+        found.append(_Phase(slice(first, None, stride), slice(tap, None, step), (count - 1) * apart - source, apart))
+    return found
+
+
+def spread(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window) -> None:
+    """y[q stride - before + r dilation] = bias + the sum of x[q] kernel[r]; kernel (groups, outputs, inputs, *)."""
+    three = zip(
+        y.shape[3:],
+        kernel.shape[3:],
+        _three(window.stride, 1),
+        _three(window.before, 0),
+        _three(window.dilation, 1),
+        strict=True,
+    )
+    for phases in itertools.product(*(_phases(*each) for each in three)):
+        to = y[(..., *(phase.places for phase in phases))]
+        part = kernel[(..., *(phase.taps for phase in phases))][..., ::-1, ::-1, ::-1]
+        if part.size:
+            before, dilation = (tuple(each) for each in zip(*((p.before, p.dilation) for p in phases), strict=True))
+            correlate(to, x, part, bias, Window((1, 1, 1), before, (0, 0, 0), dilation, window.groups))
+        else:
+            to[...] = 0 if bias is None else bias.reshape(*to.shape[1:3], 1, 1, 1)
+
+
+def fold_padding(padded: Array, window: Window) -> Array:
+    """The gradient of an input from that of the padded one, whose copies add to what they were copied from."""
+    for axis, (before, after) in enumerate(zip(window.before, window.after, strict=True), padded.ndim - len(window.before)):
+        size = padded.shape[axis] - before - after
+        index = np.arange(-before, size + after)
+        if window.mode == "reflect":
+            index = np.where(index < 0, -index, np.where(index >= size, 2 * (size - 1) - index, index))
+        elif window.mode == "replicate":
+            index = index.clip(0, size - 1)
+        else:
+            index %= size
+        moved = np.moveaxis(padded, axis, 0)
+        total = moved[before : before + size].copy()
+        for place in (*range(before), *range(before + size, len(index))):
+            total[index[place]] += moved[place]
+        padded = np.moveaxis(total, 0, axis)
+    return padded
+
+
+def empty_as(x: Array, shape: Sizes) -> Array:
+    """Uninitialized (N, C, *), channels-last in memory where x is."""
+    order = (0, *range(2, x.ndim), 1)
+    if x.flags.c_contiguous or not x.transpose(order).flags.c_contiguous:
+        return _core.empty(shape, x.dtype)
+    made = _core.empty(tuple(shape[i] for i in order), x.dtype)
+    return made.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
+def channel_sums(dy: Array, memory: Any) -> Array:
+    """The sum of each channel of dy (N, C, *), in an order that does not depend on its layout."""
+    c = dy.shape[1]
+    sums, rest = np.zeros((2, c), dy.dtype)
+    if dy.size:
+        flat, zeros, ones = memory.flat(dy), np.zeros(c), np.ones(c)
+        sizes = (memory.n, memory.c, memory.s, memory.last)
+        ops.batch_norm_backward(None, rest, sums, flat, flat, zeros, ones, None, *sizes, False)
+    return sums

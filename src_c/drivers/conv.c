@@ -1,0 +1,218 @@
+/* conv.c: convolution: a box of output places times a panel of output channels is one item of work (kernels/conv.inc).
+ *
+ * Weights are packed once into panels (kernel place, channel, NR), so that all sums run over the kernel's depth, row, column
+ * and channel, in this order.  Input that needs no padding and lies channels-last is read where it lies. */
+#ifndef REAL
+#include <stdatomic.h>
+#include <string.h>
+#include "drivers/conv.h"
+#include "runtime/parallel.h"
+
+/* A part of scratch memory, which one thread at a time has */
+struct conv_slot
+{
+    atomic_int taken;
+    ptrdiff_t held; /* which box it holds, or -1 */
+};
+
+static struct conv_slot *conv_take(double *slots, ptrdiff_t size, ptrdiff_t count)
+{
+    for (ptrdiff_t i = 0;; i = (i + 1) % count)
+    {
+        struct conv_slot *slot = (struct conv_slot *)(slots + i * size);
+        if (!atomic_exchange_explicit(&slot->taken, 1, memory_order_acquire))
+            return slot;
+    }
+}
+
+static void conv_release(struct conv_slot *slot) { atomic_store_explicit(&slot->taken, 0, memory_order_release); }
+
+/* Doubles, each from its predecessor's end: packed weights, bias in whole panels, runs, slots of `slot` each: a box, a row */
+struct conv_space
+{
+    ptrdiff_t bias, runs, slots, slot, box, total;
+};
+
+static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots)
+{
+    struct conv_space s;
+    const ptrdiff_t columns = p->blocks * p->panels * p->width;
+    s.bias = conv_line(columns * p->depth);
+    s.runs = s.bias + conv_line(columns);
+    s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_run) / sizeof(double)));
+    s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
+    s.slot = s.box + conv_line(p->values) + conv_line(p->axis[2].most * p->width);
+    s.total = s.slots + slots * s.slot + 8;
+    return s;
+}
+
+ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
+{
+    const struct conv_axis axes[3] = CONV_AXES(o);
+    ptrdiff_t most = 0;
+    for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
+    {
+        const struct conv_plan p = conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 0);
+        const ptrdiff_t total = space_of(&p, o->slots).total;
+        most = total > most ? total : most;
+    }
+    return most;
+}
+
+/* The runs of one sum, cut where it is flushed; distances in values between input places of the box */
+static void make_runs(struct fnn_run *run, const struct conv_plan *p, const ptrdiff_t distance[3])
+{
+    const ptrdiff_t lines = p->line == p->depth / (p->axis[0].kernel * p->axis[1].kernel) ? 1 : p->axis[2].kernel;
+    const ptrdiff_t column = p->each ? p->width : 1;
+    ptrdiff_t done = 0;
+    for (ptrdiff_t d = 0; d < p->axis[0].kernel; d++)
+        for (ptrdiff_t h = 0; h < p->axis[1].kernel; h++)
+            for (ptrdiff_t w = 0; w < lines; w++)
+            {
+                ptrdiff_t at = d * p->axis[0].dilation * distance[0] + h * p->axis[1].dilation * distance[1] +
+                               w * p->axis[2].dilation * distance[2];
+                for (ptrdiff_t left = p->line, length; left > 0; left -= length, at += length * column, run++)
+                {
+                    length = fnn_min(left, GEMM_DEPTH - done % GEMM_DEPTH);
+                    done += length;
+                    *run = (struct fnn_run){at, length, done == p->depth ? 2 : done % GEMM_DEPTH == 0};
+                }
+            }
+}
+
+#define FNN_SELF "drivers/conv.c"
+#include "each_real.h"
+#else
+
+struct FN(conv_job)
+{
+    const struct FN(fnn_conv) *o;
+    struct conv_plan p;
+    struct conv_space space;
+    REAL *packed, *bias; /* bias NULL: none */
+    struct fnn_run *runs;
+    double *slots;
+    ptrdiff_t distance[3]; /* values between neighbouring input places along each axis, of a box or of x itself */
+    int direct;            /* x is read where it lies */
+};
+
+CONV_GATHER
+
+static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(conv_job) *j = job;
+    const struct FN(fnn_conv) *o = j->o;
+    const struct conv_plan *p = &j->p;
+    const ptrdiff_t *s = o->weight_strides, kh = o->kh, kw = o->kw, taps = o->kd * kh * kw;
+    for (ptrdiff_t item = begin; item < end; item++)
+    {
+        const ptrdiff_t block = item / p->panels, first = item % p->panels * p->width;
+        const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - first);
+        const REAL *from = o->weight + (p->each ? block * p->width * s[0] : block * s[0] + first * s[1]);
+        REAL *to = j->packed + item * p->depth * p->width;
+        for (ptrdiff_t tap = 0; tap < taps; tap++, to += p->depth / taps * p->width)
+            TIER->gemm_pack(to, from + tap / (kh * kw) * s[3] + tap / kw % kh * s[4] + tap % kw * s[5], s[2], p->each ? s[0] : s[1],
+                            p->depth / taps, columns);
+        for (ptrdiff_t i = 0; j->bias && i < p->width; i++)
+            j->bias[item * p->width + i] = i < columns ? o->bias[(p->each ? block * p->width : block * p->k + first) + i] : 0;
+    }
+}
+
+/* One box of output places times one panel of output channels; a: the box's first input place */
+static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *row, ptrdiff_t sample, ptrdiff_t block, ptrdiff_t panel,
+                          const ptrdiff_t *first, const ptrdiff_t *count)
+{
+    const struct FN(fnn_conv) *o = j->o;
+    const struct conv_plan *p = &j->p;
+    const ptrdiff_t *s = o->y_strides, channel = p->each ? s[1] : s[2], at = block * p->panels + panel;
+    const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - panel * p->width);
+    const REAL *b = j->packed + at * p->depth * p->width, *bias = j->bias ? j->bias + at * p->width : NULL;
+    const int in_place = channel == 1 && columns == p->width;
+    REAL *y = o->y + sample * s[0] + (p->each ? block * p->width * s[1] : block * s[1] + panel * p->width * s[2]);
+    for (ptrdiff_t d = 0; d < count[0]; d++)
+        for (ptrdiff_t h = 0; h < count[1]; h++)
+        {
+            const REAL *from = a + d * p->axis[0].hop * j->distance[0] + h * p->axis[1].hop * j->distance[1];
+            REAL *to = y + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
+            (p->each ? TIER->conv_rows_each : TIER->conv_rows)(in_place ? to : row, in_place ? s[5] : p->width, from,
+                                                               p->axis[2].hop * j->distance[2], p->each ? p->width : 1, b, j->runs,
+                                                               bias, count[2], columns, 0);
+            if (!in_place)
+                TIER->conv_scatter(to, channel, s[5], row, p->width, count[2], columns);
+        }
+}
+
+/* Items: panels within boxes within groups within samples; a slot keeps its box for the next panel */
+static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(conv_job) *j = job;
+    const struct FN(fnn_conv) *o = j->o;
+    const struct conv_plan *p = &j->p;
+    struct conv_slot *slot = conv_take(j->slots, j->space.slot, o->slots);
+    REAL *box = (REAL *)((double *)slot + j->space.box), *row = (REAL *)((double *)box + conv_line(p->values));
+    for (ptrdiff_t item = begin; item < end; item++)
+    {
+        const ptrdiff_t number = item / p->panels, block = number / p->boxes % p->blocks, sample = number / p->boxes / p->blocks;
+        const ptrdiff_t *s = o->x_strides, per_block = p->each ? p->width * s[1] : s[1];
+        const REAL *x = o->x + sample * s[0] + block * per_block;
+        ptrdiff_t first[3], count[3];
+        conv_box(p, number % p->boxes, first, count);
+        if (j->direct)
+            for (int i = 0; i < 3; i++)
+                x += (first[i] * p->axis[i].stride - p->axis[i].pad) * s[3 + i];
+        else if (slot->held != number)
+        {
+            const ptrdiff_t strides[4] = {p->each ? s[1] : s[2], s[3], s[4], s[5]};
+            const ptrdiff_t channels = p->each ? fnn_min(p->width, o->g - block * p->width) : p->c;
+            FN(gather_box)(box, x, strides, channels, p, first, count, o->mode);
+            slot->held = number;
+        }
+        FN(conv_item)(j, j->direct ? x : box, row, sample, block, item % p->panels, first, count);
+    }
+    conv_release(slot);
+}
+
+/* Whether x can be read where it lies: nothing beyond it is read, and the channels of a kernel's row lie side by side */
+static int FN(lies_ready)(const struct FN(fnn_conv) *o, const struct conv_plan *p)
+{
+    const ptrdiff_t *s = o->x_strides;
+    for (int i = 0; i < 3; i++)
+    {
+        const struct conv_axis *a = &p->axis[i];
+        if (a->pad > 0 || (a->out - 1) * a->stride - a->pad + (a->kernel - 1) * a->dilation >= a->in)
+            return 0;
+    }
+    if (p->each)
+        return s[1] == 1 && s[5] == p->width && o->g == p->width;
+    return s[2] == 1 && (p->axis[2].kernel == 1 || p->axis[2].dilation > 1 || s[5] == p->c);
+}
+
+void FN(fnn_conv)(const struct FN(fnn_conv) *o)
+{
+    const struct conv_axis axes[3] = CONV_AXES(o);
+    struct FN(conv_job) j = {.o = o, .p = conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0)};
+    const struct conv_plan *p = &j.p;
+    double *work = conv_aligned(o->work);
+    j.space = space_of(p, o->slots);
+    j.packed = (REAL *)work;
+    j.bias = o->bias ? (REAL *)(work + j.space.bias) : NULL;
+    j.runs = (struct fnn_run *)(work + j.space.runs);
+    j.slots = work + j.space.slots;
+    j.direct = FN(lies_ready)(o, p);
+    for (int i = 2; i >= 0; i--)
+        j.distance[i] = j.direct ? o->x_strides[3 + i] * p->axis[i].step
+                                 : (i == 2 ? p->c : j.distance[i + 1] * p->axis[i + 1].span);
+    make_runs(j.runs, p, j.distance);
+    for (ptrdiff_t i = 0; i < o->slots; i++)
+    {
+        struct conv_slot *slot = (struct conv_slot *)(j.slots + i * j.space.slot);
+        atomic_init(&slot->taken, 0);
+        slot->held = -1;
+    }
+    const ptrdiff_t panels = p->blocks * p->panels;
+    fnn_parallel(panels, 0.3 * (double)(p->depth * p->width), FN(pack_body), &j);
+    const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float)) * (double)(p->depth * p->width);
+    const ptrdiff_t places = p->axis[0].most * p->axis[1].most * p->axis[2].most;
+    fnn_parallel(o->n * p->boxes * panels, each * (double)places, FN(conv_body), &j);
+}
+#endif

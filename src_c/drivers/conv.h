@@ -1,0 +1,179 @@
+/* conv.h: how a convolution is cut: boxes of output places, whose input is gathered into channels-last scratch memory with its
+ * padding, in parts ("slots") that threads take turns with.  No memory grows with the input: a box has at most BOX_VALUES
+ * values of input, or as many as BOX_COLUMNS output places of one row need. */
+#ifndef FNN_CONV_H
+#define FNN_CONV_H
+#include "kernels.h"
+
+#define BOX_VALUES     65536 /* 256 KB of floats: well inside the second-level cache */
+#define BOX_COLUMNS    12    /* rows of the largest tile */
+#define BOX_CHANNELS   32    /* for which a depthwise weight's boxes are cut, whatever NR: they decide its bits */
+#define BOX_PLACES     2048  /* products that one sum of a weight's gradient takes */
+#define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
+
+enum conv_padding
+{
+    CONV_ZEROS, CONV_REFLECT, CONV_REPLICATE, CONV_CIRCULAR
+};
+
+struct conv_axis
+{
+    ptrdiff_t in, out, kernel, stride, pad, dilation;
+    ptrdiff_t most, boxes;     /* output places of a box, boxes along the axis */
+    ptrdiff_t step, hop, span; /* input places between places of a box; those between output places; places of a box */
+};
+
+struct conv_plan
+{
+    struct conv_axis axis[3];
+    ptrdiff_t each;                   /* depthwise: NR groups of one channel are computed side by side */
+    ptrdiff_t width;                  /* NR, columns of a panel of weights */
+    ptrdiff_t blocks, c, k, panels;   /* groups, or blocks of NR of them; channels in and out of each; panels of each */
+    ptrdiff_t line, runs, flushes;    /* products of a run; runs of a sum; how often it is flushed */
+    ptrdiff_t depth, boxes, values;   /* products of a sum; boxes of a sample and group; values of a box */
+};
+
+#define CONV_AXES(o)                                                                                                   \
+    {                                                                                                                  \
+        {.in = (o)->id, .out = (o)->od, .kernel = (o)->kd, .stride = (o)->sd, .pad = (o)->pd, .dilation = (o)->ed},    \
+        {.in = (o)->ih, .out = (o)->oh, .kernel = (o)->kh, .stride = (o)->sh, .pad = (o)->ph, .dilation = (o)->eh},    \
+        {.in = (o)->iw, .out = (o)->ow, .kernel = (o)->kw, .stride = (o)->sw, .pad = (o)->pw, .dilation = (o)->ew},    \
+    }
+
+static ptrdiff_t conv_up(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
+
+static ptrdiff_t conv_span(const struct conv_axis *a, ptrdiff_t places)
+{
+    return (places - 1) * a->hop + (a->kernel - 1) * a->dilation + 1;
+}
+
+static void conv_cut(struct conv_plan *p)
+{
+    p->values = p->c;
+    p->boxes = 1;
+    for (int i = 0; i < 3; i++)
+    {
+        struct conv_axis *a = &p->axis[i];
+        a->boxes = conv_up(a->out, a->most);
+        a->span = conv_span(a, a->most);
+        p->values *= a->span;
+        p->boxes *= a->boxes;
+    }
+}
+
+/* Halves boxes until they have at most so many values and places and there are `items` of them, depth first, columns last */
+static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t items)
+{
+    for (int i = 0; i < 3; i++)
+    {
+        struct conv_axis *a = &p->axis[i];
+        const ptrdiff_t least = i == 2 ? BOX_COLUMNS : 1;
+        for (;;)
+        {
+            const int large = p->values > BOX_VALUES || p->axis[0].most * p->axis[1].most * p->axis[2].most > places;
+            const int few = p->boxes < items && a->most >= 4 * least; /* smaller ones would read their rims too often */
+            if (a->most <= least || !(large || few))
+                break;
+            a->most = conv_up(a->most, 2 * least) * least;
+            conv_cut(p);
+        }
+    }
+}
+
+/* weight: for its gradient, whose boxes never depend on the number of threads */
+static struct conv_plan conv_plan(const struct conv_axis *axis, ptrdiff_t width, ptrdiff_t n, ptrdiff_t g, ptrdiff_t c, ptrdiff_t k,
+                                  ptrdiff_t slots, int weight)
+{
+    struct conv_plan p = {.width = width, .each = c == 1 && k == 1 && g > 1};
+    p.blocks = p.each ? conv_up(g, width) : g;
+    p.c = p.each ? (weight ? BOX_CHANNELS : width) : c;
+    p.k = p.each ? width : k;
+    p.panels = conv_up(p.k, width);
+    for (int i = 0; i < 3; i++)
+    {
+        struct conv_axis *a = &p.axis[i];
+        *a = axis[i];
+        a->step = a->kernel == 1 ? a->stride : 1;
+        a->hop = a->kernel == 1 ? 1 : a->stride;
+        a->most = a->out;
+    }
+    conv_cut(&p);
+    conv_cut_boxes(&p, weight ? BOX_PLACES : PTRDIFF_MAX, weight ? 0 : conv_up(2 * slots, n * p.blocks * p.panels));
+    p.c = p.each ? width : c;
+    conv_cut(&p);
+    const ptrdiff_t taps = p.axis[0].kernel * p.axis[1].kernel * p.axis[2].kernel, one = p.each ? 1 : c;
+    const int whole_rows = p.axis[2].dilation == 1 || p.axis[2].kernel == 1; /* pixels of a kernel's row lie side by side */
+    p.line = whole_rows ? one * p.axis[2].kernel : one;
+    p.depth = one * taps;
+    p.runs = p.depth / p.line;
+    p.flushes = conv_up(p.depth, GEMM_DEPTH);
+    return p;
+}
+
+/* -- scratch memory --------------------------------------------------------------------------------------------------- */
+/* Doubles; every part begins a cache line */
+static ptrdiff_t conv_line(ptrdiff_t doubles) { return conv_up(doubles, 8) * 8; }
+static double *conv_aligned(double *work) { return (double *)(((uintptr_t)work + 63) & ~(uintptr_t)63); }
+
+/* -- input places ------------------------------------------------------------------------------------------------------ */
+/* Which input place stands at place i of n, or -1 for a zero */
+static ptrdiff_t conv_source(ptrdiff_t i, ptrdiff_t n, ptrdiff_t mode)
+{
+    if (i >= 0 && i < n)
+        return i;
+    if (mode == CONV_REFLECT)
+        return i < 0 ? -i : 2 * (n - 1) - i;
+    if (mode == CONV_REPLICATE)
+        return i < 0 ? 0 : n - 1;
+    if (mode == CONV_CIRCULAR)
+        return i < 0 ? i + n : i - n;
+    return -1;
+}
+
+/* The box with this number: first output place and count along each axis */
+static void conv_box(const struct conv_plan *p, ptrdiff_t number, ptrdiff_t first[3], ptrdiff_t count[3])
+{
+    for (int i = 2; i >= 0; i--)
+    {
+        const struct conv_axis *a = &p->axis[i];
+        first[i] = number % a->boxes * a->most;
+        count[i] = fnn_min(a->most, a->out - first[i]);
+        number /= a->boxes;
+    }
+}
+
+/* Gathers a box of x (c, d, h, w) of any strides, `channels` of its plan's c real */
+#define CONV_GATHER                                                                                                    \
+    static void FN(gather_box)(REAL *box, const REAL *x, const ptrdiff_t *strides, ptrdiff_t channels,                 \
+                               const struct conv_plan *p, const ptrdiff_t *first, const ptrdiff_t *count, ptrdiff_t mode)\
+    {                                                                                                                  \
+        const struct conv_axis *d = &p->axis[0], *h = &p->axis[1], *w = &p->axis[2];                                   \
+        const ptrdiff_t wide = conv_span(w, count[2]), start = first[2] * w->stride - w->pad;                          \
+        const ptrdiff_t lo = fnn_min(start < 0 ? conv_up(-start, w->step) : 0, wide);                                  \
+        const ptrdiff_t room = w->in > start ? conv_up(w->in - start, w->step) : 0, hi = fnn_min(room < lo ? lo : room, wide);\
+        for (ptrdiff_t zd = 0; zd < conv_span(d, count[0]); zd++)                                                      \
+            for (ptrdiff_t zh = 0; zh < conv_span(h, count[1]); zh++)                                                  \
+            {                                                                                                          \
+                const ptrdiff_t at_d = conv_source(first[0] * d->stride - d->pad + zd * d->step, d->in, mode);         \
+                const ptrdiff_t at_h = conv_source(first[1] * h->stride - h->pad + zh * h->step, h->in, mode);         \
+                REAL *to = box + (zd * h->span + zh) * w->span * p->c;                                                 \
+                if (at_d < 0 || at_h < 0)                                                                              \
+                {                                                                                                      \
+                    memset(to, 0, (size_t)(wide * p->c) * sizeof(REAL));                                               \
+                    continue;                                                                                          \
+                }                                                                                                      \
+                const REAL *from = x + at_d * strides[1] + at_h * strides[2];                                          \
+                if (hi > lo)                                                                                           \
+                    TIER->conv_gather(to + lo * p->c, p->c, from + (start + lo * w->step) * strides[3], strides[0],    \
+                                      w->step * strides[3], hi - lo, channels);                                        \
+                for (ptrdiff_t z = lo > 0 ? 0 : hi; z < wide; z = z + 1 == lo ? hi : z + 1)                                                                   \
+                {                                                                                                      \
+                    const ptrdiff_t at_w = conv_source(start + z * w->step, w->in, mode);                              \
+                    if (at_w < 0)                                                                                      \
+                        memset(to + z * p->c, 0, (size_t)p->c * sizeof(REAL));                                         \
+                    else                                                                                               \
+                        TIER->conv_gather(to + z * p->c, p->c, from + at_w * strides[3], strides[0], 0, 1, channels);  \
+                }                                                                                                      \
+            }                                                                                                          \
+    }
+#endif

@@ -1,0 +1,166 @@
+/* conv_weight.c: the gradient of a convolution's weight (kernels/conv.inc).
+ *
+ * Each thread has its own part of the weight, never of the pixels: a sum takes the places of one box of one sample, and those
+ * are added in order, so that the bits depend on the shapes alone.  For each box, every thread gathers what it needs of x and
+ * dy into channels-last memory; the sums lie in panels (kernel place, channel, NR) until the end. */
+#ifndef REAL
+#include <string.h>
+#include "drivers/conv.h"
+#include "runtime/parallel.h"
+
+#define UNIT 12 /* rows of a weight's panel that one thread has at least: those of the largest tile */
+
+/* Doubles: sums; for each thread a box, the same places of dy, and the runs of places */
+struct weight_space
+{
+    ptrdiff_t slots, dy, runs, slot, total;
+};
+
+static ptrdiff_t places_of(const struct conv_plan *p) { return p->axis[0].most * p->axis[1].most * p->axis[2].most; }
+
+static struct weight_space space_of(const struct conv_plan *p, ptrdiff_t slots)
+{
+    struct weight_space s;
+    s.slots = conv_line(p->blocks * p->panels * p->depth * p->width);
+    s.dy = conv_line(p->values);
+    s.runs = s.dy + conv_line(places_of(p) * p->width);
+    s.slot = s.runs + conv_line(p->axis[0].most * p->axis[1].most * (ptrdiff_t)(sizeof(struct fnn_run) / sizeof(double)));
+    s.total = s.slots + slots * s.slot + 8;
+    return s;
+}
+
+ptrdiff_t fnn_conv_weight_work(const struct fnn_conv_weight_f32 *o)
+{
+    const struct conv_axis axes[3] = CONV_AXES(o);
+    ptrdiff_t most = 0;
+    for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
+    {
+        const struct conv_plan p = conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 1);
+        const ptrdiff_t total = space_of(&p, o->slots).total;
+        most = total > most ? total : most;
+    }
+    return most;
+}
+
+#define FNN_SELF "drivers/conv_weight.c"
+#include "each_real.h"
+#else
+
+struct FN(weight_job)
+{
+    const struct FN(fnn_conv_weight) *o;
+    struct conv_plan p;
+    struct weight_space space;
+    double *work;
+    ptrdiff_t units, of_run; /* of all panels; of one run */
+};
+
+CONV_GATHER
+
+/* dy's places of a box, channels-last in rows of NR */
+static void FN(gather_dy)(REAL *to, const REAL *dy, const ptrdiff_t *strides, ptrdiff_t channel, ptrdiff_t channels,
+                          const struct conv_plan *p, const ptrdiff_t *first, const ptrdiff_t *count)
+{
+    for (ptrdiff_t d = 0; d < count[0]; d++)
+        for (ptrdiff_t h = 0; h < count[1]; h++, to += count[2] * p->width)
+            TIER->conv_gather(to, p->width, dy + (first[0] + d) * strides[3] + (first[1] + h) * strides[4] + first[2] * strides[5],
+                              channel, strides[5], count[2], channels);
+}
+
+/* Adds one box of one sample to the units [from, to) of one panel */
+static void FN(add_box)(const struct FN(weight_job) *j, REAL *sums, const REAL *box, const REAL *dy, const struct fnn_run *runs,
+                        ptrdiff_t columns, ptrdiff_t from, ptrdiff_t to)
+{
+    const struct conv_plan *p = &j->p;
+    const struct conv_axis *a = p->axis;
+    const ptrdiff_t lines = p->runs / (a[0].kernel * a[1].kernel); /* 1 if a run is a whole row of the kernel */
+    for (ptrdiff_t unit = from, next; unit < to; unit = next)
+    {
+        const ptrdiff_t run = unit / j->of_run, row = unit % j->of_run * UNIT;
+        next = fnn_min((run + 1) * j->of_run, to);
+        const ptrdiff_t rows = fnn_min((next - run * j->of_run) * UNIT, p->line) - row;
+        const ptrdiff_t d = run / lines / a[1].kernel * a[0].dilation, h = run / lines % a[1].kernel * a[1].dilation;
+        const ptrdiff_t w = run % lines * a[2].dilation, apart = p->each ? p->width : 1;
+        const REAL *x = box + ((d * a[1].span + h) * a[2].span + w) * p->c + row * apart;
+        (p->each ? TIER->conv_rows_each : TIER->conv_rows)(sums + (run * p->line + row) * p->width, p->width, x, apart, a[2].hop * p->c,
+                                                           dy, runs, NULL, rows, columns, 1);
+    }
+}
+
+/* A thread's share of all units, over all samples */
+static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
+{
+    const struct FN(fnn_conv_weight) *o = j->o;
+    const struct conv_plan *p = &j->p;
+    const struct conv_axis *a = p->axis;
+    const ptrdiff_t begin = share * j->units / o->slots, end = (share + 1) * j->units / o->slots, of_panel = p->runs * j->of_run;
+    const ptrdiff_t *s = o->x_strides, *t = o->dy_strides;
+    double *slot = j->work + j->space.slots + share * j->space.slot;
+    REAL *box = (REAL *)slot, *dy = (REAL *)(slot + j->space.dy), *sums = (REAL *)j->work;
+    struct fnn_run *runs = (struct fnn_run *)(slot + j->space.runs);
+    const ptrdiff_t strides[4] = {p->each ? s[1] : s[2], s[3], s[4], s[5]};
+    for (ptrdiff_t item = 0; item < o->n * p->boxes && begin < end; item++)
+    {
+        const ptrdiff_t sample = item / p->boxes;
+        ptrdiff_t first[3], count[3], held = -1, rows = 0;
+        conv_box(p, item % p->boxes, first, count);
+        for (ptrdiff_t d = 0; d < count[0]; d++)
+            for (ptrdiff_t h = 0; h < count[1]; h++)
+                runs[rows++] = (struct fnn_run){(d * a[0].hop * a[1].span + h * a[1].hop) * a[2].span * p->c, count[2], 0};
+        runs[rows - 1].flush = 2;
+        for (ptrdiff_t panel = begin / of_panel; panel * of_panel < end; panel++)
+        {
+            const ptrdiff_t block = panel / p->panels, at = panel % p->panels * p->width;
+            const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - at);
+            if (held != block)
+                FN(gather_box)(box, o->x + sample * s[0] + block * (p->each ? p->width : 1) * s[1], strides, p->each ? columns : p->c,
+                               p, first, count, o->mode);
+            held = block;
+            FN(gather_dy)(dy, o->dy + sample * t[0] + block * (p->each ? p->width : 1) * t[1] + at * t[2], t, p->each ? t[1] : t[2],
+                          columns, p, first, count);
+            const ptrdiff_t from = begin - panel * of_panel, to = end - panel * of_panel;
+            FN(add_box)(j, sums + panel * p->depth * p->width, box, dy, runs, columns, from < 0 ? 0 : from, fnn_min(to, of_panel));
+        }
+    }
+}
+
+static void FN(weight_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    for (ptrdiff_t share = begin; share < end; share++)
+        FN(weight_share)(job, share);
+}
+
+/* From panels to the gradient's own layout */
+static void FN(unpack)(const struct FN(weight_job) *j)
+{
+    const struct FN(fnn_conv_weight) *o = j->o;
+    const struct conv_plan *p = &j->p;
+    const ptrdiff_t *s = o->dweight_strides, one = p->each ? 1 : p->c;
+    const REAL *from = (const REAL *)j->work;
+    for (ptrdiff_t panel = 0; panel < p->blocks * p->panels; panel++)
+        for (ptrdiff_t row = 0; row < p->depth; row++, from += p->width)
+        {
+            const ptrdiff_t block = panel / p->panels, at = panel % p->panels * p->width, tap = row / one;
+            const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - at);
+            REAL *to = o->dweight + (p->each ? block * p->width * s[0] : block * s[0] + at * s[1]) + row % one * s[2] +
+                       tap / (o->kh * o->kw) * s[3] + tap / o->kw % o->kh * s[4] + tap % o->kw * s[5];
+            for (ptrdiff_t i = 0; i < columns; i++)
+                to[i * (p->each ? s[0] : s[1])] = from[i];
+        }
+}
+
+void FN(fnn_conv_weight)(const struct FN(fnn_conv_weight) *o)
+{
+    const struct conv_axis axes[3] = CONV_AXES(o);
+    struct FN(weight_job) j = {.o = o, .p = conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 1)};
+    const struct conv_plan *p = &j.p;
+    j.space = space_of(p, o->slots);
+    j.work = conv_aligned(o->work);
+    j.of_run = conv_up(p->line, UNIT);
+    j.units = p->blocks * p->panels * p->runs * j.of_run;
+    memset(j.work, 0, (size_t)j.space.slots * sizeof(double));
+    const double products = (double)(p->blocks * p->panels * p->depth * p->width) * (double)(o->od * o->oh * o->ow) * (double)o->n;
+    fnn_parallel(o->slots, NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float)) * products / (double)o->slots, FN(weight_body), &j);
+    FN(unpack)(&j);
+}
+#endif
