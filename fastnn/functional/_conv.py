@@ -72,9 +72,7 @@ def conv1d(
     >>> conv1d([[1.0, 2.0, 3.0, 4.0, 5.0]], [[[1.0, 10.0, 100.0, 1000.0]]], padding="same")
     array([[3210., 4321., 5432.,  543.,   54.]])
     """
-    call = _conv_shapes.convolution(
-        "conv1d", 1, (input, weight, bias), stride, padding, dilation, groups, padding_mode
-    )
+    call = _conv_shapes.convolution("conv1d", 1, (input, weight, bias), stride, padding, dilation, groups, padding_mode)
     return _conv_run.forward("conv1d", call, out)
 
 
@@ -178,9 +176,7 @@ def conv2d(
     array([[[ 8.5, 12.5],
             [20.5, 24.5]]])
     """
-    call = _conv_shapes.convolution(
-        "conv2d", 2, (input, weight, bias), stride, padding, dilation, groups, padding_mode
-    )
+    call = _conv_shapes.convolution("conv2d", 2, (input, weight, bias), stride, padding, dilation, groups, padding_mode)
     return _conv_run.forward("conv2d", call, out)
 
 
@@ -286,9 +282,7 @@ def conv3d(
     >>> conv3d(np.ones((1, 2, 2, 3)), np.ones((1, 1, 2, 2, 2)))
     array([[[[8., 8.]]]])
     """
-    call = _conv_shapes.convolution(
-        "conv3d", 3, (input, weight, bias), stride, padding, dilation, groups, padding_mode
-    )
+    call = _conv_shapes.convolution("conv3d", 3, (input, weight, bias), stride, padding, dilation, groups, padding_mode)
     return _conv_run.forward("conv3d", call, out)
 
 

@@ -109,7 +109,9 @@ def spread(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window
 
 def fold_padding(padded: Array, window: Window) -> Array:
     """The gradient of an input from that of the padded one, whose copies add to what they were copied from."""
-    for axis, (before, after) in enumerate(zip(window.before, window.after, strict=True), padded.ndim - len(window.before)):
+    for axis, (before, after) in enumerate(
+        zip(window.before, window.after, strict=True), padded.ndim - len(window.before)
+    ):
         size = padded.shape[axis] - before - after
         index = np.arange(-before, size + after)
         if window.mode == "reflect":

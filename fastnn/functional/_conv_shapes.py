@@ -37,6 +37,26 @@ def padding_of(name: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: 
     return pads, pads
 
 
+def output_padding_for(
+    name: str, output_size: Any, shape: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> Sizes:
+    """The output_padding with which a transposed convolution of an input of this shape has this size."""
+    dims = len(kernel)
+    wanted = _check.sizes(name, "output_size", output_size)
+    whole = len(shape)  # with a batch or without
+    if len(wanted) not in (dims, whole):
+        raise ValueError(f"{name}: expected output_size of {dims} or {whole} numbers, got {len(wanted)}: {wanted}")
+    least = [
+        (size - 1) * s - 2 * p + d * (k - 1) + 1
+        for size, k, s, p, d in zip(shape[whole - dims :], kernel, stride, padding, dilation, strict=True)
+    ]
+    extra = tuple(w - low for w, low in zip(wanted[len(wanted) - dims :], least, strict=True))
+    if any(not 0 <= e < s for e, s in zip(extra, stride, strict=True)):
+        most = tuple(low + s - 1 for low, s in zip(least, stride, strict=True))
+        raise ValueError(f"{name}: expected output_size from {tuple(least)} to {most}, got {wanted[-dims:]}")
+    return extra
+
+
 class Call(NamedTuple):
     """A checked call: arrays in their computing type, input with a batch, and what else the engine wants."""
 
@@ -76,7 +96,9 @@ def _groups(name: str, groups: Any, weight: Array, channels: int, of_input: int,
     if weight.shape[0] % groups:
         raise ValueError(f"{name}: expected groups to divide weight's first size {weight.shape[0]}, got {groups}")
     if channels != of_input * (groups if out == 0 else 1):
-        expected = f"{of_input * groups if out == 0 else of_input} channels for weight {weight.shape} in {groups} groups"
+        expected = (
+            f"{of_input * groups if out == 0 else of_input} channels for weight {weight.shape} in {groups} groups"
+        )
         raise ValueError(f"{name}: expected input of {expected}, got {channels}")
     return groups
 

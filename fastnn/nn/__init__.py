@@ -5,6 +5,7 @@ from . import (
     batch_norm,
     bilinear,
     container,
+    conv,
     dropout,
     embedding,
     functional,
@@ -29,6 +30,7 @@ from .activation import *
 from .batch_norm import *
 from .bilinear import *
 from .container import *
+from .conv import *
 from .dropout import *
 from .embedding import *
 from .group_norm import *
@@ -55,6 +57,7 @@ __all__ = [
     *batch_norm.__all__,
     *bilinear.__all__,
     *container.__all__,
+    *conv.__all__,
     *dropout.__all__,
     *embedding.__all__,
     *group_norm.__all__,
