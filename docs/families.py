@@ -32,6 +32,11 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout dropout_mask",
     ),
     "linear": ("Linear", "Products, and rows of a table.", "linear bilinear embedding one_hot"),
+    "convolution": (
+        "Convolution",
+        "Inputs are (N, C, *) or (C, *), channels first or last in memory; the result lies as the input does.",
+        "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
+    ),
     "loss": (
         "Losses",
         '`reduction` is "mean", "sum" or "none". The twins\' `dy` is the gradient of what the loss returned.',

@@ -32,14 +32,15 @@ def conv1d(
     padding_mode: str = "zeros",
     out: Array | None = None,
 ) -> Array:
-    """Convolution over one dimension: y[q] = bias + sum over channels and r of weight[r] x[q stride - padding + r dilation].
+    """Convolution over one dimension, as networks mean it: the weight is not flipped.
+
+    y[q] = bias + the sum over channels and kernel places r of weight[r] x[q stride - padding + r dilation].
 
     Parameters
     ----------
     input : array_like, (N, C, L) or (C, L)
         Channels-last memory is read where it lies.
     weight : array_like, (out, C / groups, kL)
-        Not flipped.
     bias : array_like, (out,), optional
     stride, dilation : int, or one for each dimension of space
     padding : int, or one for each dimension of space, or "valid" or "same"
@@ -134,14 +135,15 @@ def conv2d(
     padding_mode: str = "zeros",
     out: Array | None = None,
 ) -> Array:
-    """Convolution over two dimensions: y[q] = bias + sum over channels and r of weight[r] x[q stride - padding + r dilation].
+    """Convolution over two dimensions, as networks mean it: the weight is not flipped.
+
+    y[q] = bias + the sum over channels and kernel places r of weight[r] x[q stride - padding + r dilation].
 
     Parameters
     ----------
     input : array_like, (N, C, H, W) or (C, H, W)
         Channels-last memory is read where it lies.
     weight : array_like, (out, C / groups, kH, kW)
-        Not flipped.
     bias : array_like, (out,), optional
     stride, dilation : int, or one for each dimension of space
     padding : int, or one for each dimension of space, or "valid" or "same"
@@ -242,14 +244,15 @@ def conv3d(
     padding_mode: str = "zeros",
     out: Array | None = None,
 ) -> Array:
-    """Convolution over three dimensions: y[q] = bias + sum over channels and r of weight[r] x[q stride - padding + r dilation].
+    """Convolution over three dimensions, as networks mean it: the weight is not flipped.
+
+    y[q] = bias + the sum over channels and kernel places r of weight[r] x[q stride - padding + r dilation].
 
     Parameters
     ----------
     input : array_like, (N, C, D, H, W) or (C, D, H, W)
         Channels-last memory is read where it lies.
     weight : array_like, (out, C / groups, kD, kH, kW)
-        Not flipped.
     bias : array_like, (out,), optional
     stride, dilation : int, or one for each dimension of space
     padding : int, or one for each dimension of space, or "valid" or "same"

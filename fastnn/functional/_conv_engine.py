@@ -1,7 +1,7 @@
 """What the convolutions have in common: views of six dimensions, on which two ops compute all values and gradients.
 
-`correlate` is a convolution; `spread`, its transpose, is one for each remainder of the stride: a transposed convolution, and a
-convolution's gradient of the input.  `weight_gradient` serves both.
+`correlate` is a convolution.  `spread`, its transpose, is one for each remainder of the stride: a transposed
+convolution, and a convolution's gradient of the input.  `weight_gradient` serves both.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ def weight_gradient(dkernel: Array, dy: Array, x: Array, window: Window) -> None
     ops.conv_weight(dkernel, dy, x, *_numbers(x, dkernel, dy.shape[3:], window))
 
 
+_ALL = (slice(None),) * 3
+
+
 class _Phase(NamedTuple):
     """The output places of one remainder: which they are, the kernel's places that reach them, and where from."""
 
@@ -98,8 +101,8 @@ def spread(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window
         strict=True,
     )
     for phases in itertools.product(*(_phases(*each) for each in three)):
-        to = y[(..., *(phase.places for phase in phases))]
-        part = kernel[(..., *(phase.taps for phase in phases))][..., ::-1, ::-1, ::-1]
+        places, taps = (tuple(each) for each in zip(*((p.places, p.taps) for p in phases), strict=True))
+        to, part = y[_ALL + places], kernel[_ALL + taps][..., ::-1, ::-1, ::-1]
         if part.size:
             before, dilation = (tuple(each) for each in zip(*((p.before, p.dilation) for p in phases), strict=True))
             correlate(to, x, part, bias, Window((1, 1, 1), before, (0, 0, 0), dilation, window.groups))
@@ -146,3 +149,9 @@ def channel_sums(dy: Array, memory: Any) -> Array:
         sizes = (memory.n, memory.c, memory.s, memory.last)
         ops.batch_norm_backward(None, rest, sums, flat, flat, zeros, ones, None, *sizes, False)
     return sums
+
+
+def add_to_channels(y: Array, bias: Array) -> None:
+    """Add one value to each channel of y (N, C, places), contiguous."""
+    n, c, places = y.shape
+    ops.batch_norm(y, y, np.zeros(c), np.ones(c), None, bias, n, c, places, False)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import _check, _core
 from .._check import Array
-from .._core import ops
 from ._conv_engine import (
     Window,
+    add_to_channels,
     channel_sums,
     correlate,
     empty_as,
@@ -33,20 +34,20 @@ def _is_product(x: Array, weight: Array, window: Window) -> bool:
 
 
 def _pointwise(y: Array, x: Array, matrix: Array, bias: Array | None) -> bool:
-    """y = matrix x + bias at every place, if both arrays lie so that products can read them; matrix (outputs, inputs)."""
+    """y = matrix x + bias at every place, where both lie so that products can read them; matrix (outputs, inputs)."""
     n, c, *space = x.shape
-    places = int(np.prod(space))
+    places, outputs = math.prod(space), len(matrix)
     if x.flags.c_contiguous and y.flags.c_contiguous and places > 1:
-        for each, result in zip(x.reshape(n, c, places), y.reshape(n, len(matrix), places), strict=True):
-            ops.product(result, matrix, each, None, len(matrix), places, c)
+        of_samples = np.broadcast_to(matrix, (n, outputs, c))
+        flat = y.reshape(n, outputs, places)
+        _core.matmul(flat, of_samples, x.reshape(n, c, places))
         if bias is not None:
-            y += bias.reshape(-1, *(1,) * len(space))
+            add_to_channels(flat, bias)
         return True
     order = (0, *range(2, x.ndim), 1)
     rows, results = x.transpose(order), y.transpose(order)
     if rows.flags.c_contiguous and results.flags.c_contiguous:
-        sizes = (n * places, len(matrix), c)
-        ops.product(results.reshape(sizes[:2]), rows.reshape(n * places, c), matrix.T, bias, *sizes)
+        _core.matmul(results.reshape(n * places, outputs), rows.reshape(n * places, c), matrix.T, bias)
         return True
     return False
 

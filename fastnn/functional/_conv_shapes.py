@@ -91,16 +91,13 @@ def _arrays(
     return x[np.newaxis] if single else x, w, rest[0] if rest else None, dtype, single
 
 
-def _groups(name: str, groups: Any, weight: Array, channels: int, of_input: int, out: int) -> int:
-    groups = _check.count(name, "groups", groups, 1)
+def _check_groups(name: str, groups: Any, weight: Array, channels: int, expected: int) -> None:
     if weight.shape[0] % groups:
         raise ValueError(f"{name}: expected groups to divide weight's first size {weight.shape[0]}, got {groups}")
-    if channels != of_input * (groups if out == 0 else 1):
-        expected = (
-            f"{of_input * groups if out == 0 else of_input} channels for weight {weight.shape} in {groups} groups"
+    if channels != expected:
+        raise ValueError(
+            f"{name}: expected input of {expected} channels for weight {weight.shape}, {groups} groups, got {channels}"
         )
-        raise ValueError(f"{name}: expected input of {expected}, got {channels}")
-    return groups
 
 
 def _check_bias(name: str, bias: Array | None, channels: int) -> Array | None:
@@ -121,7 +118,8 @@ def convolution(
 ) -> Call:
     """Check a call of a convolution of `dims` dimensions."""
     x, w, bias, dtype, single = _arrays(name, dims, *arrays)
-    groups = _groups(name, groups, w, x.shape[1], w.shape[1], 0)
+    groups = _check.count(name, "groups", groups, 1)
+    _check_groups(name, groups, w, x.shape[1], w.shape[1] * groups)
     bias = _check_bias(name, bias, w.shape[0])
     stride, dilation = (
         spatial(name, argument, value, dims, 1) for argument, value in (("stride", stride), ("dilation", dilation))
@@ -154,7 +152,8 @@ def transposed(
 ) -> Call:
     """Check a call of a transposed convolution of `dims` dimensions."""
     x, w, bias, dtype, single = _arrays(name, dims, *arrays)
-    groups = _groups(name, groups, w, x.shape[1], w.shape[0], 1)
+    groups = _check.count(name, "groups", groups, 1)
+    _check_groups(name, groups, w, x.shape[1], w.shape[0])
     bias = _check_bias(name, bias, w.shape[1] * groups)
     stride, dilation = (
         spatial(name, argument, value, dims, 1) for argument, value in (("stride", stride), ("dilation", dilation))

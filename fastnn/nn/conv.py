@@ -171,7 +171,8 @@ class _TransposedConvolution(_Conv):
         weight, extra = self.weight, self.output_padding
         x = cast(self, input, weight.dtype)
         if output_size is not None:
-            window = (self.kernel_size, self.stride, self.padding, self.dilation)
+            pads, _ = padding_of(type(self).__name__, self.padding, self.kernel_size, self.stride, self.dilation)
+            window = (self.kernel_size, self.stride, pads, self.dilation)
             extra = output_padding_for(type(self).__name__, output_size, x.shape, *window)
         return getattr(functional, f"conv_transpose{self._dims}d")(
             x, weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
@@ -196,8 +197,8 @@ class Conv1d(_Convolution):
     Attributes
     ----------
     weight : Parameter, (out_channels, in_channels / groups, kL)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.  In memory the outputs lie
-        side by side, as the kernels read it.
+        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.
+        In memory the outputs lie side by side, as the kernels read them.
     bias : Parameter, (out_channels,), or None
 
     Examples
@@ -227,8 +228,8 @@ class Conv2d(_Convolution):
     Attributes
     ----------
     weight : Parameter, (out_channels, in_channels / groups, kH, kW)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.  In memory the outputs lie
-        side by side, as the kernels read it.
+        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.
+        In memory the outputs lie side by side, as the kernels read them.
     bias : Parameter, (out_channels,), or None
 
     Examples
@@ -258,8 +259,8 @@ class Conv3d(_Convolution):
     Attributes
     ----------
     weight : Parameter, (out_channels, in_channels / groups, kD, kH, kW)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.  In memory the outputs lie
-        side by side, as the kernels read it.
+        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.
+        In memory the outputs lie side by side, as the kernels read them.
     bias : Parameter, (out_channels,), or None
 
     Examples
@@ -291,8 +292,8 @@ class ConvTranspose1d(_TransposedConvolution):
     Attributes
     ----------
     weight : Parameter, (in_channels, out_channels / groups, kL)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.  In memory the outputs lie
-        side by side, as the kernels read it.
+        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.
+        In memory the outputs lie side by side, as the kernels read them.
     bias : Parameter, (out_channels,), or None
 
     Examples
@@ -324,8 +325,8 @@ class ConvTranspose2d(_TransposedConvolution):
     Attributes
     ----------
     weight : Parameter, (in_channels, out_channels / groups, kH, kW)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.  In memory the outputs lie
-        side by side, as the kernels read it.
+        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.
+        In memory the outputs lie side by side, as the kernels read them.
     bias : Parameter, (out_channels,), or None
 
     Examples
@@ -357,8 +358,8 @@ class ConvTranspose3d(_TransposedConvolution):
     Attributes
     ----------
     weight : Parameter, (in_channels, out_channels / groups, kD, kH, kW)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.  In memory the outputs lie
-        side by side, as the kernels read it.
+        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.
+        In memory the outputs lie side by side, as the kernels read them.
     bias : Parameter, (out_channels,), or None
 
     Examples

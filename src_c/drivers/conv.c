@@ -73,9 +73,9 @@ static void make_runs(struct fnn_run *run, const struct conv_plan *p, const ptrd
                                w * p->axis[2].dilation * distance[2];
                 for (ptrdiff_t left = p->line, length; left > 0; left -= length, at += length * column, run++)
                 {
-                    length = fnn_min(left, GEMM_DEPTH - done % GEMM_DEPTH);
+                    length = fnn_min(left, PRODUCT_DEPTH - done % PRODUCT_DEPTH);
                     done += length;
-                    *run = (struct fnn_run){at, length, done == p->depth ? 2 : done % GEMM_DEPTH == 0};
+                    *run = (struct fnn_run){at, length, done == p->depth ? 2 : done % PRODUCT_DEPTH == 0};
                 }
             }
 }
@@ -111,7 +111,7 @@ static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         const REAL *from = o->weight + (p->each ? block * p->width * s[0] : block * s[0] + first * s[1]);
         REAL *to = j->packed + item * p->depth * p->width;
         for (ptrdiff_t tap = 0; tap < taps; tap++, to += p->depth / taps * p->width)
-            TIER->gemm_pack(to, from + tap / (kh * kw) * s[3] + tap / kw % kh * s[4] + tap % kw * s[5], s[2], p->each ? s[0] : s[1],
+            TIER->product_pack(to, from + tap / (kh * kw) * s[3] + tap / kw % kh * s[4] + tap % kw * s[5], s[2], p->each ? s[0] : s[1],
                             p->depth / taps, columns);
         for (ptrdiff_t i = 0; j->bias && i < p->width; i++)
             j->bias[item * p->width + i] = i < columns ? o->bias[(p->each ? block * p->width : block * p->k + first) + i] : 0;

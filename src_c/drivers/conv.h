@@ -106,7 +106,7 @@ static struct conv_plan conv_plan(const struct conv_axis *axis, ptrdiff_t width,
     p.line = whole_rows ? one * p.axis[2].kernel : one;
     p.depth = one * taps;
     p.runs = p.depth / p.line;
-    p.flushes = conv_up(p.depth, GEMM_DEPTH);
+    p.flushes = conv_up(p.depth, PRODUCT_DEPTH);
     return p;
 }
 
