@@ -70,12 +70,12 @@ def close(a, b, dtype, what, scale=1.0):
     np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=what)
 
 
-def compare(f, theirs, args, kwargs, dtype, parameters=()):
+def compare(f, theirs, args, kwargs, dtype, parameters=(), scale=1.0):
     """Both functions on one sample: values and gradients."""
     args, kwargs = tuple(map(fresh, args)), {key: fresh(value) for key, value in kwargs.items()}
     own_args, own_kwargs = ours(args), ours(kwargs)
     expected, got = theirs(*args, **kwargs), f(*own_args, **own_kwargs)
-    close(got, expected, dtype, "value")
+    close(got, expected, dtype, "value", scale)
     if not expected.requires_grad:
         return
     dy = torch.randn_like(expected)
@@ -133,13 +133,16 @@ def test_functions(op, dtype):
         default = "alpha" not in op.name and "rrelu" not in op.name
         if is_draw(op.name, sample.kwargs.get("training", default)) and sample.kwargs.get("p") != 0.0:
             continue
-        compare(sample_call(op), op, (sample.input, *sample.args), sample.kwargs, dtype)
+        scale = 5 if "conv" in op.name else 1  # sums of many products, whose order is each library's own
+        compare(sample_call(op), op, (sample.input, *sample.args), sample.kwargs, dtype, scale=scale)
 
 
 @pytest.mark.parametrize("op", [op for op in FUNCTIONS if op.error_inputs_func], ids=lambda op: op.name)
 def test_function_errors(op):
     for wrong in op.error_inputs("cpu"):
         sample = wrong.sample_input
+        if "conv" in op.name and "should be the same" in str(wrong.error_regex):
+            continue  # arrays of different types are brought to one that holds them all
         with pytest.raises((ValueError, TypeError, IndexError)):
             sample_call(op)(ours(sample.input), *ours(sample.args), **ours(sample.kwargs))
 

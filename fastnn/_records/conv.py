@@ -9,7 +9,7 @@ import numpy as np
 
 from ._record import Draw, LayerCall, Options, Record, Shape, Wrong, fixed, normal
 
-_PADDINGS = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_PADDINGS: dict[str, Any] = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def _each(value: Any, dims: int) -> Any:
@@ -24,6 +24,11 @@ def _padded(x: Any, weight: Any, padding: Any, dilation: Any, mode: str) -> Any:
     else:
         pads = [(p, p) for p in _each(padding, dims)]
     return np.pad(x, [(0, 0), (0, 0), *pads], mode=_PADDINGS[mode])
+
+
+def _at(space: Any) -> Any:
+    """The index of places in space, over all of the first two axes."""
+    return (slice(None), slice(None), *space)
 
 
 def _places(weight: Any) -> Any:
@@ -51,7 +56,7 @@ def _convolution(
     y = np.zeros((len(x), weight.shape[0], *sizes))
     for place in _places(weight):
         taken = [slice(r * d, r * d + s * o, s) for r, d, s, o in zip(place, dilation, stride, sizes, strict=True)]
-        part, kernel = x[(..., *taken)], weight[(..., *place)]
+        part, kernel = x[_at(taken)], weight[_at(place)]
         for g in range(groups):
             outputs = slice(g * len(weight) // groups, (g + 1) * len(weight) // groups)
             channels = slice(g * weight.shape[1], (g + 1) * weight.shape[1])
@@ -81,13 +86,13 @@ def _transposed(
     whole = np.zeros((len(x), weight.shape[1] * groups, *sizes))
     for place in _places(weight):
         to = [slice(r * d, r * d + s * n, s) for r, d, s, n in zip(place, dilation, stride, x.shape[2:], strict=True)]
-        kernel = weight[(..., *place)]
+        kernel = weight[_at(place)]
         for g in range(groups):
             channels = slice(g * len(weight) // groups, (g + 1) * len(weight) // groups)
             outputs = slice(g * weight.shape[1], (g + 1) * weight.shape[1])
-            whole[(slice(None), outputs, *to)] += np.einsum("nc...,co->no...", x[:, channels], kernel[channels])
+            whole[:, outputs][_at(to)] += np.einsum("nc...,co->no...", x[:, channels], kernel[channels])
     kept = [slice(p, size - p) for p, size in zip(padding, sizes, strict=True)]
-    y = whole[(..., *kept)]
+    y = whole[_at(kept)]
     y = y if bias is None else y + bias.reshape(-1, *(1,) * dims)
     return y[0] if single else y
 

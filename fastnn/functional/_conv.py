@@ -1,4 +1,7 @@
-"""Convolution in one, two and three dimensions."""
+"""Convolution in one, two and three dimensions.
+
+What computes it is imported at the first call.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from typing import Any
 
 from .._check import Array
 from .._dispatch import derivative, differentiable
-from . import _conv_run, _conv_shapes
 
 __all__ = [
     "conv1d",
@@ -73,6 +75,8 @@ def conv1d(
     >>> conv1d([[1.0, 2.0, 3.0, 4.0, 5.0]], [[[1.0, 10.0, 100.0, 1000.0]]], padding="same")
     array([[3210., 4321., 5432.,  543.,   54.]])
     """
+    from . import _conv_run, _conv_shapes
+
     call = _conv_shapes.convolution("conv1d", 1, (input, weight, bias), stride, padding, dilation, groups, padding_mode)
     return _conv_run.forward("conv1d", call, out)
 
@@ -116,6 +120,8 @@ def conv1d_backward(
     >>> dx, dweight, dbias
     (array([[10., 30., 20.]]), array([[[3., 5.]]]), array([2.]))
     """
+    from . import _conv_run, _conv_shapes
+
     name = "conv1d_backward"
     call = _conv_shapes.convolution(name, 1, (input, weight, None), stride, padding, dilation, groups, padding_mode)
     dx, dweight, dbias = _conv_run.backward(name, call, dy, (True, True, True))
@@ -178,6 +184,8 @@ def conv2d(
     array([[[ 8.5, 12.5],
             [20.5, 24.5]]])
     """
+    from . import _conv_run, _conv_shapes
+
     call = _conv_shapes.convolution("conv2d", 2, (input, weight, bias), stride, padding, dilation, groups, padding_mode)
     return _conv_run.forward("conv2d", call, out)
 
@@ -225,6 +233,8 @@ def conv2d_backward(
            [1., 2., 1.]]), array([[ 8., 12.],
            [20., 24.]]), array([4.]))
     """
+    from . import _conv_run, _conv_shapes
+
     name = "conv2d_backward"
     call = _conv_shapes.convolution(name, 2, (input, weight, None), stride, padding, dilation, groups, padding_mode)
     dx, dweight, dbias = _conv_run.backward(name, call, dy, (True, True, True))
@@ -285,6 +295,8 @@ def conv3d(
     >>> conv3d(np.ones((1, 2, 2, 3)), np.ones((1, 1, 2, 2, 2)))
     array([[[[8., 8.]]]])
     """
+    from . import _conv_run, _conv_shapes
+
     call = _conv_shapes.convolution("conv3d", 3, (input, weight, bias), stride, padding, dilation, groups, padding_mode)
     return _conv_run.forward("conv3d", call, out)
 
@@ -329,6 +341,8 @@ def conv3d_backward(
     >>> dx[0, 0, 0], dweight[0, 0, 0, 0], dbias
     (array([1., 2., 1.]), array([2., 2.]), array([2.]))
     """
+    from . import _conv_run, _conv_shapes
+
     name = "conv3d_backward"
     call = _conv_shapes.convolution(name, 3, (input, weight, None), stride, padding, dilation, groups, padding_mode)
     dx, dweight, dbias = _conv_run.backward(name, call, dy, (True, True, True))
@@ -351,6 +365,8 @@ def _declare(function: Callable[..., Any], dims: int) -> None:
         *,
         padding_mode: str = "zeros",
     ) -> Any:
+        from . import _conv_run, _conv_shapes  # at the first call
+
         parents = (input, weight, bias)
         call = _conv_shapes.convolution(name, dims, parents, stride, padding, dilation, groups, padding_mode)
         return _conv_run.forward(name, call, None), lambda dy: _conv_run.backward(f"{name}_backward", call, dy, wanted)

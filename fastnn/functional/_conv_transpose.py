@@ -1,4 +1,7 @@
-"""Transposed convolution in one, two and three dimensions."""
+"""Transposed convolution in one, two and three dimensions.
+
+What computes it is imported at the first call.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from typing import Any
 
 from .._check import Array
 from .._dispatch import derivative, differentiable
-from . import _conv_run, _conv_shapes
 
 __all__ = [
     "conv_transpose1d",
@@ -69,6 +71,8 @@ def conv_transpose1d(
     >>> conv_transpose1d([[1.0, 2.0]], [[[1.0, 10.0, 100.0]]], stride=2)
     array([[  1.,  10., 102.,  20., 200.]])
     """
+    from . import _conv_run, _conv_shapes
+
     arrays = (input, weight, bias)
     call = _conv_shapes.transposed("conv_transpose1d", 1, arrays, stride, padding, output_padding, groups, dilation)
     return _conv_run.transposed_forward("conv_transpose1d", call, out)
@@ -111,6 +115,8 @@ def conv_transpose1d_backward(
     >>> dx, dweight, dbias
     (array([[201., 302.]]), array([[[21., 32.]]]), array([6.]))
     """
+    from . import _conv_run, _conv_shapes
+
     name, arrays = "conv_transpose1d_backward", (input, weight, None)
     call = _conv_shapes.transposed(name, 1, arrays, stride, padding, output_padding, groups, dilation)
     dx, dweight, dbias = _conv_run.transposed_backward(name, call, dy, (True, True, True))
@@ -168,6 +174,8 @@ def conv_transpose2d(
     array([[[1.5, 1.5, 2.5, 2.5],
             [1.5, 1.5, 2.5, 2.5]]])
     """
+    from . import _conv_run, _conv_shapes
+
     arrays = (input, weight, bias)
     call = _conv_shapes.transposed("conv_transpose2d", 2, arrays, stride, padding, output_padding, groups, dilation)
     return _conv_run.transposed_forward("conv_transpose2d", call, out)
@@ -211,6 +219,8 @@ def conv_transpose2d_backward(
     >>> dx, dweight.shape, dbias
     (array([[[4., 4.]]]), (1, 1, 2, 2), array([8.]))
     """
+    from . import _conv_run, _conv_shapes
+
     name, arrays = "conv_transpose2d_backward", (input, weight, None)
     call = _conv_shapes.transposed(name, 2, arrays, stride, padding, output_padding, groups, dilation)
     dx, dweight, dbias = _conv_run.transposed_backward(name, call, dy, (True, True, True))
@@ -267,6 +277,8 @@ def conv_transpose3d(
     >>> conv_transpose3d(np.ones((1, 1, 1, 2)), np.ones((1, 1, 1, 1, 2)))
     array([[[[1., 2., 1.]]]])
     """
+    from . import _conv_run, _conv_shapes
+
     arrays = (input, weight, bias)
     call = _conv_shapes.transposed("conv_transpose3d", 3, arrays, stride, padding, output_padding, groups, dilation)
     return _conv_run.transposed_forward("conv_transpose3d", call, out)
@@ -310,6 +322,8 @@ def conv_transpose3d_backward(
     >>> dx.ravel(), dweight.ravel(), dbias
     (array([2., 2.]), array([2., 2.]), array([3.]))
     """
+    from . import _conv_run, _conv_shapes
+
     name, arrays = "conv_transpose3d_backward", (input, weight, None)
     call = _conv_shapes.transposed(name, 3, arrays, stride, padding, output_padding, groups, dilation)
     dx, dweight, dbias = _conv_run.transposed_backward(name, call, dy, (True, True, True))
@@ -331,6 +345,8 @@ def _declare(function: Callable[..., Any], dims: int) -> None:
         groups: Any = 1,
         dilation: Any = 1,
     ) -> Any:
+        from . import _conv_run, _conv_shapes  # at the first call
+
         parents, twin = (input, weight, bias), f"{name}_backward"
         call = _conv_shapes.transposed(name, dims, parents, stride, padding, output_padding, groups, dilation)
         y = _conv_run.transposed_forward(name, call, None)

@@ -3,29 +3,16 @@
  * Weights are packed once into panels (kernel place, channel, NR), so that all sums run over the kernel's depth, row, column
  * and channel, in this order.  Input that needs no padding and lies channels-last is read where it lies. */
 #ifndef REAL
-#include <stdatomic.h>
 #include <string.h>
 #include "drivers/conv.h"
 #include "runtime/parallel.h"
 
-/* A part of scratch memory, which one thread at a time has */
+/* What a part of scratch memory begins with: which box it holds, or -1 */
 struct conv_slot
 {
-    atomic_int taken;
-    ptrdiff_t held; /* which box it holds, or -1 */
+    struct fnn_part part;
+    ptrdiff_t held;
 };
-
-static struct conv_slot *conv_take(double *slots, ptrdiff_t size, ptrdiff_t count)
-{
-    for (ptrdiff_t i = 0;; i = (i + 1) % count)
-    {
-        struct conv_slot *slot = (struct conv_slot *)(slots + i * size);
-        if (!atomic_exchange_explicit(&slot->taken, 1, memory_order_acquire))
-            return slot;
-    }
-}
-
-static void conv_release(struct conv_slot *slot) { atomic_store_explicit(&slot->taken, 0, memory_order_release); }
 
 /* Doubles, each from its predecessor's end: packed weights, bias in whole panels, runs, slots of `slot` each: a box, a row */
 struct conv_space
@@ -148,7 +135,7 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     const struct FN(conv_job) *j = job;
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
-    struct conv_slot *slot = conv_take(j->slots, j->space.slot, o->slots);
+    struct conv_slot *slot = fnn_take_part(j->slots, j->space.slot * (ptrdiff_t)sizeof(double), o->slots);
     REAL *box = (REAL *)((double *)slot + j->space.box), *row = (REAL *)((double *)box + conv_line(p->values));
     for (ptrdiff_t item = begin; item < end; item++)
     {
@@ -169,7 +156,7 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         }
         FN(conv_item)(j, j->direct ? x : box, row, sample, block, item % p->panels, first, count);
     }
-    conv_release(slot);
+    fnn_return_part(slot);
 }
 
 /* Whether x can be read where it lies: nothing beyond it is read, and the channels of a kernel's row lie side by side */
@@ -206,7 +193,7 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     for (ptrdiff_t i = 0; i < o->slots; i++)
     {
         struct conv_slot *slot = (struct conv_slot *)(j.slots + i * j.space.slot);
-        atomic_init(&slot->taken, 0);
+        slot->part.taken = 0;
         slot->held = -1;
     }
     const ptrdiff_t panels = p->blocks * p->panels;

@@ -227,6 +227,20 @@ static void after_fork_in_child(void)
     forked = 1;
 }
 
+void *fnn_take_part(void *parts, ptrdiff_t size, ptrdiff_t count)
+{
+    for (ptrdiff_t i = 0;; i = (i + 1) % count)
+    {
+        char *part = (char *)parts + i * size;
+        if (!atomic_exchange_explicit((atomic_int *)(void *)part, 1, memory_order_acquire))
+            return part;
+        if (i == count - 1)
+            let_others_run();
+    }
+}
+
+void fnn_return_part(void *part) { atomic_store_explicit((atomic_int *)part, 0, memory_order_release); }
+
 void fnn_lock(void) { lock(&shared_lock); }
 void fnn_unlock(void) { unlock(&shared_lock); }
 

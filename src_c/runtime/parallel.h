@@ -9,6 +9,15 @@ typedef void (*fnn_body)(const void *job, ptrdiff_t begin, ptrdiff_t end);
  * them, on others.  Each item must be independent of the rest; the ranges may differ from call to call. */
 void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *job);
 
+/* Scratch memory for the bodies of one region: `count` parts, `size` bytes apart, each of which begins with such a mark, all 0 at
+ * first.  A body takes a part, which is then its own, and gives it back; where all are taken it waits for one. */
+struct fnn_part
+{
+    int taken;
+};
+void *fnn_take_part(void *parts, ptrdiff_t size, ptrdiff_t count);
+void fnn_return_part(void *part);
+
 /* One lock for what calling threads share; a fork waits for it, so that a child never finds it held. */
 void fnn_lock(void);
 void fnn_unlock(void);
