@@ -20,6 +20,18 @@ def cases(*parts: str) -> str:
     return r"\begin{cases} " + r" \\ ".join(parts) + r" \end{cases}"
 
 
+CONV = r"y_o[q] = b_o + \sum_{c, r} w_{oc}[r]\; x_c[s\,q - p + d\,r]"
+DCONV = (
+    r"dx_c[i] = \sum_{s q - p + d r = i} \sum_o dy_o[q]\,w_{oc}[r],\quad "
+    r"dw_{oc}[r] = \sum_q dy_o[q]\,x_c[s\,q - p + d\,r],\quad db_o = \sum_q dy_o[q]"
+)
+SPREAD = r"y_o[i] = b_o + \sum_{s q - p + d r = i} \sum_c x_c[q]\,w_{co}[r]"
+DSPREAD = (
+    r"dx_c[q] = \sum_{o, r} w_{co}[r]\,dy_o[s\,q - p + d\,r],\quad "
+    r"dw_{co}[r] = \sum_q x_c[q]\,dy_o[s\,q - p + d\,r],\quad db_o = \sum_i dy_o[i]"
+)
+
+
 VALUES = {
     "relu": r"\max(x, 0)",
     "relu6": r"\min(\max(x, 0), 6)",
@@ -69,6 +81,8 @@ VALUES = {
     "alpha_dropout": ALPHA,
     "feature_alpha_dropout": ALPHA,
     "linear": r"y = x\,W^\top + b",
+    **{f"conv{dims}d": CONV for dims in (1, 2, 3)},
+    **{f"conv_transpose{dims}d": SPREAD for dims in (1, 2, 3)},
     "bilinear": r"y_o = \sum_{i,j} x_i\,W_{oij}\,x'_j + b_o",
     "embedding": r"y_i = W_{t_i}",
     "cross_entropy": r"\ell = -w_t \log \frac{e^{x_t}}{\sum_c e^{x_c}}",
@@ -115,6 +129,8 @@ DERIVATIVES = {
     "dropout3d": DDROP,
     "alpha_dropout": DALPHA,
     "feature_alpha_dropout": DALPHA,
+    **{f"conv{dims}d": DCONV for dims in (1, 2, 3)},
+    **{f"conv_transpose{dims}d": DSPREAD for dims in (1, 2, 3)},
     "linear": r"dx = dy\,W,\quad dW = dy^\top x,\quad db = \sum dy",
     "cross_entropy": r"dx = w_t \left(\mathrm{softmax}(x) - \mathrm{onehot}(t)\right) dy",
     "mse_loss": r"dx = 2\,(x - t)\,dy",
