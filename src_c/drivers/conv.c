@@ -7,6 +7,8 @@
 #include "drivers/conv.h"
 #include "runtime/parallel.h"
 
+#define SPARE 2 /* places beyond a row's that the kernel may compute to fill a tile */
+
 /* What a part of scratch memory begins with: which box it holds, or -1 */
 struct conv_slot
 {
@@ -20,6 +22,9 @@ struct conv_space
     ptrdiff_t bias, runs, slots, slot, box, total;
 };
 
+/* With what the windows of SPARE more places reach */
+static ptrdiff_t box_room(const struct conv_plan *p) { return p->values + SPARE * p->axis[2].hop * p->c; }
+
 static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots)
 {
     struct conv_space s;
@@ -28,7 +33,7 @@ static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots)
     s.runs = s.bias + conv_line(columns);
     s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_run) / sizeof(double)));
     s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
-    s.slot = s.box + conv_line(p->values) + conv_line(p->axis[2].most * p->width);
+    s.slot = s.box + conv_line(box_room(p)) + conv_line((p->axis[2].most + SPARE) * p->width);
     s.total = s.slots + slots * s.slot + 8;
     return s;
 }
@@ -114,7 +119,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *row
     const ptrdiff_t *s = o->y_strides, channel = p->each ? s[1] : s[2], at = block * p->panels + panel;
     const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - panel * p->width);
     const REAL *b = j->packed + at * p->depth * p->width, *bias = j->bias ? j->bias + at * p->width : NULL;
-    const int in_place = channel == 1 && columns == p->width;
+    const int in_place = channel == 1 && columns == p->width && count[2] % 4 != 3; /* else one more place fills a tile */
     REAL *y = o->y + sample * s[0] + (p->each ? block * p->width * s[1] : block * s[1] + panel * p->width * s[2]);
     for (ptrdiff_t d = 0; d < count[0]; d++)
         for (ptrdiff_t h = 0; h < count[1]; h++)
@@ -123,7 +128,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *row
             REAL *to = y + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
             (p->each ? TIER->conv_rows_each : TIER->conv_rows)(in_place ? to : row, in_place ? s[5] : p->width, from,
                                                                p->axis[2].hop * j->distance[2], p->each ? p->width : 1, b, j->runs,
-                                                               bias, count[2], columns, 0);
+                                                               bias, count[2], columns, 0, !in_place && !j->direct);
             if (!in_place)
                 TIER->conv_scatter(to, channel, s[5], row, p->width, count[2], columns);
         }
@@ -136,7 +141,7 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
     struct conv_slot *slot = fnn_take_part(j->slots, j->space.slot * (ptrdiff_t)sizeof(double), o->slots);
-    REAL *box = (REAL *)((double *)slot + j->space.box), *row = (REAL *)((double *)box + conv_line(p->values));
+    REAL *box = (REAL *)((double *)slot + j->space.box), *row = (REAL *)((double *)box + conv_line(box_room(p)));
     for (ptrdiff_t item = begin; item < end; item++)
     {
         const ptrdiff_t number = item / p->panels, block = number / p->boxes % p->blocks, sample = number / p->boxes / p->blocks;

@@ -52,7 +52,10 @@ struct FN(weight_job)
     struct conv_plan p;
     struct weight_space space;
     double *work;
+    REAL *sums;              /* in panels, or the gradient itself */
+    ptrdiff_t apart;         /* values between rows of sums */
     ptrdiff_t units, of_run; /* of all panels; of one run */
+    int in_place;
 };
 
 CONV_GATHER
@@ -67,9 +70,27 @@ static void FN(gather_dy)(REAL *to, const REAL *dy, const ptrdiff_t *strides, pt
                               channel, strides[5], count[2], channels);
 }
 
-/* Adds one box of one sample to the units [from, to) of one panel */
-static void FN(add_box)(const struct FN(weight_job) *j, REAL *sums, const REAL *box, const REAL *dy, const struct fnn_run *runs,
-                        ptrdiff_t columns, ptrdiff_t from, ptrdiff_t to)
+/* Whether the sums can stand in the gradient itself: whole panels of outputs, rows of them at one distance within a run */
+static int FN(lies_ready)(const struct FN(fnn_conv_weight) *o, const struct conv_plan *p)
+{
+    const ptrdiff_t *s = o->dweight_strides;
+    return !p->each && s[1] == 1 && p->k % p->width == 0 && (p->line == p->c || s[5] == p->c * s[2]);
+}
+
+/* Where the sums of a run's rows stand */
+static REAL *FN(sums_of)(const struct FN(weight_job) *j, ptrdiff_t panel, ptrdiff_t run)
+{
+    const struct conv_plan *p = &j->p;
+    const ptrdiff_t *s = j->o->dweight_strides, lines = p->runs / (p->axis[0].kernel * p->axis[1].kernel);
+    if (!j->in_place)
+        return j->sums + (panel * p->depth + run * p->line) * p->width;
+    return j->sums + panel / p->panels * s[0] + panel % p->panels * p->width + run / lines / p->axis[1].kernel * s[3] +
+           run / lines % p->axis[1].kernel * s[4] + run % lines * s[5];
+}
+
+/* Adds one box of one sample to the units [from, to) of one panel; add: it is not the first one */
+static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const REAL *box, const REAL *dy, const struct fnn_run *runs,
+                        ptrdiff_t columns, ptrdiff_t from, ptrdiff_t to, int add)
 {
     const struct conv_plan *p = &j->p;
     const struct conv_axis *a = p->axis;
@@ -82,8 +103,8 @@ static void FN(add_box)(const struct FN(weight_job) *j, REAL *sums, const REAL *
         const ptrdiff_t d = run / lines / a[1].kernel * a[0].dilation, h = run / lines % a[1].kernel * a[1].dilation;
         const ptrdiff_t w = run % lines * a[2].dilation, apart = p->each ? p->width : 1;
         const REAL *x = box + ((d * a[1].span + h) * a[2].span + w) * p->c + row * apart;
-        (p->each ? TIER->conv_rows_each : TIER->conv_rows)(sums + (run * p->line + row) * p->width, p->width, x, apart, a[2].hop * p->c,
-                                                           dy, runs, NULL, rows, columns, 1);
+        (p->each ? TIER->conv_rows_each : TIER->conv_rows)(FN(sums_of)(j, panel, run) + row * j->apart, j->apart, x, apart,
+                                                           a[2].hop * p->c, dy, runs, NULL, rows, columns, add, 0);
     }
 }
 
@@ -96,7 +117,7 @@ static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
     const ptrdiff_t begin = share * j->units / o->slots, end = (share + 1) * j->units / o->slots, of_panel = p->runs * j->of_run;
     const ptrdiff_t *s = o->x_strides, *t = o->dy_strides;
     double *slot = j->work + j->space.slots + share * j->space.slot;
-    REAL *box = (REAL *)slot, *dy = (REAL *)(slot + j->space.dy), *sums = (REAL *)j->work;
+    REAL *box = (REAL *)slot, *dy = (REAL *)(slot + j->space.dy);
     struct fnn_run *runs = (struct fnn_run *)(slot + j->space.runs);
     const ptrdiff_t strides[4] = {p->each ? s[1] : s[2], s[3], s[4], s[5]};
     for (ptrdiff_t item = 0; item < o->n * p->boxes && begin < end; item++)
@@ -119,7 +140,7 @@ static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
             FN(gather_dy)(dy, o->dy + sample * t[0] + block * (p->each ? p->width : 1) * t[1] + at * t[2], t, p->each ? t[1] : t[2],
                           columns, p, first, count);
             const ptrdiff_t from = begin - panel * of_panel, to = end - panel * of_panel;
-            FN(add_box)(j, sums + panel * p->depth * p->width, box, dy, runs, columns, from < 0 ? 0 : from, fnn_min(to, of_panel));
+            FN(add_box)(j, panel, box, dy, runs, columns, from < 0 ? 0 : from, fnn_min(to, of_panel), item > 0);
         }
     }
 }
@@ -158,9 +179,12 @@ void FN(fnn_conv_weight)(const struct FN(fnn_conv_weight) *o)
     j.work = conv_aligned(o->work);
     j.of_run = conv_up(p->line, UNIT);
     j.units = p->blocks * p->panels * p->runs * j.of_run;
-    memset(j.work, 0, (size_t)j.space.slots * sizeof(double));
+    j.in_place = FN(lies_ready)(o, p);
+    j.sums = j.in_place ? o->dweight : (REAL *)j.work;
+    j.apart = j.in_place ? o->dweight_strides[2] : p->width;
     const double products = (double)(p->blocks * p->panels * p->depth * p->width) * (double)(o->od * o->oh * o->ow) * (double)o->n;
     fnn_parallel(o->slots, NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float)) * products / (double)o->slots, FN(weight_body), &j);
-    FN(unpack)(&j);
+    if (!j.in_place)
+        FN(unpack)(&j);
 }
 #endif
