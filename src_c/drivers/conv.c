@@ -7,7 +7,8 @@
 #include "drivers/conv.h"
 #include "runtime/parallel.h"
 
-#define SPARE 2 /* places beyond a row's that the kernel may compute to fill a tile */
+#define PACK_CHANNELS 16  /* whose weights are packed for one panel after the other */
+#define NS_PER_WEIGHT 0.1 /* to pack one */
 
 /* What a part of scratch memory begins with: which box it holds, or -1 */
 struct conv_slot
@@ -22,9 +23,6 @@ struct conv_space
     ptrdiff_t bias, runs, slots, slot, box, total;
 };
 
-/* With what the windows of SPARE more places reach */
-static ptrdiff_t box_room(const struct conv_plan *p) { return p->values + SPARE * p->axis[2].hop * p->c; }
-
 static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots)
 {
     struct conv_space s;
@@ -33,7 +31,7 @@ static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots)
     s.runs = s.bias + conv_line(columns);
     s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_run) / sizeof(double)));
     s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
-    s.slot = s.box + conv_line(box_room(p)) + conv_line((p->axis[2].most + SPARE) * p->width);
+    s.slot = s.box + conv_line(p->values) + conv_line(p->axis[2].most * p->width);
     s.total = s.slots + slots * s.slot + 8;
     return s;
 }
@@ -90,24 +88,39 @@ struct FN(conv_job)
 
 CONV_GATHER
 
+/* Items: kernel places within groups.  A few channels at a time, for all panels, so that weights are read as they lie */
 static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(conv_job) *j = job;
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
-    const ptrdiff_t *s = o->weight_strides, kh = o->kh, kw = o->kw, taps = o->kd * kh * kw;
+    const ptrdiff_t *s = o->weight_strides, kh = o->kh, kw = o->kw, taps = o->kd * kh * kw, depth = p->depth / taps;
     for (ptrdiff_t item = begin; item < end; item++)
     {
-        const ptrdiff_t block = item / p->panels, first = item % p->panels * p->width;
-        const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - first);
-        const REAL *from = o->weight + (p->each ? block * p->width * s[0] : block * s[0] + first * s[1]);
-        REAL *to = j->packed + item * p->depth * p->width;
-        for (ptrdiff_t tap = 0; tap < taps; tap++, to += p->depth / taps * p->width)
-            TIER->product_pack(to, from + tap / (kh * kw) * s[3] + tap / kw % kh * s[4] + tap % kw * s[5], s[2], p->each ? s[0] : s[1],
-                            p->depth / taps, columns);
-        for (ptrdiff_t i = 0; j->bias && i < p->width; i++)
-            j->bias[item * p->width + i] = i < columns ? o->bias[(p->each ? block * p->width : block * p->k + first) + i] : 0;
+        const ptrdiff_t block = item / taps, tap = item % taps;
+        const REAL *from = o->weight + (p->each ? block * p->width : block) * s[0] + tap / (kh * kw) * s[3] + tap / kw % kh * s[4] +
+                           tap % kw * s[5];
+        for (ptrdiff_t c = 0; c < depth; c += PACK_CHANNELS)
+            for (ptrdiff_t panel = 0; panel < p->panels; panel++)
+            {
+                const ptrdiff_t first = panel * p->width;
+                const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - first);
+                TIER->product_pack(j->packed + ((block * p->panels + panel) * p->depth + tap * depth + c) * p->width,
+                                   from + first * s[1] + c * s[2], s[2], p->each ? s[0] : s[1], fnn_min(PACK_CHANNELS, depth - c),
+                                   columns);
+            }
     }
+}
+
+/* The bias in whole panels */
+static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p, ptrdiff_t groups)
+{
+    for (ptrdiff_t item = 0; item < p->blocks * p->panels; item++)
+        for (ptrdiff_t i = 0; i < p->width; i++, to++)
+        {
+            const ptrdiff_t at = item % p->panels * p->width + i, channel = p->each ? item * p->width + i : item / p->panels * p->k + at;
+            *to = (p->each ? channel < groups : at < p->k) ? from[channel] : 0;
+        }
 }
 
 /* One box of output places times one panel of output channels; a: the box's first input place */
@@ -119,7 +132,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *row
     const ptrdiff_t *s = o->y_strides, channel = p->each ? s[1] : s[2], at = block * p->panels + panel;
     const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - panel * p->width);
     const REAL *b = j->packed + at * p->depth * p->width, *bias = j->bias ? j->bias + at * p->width : NULL;
-    const int in_place = channel == 1 && columns == p->width && count[2] % 4 != 3; /* else one more place fills a tile */
+    const int in_place = channel == 1 && columns == p->width;
     REAL *y = o->y + sample * s[0] + (p->each ? block * p->width * s[1] : block * s[1] + panel * p->width * s[2]);
     for (ptrdiff_t d = 0; d < count[0]; d++)
         for (ptrdiff_t h = 0; h < count[1]; h++)
@@ -128,7 +141,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *row
             REAL *to = y + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
             (p->each ? TIER->conv_rows_each : TIER->conv_rows)(in_place ? to : row, in_place ? s[5] : p->width, from,
                                                                p->axis[2].hop * j->distance[2], p->each ? p->width : 1, b, j->runs,
-                                                               bias, count[2], columns, 0, !in_place && !j->direct);
+                                                               bias, count[2], columns, 0);
             if (!in_place)
                 TIER->conv_scatter(to, channel, s[5], row, p->width, count[2], columns);
         }
@@ -141,7 +154,7 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
     struct conv_slot *slot = fnn_take_part(j->slots, j->space.slot * (ptrdiff_t)sizeof(double), o->slots);
-    REAL *box = (REAL *)((double *)slot + j->space.box), *row = (REAL *)((double *)box + conv_line(box_room(p)));
+    REAL *box = (REAL *)((double *)slot + j->space.box), *row = (REAL *)((double *)box + conv_line(p->values));
     for (ptrdiff_t item = begin; item < end; item++)
     {
         const ptrdiff_t number = item / p->panels, block = number / p->boxes % p->blocks, sample = number / p->boxes / p->blocks;
@@ -202,7 +215,10 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
         slot->held = -1;
     }
     const ptrdiff_t panels = p->blocks * p->panels;
-    fnn_parallel(panels, 0.3 * (double)(p->depth * p->width), FN(pack_body), &j);
+    if (o->bias)
+        FN(pack_bias)(j.bias, o->bias, p, o->g);
+    const ptrdiff_t taps = o->kd * o->kh * o->kw;
+    fnn_parallel(p->blocks * taps, NS_PER_WEIGHT * (double)(p->depth / taps * p->panels * p->width), FN(pack_body), &j);
     const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float)) * (double)(p->depth * p->width);
     const ptrdiff_t places = p->axis[0].most * p->axis[1].most * p->axis[2].most;
     fnn_parallel(o->n * p->boxes * panels, each * (double)places, FN(conv_body), &j);

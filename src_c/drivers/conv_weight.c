@@ -104,7 +104,7 @@ static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const R
         const ptrdiff_t w = run % lines * a[2].dilation, apart = p->each ? p->width : 1;
         const REAL *x = box + ((d * a[1].span + h) * a[2].span + w) * p->c + row * apart;
         (p->each ? TIER->conv_rows_each : TIER->conv_rows)(FN(sums_of)(j, panel, run) + row * j->apart, j->apart, x, apart,
-                                                           a[2].hop * p->c, dy, runs, NULL, rows, columns, add, 0);
+                                                           a[2].hop * p->c, dy, runs, NULL, rows, columns, add);
     }
 }
 
