@@ -42,7 +42,7 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
     ptrdiff_t most = 0;
     for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
     {
-        const struct conv_plan p = conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 0);
+        const struct conv_plan p = fnn_conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 0);
         const ptrdiff_t total = space_of(&p, o->slots).total;
         most = total > most ? total : most;
     }
@@ -85,8 +85,6 @@ struct FN(conv_job)
     ptrdiff_t distance[3]; /* values between neighbouring input places along each axis, of a box or of x itself */
     int direct;            /* x is read where it lies */
 };
-
-CONV_GATHER
 
 /* Items: kernel places within groups.  A few channels at a time, for all panels, so that weights are read as they lie */
 static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -161,7 +159,7 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         const ptrdiff_t *s = o->x_strides, per_block = p->each ? p->width * s[1] : s[1];
         const REAL *x = o->x + sample * s[0] + block * per_block;
         ptrdiff_t first[3], count[3];
-        conv_box(p, number % p->boxes, first, count);
+        fnn_conv_box(p, number % p->boxes, first, count);
         if (j->direct)
             for (int i = 0; i < 3; i++)
                 x += (first[i] * p->axis[i].stride - p->axis[i].pad) * s[3 + i];
@@ -169,7 +167,7 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         {
             const ptrdiff_t strides[4] = {p->each ? s[1] : s[2], s[3], s[4], s[5]};
             const ptrdiff_t channels = p->each ? fnn_min(p->width, o->g - block * p->width) : p->c;
-            FN(gather_box)(box, x, strides, channels, p, first, count, o->mode);
+            FN(fnn_gather_box)(box, x, strides, channels, p, first, count, o->mode);
             slot->held = number;
         }
         FN(conv_item)(j, j->direct ? x : box, row, sample, block, item % p->panels, first, count);
@@ -195,7 +193,7 @@ static int FN(lies_ready)(const struct FN(fnn_conv) *o, const struct conv_plan *
 void FN(fnn_conv)(const struct FN(fnn_conv) *o)
 {
     const struct conv_axis axes[3] = CONV_AXES(o);
-    struct FN(conv_job) j = {.o = o, .p = conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0)};
+    struct FN(conv_job) j = {.o = o, .p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0)};
     const struct conv_plan *p = &j.p;
     double *work = conv_aligned(o->work);
     j.space = space_of(p, o->slots);

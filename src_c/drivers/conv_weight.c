@@ -35,7 +35,7 @@ ptrdiff_t fnn_conv_weight_work(const struct fnn_conv_weight_f32 *o)
     ptrdiff_t most = 0;
     for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
     {
-        const struct conv_plan p = conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 1);
+        const struct conv_plan p = fnn_conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 1);
         const ptrdiff_t total = space_of(&p, o->slots).total;
         most = total > most ? total : most;
     }
@@ -57,8 +57,6 @@ struct FN(weight_job)
     ptrdiff_t units, of_run; /* of all panels; of one run */
     int in_place;
 };
-
-CONV_GATHER
 
 /* dy's places of a box, channels-last in rows of NR */
 static void FN(gather_dy)(REAL *to, const REAL *dy, const ptrdiff_t *strides, ptrdiff_t channel, ptrdiff_t channels,
@@ -124,7 +122,7 @@ static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
     {
         const ptrdiff_t sample = item / p->boxes;
         ptrdiff_t first[3], count[3], held = -1, rows = 0;
-        conv_box(p, item % p->boxes, first, count);
+        fnn_conv_box(p, item % p->boxes, first, count);
         for (ptrdiff_t d = 0; d < count[0]; d++)
             for (ptrdiff_t h = 0; h < count[1]; h++)
                 runs[rows++] = (struct fnn_run){(d * a[0].hop * a[1].span + h * a[1].hop) * a[2].span * p->c, count[2], 0};
@@ -134,7 +132,7 @@ static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
             const ptrdiff_t block = panel / p->panels, at = panel % p->panels * p->width;
             const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - at);
             if (held != block)
-                FN(gather_box)(box, o->x + sample * s[0] + block * (p->each ? p->width : 1) * s[1], strides, p->each ? columns : p->c,
+                FN(fnn_gather_box)(box, o->x + sample * s[0] + block * (p->each ? p->width : 1) * s[1], strides, p->each ? columns : p->c,
                                p, first, count, o->mode);
             held = block;
             FN(gather_dy)(dy, o->dy + sample * t[0] + block * (p->each ? p->width : 1) * t[1] + at * t[2], t, p->each ? t[1] : t[2],
@@ -173,7 +171,7 @@ static void FN(unpack)(const struct FN(weight_job) *j)
 void FN(fnn_conv_weight)(const struct FN(fnn_conv_weight) *o)
 {
     const struct conv_axis axes[3] = CONV_AXES(o);
-    struct FN(weight_job) j = {.o = o, .p = conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 1)};
+    struct FN(weight_job) j = {.o = o, .p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 1)};
     const struct conv_plan *p = &j.p;
     j.space = space_of(p, o->slots);
     j.work = conv_aligned(o->work);

@@ -1,0 +1,136 @@
+/* conv_box.c: the boxes that a convolution is cut into, and how their input is gathered. */
+#ifndef REAL
+#include <string.h>
+#include "drivers/conv.h"
+
+/* Places of a box of so many output places */
+static ptrdiff_t conv_span(const struct conv_axis *a, ptrdiff_t places)
+{
+    return (places - 1) * a->hop + (a->kernel - 1) * a->dilation + 1;
+}
+
+/* What follows from the boxes' sizes */
+static void conv_cut(struct conv_plan *p)
+{
+    p->values = p->c;
+    p->boxes = 1;
+    for (int i = 0; i < 3; i++)
+    {
+        struct conv_axis *a = &p->axis[i];
+        a->boxes = conv_up(a->out, a->most);
+        a->span = conv_span(a, a->most);
+        p->values *= a->span;
+        p->boxes *= a->boxes;
+    }
+}
+
+/* Halves boxes until they have at most so many values and places and there are `items` of them, depth first, columns last */
+static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t items)
+{
+    for (int i = 0; i < 3; i++)
+    {
+        struct conv_axis *a = &p->axis[i];
+        const ptrdiff_t least = i == 2 ? BOX_COLUMNS : 1;
+        for (;;)
+        {
+            const int large = p->values > BOX_VALUES || p->axis[0].most * p->axis[1].most * p->axis[2].most > places;
+            const int few = p->boxes < items && a->most >= 4 * least; /* smaller ones would read their rims too often */
+            if (a->most <= least || !(large || few))
+                break;
+            a->most = conv_up(a->most, 2 * least) * least;
+            conv_cut(p);
+        }
+    }
+}
+
+struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, ptrdiff_t n, ptrdiff_t g, ptrdiff_t c, ptrdiff_t k,
+                               ptrdiff_t slots, int weight)
+{
+    struct conv_plan p = {.width = width, .each = c == 1 && k == 1 && g > 1};
+    p.blocks = p.each ? conv_up(g, width) : g;
+    p.c = p.each ? (weight ? BOX_CHANNELS : width) : c;
+    p.k = p.each ? width : k;
+    p.panels = conv_up(p.k, width);
+    for (int i = 0; i < 3; i++)
+    {
+        struct conv_axis *a = &p.axis[i];
+        *a = axis[i];
+        a->step = a->kernel == 1 ? a->stride : 1;
+        a->hop = a->kernel == 1 ? 1 : a->stride;
+        a->most = a->out;
+    }
+    conv_cut(&p);
+    conv_cut_boxes(&p, weight ? BOX_PLACES : PTRDIFF_MAX, weight ? 0 : conv_up(2 * slots, n * p.blocks * p.panels));
+    p.c = p.each ? width : c;
+    conv_cut(&p);
+    const ptrdiff_t taps = p.axis[0].kernel * p.axis[1].kernel * p.axis[2].kernel, one = p.each ? 1 : c;
+    const int whole_rows = p.axis[2].dilation == 1 || p.axis[2].kernel == 1; /* pixels of a kernel's row lie side by side */
+    p.line = whole_rows ? one * p.axis[2].kernel : one;
+    p.depth = one * taps;
+    p.runs = p.depth / p.line;
+    p.flushes = conv_up(p.depth, PRODUCT_DEPTH);
+    return p;
+}
+
+/* Which input place stands at place i of n, or -1 for a zero */
+static ptrdiff_t conv_source(ptrdiff_t i, ptrdiff_t n, ptrdiff_t mode)
+{
+    if (i >= 0 && i < n)
+        return i;
+    if (mode == CONV_REFLECT)
+        return i < 0 ? -i : 2 * (n - 1) - i;
+    if (mode == CONV_REPLICATE)
+        return i < 0 ? 0 : n - 1;
+    if (mode == CONV_CIRCULAR)
+        return i < 0 ? i + n : i - n;
+    return -1;
+}
+
+void fnn_conv_box(const struct conv_plan *p, ptrdiff_t number, ptrdiff_t first[3], ptrdiff_t count[3])
+{
+    for (int i = 2; i >= 0; i--)
+    {
+        const struct conv_axis *a = &p->axis[i];
+        first[i] = number % a->boxes * a->most;
+        count[i] = fnn_min(a->most, a->out - first[i]);
+        number /= a->boxes;
+    }
+}
+
+#define FNN_SELF "drivers/conv_box.c"
+#include "each_real.h"
+#else
+
+void FN(fnn_gather_box)(REAL *box, const REAL *x, const ptrdiff_t *strides, ptrdiff_t channels,
+                        const struct conv_plan *p, const ptrdiff_t *first, const ptrdiff_t *count, ptrdiff_t mode)
+{
+    const struct conv_axis *d = &p->axis[0], *h = &p->axis[1], *w = &p->axis[2];
+    const ptrdiff_t wide = conv_span(w, count[2]), start = first[2] * w->stride - w->pad;
+    const ptrdiff_t lo = fnn_min(start < 0 ? conv_up(-start, w->step) : 0, wide);
+    const ptrdiff_t room = w->in > start ? conv_up(w->in - start, w->step) : 0, hi = fnn_min(room < lo ? lo : room, wide);
+    for (ptrdiff_t zd = 0; zd < conv_span(d, count[0]); zd++)
+        for (ptrdiff_t zh = 0; zh < conv_span(h, count[1]); zh++)
+        {
+            const ptrdiff_t at_d = conv_source(first[0] * d->stride - d->pad + zd * d->step, d->in, mode);
+            const ptrdiff_t at_h = conv_source(first[1] * h->stride - h->pad + zh * h->step, h->in, mode);
+            REAL *to = box + (zd * h->span + zh) * w->span * p->c;
+            if (at_d < 0 || at_h < 0)
+            {
+                memset(to, 0, (size_t)(wide * p->c) * sizeof(REAL));
+                continue;
+            }
+            const REAL *from = x + at_d * strides[1] + at_h * strides[2];
+            if (hi > lo)
+                TIER->conv_gather(to + lo * p->c, p->c, from + (start + lo * w->step) * strides[3], strides[0],
+                                  w->step * strides[3], hi - lo, channels);
+            for (ptrdiff_t z = lo > 0 ? 0 : hi; z < wide; z = z + 1 == lo ? hi : z + 1)
+            {
+                const ptrdiff_t at_w = conv_source(start + z * w->step, w->in, mode);
+                if (at_w < 0)
+                    memset(to + z * p->c, 0, (size_t)p->c * sizeof(REAL));
+                else
+                    TIER->conv_gather(to + z * p->c, p->c, from + at_w * strides[3], strides[0], 0, 1, channels);
+            }
+        }
+}
+#endif
