@@ -209,7 +209,7 @@ def _both(
         large_variants=(
             {"weight": _kernel(33, *size), "bias": fixed(33), "padding": 1},
             {"weight": _laid(_kernel(40, *long)), "bias": None, "stride": 2, "dilation": 2},
-            {"weight": _depthwise(*size), "bias": None, "groups": large[0][1], "padding": 1},
+            {"weight": _depthwise(*size), "bias": None, "groups": lambda shape: shape[1], "padding": 1},
             {"weight": _kernel(20, *(1,) * dims), "bias": fixed(20)},
         ),
         layers=(
