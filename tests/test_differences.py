@@ -436,6 +436,8 @@ def test_training_goes_on_from_finite_numbers_alone():
     np.testing.assert_array_equal(model.weight.data, before)
     plateau = optim.lr_scheduler.ReduceLROnPlateau(optimizer)
     assert not plateau.is_better(np.nan)
+
+
 def test_recurrent_arguments_are_refused_at_once():
     pack = nn.utils.rnn.pack_padded_sequence
     with pytest.raises(ValueError, match="lengths from 1 to 3, the steps given, got"):
