@@ -40,6 +40,7 @@ __all__ = [
     "functional",
     "get_num_threads",
     "get_rng_state",
+    "graph",
     "inference",
     "io",
     "is_grad_enabled",
@@ -65,20 +66,20 @@ __all__ = [
 __all__ += functional.__all__
 
 if TYPE_CHECKING:
-    from . import data, inference, io, metrics, nn, optim, plot, sklearn, training
+    from . import data, graph, inference, io, metrics, nn, optim, plot, sklearn, training
     from ._info import show_config
-    from .inference import freeze
+    from .graph import freeze
     from .io import load, save
     from .nn._anomaly import AnomalyError, detect_anomaly
     from .training import Trainer
 else:
     # What no function of arrays needs is imported when it is first named: the modules, and the names with their module.
-    _MODULES = {"data", "inference", "io", "metrics", "nn", "optim", "plot", "sklearn", "training"}
+    _MODULES = {"data", "graph", "inference", "io", "metrics", "nn", "optim", "plot", "sklearn", "training"}
     _NAMES = {
         "AnomalyError": "nn._anomaly",
         "Trainer": "training",
         "detect_anomaly": "nn._anomaly",
-        "freeze": "inference",
+        "freeze": "graph",
         "load": "io",
         "save": "io",
         "show_config": "_info",

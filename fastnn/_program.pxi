@@ -6,7 +6,7 @@ PLAN_KINDS = {
 }
 cdef enum:
     MAX_REGISTERS = 64
-    PLAN_ROWS = 960  # samples worked on at a time: their values stay in the cache
+    PLAN_BYTES = 1 << 20  # of the values between the steps, for the samples worked on at a time: they stay in the cache
 
 
 cdef class Program:
@@ -78,7 +78,7 @@ cdef class Program:
         return cnp.PyArray_DIM(<cnp.ndarray>x, 0) == cnp.PyArray_DIM(<cnp.ndarray>first, 0)
 
     def __call__(self, *xs):
-        """The output, or None if the inputs are not contiguous arrays of this type and these shapes, or empty.
+        """The output, or None if the inputs are not as many contiguous arrays of this type and these shapes, or empty.
 
         None also where another instruction set has been chosen meanwhile.
         """
@@ -88,8 +88,7 @@ cdef class Program:
         cdef ptrdiff_t item = sizeof(float) if self.type == cnp.NPY_FLOAT else sizeof(double)
         cdef cnp.npy_intp[64] shape  # as many dimensions as NumPy has
         cdef char *memory
-        assert len(xs) == given
-        if self.isa != fnn_isa():
+        if len(xs) != given or self.isa != fnn_isa():
             return None
         for i in range(given):
             if not self.takes(xs[i], self.inputs[i], xs[0]):
@@ -99,9 +98,10 @@ cdef class Program:
         for i in range(len(self.output)):
             shape[i + 1] = self.output[i]
         y = new_array(<int>len(self.output) + 1, shape, self.type)
-        chunk = m if m < PLAN_ROWS else PLAN_ROWS
         for i in range(given, self.registers - 1):
-            total += (self.sizes[i] * chunk * item + 63) // 64 * 64
+            total += self.sizes[i] * item
+        chunk = m if total * m <= PLAN_BYTES else max(1, PLAN_BYTES // total)
+        total = chunk * total + 64 * self.registers  # each begins a cache line
         with nogil:
             work = (fnn_plan_work_f32(self.steps, self.count, chunk) if item == 4 else fnn_plan_work_f64(self.steps, self.count, chunk))
             memory = <char *>fnn_memory_alloc(total + work * sizeof(double))

@@ -187,7 +187,7 @@ def test_names_what_it_cannot_plan():
     frozen = fastnn.freeze(model)
     x = batch(9, 10)
     np.testing.assert_allclose(frozen(x), own(model, x), atol=1e-6)
-    assert frozen.unplanned == ("1.1 (Looks)",)
+    assert frozen.unplanned == ("1.1 (Looks): it asks for values",)
     assert "1.1 (Looks)" in repr(frozen)
 
 
@@ -198,7 +198,7 @@ def test_hooks_are_kept():
     frozen = fastnn.freeze(model)
     x = batch(9, 10)
     np.testing.assert_allclose(frozen(x), own(model, x), atol=1e-6)
-    assert frozen.unplanned == ("1 (ReLU)",)
+    assert frozen.unplanned == ("1 (ReLU): it has hooks",)
     calls.clear()
     frozen(x)
     assert calls == [9]
@@ -233,12 +233,13 @@ class Pair(nn.Module):
         return x, -x
 
 
-def test_outputs_that_are_no_array():
+def test_several_outputs():
     frozen = fastnn.freeze(Pair())
     x = batch(3, 4)
     first, second = frozen(x)
-    np.testing.assert_array_equal(first, -second)
-    assert frozen.unplanned == ("Pair",)
+    np.testing.assert_array_equal(first, x)
+    np.testing.assert_array_equal(second, -x)
+    assert frozen.unplanned == ()
 
 
 def test_errors_are_the_models():
@@ -354,7 +355,7 @@ def test_parts_of_a_batch_may_differ_in_length():
     assert frozen.unplanned == ()
 
 
-def test_as_many_results_as_samples_are_no_plan():
+def test_as_many_results_as_samples():
     class Each(nn.Module):
         def forward(self, input):
             return sum(np.split(input, len(input))) * 1.0
@@ -363,7 +364,8 @@ def test_as_many_results_as_samples_are_no_plan():
     for n in (3, 4):
         x = batch(n, 2)
         np.testing.assert_allclose(frozen(x), own(Each(), x), rtol=1e-6)
-    assert frozen.unplanned == ("Each",)
+        assert frozen.graph.batch == n
+    assert frozen.unplanned == ()
 
 
 def test_a_part_with_several_results_is_called_as_it_is():
@@ -382,4 +384,4 @@ def test_a_part_with_several_results_is_called_as_it_is():
 
     frozen, x = fastnn.freeze(Whole()), batch(4, 3)
     np.testing.assert_array_equal(frozen(x), own(Whole(), x))
-    assert frozen.unplanned == ("part (Looks)",)
+    assert frozen.unplanned == ("part (Looks): it asks for values",)

@@ -18,7 +18,7 @@ PACKAGE = Path(fastnn.__file__).parent
 ROOT = HERE.parent
 in_source = pytest.mark.skipif(not (ROOT / "tools").is_dir(), reason="needs the source tree")
 PUBLIC = ["", ".functional", ".nn", ".nn.functional", ".nn.utils", ".optim", ".optim.lr_scheduler", ".data",
-          ".data.transforms", ".training", ".metrics", ".plot", ".inference", ".io"]  # fmt: skip
+          ".data.transforms", ".training", ".metrics", ".plot", ".graph", ".inference", ".io"]  # fmt: skip
 
 
 def by_mypy(file):

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import io, nn
 from .._check import Array
-from ..inference import freeze
+from ..graph import freeze
 from ..training._mlp import NORMS, make_activation, make_mlp
 from ._sources import KINDS, Inputs
 from ._table import Place, row_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -278,9 +279,11 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         return _core.recorded_call(f"np.{function.__name__}", DERIVATIVES[function], args, kwargs)
 
     def __getitem__(self, index: Any) -> Tensor:
-        index = _unwrapped(index)
         if not tracks(self):
-            return self.data[index]
+            if mode.tracer is not None:
+                return mode.tracer(operator.getitem, (self, index), {})
+            return self.data[_unwrapped(index)]
+        index = _unwrapped(index)
         x = self.data
         index, repeats = own_index(index)
         shape, dtype = x.shape, x.dtype

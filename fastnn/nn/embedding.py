@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from .. import _check, functional
-from ..autograd import value_of
 from ..functional._embedding import padding_row, refuse_renormalizing
 from . import init
 from ._module import Module, Parameter
@@ -93,8 +92,7 @@ class Embedding(Module):
 
     def forward(self, input: Any) -> Any:
         """Return `fastnn.embedding(input, weight)`."""
-        index = value_of(input)
-        return functional.embedding(index, self.weight, self.padding_idx, scale_grad_by_freq=self.scale_grad_by_freq)
+        return functional.embedding(input, self.weight, self.padding_idx, scale_grad_by_freq=self.scale_grad_by_freq)
 
     def extra_repr(self) -> str:
         """Return the sizes."""

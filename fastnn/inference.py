@@ -1,5 +1,5 @@
 """Prediction without the interpreter: `freeze` turns a trained model into a plan of C calls."""
 
-from ._freeze import Frozen, freeze
+from .graph import Frozen, freeze
 
 __all__ = ["Frozen", "freeze"]

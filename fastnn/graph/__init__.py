@@ -1,0 +1,6 @@
+"""What a model does, as data: graphs, the passes over them, and plans, which predict without the interpreter."""
+
+from ._freeze import Frozen, freeze
+from ._graph import Call, Constant, Graph, Own, Ref, Times, Unary, Value
+
+__all__ = ["Call", "Constant", "Frozen", "Graph", "Own", "Ref", "Times", "Unary", "Value", "freeze"]

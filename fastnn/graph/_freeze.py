@@ -1,0 +1,305 @@
+"""`freeze` and what it returns: a model, and its plans by kind of input."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from ..autograd import Tensor, no_grad, value_of
+from ..nn import Module
+from ._graph import Call, Graph, Own, Ref, Value, filled, mapped
+from ._plan import Plan, Weights
+from ._trace import SIZES, ReadsBatch, Untraceable, trace
+
+PLANS = 32  # of one model; the one used longest ago goes
+OTHER_SIZES = 1, 4  # of the batches on which a plan for any batch is compared with the model
+
+
+class _Given:
+    """The arguments of one call: their structure, and the arrays among them."""
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]):
+        self.arrays: list[Array] = []
+        self.others: list[Any] = []
+        self.args = mapped(tuple(_listed(each) for each in args), self._put)
+        self.kwargs = mapped({name: _listed(each) for name, each in kwargs.items()}, self._put)
+        self.batch = next((array.shape[0] for array in self.arrays if array.ndim), 0)
+        self.led = [array.shape[:1] == (self.batch,) for array in self.arrays]
+
+    def _put(self, leaf: Any) -> Any:
+        if isinstance(leaf, (np.ndarray, Tensor)):
+            self.arrays.append(np.asarray(value_of(leaf)))
+            return Ref(len(self.arrays) - 1)
+        self.others.append(leaf)
+        return leaf
+
+    @property
+    def planned(self) -> bool:
+        """Whether there may be a plan: batches of numbers, and plain values beside them."""
+        plain = all(isinstance(each, (type(None), bool, int, float, str)) for each in self.others)
+        numbers = all(array.dtype.kind in "biuf" and array.size for array in self.arrays)
+        batch = self.arrays and (self.arrays[0].ndim > 1 or (self.arrays[0].ndim and self.arrays[0].dtype.kind in "iu"))
+        return bool(plain and numbers and batch)
+
+    def key(self) -> Any:
+        """What arguments of one plan for all batch sizes have in common."""
+        kinds = [(led, array.shape[led:], array.dtype) for led, array in zip(self.led, self.arrays, strict=True)]
+        return repr((self.args, self.kwargs)), tuple(kinds), _core.isa()
+
+    def filled(self, arrays: list[Array]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with these arrays."""
+        args, kwargs = filled((self.args, self.kwargs), arrays.__getitem__, 0)
+        return args, kwargs
+
+    def resized(self, batch: int) -> list[Array]:
+        """The arrays with as many samples, their own over and over."""
+        return [
+            np.resize(array, (batch, *array.shape[1:])).astype(array.dtype, copy=False) if led else array.copy()
+            for led, array in zip(self.led, self.arrays, strict=True)
+        ]
+
+    def nearer(self, batch: int) -> list[Array]:
+        """As many samples of other values, each nearer to 0: whatever they count, those are in range."""
+        rng = np.random.default_rng(batch)
+        return [np.asarray(array * rng.random(array.shape), array.dtype) for array in self.resized(batch)]
+
+    def drawn(self, batch: int) -> list[Array]:
+        """As many samples, floats from the normal distribution; a model need not take those."""
+        rng = np.random.default_rng(batch)
+        return [
+            np.asarray(rng.normal(size=array.shape), array.dtype) if array.dtype.kind == "f" else array
+            for array in self.nearer(batch)
+        ]
+
+
+def _listed(value: Any) -> Any:
+    """A list of numbers, or an array of another library, as an array; tuples and dicts may hold arrays."""
+    if isinstance(value, (np.ndarray, Tensor, tuple, dict, str, bytes, bool, int, float, type(None))):
+        return value
+    return _check.as_array("freeze", value)
+
+
+@dataclass
+class _Kept:
+    """A plan, or None for a kind of input that has one for each batch size; and when it was used last."""
+
+    plan: Plan | None
+    used: int
+
+
+class Frozen:
+    """What `freeze` returns: the model's evaluation form, as it was then.
+
+    Attributes
+    ----------
+    model : Module
+        The model's copy, in evaluation mode.
+    unplanned : tuple of str
+        The modules that are called as they are, by path and class, each with the reason; known after the first call.
+    graph : Graph or None
+        The graph of the plan made last; it prints readably.
+    """
+
+    def __init__(self, model: Module):
+        self.model = copy.deepcopy(model).eval()
+        self.unplanned: tuple[str, ...] = ()
+        self.graph: Graph | None = None
+        self._weights = Weights([value_of(each) for each in (*self.model.parameters(), *self.model.buffers())])
+        self._plans: dict[Any, _Kept] = {}
+        self._clock = itertools.count()
+        self._program: Any = None  # the whole plan of the input seen last
+        self._lock = threading.Lock()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the model returns for these arguments, with arrays in place of Tensors.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The model's own: arrays with a batch in front (or lists of numbers) (N, *), tuples and dicts of them,
+            numbers and texts.
+        """
+        program = self._program
+        if program is not None and not kwargs:
+            y = program(*args)
+            if y is not None:
+                return y
+        return self._general(_Given(args, kwargs))
+
+    def _general(self, given: _Given) -> Any:
+        if not given.planned:
+            return self._as_it_is(given, given.arrays)
+        key = given.key()
+        plan = self._plan(key, given, None)
+        if plan is None:
+            plan = self._plan((key, given.batch, *(array.shape for array in given.arrays)), given, given.batch)
+            assert plan is not None
+        self._program = plan.program
+        return plan(given.arrays, given.batch)
+
+    def _plan(self, key: Any, given: _Given, batch: int | None) -> Plan | None:
+        kept = self._plans.get(key)
+        if kept is None:
+            with self._lock:
+                kept = self._plans.get(key) or self._keep(key, self._planned(given, batch))
+        kept.used = next(self._clock)
+        return kept.plan
+
+    def _keep(self, key: Any, plan: Plan | None) -> _Kept:
+        """Enter a plan into the table; the one used longest ago leaves a full one."""
+        if plan is not None:
+            self.unplanned = tuple(dict.fromkeys((*self.unplanned, *plan.own)))
+            self.graph = plan.graph
+        if len(self._plans) >= PLANS:
+            del self._plans[min(self._plans, key=lambda each: self._plans[each].used)]
+        kept = self._plans[key] = _Kept(plan, next(self._clock))
+        return kept
+
+    def _as_it_is(self, given: _Given, arrays: list[Array]) -> Any:
+        args, kwargs = given.filled(arrays)
+        with no_grad():
+            return mapped(self.model(*args, **kwargs), value_of)
+
+    # -- making plans -------------------------------------------------------------------------------------------------
+
+    def _planned(self, given: _Given, batch: int | None) -> Plan | None:
+        """A plan that gives the model's own output, or None where there is one for each batch size alone.
+
+        Where neither can be made the plan is one call of the model.
+        """
+        if batch is None:
+            try:
+                return self._attempt(given, SIZES)
+            except ReadsBatch:
+                return None
+            except Untraceable:
+                pass  # it may be the size of the batches that it was traced with
+        try:
+            plan = self._attempt(given, (given.batch,))
+            return None if batch is None else plan
+        except Untraceable as error:
+            reason = str(error)
+        self._as_it_is(given, [array.copy(order="K") for array in given.arrays])  # raises what the model raises
+        inputs = [Value(array.shape, array.dtype) for array in given.arrays]
+        call = Call(Own("", self.model, reason), given.args, given.kwargs, len(inputs))
+        return Plan(Graph(inputs, [call], Ref(len(inputs)), dict(enumerate(inputs)), batch), self._weights)
+
+    def _attempt(self, given: _Given, sizes: tuple[int, ...]) -> Plan:
+        """A plan for any batch, or for batches of one size, compared with the model on values it was not made from."""
+        try:
+            graph = trace(self.model, given.args, given.kwargs, [given.resized(size) for size in sizes], sizes)
+        except Untraceable:
+            raise
+        except Exception as error:
+            for size in sizes:
+                if self._own(given, given.resized(size)) is _FAILED:
+                    raise Untraceable(f"it fails for {size} samples: {error}") from error
+            _tell(error)
+        others = sizes * 2 if len(sizes) == 1 else OTHER_SIZES
+        checks = [given.nearer(others[0]), given.drawn(others[1])]
+        try:
+            plan = Plan(graph, self._weights)
+            for size, arrays in zip(others, checks, strict=True):
+                expected = self._own(given, arrays)
+                with np.errstate(all="ignore"):
+                    if expected is not _FAILED and not _close(plan([each.copy() for each in arrays], size), expected):
+                        raise Untraceable("its plan computes other numbers")
+        except Untraceable:
+            raise
+        except Exception as error:
+            _tell(error)
+        return plan
+
+    def _own(self, given: _Given, arrays: list[Array]) -> Any:
+        """The model's output for arrays that nobody gave, or _FAILED: it may refuse them."""
+        try:
+            with np.errstate(all="ignore"):
+                return self._as_it_is(given, [each.copy() for each in arrays])
+        except Exception:
+            return _FAILED
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.model,)
+
+    def __repr__(self) -> str:
+        note = f", unplanned={list(self.unplanned)}" if self.unplanned else ""
+        return f"Frozen({self.model!r}{note})"
+
+
+_FAILED = object()
+
+
+def _tell(error: Exception) -> NoReturn:
+    """A fault of ours: raised under FASTNN_DEBUG, else the reason why there is no plan."""
+    if os.environ.get("FASTNN_DEBUG"):
+        raise error
+    raise Untraceable(f"a fault of fastnn: {type(error).__name__}: {error}") from error
+
+
+def _close(y: Any, expected: Any) -> bool:
+    """Whether two outputs differ by rounding alone: within 2^-10 of the largest value (float64: 2^-30)."""
+    if isinstance(expected, (list, tuple)):
+        return type(y) is type(expected) and len(y) == len(expected) and all(map(_close, y, expected))
+    if isinstance(expected, dict):
+        return type(y) is type(expected) and list(y) == list(expected) and all(_close(y[k], expected[k]) for k in y)
+    if not isinstance(expected, (np.ndarray, np.generic)):
+        return bool(y == expected)
+    if not isinstance(y, (np.ndarray, np.generic)) or y.shape != expected.shape or y.dtype != expected.dtype:
+        return False
+    if expected.dtype.kind not in "fc":
+        return bool(np.array_equal(y, expected))
+    top = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
+    bound = top * (2.0**-30 if expected.dtype == np.float64 else 2.0**-10)
+    return bool(np.allclose(y, expected, rtol=0, atol=bound, equal_nan=True))
+
+
+def freeze(model: Module, example: Any = None) -> Frozen:
+    """A copy of a model for prediction: batch norm folded, dropout gone, weights packed, one C call for many layers.
+
+    Parameters
+    ----------
+    model : Module
+        Any model; it is copied and put into evaluation mode, and training it further does not change the copy.
+    example : array_like, (N, *), optional
+        A batch to plan for at once; without it the first call makes the plan.  Another shape of samples or another
+        dtype gets a plan of its own.
+
+    Returns
+    -------
+    Frozen
+        Call it with a batch of any size, or with whatever arguments the model takes: what comes back agrees with the
+        model's own within rounding, and no bit of it depends on how a batch was split, on the number of threads, or on
+        the thread that calls.  What the plan cannot hold (a forward pass that asks for values) is called as it is: see
+        `Frozen.unplanned`.  A forward pass that asks for the batch size has a plan for each.
+
+    Notes
+    -----
+    A plan is compared with the model on other values and other batch sizes than it was made from before it is used.
+    The last 32 plans are kept; all share their packed weights.  Pickle and `copy.deepcopy` save the model alone.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> from fastnn import nn
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
+    >>> predict = fastnn.freeze(model)
+    >>> x = np.ones((3, 4), np.float32)
+    >>> predict(x).shape, bool(np.allclose(predict(x), predict.model(x).data, atol=1e-6))
+    ((3, 2), True)
+    >>> predict.unplanned
+    ()
+    """
+    if not isinstance(model, Module):
+        raise TypeError(f"freeze: expected a Module, got a {type(model).__name__}")
+    frozen = Frozen(model)
+    if example is not None:
+        frozen(example)
+    return frozen

@@ -1,0 +1,181 @@
+"""A graph as stages: programs, which run in C without the interpreter, and single calls between them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from .._check import Array
+from ..autograd import no_grad
+from ._graph import Call, Graph, Own, Ref, filled, refs
+from ._lower import Step, lowered
+from ._passes import Steps
+
+Shape = tuple[int, ...]
+
+_packed: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()  # weights of all plans, by content
+
+
+def packed(weight: Array) -> Array:
+    """The weight as a program reads it; equal weights are packed once, as long as a plan holds them."""
+    dense = np.ascontiguousarray(weight)
+    content = hashlib.blake2b(dense.data, digest_size=32).digest() if dense.size else b""
+    key = content, dense.shape, dense.dtype, _core.isa()
+    found = _packed.get(key)
+    if found is None:
+        found = _packed[key] = _core.pack(dense)
+    return found
+
+
+class Weights:
+    """What has been packed of the arrays of one model, whose identity stands for their content."""
+
+    def __init__(self, arrays: list[Array]):
+        self.own = {id(array): array for array in arrays}
+        self.made: dict[tuple[int, str], Array] = {}
+
+    def packed(self, weight: Array) -> Array:
+        """The weight as a program reads it."""
+        if id(weight) not in self.own:
+            return packed(weight)
+        key = id(weight), _core.isa()
+        if key not in self.made:
+            self.made[key] = packed(weight)
+        return self.made[key]
+
+
+def _program(steps: list[Step], graph: Graph, weights: Weights) -> tuple[_core.Program, list[int]]:
+    """One program for steps of which only the last is needed afterwards, and the numbers of its inputs."""
+    own = {step.number for step in steps}
+    inputs = sorted({source for step in steps for source in step.sources} - own)
+    last_use = {source: i for i, step in enumerate(steps) for source in step.sources}
+    register = {number: i for i, number in enumerate(inputs)}
+    sizes: list[int] = []
+    free: list[int] = []
+    for i, step in enumerate(steps[:-1]):
+        size = math.prod(step.shape)
+        if free:
+            slot = free.pop()
+            sizes[slot] = max(sizes[slot], size)
+        else:
+            slot = len(sizes)
+            sizes.append(size)
+        register[step.number] = len(inputs) + slot
+        free += [register[n] - len(inputs) for n in set(step.sources) & own if last_use[n] == i]
+    register[steps[-1].number] = len(inputs) + len(sizes)
+    sizes.append(math.prod(steps[-1].shape))
+    shapes = []
+    for number in inputs:
+        shape = graph.sample(number)
+        assert shape is not None
+        shapes.append(shape)
+    described = [(step.kind, _members(step, register, weights)) for step in steps]
+    return _core.Program(graph.values[steps[-1].number].dtype, shapes, sizes, steps[-1].shape, described), inputs
+
+
+def _members(step: Step, register: dict[int, int], weights: Weights) -> dict[str, Any]:
+    """What struct fnn_plan_step holds."""
+    constants = dict(step.constants)
+    weight = constants.pop("weight", None)
+    made = {name: None if array is None else np.ascontiguousarray(array) for name, array in constants.items()}
+    if weight is not None:
+        made["weight"] = weights.packed(weight) if step.kind == "linear" else np.ascontiguousarray(weight)
+    places = {"to": register[step.number], "source": register[step.sources[0]], "other": register[step.sources[-1]]}
+    return {**places, **step.options, **made}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A program or a call, the numbers of what it reads, and the number of its result."""
+
+    work: _core.Program | Call
+    inputs: list[int]
+    number: int
+
+
+class Plan:
+    """The stages of a graph: `plan(inputs, batch)` is the model's output."""
+
+    def __init__(self, graph: Graph, weights: Weights):
+        self.graph = graph
+        listed = Steps(lowered(graph), graph)
+        self.place, self.results, self.weights = listed.place, graph.results, weights
+        self.stages: list[Stage] = []
+        group: list[Step] = []
+        for i, item in enumerate(listed.items):
+            if isinstance(item, Step):
+                group.append(item)
+            else:
+                self._close(group, listed.items[i:])
+                self.stages.append(Stage(item, sorted(item.reads), item.number))
+        self._close(group, [])
+        self._samples = {number: graph.sample(number) for number in self.place}
+        self._run = [self._runner(stage) for stage in self.stages]
+
+    def _close(self, group: list[Step], rest: list[Step | Call]) -> None:
+        """Make stages of the steps gathered."""
+        needed = {self.place[number] for number in refs(self.results)}
+        for item in rest:
+            read = item.sources if isinstance(item, Step) else item.reads
+            needed.update(self.place[number] for number in read)
+        leaving = [step.number for step in group if step.number in needed]
+        parts = [group] if leaving == [step.number for step in group[-1:]] else [[step] for step in group]
+        for part in parts if group else []:
+            program, inputs = _program(part, self.graph, self.weights)
+            self.stages.append(Stage(program, inputs, part[-1].number))
+        group.clear()
+
+    @property
+    def program(self) -> _core.Program | None:
+        """The only stage, if it is a program of all inputs, in order, whose output is the model's for any batch."""
+        stage = self.stages[0] if len(self.stages) == 1 else None
+        if stage is None or isinstance(stage.work, Call) or self.graph.batch is not None:
+            return None
+        result = self.results.number if isinstance(self.results, Ref) else None
+        if result is None or self.place[result] != stage.number or stage.inputs != list(range(len(self.graph.inputs))):
+            return None
+        return stage.work if stage.work.output == self.graph.sample(result) else None
+
+    @property
+    def own(self) -> list[str]:
+        """Modules that are called as they are, and why."""
+        return [str(call.function) for call in self.graph.calls if isinstance(call.function, Own)]
+
+    def _fetch(self, number: int, values: dict[int, Any], batch: int) -> Any:
+        kept, shape = values[self.place[number]], self._samples[number]
+        return kept if self.place[number] == number or shape is None else kept.reshape(batch, *shape)
+
+    def _runner(self, stage: Stage) -> Callable[[dict[int, Any], int], Any]:
+        """What computes a stage's result from the values before it and the batch size."""
+        work = stage.work
+        if isinstance(work, Call):
+            template = work.args, work.kwargs
+            return lambda values, batch: self._call(work.function, template, values, batch)
+
+        def run(values: dict[int, Any], batch: int) -> Any:
+            given = [
+                np.ascontiguousarray(self._fetch(number, values, batch)).reshape(batch, *shape)
+                for number, shape in zip(stage.inputs, work.inputs, strict=True)
+            ]
+            return work(*given)
+
+        return run
+
+    def _call(self, function: Any, template: Any, values: dict[int, Any], batch: int) -> Any:
+        args, kwargs = filled(template, lambda number: self._fetch(number, values, batch), batch)
+        return function(*args, **kwargs)
+
+    def __call__(self, inputs: list[Array], batch: int) -> Any:
+        """Compute the output for inputs."""
+        values: dict[int, Any] = dict(enumerate(inputs))
+        with no_grad():
+            for stage, run in zip(self.stages, self._run, strict=True):
+                values[stage.number] = run(values, batch)
+            return filled(self.results, lambda number: self._fetch(number, values, batch), batch)

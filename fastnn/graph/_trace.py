@@ -1,0 +1,394 @@
+"""From a module to a graph: its forward pass run on stand-ins for arrays, which write down what is done to them.
+
+A stand-in goes through the forward pass for two batches of different size at once, so that the sizes which follow the
+batch are known from those that do not.  It shows neither its values nor the batch size: a forward pass that asks for
+values is no list of calls, and the smallest module in which that happens becomes one call of its own forward; a forward
+pass that asks for the batch size is traced again, for that size alone.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .. import functional
+from .._check import Array
+from ..autograd import Tensor, no_grad, tracer_of_thread, tracing, value_of
+from ._graph import Call, Constant, Graph, Method, Names, Own, Ref, Times, Unary, Value, filled, leaves, mapped
+
+SIZES = 3, 5  # of the two batches
+PLAIN = (type(None), bool, int, float, complex, str, np.generic, np.ndarray, Constant)  # what results may hold besides
+SHAPED_BY_VALUES = frozenset({
+    np.argwhere, np.bincount, np.compress, np.extract, np.flatnonzero, np.intersect1d, np.nonzero, np.setdiff1d,
+    np.setxor1d, np.trim_zeros, np.union1d, np.unique, Method("nonzero"), Method("compress"),
+})  # fmt: skip
+IN_PLACE = frozenset({"fill", "itemset", "partition", "put", "resize", "setfield", "setflags", "sort"})
+
+
+class Untraceable(Exception):
+    """A forward pass that is no list of calls; the text says why."""
+
+
+class ReadsBatch(Untraceable):
+    """A forward pass that is another list of calls for each batch size."""
+
+
+class Hidden:
+    """Stands where a stand-in's array would be: whoever takes it from there learns nothing."""
+
+    def __init__(self, tracer: Tracer):
+        self.__dict__["tracer"] = tracer
+
+    def refuse(self, *_: Any, **__: Any) -> Any:
+        """Raise."""
+        raise self.__dict__["tracer"].refused("it asks for values")
+
+    __array__ = __array_ufunc__ = __array_function__ = __getitem__ = __len__ = __iter__ = __index__ = refuse
+    __float__ = __int__ = __bool__ = __getattr__ = refuse
+
+
+class Batch:
+    """A size that follows the batch: so many times its size, or, for None, something else that depends on it.
+
+    It may be multiplied, compared with another one, and handed to calls; anything else asks for the batch size.
+    """
+
+    def __init__(self, factor: int | None, tracer: Tracer):
+        self.factor, self.tracer = factor, tracer
+
+    def read(self, *_: Any, **__: Any) -> Any:
+        """Raise."""
+        raise self.tracer.refused_batch()
+
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, Tensor):
+            return NotImplemented
+        if type(other) is int and other > 0 and self.factor is not None:
+            return Batch(self.factor * other, self.tracer)
+        return self.read()
+
+    __rmul__ = __mul__
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Batch) and None not in (self.factor, other.factor):
+            return self.factor == other.factor
+        return bool(self.read())
+
+    def __repr__(self) -> str:
+        return "N" if self.factor == 1 else f"{self.factor}N"
+
+
+def _reading(name: str) -> Callable[..., Any]:
+    """An operator that asks for the batch size, but leaves it to the other operand if that is a stand-in."""
+
+    def method(self: Batch, *others: Any) -> Any:
+        return NotImplemented if any(isinstance(other, Tensor) for other in others) else self.read()
+
+    return method
+
+
+_OPERATORS = """
+    add radd sub rsub truediv rtruediv floordiv rfloordiv mod rmod pow rpow divmod rdivmod lt le gt ge neg pos abs
+    invert and rand or ror xor rxor lshift rlshift rshift rrshift int float index bool hash round trunc floor ceil
+    array format
+"""
+for _name in _OPERATORS.split():
+    setattr(Batch, f"__{_name}__", _reading(_name))
+
+
+class Traced(Tensor):
+    """The stand-in: what one value is for each of the batches."""
+
+    __slots__ = ("batches", "number", "tracer")
+
+    def __init__(self, batches: list[Any], number: int, tracer: Tracer):
+        hidden: Any = Hidden(tracer)
+        self._array, self._requires_grad = hidden, False
+        self.batches, self.number, self.tracer = batches, number, tracer
+
+    @property  # type: ignore[misc]
+    def data(self) -> Array:
+        """Refused."""
+        raise self.tracer.refused("it asks for values")
+
+    @property
+    def shape(self) -> Any:
+        """Sizes; of those that follow the batch, stand-ins."""
+        return tuple(map(self.tracer.size, zip(*map(np.shape, self.batches), strict=True)))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype."""
+        return np.asarray(self.batches[0]).dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return np.ndim(self.batches[0])
+
+    @property
+    def size(self) -> Any:
+        """Number of elements, or a stand-in for it."""
+        return self.tracer.size(tuple(map(np.size, self.batches)))
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of unsized object")
+        return operator.index(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[i] for i in range(len(self))])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise self.tracer.refused("it writes into an array")
+
+    def __getattr__(self, name: str) -> Any:
+        """An ndarray's method that Tensors lack, written down as a call."""
+        method = getattr(np.ndarray, name, None)
+        if method is None or name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if not callable(method) or name in IN_PLACE:
+            raise self.tracer.refused(f"it uses .{name}" if not callable(method) else "it writes into an array")
+        return lambda *args, **kwargs: self.tracer(Method(name), (self, *args), kwargs)
+
+    def detach(self) -> Tensor:
+        """Itself: nothing is tracked."""
+        return self
+
+    def argmax(self, axis: Any = None) -> Any:
+        """Index of the maximum."""
+        return np.argmax(self, axis)
+
+    def astype(self, dtype: Any, **options: Any) -> Any:
+        """Cast."""
+        return self.tracer(Method("astype"), (self, dtype), options)
+
+    def _elementwise(self, act: int, out: Any, a: float, b: float) -> Any:
+        if out is not None and out is not self:
+            raise self.tracer.refused("it writes into an array")
+        return self.tracer(Unary(act, a, b), (self,), {})
+
+
+class Tracer:
+    """Carries out the calls it is handed, and writes down those with a stand-in among their arguments.
+
+    sizes : of the batches; a single one where the batch size is no secret
+    """
+
+    def __init__(self, sizes: tuple[int, ...], names: Names):
+        self.sizes, self.names = sizes, names
+        self.calls: list[Call] = []
+        self.values: dict[int, Value] = {}
+        self.next = 0
+        self.reason: str | None = None  # what has been refused: forward passes may catch what is raised
+        self.reads_batch = False
+
+    def refused(self, reason: str) -> Untraceable:
+        """What to raise where a forward pass cannot be written down."""
+        self.reason = self.reason or reason
+        return Untraceable(reason)
+
+    def refused_batch(self) -> Untraceable:
+        """What to raise where a forward pass asks for the batch size."""
+        self.reads_batch = True
+        return ReadsBatch("it asks for the batch size")
+
+    def size(self, sizes: tuple[int, ...]) -> Any:
+        """One size, from what it is for each batch: an int if the batch has nothing to do with it."""
+        found = self.known(sizes)
+        return found if type(found) is int else Batch(found.factor if isinstance(found, Times) else None, self)
+
+    def known(self, sizes: tuple[int, ...]) -> int | Times | None:
+        """An int, a multiple of the batch size, or None."""
+        if len(set(sizes)) == 1:
+            return sizes[0]
+        factor = sizes[0] // self.sizes[0]
+        return (
+            Times(factor)
+            if all(size == factor * batch for size, batch in zip(sizes, self.sizes, strict=True))
+            else None
+        )
+
+    def stand_in(self, batches: list[Any]) -> Traced:
+        """A new value."""
+        shapes, dtypes = [np.shape(each) for each in batches], {np.asarray(each).dtype for each in batches}
+        if len(dtypes) > 1 or len({len(shape) for shape in shapes}) > 1:
+            raise self.refused("dtype or dimensions of a result depend on the batch")
+        sizes = tuple(map(self.known, zip(*shapes, strict=True)))
+        self.values[self.next] = Value(sizes, dtypes.pop())
+        self.next += 1
+        return Traced(batches, self.next - 1, self)
+
+    def __call__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Return the result, or the several results; stand-ins for those that depend on a stand-in."""
+        if function in (np.shape, np.size, np.ndim) and isinstance(args[0], Traced) and len(args) == 1 and not kwargs:
+            return getattr(args[0], function.__name__)
+        given = leaves((args, kwargs))
+        if not any(isinstance(leaf, (Traced, Batch)) for leaf in given):
+            with tracing(None):
+                return function(*mapped(args, value_of), **mapped(kwargs, value_of))
+        self._check(function, args, kwargs)
+        written = mapped((tuple(args), kwargs), self.written)
+        results = []
+        for i, batch in enumerate(self.sizes):
+            own = {leaf.number: leaf.batches[i] for leaf in given if isinstance(leaf, Traced)}
+            filled_args, filled_kwargs = filled(written, own.__getitem__, batch)
+            with tracing(None):
+                results.append(function(*filled_args, **filled_kwargs))
+        return self._recorded(function, written[0], written[1], results)
+
+    def written(self, leaf: Any) -> Any:
+        """What stands for an argument in the graph."""
+        if isinstance(leaf, Traced):
+            return Ref(leaf.number)
+        if isinstance(leaf, Batch):
+            return leaf.read() if leaf.factor is None else Times(leaf.factor)
+        leaf = value_of(leaf)
+        return self.names.constant(leaf) if type(leaf) is np.ndarray else leaf
+
+    def _check(self, function: Any, args: Any, kwargs: Any) -> None:
+        """Refuse calls whose result is no function of the arguments' values, or of a shape that they decide."""
+        if kwargs.get("out") is not None:
+            raise self.refused("it writes into an array")
+        one_hot = function is functional.one_hot and -1 in (
+            *args[1:],
+            kwargs.get("num_classes", -1 if len(args) < 2 else 0),
+        )
+        if function in SHAPED_BY_VALUES or one_hot or (function is np.where and len(args) + len(kwargs) == 1):
+            raise self.refused("the shape of a result depends on values")
+        if function is operator.getitem:
+            self._check_index(*args)
+
+    def _check_index(self, array: Any, index: Any) -> None:
+        """Refuse masks; an index that a small batch does not have, or a slice that ends with it, asks for its size."""
+        places = index if isinstance(index, tuple) else (index,)
+        if any(leaf.dtype == bool for leaf in leaves(places) if isinstance(leaf, (Tensor, np.ndarray))):
+            raise self.refused("the shape of a result depends on values")
+        sizes = iter(np.shape(array) if not isinstance(array, Traced) else array.shape)
+        if Ellipsis in [place for place in places if place is Ellipsis]:
+            at = next(i for i, place in enumerate(places) if place is Ellipsis)
+            taken = sum(place is not None for place in places) - 1
+            full = (slice(None),) * (np.ndim(array.batches[0] if isinstance(array, Traced) else array) - taken)
+            places = (*places[:at], *full, *places[at + 1 :])
+        for place in places:
+            size = None if place is None else next(sizes, None)
+            if isinstance(size, Batch) and not _fits_any_batch(place):
+                size.read()
+
+    def _recorded(self, function: Any, args: Any, kwargs: Any, results: list[Any]) -> Any:
+        first = results[0]
+        if not isinstance(first, (list, tuple)):
+            self._refuse_others(results)
+            made = self.stand_in(results)
+            self.calls.append(Call(function, args, kwargs, made.number))
+            return made
+        if len({len(result) for result in results}) > 1:
+            raise self.refused_batch()
+        several, self.next = self.next, self.next + 1
+        self.calls.append(Call(function, args, kwargs, several))
+        parts = []
+        for i, each in enumerate(zip(*results, strict=True)):
+            self._refuse_others(each)
+            parts.append(self.stand_in(list(each)))
+            self.calls.append(Call(operator.getitem, (Ref(several), i), {}, parts[-1].number))
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+
+    def _refuse_others(self, results: Any) -> None:
+        for each in results:
+            if not isinstance(each, (np.ndarray, np.generic)) or each.dtype.kind == "O":
+                raise self.refused(f"it computes a {type(each).__name__}, not an array of numbers")
+
+
+def _fits_any_batch(place: Any) -> bool:
+    """Whether an index of the batch means the same for every batch of at least one sample."""
+    if isinstance(place, slice):
+        start, stop = (each is None or isinstance(each, Batch) for each in (place.start, place.stop))
+        return (start or place.start in (0, 1)) and (stop or place.stop in (0, -1))
+    if isinstance(place, (int, np.integer)):
+        return place in (0, -1)
+    return isinstance(place, (Tensor, Batch)) or place is Ellipsis
+
+
+class _Boundary:
+    """Stands where a module's hooks do while it is traced: the module of a call that cannot be written down."""
+
+    def __init__(self, path: str, hooks: Any):
+        self.path, self.hooks = path, hooks
+
+    def call(self, module: Any, args: Any, kwargs: Any) -> Any:
+        tracer = tracer_of_thread()
+        if tracer is None:
+            return module.forward(*args, **kwargs) if self.hooks is None else self.hooks.call(module, args, kwargs)
+        before, reason = len(tracer.calls), "it has hooks"
+        if self.hooks is None:
+            outside, tracer.reason = tracer.reason, None
+            try:
+                result = module.forward(*args, **kwargs)
+                reason = tracer.reason
+            except Exception as error:  # a forward pass may do anything to a stand-in; a real fault shows again below
+                reason = tracer.reason or f"{type(error).__name__} for a stand-in: {error}"
+            tracer.reason = outside
+            if tracer.reads_batch:
+                raise tracer.refused_batch()
+            if reason is None:
+                return result
+        del tracer.calls[before:]
+        return tracer(Own(self.path, module, reason), args, kwargs)
+
+
+@contextmanager
+def _boundaries(model: Any) -> Iterator[None]:
+    modules = dict(model.named_modules())
+    before = {path: vars(module)["_hooks"] for path, module in modules.items()}
+    for path, module in modules.items():
+        module.__dict__["_hooks"] = _Boundary(path, before[path])
+    try:
+        yield
+    finally:
+        for path, module in modules.items():
+            module.__dict__["_hooks"] = before[path]
+
+
+def trace(model: Any, args: Any, kwargs: dict[str, Any], batches: list[list[Array]], sizes: tuple[int, ...]) -> Graph:
+    """The graph of a model's forward pass.
+
+    Parameters
+    ----------
+    model : Module
+    args, kwargs
+        The arguments, with Refs in place of inputs.
+    batches : list of lists of ndarray
+        The inputs, for each batch.
+    sizes : tuple of int
+        Of the batches; a single one makes a graph for that size alone.
+
+    Raises
+    ------
+    Untraceable
+        Where not even the model as a whole is one call with arrays for its results.
+    ReadsBatch
+        If the forward pass asks for the batch size, and there are several.
+    """
+    tracer = Tracer(sizes, Names.of([*model.named_parameters(), *model.named_buffers()]))
+    inputs = [tracer.stand_in(list(each)) for each in zip(*batches, strict=True)]
+    given, named = filled((args, kwargs), inputs.__getitem__, sizes[0])
+    with no_grad(), tracing(tracer), _boundaries(model):
+        y = model(*given, **named)
+    if tracer.reads_batch:
+        raise tracer.refused_batch()
+    results = mapped(y, tracer.written)
+    found = leaves(results)
+    if not any(isinstance(leaf, Ref) for leaf in found):
+        raise Untraceable("its output does not depend on its input")
+    for leaf in found:
+        if not isinstance(leaf, (*PLAIN, Ref, Times)):
+            raise Untraceable(f"it returns a {type(leaf).__name__}")
+    used = {call.number for call in tracer.calls} | set(range(len(inputs)))
+    values = {number: value for number, value in tracer.values.items() if number in used}
+    return Graph(
+        [values[i] for i in range(len(inputs))], tracer.calls, results, values, None if len(sizes) > 1 else sizes[0]
+    )
