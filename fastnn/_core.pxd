@@ -4,14 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "fastnn.h" nogil:
     ctypedef struct fnn_plan_step_t "struct fnn_plan_step":
-        int kind, option, act
-        ptrdiff_t to "to", source "from", other
-        ptrdiff_t rows, n, k, s
-        const void *weight
-        const void *bias
-        const double *mean
-        const double *rstd
-        double a, b
+        pass
     ctypedef struct fnn_memory_stats_t "struct fnn_memory_stats":
         size_t live, cached, peak, limit
         uint64_t requests, hits
@@ -22,7 +15,6 @@ cdef extern from "fastnn.h" nogil:
     void fnn_memory_limit(size_t)
     void fnn_memory_read(fnn_memory_stats_t *, int)
     int FNN_ACTS
-    int FNN_PLAN_LINEAR, FNN_PLAN_BATCH_NORM, FNN_PLAN_ACT, FNN_PLAN_SOFTMAX, FNN_PLAN_LAYER_NORM, FNN_PLAN_COMBINE
     const char *FNN_COMPILER
     const char *FNN_FLAGS
     int FNN_SIMD
@@ -57,11 +49,9 @@ cdef extern from "fastnn.h" nogil:
         void (*run[2])(const void *record) noexcept nogil
     fnn_op_t *fnn_ops
     int fnn_run(fnn_op_t *op, int is_double, void **arrays, const int64_t *sizes, const double *numbers, const ptrdiff_t *given)
+    int fnn_plan_step_fill(fnn_plan_step_t *, fnn_op_t *, int, void **, const int64_t *, const double *, const int *, const uint8_t *)
+    int fnn_plan(const fnn_plan_step_t *, ptrdiff_t, void **, ptrdiff_t)
     ptrdiff_t fnn_packed_size_f32(ptrdiff_t, ptrdiff_t)
     void fnn_pack_f32(float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t)
-    ptrdiff_t fnn_plan_work_f32(const fnn_plan_step_t *, ptrdiff_t, ptrdiff_t)
-    void fnn_plan_f32(const fnn_plan_step_t *, ptrdiff_t, float *const *, double *, ptrdiff_t)
     ptrdiff_t fnn_packed_size_f64(ptrdiff_t, ptrdiff_t)
     void fnn_pack_f64(double *, const double *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t)
-    ptrdiff_t fnn_plan_work_f64(const fnn_plan_step_t *, ptrdiff_t, ptrdiff_t)
-    void fnn_plan_f64(const fnn_plan_step_t *, ptrdiff_t, double *const *, double *, ptrdiff_t)

@@ -122,7 +122,7 @@ class Program:
         inputs: Sequence[tuple[int, ...]],
         sizes: Sequence[int],
         output: tuple[int, ...],
-        steps: Sequence[tuple[str, dict[str, Any]]],
+        steps: Sequence[tuple[str, Sequence[Any], Sequence[Any], Sequence[float]]],
     ) -> None: ...
     def __call__(self, *xs: Any) -> Array | None: ...
 

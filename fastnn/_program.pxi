@@ -1,9 +1,5 @@
 # A network's inference as one call of plan.c.
 
-PLAN_KINDS = {
-    "linear": FNN_PLAN_LINEAR, "batch_norm": FNN_PLAN_BATCH_NORM, "act": FNN_PLAN_ACT, "softmax": FNN_PLAN_SOFTMAX,
-    "layer_norm": FNN_PLAN_LAYER_NORM, "combine": FNN_PLAN_COMBINE,
-}
 cdef enum:
     MAX_REGISTERS = 64
     PLAN_BYTES = 1 << 20  # of the values between the steps, for the samples worked on at a time: they stay in the cache
@@ -13,9 +9,10 @@ cdef class Program:
     """Steps over samples of fixed shapes, any number of them.
 
     inputs : the shapes of one sample of each input; they are registers 0, 1, ...
-    sizes : values of one sample in each register after the inputs; the last step's is the output
+    sizes : bytes of one sample in each register after the inputs; the last step's is the output
     output : the shape of one sample of the output
-    steps : of (kind, options), which name struct fnn_plan_step's members; weights are arrays, kept alive
+    steps : of (op's name, arrays, integers, numbers), each in the order of the op's fields; an array is one that is kept
+        alive, the number of a register, or None; an integer in a tuple is of one sample
     """
     cdef fnn_plan_step_t *steps
     cdef ptrdiff_t count, registers
@@ -26,7 +23,6 @@ cdef class Program:
     cdef readonly tuple inputs, output
 
     def __cinit__(self, dtype, inputs, sizes, output, steps):
-        cdef fnn_plan_step_t *step
         self.isa = fnn_isa()
         self.type = np.dtype(dtype).num
         assert self.type == cnp.NPY_FLOAT or self.type == cnp.NPY_DOUBLE
@@ -34,36 +30,34 @@ cdef class Program:
         self.registers, self.count = len(self.inputs) + len(sizes), len(steps)
         if self.registers > MAX_REGISTERS:
             raise ValueError(f"Program: expected at most {MAX_REGISTERS} registers, got {self.registers}")
-        for i, size in enumerate([math.prod(shape) for shape in self.inputs] + list(sizes)):
+        for i, size in enumerate([math.prod(shape) * np.dtype(dtype).itemsize for shape in self.inputs] + list(sizes)):
             self.sizes[i] = size
         self.steps = <fnn_plan_step_t *>PyMem_Calloc(self.count, sizeof(fnn_plan_step_t))
         if self.steps == NULL:
             raise MemoryError
-        for i, (kind, options) in enumerate(steps):
-            step = &self.steps[<ptrdiff_t>i]
-            step.kind, step.rows, step.s, step.act = PLAN_KINDS[kind], 1, 1, -1
-            for name, value in options.items():
-                self.set(step, name, value)
+        for i, (name, arrays, integers, numbers) in enumerate(steps):
+            self.fill(&self.steps[<ptrdiff_t>i], name, arrays, integers, numbers)
 
-    cdef set(self, fnn_plan_step_t *step, str name, value):
-        if name == "to": step.to = value
-        elif name == "source": step.source = value
-        elif name == "other": step.other = value
-        elif name == "rows": step.rows = value
-        elif name == "n": step.n = value
-        elif name == "k": step.k = value
-        elif name == "s": step.s = value
-        elif name == "act": step.act = value
-        elif name == "option": step.option = value
-        elif name == "a": step.a = value
-        elif name == "b": step.b = value
-        elif value is not None:
-            assert cnp.PyArray_ISCARRAY_RO(<cnp.ndarray?>value)
+    cdef fill(self, fnn_plan_step_t *step, str name, arrays, integers, values):
+        cdef void *pointers[MOST_ARRAYS]
+        cdef int registers[MOST_ARRAYS]
+        cdef int64_t sizes[MOST_SIZES]
+        cdef uint8_t scaled[MOST_SIZES]
+        cdef double numbers[MOST_NUMBERS]
+        cdef Py_ssize_t i, strides = len(integers) - sum([kind in ("int", "bool") for _, kind in getattr(ops, name).arguments])
+        for i, value in enumerate(arrays):
+            registers[i] = value if isinstance(value, int) else -1
+            pointers[i] = data(value) if isinstance(value, cnp.ndarray) else NULL
+            assert pointers[i] == NULL or cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>value)
             self.held.append(value)
-            if name == "weight": step.weight = data(value)
-            elif name == "bias": step.bias = data(value)
-            elif name == "mean": step.mean = <double *>data(value)
-            else: step.rstd = <double *>data(value)
+        for i, value in enumerate(integers):
+            sizes[i] = value[0] if isinstance(value, tuple) else value
+            if i >= strides:
+                scaled[i - strides] = isinstance(value, tuple)
+        for i, value in enumerate(values):
+            numbers[i] = value
+        if not fnn_plan_step_fill(step, (<Op>getattr(ops, name)).op, self.type == cnp.NPY_DOUBLE, pointers, sizes, numbers, registers, scaled):
+            raise ValueError(f"Program: expected fewer arrays and sizes of samples in {name}")
 
     def __dealloc__(self):
         PyMem_Free(self.steps)
@@ -84,8 +78,8 @@ cdef class Program:
         """
         cdef void *base[MAX_REGISTERS]
         cdef void *at[MAX_REGISTERS]
-        cdef ptrdiff_t m, chunk, i, work, total = 0, done = 0, given = len(self.inputs)
-        cdef ptrdiff_t item = sizeof(float) if self.type == cnp.NPY_FLOAT else sizeof(double)
+        cdef ptrdiff_t m, chunk, i, total = 0, done = 0, given = len(self.inputs)
+        cdef int status = 0
         cdef cnp.npy_intp[64] shape  # as many dimensions as NumPy has
         cdef char *memory
         if len(xs) != given or self.isa != fnn_isa():
@@ -99,30 +93,26 @@ cdef class Program:
             shape[i + 1] = self.output[i]
         y = new_array(<int>len(self.output) + 1, shape, self.type)
         for i in range(given, self.registers - 1):
-            total += self.sizes[i] * item
+            total += self.sizes[i]
         chunk = m if total * m <= PLAN_BYTES else max(1, PLAN_BYTES // total)
-        total = chunk * total + 64 * self.registers  # each begins a cache line
-        with nogil:
-            work = (fnn_plan_work_f32(self.steps, self.count, chunk) if item == 4 else fnn_plan_work_f64(self.steps, self.count, chunk))
-            memory = <char *>fnn_memory_alloc(total + work * sizeof(double))
+        memory = <char *>fnn_memory_alloc(chunk * total + 64 * self.registers)  # each begins a cache line
         if memory == NULL:
             raise MemoryError
         total = 0
         for i in range(given, self.registers - 1):
             at[i] = memory + total
-            total += (self.sizes[i] * chunk * item + 63) // 64 * 64
+            total += (self.sizes[i] * chunk + 63) // 64 * 64
         base[self.registers - 1] = data(y)
         with nogil:
-            while done < m:
+            while done < m and status == 0:
                 for i in range(given):
-                    at[i] = <char *>base[i] + done * self.sizes[i] * item
-                at[self.registers - 1] = <char *>base[self.registers - 1] + done * self.sizes[self.registers - 1] * item
-                if item == 4:
-                    fnn_plan_f32(self.steps, self.count, <float **>at, <double *>(memory + total), m - done if m - done < chunk else chunk)
-                else:
-                    fnn_plan_f64(self.steps, self.count, <double **>at, <double *>(memory + total), m - done if m - done < chunk else chunk)
+                    at[i] = <char *>base[i] + done * self.sizes[i]
+                at[self.registers - 1] = <char *>base[self.registers - 1] + done * self.sizes[self.registers - 1]
+                status = fnn_plan(self.steps, self.count, at, m - done if m - done < chunk else chunk)
                 done += chunk
             fnn_memory_free(memory)
+        if status:
+            raise MemoryError
         return y
 
 

@@ -110,6 +110,7 @@ struct fnn_op
     int works;                               /* how many are scratch memory */
     void (*lengths)(const void *record, ptrdiff_t *lengths);
     void (*run[2])(const void *record); /* over float, over double */
+    size_t size;                        /* of the record */
 };
 extern const struct fnn_op fnn_ops[]; /* up to one without a name */
 
@@ -120,35 +121,35 @@ int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const i
             const ptrdiff_t *given);
 
 /* -- plans for inference --------------------------------------------------------------------------------------------- */
-/* a step of a plan for inference: which of the functions below, on which registers */
 enum
 {
-    FNN_PLAN_LINEAR,      /* n from k features: weight is packed */
-    FNN_PLAN_BATCH_NORM,  /* n channels of s values */
-    FNN_PLAN_ACT,         /* n values */
-    FNN_PLAN_SOFTMAX,     /* of n values; log if `option` */
-    FNN_PLAN_LAYER_NORM,  /* of n values, eps in a; without the mean, RMS norm, unless `option` */
-    FNN_PLAN_COMBINE,     /* n values of two registers; a product if `option` */
-    FNN_PLAN_KINDS
+    FNN_PLAN_PATCHES = 12,
+    FNN_PLAN_SIZE = -2 /* a patch that multiplies a size by the samples; others put in the register of that number */
+};
+struct fnn_patch
+{
+    unsigned short offset;
+    short from;
 };
 struct fnn_plan_step
 {
-    int kind, option, act; /* act: of FNN_PLAN_ACT, or of a linear step's result, or -1; a and b are its parameters */
-    ptrdiff_t to, from, other; /* registers */
-    ptrdiff_t rows, n, k, s;   /* sizes; rows for each sample */
-    const void *weight, *bias;
-    const double *mean, *rstd;
-    double a, b;
+    const struct fnn_op *op;
+    void (*run)(const void *record);
+    int patches;
+    struct fnn_patch patch[FNN_PLAN_PATCHES];
+    void *record[FNN_RECORD / sizeof(void *)];
 };
+/* A step from what fnn_run takes, zeroed before.  registers: of each array, or -1 for one that stays; scaled: which of the
+ * integers after the strides are of one sample.  0 if there are too many of both. */
+int fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
+                       const int64_t *sizes, const double *numbers, const int *registers, const uint8_t *scaled);
+/* The steps over m samples; 0, or FNN_NO_MEMORY */
+int fnn_plan(const struct fnn_plan_step *steps, ptrdiff_t count, void *const *registers, ptrdiff_t m);
 
 #define FNN_API(REAL, SFX)                                                                                             \
     /* b (k, n) once for many products: `packed` has room for fnn_packed_size values */                               \
     ptrdiff_t fnn_packed_size_##SFX(ptrdiff_t k, ptrdiff_t n);                                                         \
-    void fnn_pack_##SFX(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t k, ptrdiff_t n);   \
-    /* a plan's steps over m samples; registers[i] holds its values, `work` fnn_plan_work doubles */                     \
-    ptrdiff_t fnn_plan_work_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, ptrdiff_t m);                    \
-    void fnn_plan_##SFX(const struct fnn_plan_step *steps, ptrdiff_t count, REAL *const *registers, double *work,      \
-                        ptrdiff_t m);
+    void fnn_pack_##SFX(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t k, ptrdiff_t n);
 FNN_API(float, f32)
 FNN_API(double, f64)
 #undef FNN_API

@@ -45,6 +45,10 @@ static inline ptrdiff_t fnn_gates(ptrdiff_t kind) { return kind == FNN_LSTM ? 4 
 #undef FN
 #include "tables/end.def"
 
+/* A record from what fnn_run takes, and a filled one run with scratch memory of its own: 0, or FNN_NO_MEMORY */
+void fnn_record_fill(void *record, const struct fnn_op *op, void *const *arrays, const int64_t *sizes, const double *numbers);
+int fnn_record_run(const struct fnn_op *op, void (*run)(const void *), void *record);
+
 /* Doubles of scratch memory that ops need, for sizes named as in their fields */
 ptrdiff_t fnn_channel_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
 ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o); /* records of both types have one layout */

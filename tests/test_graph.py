@@ -263,3 +263,27 @@ def test_plans_are_few_and_share_their_weights(monkeypatch):
     other(x)
     (first,), (second,) = frozen._weights.made.values(), other._weights.made.values()
     assert first is second
+
+
+def test_work_is_cut_by_bytes_that_stay_in_the_cache():
+    frozen = fastnn.freeze(nn.Sequential(nn.ReLU(), nn.Tanh(), nn.Sigmoid()))
+    x = batch(64, 1 << 16)  # 16 MB
+    frozen(x[:2])
+    fastnn.empty_cache()
+    fastnn.memory_stats(reset_peak=True)
+    before = fastnn.memory_stats()["live"]
+    y = frozen(x)
+    assert fastnn.memory_stats()["peak"] - before <= y.nbytes + (4 << 20)
+    np.testing.assert_allclose(y[::9], 1 / (1 + np.exp(-np.tanh(np.maximum(x[::9], 0)))), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scratch_memory_of_steps(dtype):
+    """Statistics of layer norm, and the tables of batch norm, for every cut of the work."""
+    layers = nn.BatchNorm1d(5), nn.LayerNorm(7), nn.GELU(), nn.LayerNorm(7), nn.Flatten(), nn.BatchNorm1d(35), nn.Tanh()
+    model = trained(nn.Sequential(*layers)).to(dtype)
+    frozen = fastnn.freeze(model)
+    for n in (1, 3, 2000, 5000):
+        x = batch(n, 5, 7, dtype=dtype)
+        np.testing.assert_allclose(frozen(x), own(model, x), atol=1e-5)
+    assert frozen._program is not None

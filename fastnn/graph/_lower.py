@@ -23,7 +23,7 @@ class NotLowered(Exception):
 
 @dataclass
 class Step:
-    """A step of a program before its registers are chosen; see struct fnn_plan_step for the options."""
+    """A step of a program before its registers are chosen; `record` says what its op is run on."""
 
     kind: str
     number: int
@@ -164,3 +164,54 @@ def lowered(graph: Graph) -> list[Step | Call]:
             return call
 
     return [item(call) for call in graph.calls]
+
+
+# -- steps as records of ops ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Places:
+    """The registers of a step: its result, its sources, and two that hold a layer norm's statistics."""
+
+    to: int
+    sources: tuple[int, ...]
+    scratch: tuple[int, int]
+
+
+Held = dict[str, Array | None]
+Record = tuple[str, tuple[Any, ...], tuple[Any, ...], tuple[float, ...]]
+
+
+def _product(at: Places, o: dict[str, Any], held: Held) -> Record:
+    arrays = at.to, at.sources[0], None, None, held["weight"], held["bias"], None
+    strides = 0, o["n"], 1, 0, o["k"], 1, 0, 0, 0
+    integers = *strides, 1, (o["rows"],), o["n"], o["k"], 0, 0, 0, o.get("act", -1)
+    return "product", arrays, integers, (o.get("a", 0), o.get("b", 0))
+
+
+def _normalized(at: Places, o: dict[str, Any], held: Held) -> Record:
+    arrays = at.to, at.sources[0], held["mean"], held["rstd"], held["weight"], held["bias"]
+    return "batch_norm", arrays, ((1,), o["n"], o["s"], int(o["s"] == 1)), ()
+
+
+def _group_norm(at: Places, o: dict[str, Any], held: Held) -> Record:
+    arrays = at.to, *at.scratch, at.sources[0], held["weight"], held["bias"]
+    return "group_norm", arrays, ((o["rows"],), 1, o["n"], 1, o["option"]), (o["a"],)
+
+
+_RECORDS: dict[str, Callable[[Places, dict[str, Any], Held], Record]] = {
+    "linear": _product,
+    "batch_norm": _normalized,
+    "layer_norm": _group_norm,
+    "act": lambda at, o, _: ("activation", (at.to, *at.sources), (o["act"], (o["n"],)), (o["a"], o["b"])),
+    "softmax": lambda at, o, _: ("softmax", (at.to, *at.sources), ((o["rows"],), o["n"], o["option"]), ()),
+    "combine": lambda at, o, _: ("combine", (at.to, *at.sources), ((o["n"],), o["option"]), ()),
+}
+
+
+def record(step: Step, at: Places, held: Held) -> Record:
+    """The step's op, and its arrays, integers and numbers in the order of the op's fields.
+
+    Arrays are registers or constants; integers in a tuple are of one sample.
+    """
+    return _RECORDS[step.kind](at, step.options, held)

@@ -15,7 +15,7 @@ from .. import _core
 from .._check import Array
 from ..autograd import no_grad
 from ._graph import Call, Graph, Own, Ref, filled, refs
-from ._lower import Step, lowered
+from ._lower import Places, Step, lowered, record
 from ._passes import Steps
 
 Shape = tuple[int, ...]
@@ -55,12 +55,15 @@ def _program(steps: list[Step], graph: Graph, weights: Weights) -> tuple[_core.P
     """One program for steps of which only the last is needed afterwards, and the numbers of its inputs."""
     own = {step.number for step in steps}
     inputs = sorted({source for step in steps for source in step.sources} - own)
+    dtype = graph.values[steps[-1].number].dtype
     last_use = {source: i for i, step in enumerate(steps) for source in step.sources}
     register = {number: i for i, number in enumerate(inputs)}
-    sizes: list[int] = []
+    scratch = len(inputs), len(inputs) + 1  # registers of doubles, where there is a layer norm
+    rows = max((step.options["rows"] for step in steps if step.kind == "layer_norm"), default=0)
+    sizes = [8 * rows] * 2 if rows else []
     free: list[int] = []
     for i, step in enumerate(steps[:-1]):
-        size = math.prod(step.shape)
+        size = math.prod(step.shape) * dtype.itemsize
         if free:
             slot = free.pop()
             sizes[slot] = max(sizes[slot], size)
@@ -70,25 +73,31 @@ def _program(steps: list[Step], graph: Graph, weights: Weights) -> tuple[_core.P
         register[step.number] = len(inputs) + slot
         free += [register[n] - len(inputs) for n in set(step.sources) & own if last_use[n] == i]
     register[steps[-1].number] = len(inputs) + len(sizes)
-    sizes.append(math.prod(steps[-1].shape))
+    sizes.append(math.prod(steps[-1].shape) * dtype.itemsize)
     shapes = []
     for number in inputs:
         shape = graph.sample(number)
         assert shape is not None
         shapes.append(shape)
-    described = [(step.kind, _members(step, register, weights)) for step in steps]
-    return _core.Program(graph.values[steps[-1].number].dtype, shapes, sizes, steps[-1].shape, described), inputs
+    records = [
+        record(
+            step,
+            Places(register[step.number], tuple(register[n] for n in step.sources), scratch),
+            _held(step, weights),
+        )
+        for step in steps
+    ]
+    return _core.Program(dtype, shapes, sizes, steps[-1].shape, records), inputs
 
 
-def _members(step: Step, register: dict[int, int], weights: Weights) -> dict[str, Any]:
-    """What struct fnn_plan_step holds."""
-    constants = dict(step.constants)
-    weight = constants.pop("weight", None)
-    made = {name: None if array is None else np.ascontiguousarray(array) for name, array in constants.items()}
-    if weight is not None:
-        made["weight"] = weights.packed(weight) if step.kind == "linear" else np.ascontiguousarray(weight)
-    places = {"to": register[step.number], "source": register[step.sources[0]], "other": register[step.sources[-1]]}
-    return {**places, **step.options, **made}
+def _held(step: Step, weights: Weights) -> dict[str, Array | None]:
+    """The step's constants as its op reads them."""
+    held = {name: None if array is None else np.ascontiguousarray(array) for name, array in step.constants.items()}
+    if step.kind == "linear":
+        weight = step.constants["weight"]
+        assert weight is not None
+        held["weight"] = weights.packed(weight)
+    return held
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,10 @@
 #define FLAG(name)
 #define KEY(name)
 #define NUMBER(name)
-#define OP(name, ...) {#name, fields_of_##name, 0 __VA_ARGS__, lengths_of_##name, {run_##name##_f32, run_##name##_f64}},
+#define OP(name, ...) {#name, fields_of_##name, 0 __VA_ARGS__, lengths_of_##name, {run_##name##_f32, run_##name##_f64}, sizeof(struct fnn_##name##_f32)},
 const struct fnn_op fnn_ops[] = {
 #include "tables/ops.def"
-    {NULL, NULL, 0, NULL, {NULL, NULL}}};
+    {NULL, NULL, 0, NULL, {NULL, NULL}, 0}};
 
 /* -- running one ---------------------------------------------------------------------------------------------------- */
 union record
@@ -108,31 +108,49 @@ static void fill(union record *record, const struct fnn_field *f, void *const *a
         PUT(double, *numbers++);
 }
 
+void fnn_record_fill(void *record, const struct fnn_op *op, void *const *arrays, const int64_t *sizes, const double *numbers)
+{
+    fill(record, op->fields(), arrays, sizes, numbers);
+}
+
+int fnn_record_run(const struct fnn_op *op, void (*run)(const void *), void *filled)
+{
+    union record *record = filled;
+    ptrdiff_t lengths[FNN_ARRAYS];
+    void *work[FNN_ARRAYS];
+    int array = 0, works = 0, status = 0;
+    op->lengths(record, lengths);
+    for (const struct fnn_field *f = op->fields(); f->kind < FNN_SIZE && !status; f++, array++)
+        if (f->kind == FNN_WORK)
+        {
+            work[works] = malloc((size_t)lengths[array] * sizeof(double) + 1);
+            PUT(void *, work[works]);
+            status = work[works++] ? 0 : FNN_NO_MEMORY;
+        }
+    if (!status)
+        run(record);
+    while (works)
+        free(work[--works]);
+    return status;
+}
+
 int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const int64_t *sizes, const double *numbers,
             const ptrdiff_t *given)
 {
     const struct fnn_field *fields = op->fields();
-    union record all, *record = &all;
-    ptrdiff_t lengths[FNN_ARRAYS];
-    void *work = NULL;
-    int array = 0, place = 0; /* counts all arrays; counts those that the caller gives */
-    fill(record, fields, arrays, sizes, numbers);
-    if (!given && !op->works)
+    union record record;
+    fill(&record, fields, arrays, sizes, numbers);
+    if (given)
     {
-        op->run[is_double](record);
-        return 0;
+        ptrdiff_t lengths[FNN_ARRAYS];
+        int array = 0; /* counts all arrays, scratch memory among them, which the caller does not give */
+        op->lengths(&record, lengths);
+        for (const struct fnn_field *f = fields; f->kind < FNN_SIZE; f++, array++)
+            if (f->kind != FNN_WORK && *given++ < lengths[array])
+                return array + 1;
     }
-    op->lengths(record, lengths);
-    for (const struct fnn_field *f = fields; f->kind < FNN_SIZE; f++, array++)
-        if (f->kind == FNN_WORK)
-        {
-            if (!(work = malloc((size_t)lengths[array] * sizeof(double) + 1)))
-                return FNN_NO_MEMORY;
-            PUT(void *, work);
-        }
-        else if (given && given[place++] < lengths[array])
-            return array + 1;
-    op->run[is_double](record);
-    free(work);
+    if (op->works)
+        return fnn_record_run(op, op->run[is_double], &record);
+    op->run[is_double](&record);
     return 0;
 }

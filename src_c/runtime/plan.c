@@ -1,66 +1,44 @@
-/* plan.c: the steps of a network's inference, one after another; each uses the team as its driver always does. */
-#ifndef REAL
-#include "kernels.h"
+/* plan.c: the steps of a network's inference, one after another: records of ops, filled but for what the batch decides. */
+#include <string.h>
+#include "ops.h"
 
-#define FNN_SELF "runtime/plan.c"
-#include "each_real.h"
-#else
-
-ptrdiff_t FN(fnn_plan_work)(const struct fnn_plan_step *steps, ptrdiff_t count, ptrdiff_t m)
+int fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
+                       const int64_t *sizes, const double *numbers, const int *registers, const uint8_t *scaled)
 {
-    ptrdiff_t most = 0;
-    for (const struct fnn_plan_step *t = steps; t < steps + count; t++)
+    fnn_record_fill(step->record, op, arrays, sizes, numbers);
+    step->op = op;
+    step->run = op->run[is_double];
+    for (const struct fnn_field *f = op->fields(); f->kind < FNN_NUMBER; f++)
     {
-        const ptrdiff_t need = t->kind == FNN_PLAN_BATCH_NORM   ? fnn_channel_work(m, t->n, t->s)
-                               : t->kind == FNN_PLAN_LAYER_NORM ? 2 * m * t->rows
-                                                                : 0;
-        most = need > most ? need : most;
+        const int from = f->kind == FNN_WORK ? -1 : f->kind < FNN_SIZE ? *registers++ : *scaled++ ? FNN_PLAN_SIZE : -1;
+        if (from == -1)
+            continue;
+        if (step->patches == FNN_PLAN_PATCHES)
+            return 0;
+        step->patch[step->patches++] = (struct fnn_patch){f->offset, (short)from};
     }
-    return most;
+    return 1;
 }
 
-static void FN(run_step)(const struct fnn_plan_step *t, REAL *y, const REAL *x, const REAL *other, double *work, ptrdiff_t m)
+int fnn_plan(const struct fnn_plan_step *steps, ptrdiff_t count, void *const *registers, ptrdiff_t m)
 {
-    const ptrdiff_t rows = m * t->rows;
-    if (t->kind == FNN_PLAN_LINEAR)
+    int status = 0;
+    for (const struct fnn_plan_step *t = steps; t < steps + count && !status; t++)
     {
-        const struct FN(fnn_product) o = {.c = y, .c_strides = {0, t->n, 1}, .a = x, .a_strides = {0, t->k, 1}, .packed = t->weight,
-                                          .bias = t->bias, .batch = 1, .m = rows, .n = t->n, .k = t->k, .act = t->act,
-                                          .act_a = t->a, .act_b = t->b};
-        FN(fnn_product)(&o);
+        _Alignas(8) char record[FNN_RECORD];
+        memcpy(record, t->record, t->op->size);
+        for (int i = 0; i < t->patches; i++)
+        {
+            char *const at = record + t->patch[i].offset;
+            if (t->patch[i].from == FNN_PLAN_SIZE)
+                *(ptrdiff_t *)(void *)at *= m;
+            else
+                *(void **)(void *)at = registers[t->patch[i].from];
+        }
+        if (t->op->works)
+            status = fnn_record_run(t->op, t->run, record);
+        else
+            t->run(record);
     }
-    else if (t->kind == FNN_PLAN_BATCH_NORM)
-    {
-        const struct FN(fnn_batch_norm) o = {.y = y, .work = work, .x = x, .mean = t->mean, .rstd = t->rstd, .gamma = t->weight,
-                                             .beta = t->bias, .n = m, .c = t->n, .s = t->s, .last = t->s == 1};
-        FN(fnn_batch_norm)(&o);
-    }
-    else if (t->kind == FNN_PLAN_ACT)
-    {
-        const struct FN(fnn_activation) o = {.y = y, .x = x, .act = t->act, .n = rows * t->n, .a = t->a, .b = t->b};
-        FN(fnn_activation)(&o);
-    }
-    else if (t->kind == FNN_PLAN_SOFTMAX)
-    {
-        const struct FN(fnn_softmax) o = {.y = y, .x = x, .rows = rows, .n = t->n, .log = t->option};
-        FN(fnn_softmax)(&o);
-    }
-    else if (t->kind == FNN_PLAN_LAYER_NORM)
-    {
-        const struct FN(fnn_group_norm) o = {.y = y, .mean = work, .rstd = work + rows, .x = x, .gamma = t->weight, .beta = t->bias,
-                                             .rows = rows, .g = 1, .k = t->n, .s = 1, .centre = t->option, .eps = t->a};
-        FN(fnn_group_norm)(&o);
-    }
-    else
-    {
-        const struct FN(fnn_combine) o = {.y = y, .x1 = x, .x2 = other, .n = rows * t->n, .multiply = t->option};
-        FN(fnn_combine)(&o);
-    }
+    return status;
 }
-
-void FN(fnn_plan)(const struct fnn_plan_step *steps, ptrdiff_t count, REAL *const *registers, double *work, ptrdiff_t m)
-{
-    for (const struct fnn_plan_step *t = steps; t < steps + count; t++)
-        FN(run_step)(t, registers[t->to], registers[t->from], registers[t->other], work, m);
-}
-#endif
