@@ -28,6 +28,8 @@ from . import (
     _pair_loss,
     _parametric,
     _piecewise,
+    _pool_average,
+    _pool_max,
     _rrelu,
     _softmax,
     _switchable,
@@ -51,6 +53,8 @@ from ._normalize import *
 from ._pair_loss import *
 from ._parametric import *
 from ._piecewise import *
+from ._pool_average import *
+from ._pool_max import *
 from ._rrelu import *
 from ._softmax import *
 from ._switchable import *
@@ -75,6 +79,8 @@ __all__ = [
     *_pair_loss.__all__,
     *_parametric.__all__,
     *_piecewise.__all__,
+    *_pool_average.__all__,
+    *_pool_max.__all__,
     *_rrelu.__all__,
     *_softmax.__all__,
     *_switchable.__all__,

@@ -16,6 +16,7 @@ from . import (
     linear,
     loss,
     parametric,
+    pool,
     recurrent,
     recurrent_cell,
     rrelu,
@@ -39,6 +40,7 @@ from .layer_norm import *
 from .linear import *
 from .loss import *
 from .parametric import *
+from .pool import *
 from .recurrent import *
 from .recurrent_cell import *
 from .rrelu import *
@@ -66,6 +68,7 @@ __all__ = [
     *linear.__all__,
     *loss.__all__,
     *parametric.__all__,
+    *pool.__all__,
     *rrelu.__all__,
     *recurrent.__all__,
     *recurrent_cell.__all__,
