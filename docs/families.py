@@ -45,6 +45,11 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
         "adaptive_avg_pool3d max_unpool1d max_unpool2d max_unpool3d",
     ),
+    "image": (
+        "Images",
+        "Padding, other sizes, blocks and channels; the result lies in memory as the input does.",
+        "pad interpolate unfold fold channel_shuffle local_response_norm",
+    ),
     "loss": (
         "Losses",
         '`reduction` is "mean", "sum" or "none". The twins\' `dy` is the gradient of what the loss returned.',

@@ -10,6 +10,7 @@ from . import (
     embedding,
     functional,
     group_norm,
+    image,
     init,
     instance_norm,
     layer_norm,
@@ -35,6 +36,7 @@ from .conv import *
 from .dropout import *
 from .embedding import *
 from .group_norm import *
+from .image import *
 from .instance_norm import *
 from .layer_norm import *
 from .linear import *
@@ -63,6 +65,7 @@ __all__ = [
     *dropout.__all__,
     *embedding.__all__,
     *group_norm.__all__,
+    *image.__all__,
     *instance_norm.__all__,
     *layer_norm.__all__,
     *linear.__all__,
