@@ -34,7 +34,7 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
     "linear": ("Linear", "Products, and rows of a table.", "linear bilinear embedding one_hot"),
     "convolution": (
         "Convolution",
-        "Inputs are (N, C, *) or (C, *), channels first or last in memory; the result lies as the input does.",
+        "Inputs are `(N, C, *)` or `(C, *)`, channels first or last in memory; the result lies as the input does.",
         "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     ),
     "pooling": (
