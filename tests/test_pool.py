@@ -307,6 +307,15 @@ def test_places_are_returned_beside_a_tensor(name, n):
     )
 
 
+def test_unpooling_keeps_its_places_for_the_way_back():
+    x = fastnn.tensor([[[3.0, 2.0]]], requires_grad=True)
+    places = np.array([[[1, 2]]])
+    y = functional.max_unpool1d(x, places, 2)
+    places[:] = -1
+    y.backward(np.array([[[0.5, 1.0, 2.0, 4.0]]]))
+    np.testing.assert_array_equal(x.grad, [[[1, 2]]])
+
+
 REFUSED = [
     ("MaxPool2d", (0,), r"expected kernel_size of at least 1, got 0"),
     ("MaxPool2d", (2, 0), r"expected stride of at least 1, got 0"),

@@ -187,7 +187,7 @@ def _declare(function: Callable[..., Any], twin: Callable[..., Array]) -> None:
         return_indices: bool = False,
     ) -> Any:
         arguments = (kernel_size, stride, padding, dilation, ceil_mode)
-        # dy, and with indices None as theirs
+        # return_indices gives a second result, whose gradient is None
         return function(input, *arguments, return_indices), lambda *dys: (twin(dys[0], input, *arguments),)
 
 
