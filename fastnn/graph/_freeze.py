@@ -36,7 +36,7 @@ class _Given:
 
     def _put(self, leaf: Any) -> Any:
         if isinstance(leaf, (np.ndarray, Tensor)):
-            self.arrays.append(np.asarray(value_of(leaf)))
+            self.arrays.append(_check.as_array("freeze", value_of(leaf), "arrays"))
             return Ref(len(self.arrays) - 1)
         self.others.append(leaf)
         return leaf
