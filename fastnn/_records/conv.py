@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,20 @@ def _padded(x: Any, weight: Any, padding: Any, dilation: Any, mode: str) -> Any:
     else:
         pads = [(p, p) for p in _each(padding, dims)]
     return np.pad(x, [(0, 0), (0, 0), *pads], mode=_PADDINGS[mode])
+
+
+def _pytorch(dims: int) -> Callable[..., Any]:
+    """PyTorch's function, which has padding modes in its layers alone."""
+
+    def convolution(input: Any, weight: Any, padding: Any = 0, padding_mode: str = "zeros", **options: Any) -> Any:
+        from torch.nn import functional
+
+        if padding_mode != "zeros":
+            pads = [each for each in reversed(_each(padding, dims).tolist()) for _ in range(2)]
+            input, padding = functional.pad(input, pads, mode=padding_mode), 0
+        return getattr(functional, f"conv{dims}d")(input, weight, padding=padding, **options)
+
+    return convolution
 
 
 def _at(space: Any) -> Any:
@@ -201,7 +216,7 @@ def _both(
         ),
         reference=_convolution,
         gradients=("input", "weight", "bias"),
-        torch=f"conv{dims}d",
+        torch=_pytorch(dims),
         wrong=_refused(dims, False),
         any_shape=_any(dims, False),
         large=large,

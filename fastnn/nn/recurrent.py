@@ -79,6 +79,9 @@ class _Recurrent(Module):
         self.input_size = _check.count(name, "input_size", input_size, low=1)
         self.hidden_size = _check.count(name, "hidden_size", hidden_size, low=1)
         self.num_layers = _check.count(name, "num_layers", num_layers, low=1)
+        for argument, value in (("bias", bias), ("batch_first", batch_first), ("bidirectional", bidirectional)):
+            if not isinstance(value, (bool, np.bool_)):  # a number here is mostly one argument's place mistaken
+                raise TypeError(f"{name}: expected {argument} to be True or False, got {value!r}")
         self.bias, self.batch_first, self.bidirectional = bool(bias), bool(batch_first), bool(bidirectional)
         if isinstance(dropout, (bool, np.bool_)):
             raise TypeError(f"{name}: expected dropout to be a real number in [0, 1], got {dropout}")
