@@ -82,35 +82,33 @@ __all__ = [
 
 # The sections that the docstrings of many twins share: a twin's own has its formula and its example, the entries of its
 # other parameters are the function's.
-_PARAMETERS, _RETURNS, _EXAMPLES = (
-    f"    {title}\n    {'-' * len(title)}\n" for title in ("Parameters", "Returns", "Examples")
-)
+_PARAMETERS, _RETURNS, _EXAMPLES = (f"{title}\n{'-' * len(title)}\n" for title in ("Parameters", "Returns", "Examples"))
 
 _SAVED = """\
-    dy, {0} : array_like
-        Of one shape: the gradient of the result, and the {1} of `{2}`.
+dy, {0} : array_like
+    Of one shape: the gradient of the result, and the {1} of `{2}`.
 """
 _LOSS = """\
-    dy : array_like
-        The gradient of the loss, of its shape: a scalar, or, for reduction "none", one value for each.
+dy : array_like
+    The gradient of the loss, of its shape: a scalar, or, for reduction "none", one value for each.
 """
 _OUT = """\
-    out : ndarray, optional
-        Where to put the result.
+out : ndarray, optional
+    Where to put the result.
 """
 _ONE = """\
-    ndarray
-        The gradient of the input, of its shape, in the dtype that the arrays have together.
+ndarray
+    The gradient of the input, of its shape, in the dtype that the arrays have together.
 """
 _SEVERAL = """\
-    tuple of ndarray
-        The gradient of x, of its shape, and that of each parameter, in the parameter's; all in the dtype of x.
+tuple of ndarray
+    The gradient of x, of its shape, and that of each parameter, in the parameter's; all in the dtype of x.
 """
 _RAISES = """
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
+Raises
+------
+ValueError
+    If shapes do not fit.
 
 """
 
@@ -118,11 +116,18 @@ _RAISES = """
 def _complete(functions: dict[str, _Callable[..., _Any]]) -> None:
     """Give the twins among these functions, where they have a formula and an example alone, the other sections."""
     for name, twin in functions.items():
-        if name.endswith("_backward") and twin.__doc__ and _PARAMETERS not in twin.__doc__:
+        doc = _text(twin)
+        if name.endswith("_backward") and doc and _PARAMETERS not in doc:
             function = name.removesuffix("_backward")
-            own, example = twin.__doc__.split(_EXAMPLES)
-            sections = _sections(twin.__code__, function, functions[function].__doc__ or "")
+            own, example = doc.split(_EXAMPLES)
+            sections = _sections(twin.__code__, function, _text(functions[function]))
             twin.__doc__ = f"{own}{sections}{_EXAMPLES}{example}"
+
+
+def _text(function: _Callable[..., _Any]) -> str:
+    """A docstring without its indentation, which compilers before Python 3.13 leave in it."""
+    doc = function.__doc__ or ""
+    return doc.replace("\n    ", "\n") if f"\n    {_EXAMPLES[:8]}\n" in doc else doc
 
 
 def _sections(code: _Any, function: str, doc: str) -> str:
@@ -138,8 +143,8 @@ def _sections(code: _Any, function: str, doc: str) -> str:
 def _entries(doc: str) -> _Iterator[tuple[set[str], str]]:
     """The names and the text of each entry of a docstring's parameters."""
     entry: list[str] = []
-    for line in (*doc.partition(_PARAMETERS)[2].partition("\n\n")[0].splitlines(), "    "):
-        if entry and not line.startswith("     "):
+    for line in (*doc.partition(_PARAMETERS)[2].partition("\n\n")[0].splitlines(), ""):
+        if entry and not line.startswith(" "):
             yield set(entry[0].partition(" : ")[0].strip().split(", ")), "\n".join(entry) + "\n"
             entry = []
         entry.append(line)
