@@ -203,7 +203,8 @@ def test_every_function_has_its_twin_and_its_documentation():
         assert getattr(nn.functional, name) is function
         assert ">>>" in function.__doc__, f"{name} has no example"
         for section in ("Parameters", "Returns"):
-            assert f"    {section}\n    {'-' * len(section)}\n" in function.__doc__, f"{name} has no {section}"
+            heading = rf"^ *{section}\n *{'-' * len(section)}$"
+            assert re.search(heading, function.__doc__, re.M), f"{name} has no {section}"
         named = set(re.findall(r"\w+", "\n".join(re.findall(r"^    (\w.*)$", function.__doc__, re.M))))
         assert set(inspect.signature(function).parameters) <= named, f"{name} describes not all of its parameters"
         if not name.endswith(("_backward", "_mask", "_stats", "one_hot")):
