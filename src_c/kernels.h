@@ -9,8 +9,8 @@
 #define PRODUCT_DEPTH 256 /* k values summed by one accumulator before they are added to C */
 #define PRODUCT_AHEAD 32  /* rows of a panel that are fetched ahead: 4 KB, the way to the last-level cache */
 
-/* A run of products of one accumulator: where its first factor lies, how many, and what follows it */
-struct fnn_run
+/* A stretch of products of one accumulator: where its first factor lies, how many, and what follows it */
+struct fnn_stretch
 {
     ptrdiff_t offset, length;
     ptrdiff_t flush; /* 1: the sum is added to the result, and a new one begins; 2: as 1, and it was the last run */

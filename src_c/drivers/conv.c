@@ -29,7 +29,7 @@ static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots)
     const ptrdiff_t columns = p->blocks * p->panels * p->width;
     s.bias = conv_line(columns * p->depth);
     s.runs = s.bias + conv_line(columns);
-    s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_run) / sizeof(double)));
+    s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
     s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
     s.slot = s.box + conv_line(p->values) + conv_line(p->axis[2].most * p->width);
     s.total = s.slots + slots * s.slot + 8;
@@ -50,7 +50,7 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
 }
 
 /* The runs of one sum, cut where it is flushed; distances in values between input places of the box */
-static void make_runs(struct fnn_run *run, const struct conv_plan *p, const ptrdiff_t distance[3])
+static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3])
 {
     const ptrdiff_t lines = p->line == p->depth / (p->axis[0].kernel * p->axis[1].kernel) ? 1 : p->axis[2].kernel;
     const ptrdiff_t column = p->each ? p->width : 1;
@@ -65,7 +65,7 @@ static void make_runs(struct fnn_run *run, const struct conv_plan *p, const ptrd
                 {
                     length = fnn_min(left, PRODUCT_DEPTH - done % PRODUCT_DEPTH);
                     done += length;
-                    *run = (struct fnn_run){at, length, done == p->depth ? 2 : done % PRODUCT_DEPTH == 0};
+                    *run = (struct fnn_stretch){at, length, done == p->depth ? 2 : done % PRODUCT_DEPTH == 0};
                 }
             }
 }
@@ -80,7 +80,7 @@ struct FN(conv_job)
     struct conv_plan p;
     struct conv_space space;
     REAL *packed, *bias; /* bias NULL: none */
-    struct fnn_run *runs;
+    struct fnn_stretch *runs;
     double *slots;
     ptrdiff_t distance[3]; /* values between neighbouring input places along each axis, of a box or of x itself */
     int direct;            /* x is read where it lies */
@@ -199,7 +199,7 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     j.space = space_of(p, o->slots);
     j.packed = (REAL *)work;
     j.bias = o->bias ? (REAL *)(work + j.space.bias) : NULL;
-    j.runs = (struct fnn_run *)(work + j.space.runs);
+    j.runs = (struct fnn_stretch *)(work + j.space.runs);
     j.slots = work + j.space.slots;
     j.direct = FN(lies_ready)(o, p);
     for (int i = 2; i >= 0; i--)

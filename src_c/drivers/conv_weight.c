@@ -24,7 +24,7 @@ static struct weight_space space_of(const struct conv_plan *p, ptrdiff_t slots)
     s.slots = conv_line(p->blocks * p->panels * p->depth * p->width);
     s.dy = conv_line(p->values);
     s.runs = s.dy + conv_line(places_of(p) * p->width);
-    s.slot = s.runs + conv_line(p->axis[0].most * p->axis[1].most * (ptrdiff_t)(sizeof(struct fnn_run) / sizeof(double)));
+    s.slot = s.runs + conv_line(p->axis[0].most * p->axis[1].most * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
     s.total = s.slots + slots * s.slot + 8;
     return s;
 }
@@ -87,7 +87,7 @@ static REAL *FN(sums_of)(const struct FN(weight_job) *j, ptrdiff_t panel, ptrdif
 }
 
 /* Adds one box of one sample to the units [from, to) of one panel; add: it is not the first one */
-static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const REAL *box, const REAL *dy, const struct fnn_run *runs,
+static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const REAL *box, const REAL *dy, const struct fnn_stretch *runs,
                         ptrdiff_t columns, ptrdiff_t from, ptrdiff_t to, int add)
 {
     const struct conv_plan *p = &j->p;
@@ -116,7 +116,7 @@ static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
     const ptrdiff_t *s = o->x_strides, *t = o->dy_strides;
     double *slot = j->work + j->space.slots + share * j->space.slot;
     REAL *box = (REAL *)slot, *dy = (REAL *)(slot + j->space.dy);
-    struct fnn_run *runs = (struct fnn_run *)(slot + j->space.runs);
+    struct fnn_stretch *runs = (struct fnn_stretch *)(slot + j->space.runs);
     const ptrdiff_t strides[4] = {p->each ? s[1] : s[2], s[3], s[4], s[5]};
     for (ptrdiff_t item = 0; item < o->n * p->boxes && begin < end; item++)
     {
@@ -125,7 +125,7 @@ static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
         fnn_conv_box(p, item % p->boxes, first, count);
         for (ptrdiff_t d = 0; d < count[0]; d++)
             for (ptrdiff_t h = 0; h < count[1]; h++)
-                runs[rows++] = (struct fnn_run){(d * a[0].hop * a[1].span + h * a[1].hop) * a[2].span * p->c, count[2], 0};
+                runs[rows++] = (struct fnn_stretch){(d * a[0].hop * a[1].span + h * a[1].hop) * a[2].span * p->c, count[2], 0};
         runs[rows - 1].flush = 2;
         for (ptrdiff_t panel = begin / of_panel; panel * of_panel < end; panel++)
         {
