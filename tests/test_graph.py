@@ -6,7 +6,7 @@ from test_freeze import batch, own, trained
 
 import fastnn
 from fastnn import nn
-from fastnn.graph import Call, Frozen, Ref, Times, _freeze, _lower
+from fastnn.graph import Call, Frozen, Ref, Times, _freeze, lowering
 from fastnn.graph._passes import Steps
 from fastnn.graph._trace import trace
 from fastnn.nn import functional as F
@@ -190,18 +190,18 @@ def test_a_graph_prints_readably():
 
 def steps_of(model, x):
     graph = graph_of(trained(model), x)
-    return [item.kind if not isinstance(item, Call) else item for item in Steps(_lower.lowered(graph), graph).items]
+    return [item.op if not isinstance(item, Call) else item for item in Steps(lowering.lowered(graph), graph).items]
 
 
 @pytest.mark.parametrize(
     ("layers", "kinds"),
     [
-        ([nn.Linear(6, 4), nn.BatchNorm1d(4)], ["linear"]),
-        ([nn.Linear(6, 4), nn.BatchNorm1d(4), nn.ReLU()], ["linear"]),
-        ([nn.Linear(6, 4), nn.ReLU(), nn.BatchNorm1d(4)], ["linear", "batch_norm"]),
-        ([nn.Linear(6, 4), nn.ReLU(), nn.ReLU()], ["linear", "act"]),
-        ([nn.BatchNorm1d(6), nn.Linear(6, 4)], ["batch_norm", "linear"]),
-        ([nn.Linear(6, 4), nn.Dropout(0.5), nn.Flatten(), nn.GELU()], ["linear"]),
+        ([nn.Linear(6, 4), nn.BatchNorm1d(4)], ["product"]),
+        ([nn.Linear(6, 4), nn.BatchNorm1d(4), nn.ReLU()], ["product"]),
+        ([nn.Linear(6, 4), nn.ReLU(), nn.BatchNorm1d(4)], ["product", "batch_norm"]),
+        ([nn.Linear(6, 4), nn.ReLU(), nn.ReLU()], ["product", "activation"]),
+        ([nn.BatchNorm1d(6), nn.Linear(6, 4)], ["batch_norm", "product"]),
+        ([nn.Linear(6, 4), nn.Dropout(0.5), nn.Flatten(), nn.GELU()], ["product"]),
     ],
 )
 def test_what_folds_and_what_almost_does(layers, kinds):
@@ -213,7 +213,7 @@ def test_a_result_that_is_used_twice_is_not_folded_away():
         h = m.linear(x)
         return F.relu(h) + h
 
-    assert steps_of(Model(both), batch(3, 6)) == ["linear", "act", "combine"]
+    assert steps_of(Model(both), batch(3, 6)) == ["product", "activation", "combine"]
 
 
 # -- faults, and the bounded table ------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def broken(*_):
 
 
 def test_a_fault_of_a_lowering_is_raised_or_named(monkeypatch):
-    monkeypatch.setitem(_lower._LOWERINGS, F.linear, broken)
+    monkeypatch.setitem(lowering.LOWERINGS, F.linear, broken)
     model, x = trained(nn.Linear(6, 4)), batch(3, 6)
     with pytest.raises(KeyError, match="a fault"):
         fastnn.freeze(model, x)
@@ -236,14 +236,15 @@ def test_a_fault_of_a_lowering_is_raised_or_named(monkeypatch):
 
 def test_a_plan_is_compared_on_other_values(monkeypatch):
     """A lowering that is right for the values it was made from alone."""
-    lower = _lower._LOWERINGS[F.linear]
+    lower = lowering.LOWERINGS[F.linear]
 
     def wrong(call, graph):
         step = lower(call, graph)
-        step.constants["weight"] = np.zeros_like(step.constants["weight"])
+        packed = step.fields["packed"]
+        step.fields["packed"] = packed._replace(weight=np.zeros_like(packed.weight))
         return step
 
-    monkeypatch.setitem(_lower._LOWERINGS, F.linear, wrong)
+    monkeypatch.setitem(lowering.LOWERINGS, F.linear, wrong)
     model = trained(nn.Linear(6, 4))
     frozen = fastnn.freeze(model, np.zeros((3, 6), np.float32) + 1e-30)
     x = batch(3, 6)

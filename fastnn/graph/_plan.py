@@ -15,39 +15,39 @@ from .. import _core
 from .._check import Array
 from ..autograd import no_grad
 from ._graph import Call, Graph, Own, Ref, filled, refs
-from ._lower import Places, Step, lowered, record
 from ._passes import Steps
+from .lowering import Packed, Result, Scratch, Source, Step, dense, lowered, record
 
 Shape = tuple[int, ...]
 
 _packed: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()  # weights of all plans, by content
 
 
-def packed(weight: Array) -> Array:
+def packed(given: Packed) -> Array:
     """The weight as a program reads it; equal weights are packed once, as long as a plan holds them."""
-    dense = np.ascontiguousarray(weight)
-    content = hashlib.blake2b(dense.data, digest_size=32).digest() if dense.size else b""
-    key = content, dense.shape, dense.dtype, _core.isa()
+    weight = dense(given.weight)
+    content = hashlib.blake2b(weight.data, digest_size=32).digest() if weight.size else b""
+    key = content, weight.shape, weight.dtype, given.pack, _core.isa()
     found = _packed.get(key)
     if found is None:
-        found = _packed[key] = _core.pack(dense)
+        found = _packed[key] = given.pack(weight)
     return found
 
 
 class Weights:
-    """What has been packed of the arrays of one model, whose identity stands for their content."""
+    """What plans have made of the arrays of one model, where the identity of an array stands for its content."""
 
     def __init__(self, arrays: list[Array]):
         self.own = {id(array): array for array in arrays}
-        self.made: dict[tuple[int, str], Array] = {}
+        self.made: dict[Any, Array] = {}
 
-    def packed(self, weight: Array) -> Array:
+    def packed(self, given: Packed) -> Array:
         """The weight as a program reads it."""
-        if id(weight) not in self.own:
-            return packed(weight)
-        key = id(weight), _core.isa()
+        if id(given.weight) not in self.own:
+            return packed(given)
+        key = id(given.weight), given.pack, _core.isa()
         if key not in self.made:
-            self.made[key] = packed(weight)
+            self.made[key] = packed(given)
         return self.made[key]
 
 
@@ -56,48 +56,66 @@ def _program(steps: list[Step], graph: Graph, weights: Weights) -> tuple[_core.P
     own = {step.number for step in steps}
     inputs = sorted({source for step in steps for source in step.sources} - own)
     dtype = graph.values[steps[-1].number].dtype
-    last_use = {source: i for i, step in enumerate(steps) for source in step.sources}
-    register = {number: i for i, number in enumerate(inputs)}
-    scratch = len(inputs), len(inputs) + 1  # registers of doubles, where there is a layer norm
-    rows = max((step.options["rows"] for step in steps if step.kind == "layer_norm"), default=0)
-    sizes = [8 * rows] * 2 if rows else []
-    free: list[int] = []
-    for i, step in enumerate(steps[:-1]):
-        size = math.prod(step.shape) * dtype.itemsize
-        if free:
-            slot = free.pop()
-            sizes[slot] = max(sizes[slot], size)
-        else:
-            slot = len(sizes)
-            sizes.append(size)
-        register[step.number] = len(inputs) + slot
-        free += [register[n] - len(inputs) for n in set(step.sources) & own if last_use[n] == i]
-    register[steps[-1].number] = len(inputs) + len(sizes)
-    sizes.append(math.prod(steps[-1].shape) * dtype.itemsize)
+    arena = _Arena(steps, inputs, dtype)
     shapes = []
     for number in inputs:
         shape = graph.sample(number)
         assert shape is not None
         shapes.append(shape)
-    records = [
-        record(
-            step,
-            Places(register[step.number], tuple(register[n] for n in step.sources), scratch),
-            _held(step, weights),
-        )
-        for step in steps
-    ]
-    return _core.Program(dtype, shapes, sizes, steps[-1].shape, records), inputs
+
+    def placed(step: Step) -> Any:
+        """Where the arrays of a step lie."""
+        scratch = iter(range(len(inputs), len(inputs) + arena.scratch))
+
+        def place(value: Any) -> Any:
+            if value is Result:
+                return arena.register[step.number]
+            if isinstance(value, Source):
+                return arena.register[step.sources[value.place]]
+            if isinstance(value, Packed):
+                return weights.packed(value)
+            if isinstance(value, Scratch):
+                return next(scratch)
+            return None if value is None else dense(value)
+
+        return place
+
+    records = [record(step, placed(step)) for step in steps]
+    return _core.Program(dtype, shapes, arena.sizes, steps[-1].shape, records), inputs
 
 
-def _held(step: Step, weights: Weights) -> dict[str, Array | None]:
-    """The step's constants as its op reads them."""
-    held = {name: None if array is None else np.ascontiguousarray(array) for name, array in step.constants.items()}
-    if step.kind == "linear":
-        weight = step.constants["weight"]
-        assert weight is not None
-        held["weight"] = weights.packed(weight)
-    return held
+class _Arena:
+    """Registers of values by lifetime: one that no later step reads is given to another value.
+
+    register : dict of int to int
+        Of each value; those of the inputs come first, then scratch memory, which all steps share, and the last one is
+        the output's.
+    sizes : list of int
+        Bytes for one sample, of the registers after the inputs.
+    """
+
+    def __init__(self, steps: list[Step], inputs: list[int], dtype: np.dtype[Any]):
+        self.sizes: list[int] = []
+        for step in steps:
+            needed = [value.doubles * 8 for value in step.fields.values() if isinstance(value, Scratch)]
+            for i, size in enumerate(needed):
+                self.sizes[i:] = [max(size, *self.sizes[i : i + 1], 0), *self.sizes[i + 1 :]]
+        self.scratch, own = len(self.sizes), {step.number for step in steps}
+        last_use = {source: i for i, step in enumerate(steps) for source in step.sources}
+        self.register = {number: i for i, number in enumerate(inputs)}
+        free: list[int] = []
+        for i, step in enumerate(steps[:-1]):
+            size = math.prod(step.shape) * dtype.itemsize
+            if free:
+                slot = free.pop()
+                self.sizes[slot] = max(self.sizes[slot], size)
+            else:
+                slot = len(self.sizes)
+                self.sizes.append(size)
+            self.register[step.number] = len(inputs) + slot
+            free += [self.register[n] - len(inputs) for n in set(step.sources) & own if last_use[n] == i]
+        self.register[steps[-1].number] = len(inputs) + len(self.sizes)
+        self.sizes.append(math.prod(steps[-1].shape) * dtype.itemsize)
 
 
 @dataclass(frozen=True)
@@ -115,7 +133,7 @@ class Plan:
     def __init__(self, graph: Graph, weights: Weights):
         self.graph = graph
         listed = Steps(lowered(graph), graph)
-        self.place, self.results, self.weights = listed.place, graph.results, weights
+        self.stored, self.results, self.weights = listed.stored, graph.results, weights
         self.stages: list[Stage] = []
         group: list[Step] = []
         for i, item in enumerate(listed.items):
@@ -125,15 +143,15 @@ class Plan:
                 self._close(group, listed.items[i:])
                 self.stages.append(Stage(item, sorted(item.reads), item.number))
         self._close(group, [])
-        self._samples = {number: graph.sample(number) for number in self.place}
+        self._samples = {number: graph.sample(number) for number in self.stored}
         self._run = [self._runner(stage) for stage in self.stages]
 
     def _close(self, group: list[Step], rest: list[Step | Call]) -> None:
         """Make stages of the steps gathered."""
-        needed = {self.place[number] for number in refs(self.results)}
+        needed = {self.stored[number] for number in refs(self.results)}
         for item in rest:
             read = item.sources if isinstance(item, Step) else item.reads
-            needed.update(self.place[number] for number in read)
+            needed.update(self.stored[number] for number in read)
         leaving = [step.number for step in group if step.number in needed]
         parts = [group] if leaving == [step.number for step in group[-1:]] else [[step] for step in group]
         for part in parts if group else []:
@@ -148,7 +166,7 @@ class Plan:
         if stage is None or isinstance(stage.work, Call) or self.graph.batch is not None:
             return None
         result = self.results.number if isinstance(self.results, Ref) else None
-        if result is None or self.place[result] != stage.number or stage.inputs != list(range(len(self.graph.inputs))):
+        if result is None or self.stored[result] != stage.number or stage.inputs != list(range(len(self.graph.inputs))):
             return None
         return stage.work if stage.work.output == self.graph.sample(result) else None
 
@@ -158,8 +176,8 @@ class Plan:
         return [str(call.function) for call in self.graph.calls if isinstance(call.function, Own)]
 
     def _fetch(self, number: int, values: dict[int, Any], batch: int) -> Any:
-        kept, shape = values[self.place[number]], self._samples[number]
-        return kept if self.place[number] == number or shape is None else kept.reshape(batch, *shape)
+        kept, shape = values[self.stored[number]], self._samples[number]
+        return kept if self.stored[number] == number or shape is None else kept.reshape(batch, *shape)
 
     def _runner(self, stage: Stage) -> Callable[[dict[int, Any], int], Any]:
         """What computes a stage's result from the values before it and the batch size."""

@@ -1,0 +1,63 @@
+"""Normalizations, and softmax."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ... import functional
+from .._graph import Call, Graph
+from ._step import Each, NotLowered, Result, Scratch, Source, Step, arguments, constant, lowering, source
+
+
+@lowering(functional.batch_norm)
+def _batch_norm(call: Call, graph: Graph) -> Step:
+    given = arguments(call)
+    number, shape = source(given["input"], graph, call)
+    mean, var, weight, bias = (
+        constant(given[name], graph, call) for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    if given["training"] or mean is None or var is None:
+        raise NotLowered
+    inner = math.prod(shape[1:])
+    fields = {
+        "y": Result, "x": Source(0), "mean": mean.astype(np.float64), "gamma": weight, "beta": bias,
+        "rstd": 1 / np.sqrt(var.astype(np.float64) + given["eps"]),
+        "n": Each(1), "c": shape[0], "s": inner, "last": inner == 1,
+    }  # fmt: skip
+    return Step("batch_norm", call.number, (number,), shape, fields)
+
+
+@lowering(functional.softmax, functional.log_softmax)
+def _softmax(call: Call, graph: Graph) -> Step:
+    given = arguments(call)
+    number, shape = source(given["input"], graph, call)
+    dim = 1 if given["dim"] is None else given["dim"]  # None has passed the trace: a batch of vectors
+    if not shape or dim not in (-1, len(shape)) or given["dtype"] is not None:
+        raise NotLowered
+    fields = {
+        "y": Result, "x": Source(0), "rows": Each(math.prod(shape[:-1])), "n": shape[-1],
+        "log": call.function is functional.log_softmax,
+    }  # fmt: skip
+    return Step("softmax", call.number, (number,), shape, fields)
+
+
+@lowering(functional.layer_norm, functional.rms_norm)
+def _layer_norm(call: Call, graph: Graph) -> Step:
+    given = arguments(call)
+    number, shape = source(given["input"], graph, call)
+    own = given["normalized_shape"]
+    own = tuple(own) if isinstance(own, (tuple, list)) else (own,)
+    if not own or shape[-len(own) :] != own:
+        raise NotLowered
+    eps = np.finfo(graph.values[call.number].dtype).eps if given["eps"] is None else given["eps"]
+    count = math.prod(shape[: -len(own)])
+    fields: dict[str, Any] = {
+        "y": Result, "mean": Scratch(count), "rstd": Scratch(count), "x": Source(0),
+        "gamma": constant(given["weight"], graph, call), "beta": constant(given.get("bias"), graph, call),
+        "rows": Each(count), "g": 1, "k": math.prod(own), "s": 1, "eps": float(eps),
+        "centre": call.function is functional.layer_norm,
+    }  # fmt: skip
+    return Step("group_norm", call.number, (number,), shape, fields)
