@@ -1,5 +1,7 @@
 """Graphs: what a forward pass may do without being frozen wrong, what a graph holds, and each pass over it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from test_freeze import batch, own, trained
@@ -240,8 +242,7 @@ def test_a_plan_is_compared_on_other_values(monkeypatch):
 
     def wrong(call, graph):
         step = lower(call, graph)
-        packed = step.fields["packed"]
-        step.fields["packed"] = packed._replace(weight=np.zeros_like(packed.weight))
+        step.fields["packed"] = lowering.Derived(np.zeros_like, (step.fields["packed"],))
         return step
 
     monkeypatch.setitem(lowering.LOWERINGS, F.linear, wrong)
@@ -288,3 +289,18 @@ def test_scratch_memory_of_steps(dtype):
         x = batch(n, 5, 7, dtype=dtype)
         np.testing.assert_allclose(frozen(x), own(model, x), atol=1e-5)
     assert frozen._program is not None
+
+
+def test_another_length_makes_no_weights_anew():
+    model = trained(nn.Sequential(nn.Linear(6, 300), nn.BatchNorm1d(7), nn.Linear(300, 300), nn.GELU()))
+    frozen = fastnn.freeze(nn.Sequential(model[0], model[2], nn.LayerNorm(300), model[3]), batch(2, 5, 6))
+    before = {key: id(array) for key, array in frozen._weights.made.items()}
+    tracemalloc.start()
+    try:
+        for length in range(6, 16):
+            frozen(batch(2, length, 6))
+        live, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert {key: id(array) for key, array in frozen._weights.made.items()} == before
+    assert live < 10 * 100_000

@@ -52,7 +52,7 @@ class _Given:
     def key(self) -> Any:
         """What arguments of one plan for all batch sizes have in common."""
         kinds = [(led, array.shape[led:], array.dtype) for led, array in zip(self.led, self.arrays, strict=True)]
-        return repr((self.args, self.kwargs)), tuple(kinds), _core.isa()
+        return _hashable((self.args, self.kwargs)), tuple(kinds), _core.isa()
 
     def filled(self, arrays: list[Array]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with these arrays."""
@@ -78,6 +78,15 @@ class _Given:
             np.asarray(rng.normal(size=array.shape), array.dtype) if array.dtype.kind == "f" else array
             for array in self.nearer(batch)
         ]
+
+
+def _hashable(value: Any) -> Any:
+    """Equal where structure, names and plain values are equal, and of one type."""
+    if isinstance(value, dict):
+        return dict, *((key, _hashable(each)) for key, each in value.items())
+    if isinstance(value, (list, tuple)) and not isinstance(value, Ref):
+        return type(value), *map(_hashable, value)
+    return type(value), repr(value) if isinstance(value, float) else value
 
 
 def _listed(value: Any) -> Any:

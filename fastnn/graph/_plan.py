@@ -14,41 +14,61 @@ import numpy as np
 from .. import _core
 from .._check import Array
 from ..autograd import no_grad
-from ._graph import Call, Graph, Own, Ref, filled, refs
+from ._graph import Call, Constant, Graph, Own, Ref, filled, refs
 from ._passes import Steps
-from .lowering import Packed, Result, Scratch, Source, Step, dense, lowered, record
+from .lowering import Derived, Result, Scratch, Source, Step, lowered, record
 
 Shape = tuple[int, ...]
 
-_packed: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()  # weights of all plans, by content
-
-
-def packed(given: Packed) -> Array:
-    """The weight as a program reads it; equal weights are packed once, as long as a plan holds them."""
-    weight = dense(given.weight)
-    content = hashlib.blake2b(weight.data, digest_size=32).digest() if weight.size else b""
-    key = content, weight.shape, weight.dtype, given.pack, _core.isa()
-    found = _packed.get(key)
-    if found is None:
-        found = _packed[key] = given.pack(weight)
-    return found
+_made: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()  # what all plans hold, by content
 
 
 class Weights:
-    """What plans have made of the arrays of one model, where the identity of an array stands for its content."""
+    """Constants as programs read them: each is made once for a model, and shared with other models by content."""
 
     def __init__(self, arrays: list[Array]):
         self.own = {id(array): array for array in arrays}
+        self.contents: dict[Any, bytes] = {}  # of the model's own arrays, which nobody changes
         self.made: dict[Any, Array] = {}
 
-    def packed(self, given: Packed) -> Array:
-        """The weight as a program reads it."""
-        if id(given.weight) not in self.own:
-            return packed(given)
-        key = id(given.weight), given.pack, _core.isa()
+    def __call__(self, value: Constant | Derived | Array) -> Array:
+        """The array, contiguous."""
+        if isinstance(value, np.ndarray):
+            return np.ascontiguousarray(value)
+        if isinstance(value, Constant):
+            return value.array if value.array.flags.c_contiguous else self(Derived(np.ascontiguousarray, (value,)))
+        key = self._key(value), _core.isa()
         if key not in self.made:
-            self.made[key] = packed(given)
+            found = _made.get(key)
+            self.made[key] = _made[key] = np.ascontiguousarray(self._value(value)) if found is None else found
         return self.made[key]
+
+    def _value(self, given: Any) -> Any:
+        if isinstance(given, Derived):
+            return given.make(*map(self._value, given.given))
+        return given.array if isinstance(given, Constant) else given
+
+    def _key(self, given: Any) -> Any:
+        """Equal for what has equal values."""
+        if isinstance(given, Derived):
+            return given.make, *map(self._key, given.given)
+        return self._content(given.array) if isinstance(given, Constant) else given
+
+    def _content(self, array: Array) -> Any:
+        owner: Any = array
+        while owner is not None and id(owner) not in self.own:
+            owner = getattr(owner, "base", None)  # the array that it is a view of
+        if owner is None:
+            return _content(array)
+        place = array.__array_interface__["data"][0], array.shape, array.strides
+        if place not in self.contents:
+            self.contents[place] = _content(array)
+        return self.contents[place]
+
+
+def _content(array: Array) -> Any:
+    dense = np.ascontiguousarray(array)
+    return hashlib.blake2b(dense.data if dense.size else b"", digest_size=32).digest(), array.shape, array.dtype.str
 
 
 def _program(steps: list[Step], graph: Graph, weights: Weights) -> tuple[_core.Program, list[int]]:
@@ -72,11 +92,9 @@ def _program(steps: list[Step], graph: Graph, weights: Weights) -> tuple[_core.P
                 return arena.register[step.number]
             if isinstance(value, Source):
                 return arena.register[step.sources[value.place]]
-            if isinstance(value, Packed):
-                return weights.packed(value)
             if isinstance(value, Scratch):
                 return next(scratch)
-            return None if value is None else dense(value)
+            return None if value is None else weights(value)
 
         return place
 

@@ -304,15 +304,22 @@ class Tracer:
 
 
 def _computed(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The call's result; of a linear layer over many rows only the first row's is computed, and stands for all.
+    """The call's result, computed once where it repeats: nobody sees the values, and they are what a trace takes time for.
 
-    Nobody sees the values, and the products are what a trace would spend its time on.
+    Of a linear layer over many rows only the first row's is computed, and stands for all; functions of one element or of
+    one row then meet an array that repeats this one.
     """
     x = args[0] if args else None
-    if function is not functional.linear or not isinstance(x, np.ndarray) or x.ndim < 2 or not x.size:
+    row = 0 if isinstance(function, Unary) else 1 if function in _OF_ROWS else None
+    if row is None or not isinstance(x, np.ndarray) or x.ndim < 2 or not x.size:
         return function(*args, **kwargs)
-    row = function(x[(0,) * (x.ndim - 1)], *args[1:], **kwargs)
-    return np.broadcast_to(row, (*x.shape[:-1], *row.shape))
+    first = function is functional.linear
+    small = x[tuple(slice(0, 1) if first or not stride else slice(None) for stride in x.strides[: x.ndim - row])]
+    result = function(small, *args[1:], **kwargs)
+    return np.broadcast_to(result, (*x.shape[: x.ndim - row], *result.shape[x.ndim - row :]))
+
+
+_OF_ROWS = frozenset({functional.linear, functional.layer_norm, functional.rms_norm})
 
 
 def _fits_any_batch(place: Any) -> bool:

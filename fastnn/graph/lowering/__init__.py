@@ -4,9 +4,9 @@ A new family is a new file here and its name in the import below.
 """
 
 from . import arrays, elementwise, linear, norm
-from ._step import FOLDINGS, LOWERINGS, Lowered, Packed, Result, Same, Scratch, Source, Step, dense, lowered, record
+from ._step import FOLDINGS, LOWERINGS, Derived, Lowered, Result, Same, Scratch, Source, Step, lowered, record
 
 __all__ = [
-    "FOLDINGS", "LOWERINGS", "Lowered", "Packed", "Result", "Same", "Scratch", "Source", "Step", "arrays", "dense",
+    "FOLDINGS", "LOWERINGS", "Derived", "Lowered", "Result", "Same", "Scratch", "Source", "Step", "arrays",
     "elementwise", "linear", "lowered", "norm", "record",
 ]  # fmt: skip

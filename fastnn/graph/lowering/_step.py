@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ... import _check, _core
 from ..._check import Array
@@ -36,11 +35,15 @@ class Scratch(NamedTuple):
     doubles: int
 
 
-class Packed(NamedTuple):
-    """A field of a step: a weight in the order in which `pack` writes it, made once for a model."""
+@dataclass(frozen=True)
+class Derived:
+    """A field of a step: `make(*given)`, an array of Constants, other Deriveds and plain values, made once for a model.
 
-    weight: Array
-    pack: Callable[[Array], Array]
+    make is a function of a module, whose name stands for what it does.
+    """
+
+    make: Callable[..., Array]
+    given: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -132,9 +135,12 @@ def lowered(graph: Graph) -> list[Step | Same | Call]:
 # -- what lowerings ask of a call -------------------------------------------------------------------------------------
 
 
+_signature = functools.cache(inspect.signature)
+
+
 def arguments(call: Call) -> dict[str, Any]:
     """The call's arguments by name, defaults included."""
-    bound = inspect.signature(call.function).bind(*call.args, **call.kwargs)
+    bound = _signature(call.function).bind(*call.args, **call.kwargs)
     bound.apply_defaults()
     return bound.arguments
 
@@ -149,13 +155,13 @@ def source(argument: Any, graph: Graph, call: Call) -> tuple[int, Shape]:
     return argument.number, shape
 
 
-def constant(argument: Any, graph: Graph, call: Call) -> Array | None:
+def constant(argument: Any, graph: Graph, call: Call) -> Constant | None:
     """A weight, of the result's dtype."""
     if argument is None:
         return None
     if not isinstance(argument, Constant) or argument.array.dtype != graph.values[call.number].dtype:
         raise NotLowered
-    return argument.array
+    return argument
 
 
 # -- steps as records of ops ------------------------------------------------------------------------------------------
@@ -187,8 +193,3 @@ def record(step: Step, placed: Callable[[Any], Any]) -> Record:
     if left:
         raise TypeError(f"{step.op}: has no fields {', '.join(left)}")
     return step.op, tuple(arrays), (*strides, *integers), tuple(numbers)
-
-
-def dense(array: Array) -> Array:
-    """A constant as ops read it."""
-    return np.ascontiguousarray(array)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ... import _core, functional
+from ..._check import Array
 from .._graph import Call, Graph
 from ._step import (
+    Derived,
     Each,
     NotLowered,
-    Packed,
     Result,
     Source,
     Step,
@@ -23,17 +26,22 @@ from ._step import (
 )
 
 
+def pack(weight: Array) -> Array:
+    """The weight (n, k) as the product reads it."""
+    return _core.pack(np.ascontiguousarray(weight))
+
+
 @lowering(functional.linear)
 def _linear(call: Call, graph: Graph) -> Step:
     given = arguments(call)
     number, shape = source(given["input"], graph, call)
     weight, bias = (constant(given[name], graph, call) for name in ("weight", "bias"))
-    if weight is None or weight.size == 0 or not shape:
+    if weight is None or weight.array.size == 0 or not shape:
         raise NotLowered
-    n, k = weight.shape
+    n, k = weight.array.shape
     fields: dict[str, Any] = {
         "c": Strided(Result, (0, n, 1)), "a": Strided(Source(0), (0, k, 1)), "b": Strided(None, (0, 0, 0)),
-        "packed": Packed(weight, _core.pack), "bias": bias,
+        "packed": Derived(pack, (weight,)), "bias": bias,
         "batch": 1, "m": Each(math.prod(shape[:-1])), "n": n, "k": k, "act": -1,
     }  # fmt: skip
     return Step("product", call.number, (number,), (*shape[:-1], n), fields)
@@ -54,10 +62,20 @@ def _product_batch_norm(product: Step, norm: Step) -> bool:
     """W and b of norm(W x + b), computed in double and rounded once."""
     if product.fields["act"] >= 0 or len(norm.shape) != 1 or len(product.shape) != 1:
         return False
-    weight, bias, given = product.fields["packed"].weight, product.fields["bias"], norm.fields
-    gain = given["rstd"] if given["gamma"] is None else given["rstd"] * given["gamma"]
-    shift = (-given["mean"] if bias is None else bias - given["mean"]) * gain
-    shift = shift if given["beta"] is None else shift + given["beta"]
-    scaled = (weight * gain[:, None]).astype(weight.dtype, order="K")
-    product.fields.update(packed=Packed(scaled, _core.pack), bias=shift.astype(weight.dtype))
+    (weight,), bias, given = product.fields["packed"].given, product.fields["bias"], norm.fields
+    gain = given["rstd"] if given["gamma"] is None else Derived(np.multiply, (given["rstd"], given["gamma"]))
+    scaled, shift = (
+        Derived(_scaled, (weight, gain)),
+        Derived(_shifted, (weight, bias, given["mean"], gain, given["beta"])),
+    )
+    product.fields.update(packed=Derived(pack, (scaled,)), bias=shift)
     return True
+
+
+def _scaled(weight: Array, gain: Array) -> Array:
+    return (weight * gain[:, None]).astype(weight.dtype, order="K")
+
+
+def _shifted(weight: Array, bias: Array | None, mean: Array, gain: Array, beta: Array | None) -> Array:
+    shift = (-mean if bias is None else bias - mean) * gain
+    return (shift if beta is None else shift + beta).astype(weight.dtype)

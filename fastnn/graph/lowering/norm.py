@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ... import functional
+from ..._check import Array
 from .._graph import Call, Graph
-from ._step import Each, NotLowered, Result, Scratch, Source, Step, arguments, constant, lowering, source
+from ._step import Derived, Each, NotLowered, Result, Scratch, Source, Step, arguments, constant, lowering, source
 
 
 @lowering(functional.batch_norm)
@@ -23,11 +24,15 @@ def _batch_norm(call: Call, graph: Graph) -> Step:
         raise NotLowered
     inner = math.prod(shape[1:])
     fields = {
-        "y": Result, "x": Source(0), "mean": mean.astype(np.float64), "gamma": weight, "beta": bias,
-        "rstd": 1 / np.sqrt(var.astype(np.float64) + given["eps"]),
+        "y": Result, "x": Source(0), "mean": Derived(np.float64, (mean,)), "gamma": weight, "beta": bias,
+        "rstd": Derived(_rstd, (var, given["eps"])),
         "n": Each(1), "c": shape[0], "s": inner, "last": inner == 1,
     }  # fmt: skip
     return Step("batch_norm", call.number, (number,), shape, fields)
+
+
+def _rstd(var: Array, eps: float) -> Array:
+    return np.asarray(1 / np.sqrt(var.astype(np.float64) + eps))
 
 
 @lowering(functional.softmax, functional.log_softmax)
