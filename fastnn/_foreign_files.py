@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import zipfile
 
-TORCH = (
-    "a PyTorch checkpoint; where PyTorch is, convert it: "
-    "safetensors.torch.save_file(torch.load(path, weights_only=True), 'model.safetensors')"
-)
 PICKLE = "a pickle, which can carry code; load it by the program that wrote it, and save its arrays by fastnn.save"
-OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the number that PyTorch before 1.6 pickled first
 
 # How files begin.
 BEGINNINGS: tuple[tuple[bytes, str], ...] = (
@@ -21,6 +16,7 @@ BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ", "compressed by xz; decompress it first"),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd; decompress it first"),
     (b"version https://git-lfs", "a pointer of Git LFS in place of the file; fetch that by 'git lfs pull'"),
+    (b"storages\0", "a checkpoint of PyTorch before 0.2; where PyTorch is, load it and save it anew"),
     (b"MATLAB 5.0", "a MATLAB file; scipy.io.loadmat reads it"),
 )
 
@@ -29,8 +25,6 @@ def kind_of(path: str | bytes, head: bytes) -> str | None:
     """What the file is, in words that end "it is ...", if it is of a kind that people confuse with ours."""
     if not head:
         return "empty"
-    if head.startswith(OLD_TORCH):
-        return TORCH
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return PICKLE
     if head.startswith(b"PK\x03\x04"):
@@ -51,8 +45,6 @@ def _kind_of_zip(path: str | bytes) -> str:
             names = file.namelist()
     except (zipfile.BadZipFile, UnicodeDecodeError):
         return "a zip archive that is damaged, such as a PyTorch checkpoint that was cut off"
-    if any(name.endswith("data.pkl") for name in names):
-        return TORCH
     if any(name.endswith(".npy") for name in names):
         return "an NPZ file; numpy.load reads it"
     if any(name.endswith(".weights.h5") for name in names):

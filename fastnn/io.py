@@ -127,7 +127,7 @@ TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "
 
 
 def load(path: str | os.PathLike[str], *, widen: bool = False) -> dict[Any, Any]:
-    """Load what `save` stored, or the arrays of any safetensors file.
+    """Load what `save` stored, the arrays of any safetensors file, or a PyTorch checkpoint.
 
     Parameters
     ----------
@@ -140,12 +140,15 @@ def load(path: str | os.PathLike[str], *, widen: bool = False) -> dict[Any, Any]
     -------
     dict
         Of str to ndarray, or the checkpoint as it was saved.  The arrays are copies: the file may change afterwards.
+        Of a file of `torch.save` (.pt, .pth, .bin; the older format too) what was saved, arrays in the place of
+        tensors; what shared memory shares it.  Of a TorchScript file its state_dict.
 
     Raises
     ------
     ValueError
-        If the file is no whole safetensors file, or holds types that NumPy and ml_dtypes do not have.  Another kind of
-        file, such as a PyTorch checkpoint, is named.
+        If the file is neither, is damaged, or holds types that NumPy and ml_dtypes do not have.  Another kind of file,
+        such as an HDF5 file, is named.  A PyTorch checkpoint is a pickle, which can carry code: it is read without
+        running any, and refused if it names more than tensors, numbers, text and containers, such as a whole module.
     ModuleNotFoundError
         If the file holds types that ml_dtypes has, and that library is missing.
     OSError
@@ -164,8 +167,13 @@ def load(path: str | os.PathLike[str], *, widen: bool = False) -> dict[Any, Any]
         head = file.read(4096)
         length = int.from_bytes(head[:8], "little")
         if head[8:9] != b"{" or length > os.fstat(file.fileno()).st_size - 8:
+            from . import _torch_file
             from ._foreign_files import kind_of
 
+            form = _torch_file.format_of(file, head)
+            if form is not None:
+                content: dict[Any, Any] = _torch_file.read(name, file, form, widen)
+                return content
             kind = kind_of(name, head)
             if kind is not None:
                 raise ValueError(f"load: {name!r} is not a safetensors file that NumPy can hold: it is {kind}")

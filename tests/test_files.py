@@ -36,12 +36,7 @@ def written(function, *arguments, **options):
 INDEX = b'{\n "metadata": {},\n "weight_map": {"a": "model-00001-of-00002.safetensors"}\n}'
 FOREIGN = {
     "nothing": (b"", "it is empty"),
-    "PyTorch": (
-        zipped("archive/data.pkl", "archive/data/0"),
-        "it is a PyTorch checkpoint; where PyTorch is, convert it",
-    ),
-    "TorchScript": (zipped("m/code/x.py", "m/data.pkl", "m/constants.pkl"), "it is a PyTorch checkpoint"),
-    "old PyTorch": (pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2), "it is a PyTorch checkpoint"),
+    "oldest PyTorch": (b"storages" + bytes(500), "it is a checkpoint of PyTorch before 0.2"),
     "cut PyTorch": (
         zipped("archive/data.pkl")[:40],
         "it is a zip archive that is damaged, such as a PyTorch checkpoint",
@@ -73,18 +68,6 @@ def test_other_kinds_of_files_are_named(kind, path):
             ValueError, match=r"^load: .*model' is not a safetensors file that NumPy can hold: " + message
         ):
             fastnn.load(each)
-
-
-def test_pytorch_s_files_are_named_and_the_advice_works(path):
-    torch = pytest.importorskip("torch")
-    safetensors_torch = pytest.importorskip("safetensors.torch")
-    state = torch.nn.Linear(3, 2).state_dict()
-    for new in (True, False):
-        torch.save(state, path, _use_new_zipfile_serialization=new)
-        with pytest.raises(ValueError, match="it is a PyTorch checkpoint"):
-            fastnn.load(path)
-    safetensors_torch.save_file(torch.load(path, weights_only=True), path)
-    np.testing.assert_array_equal(fastnn.load(path)["weight"], state["weight"].numpy())
 
 
 def test_real_onnx_files_are_named(path):

@@ -49,8 +49,30 @@ def fitting(
         elif not assign and not own[key].flags.writeable:
             problems.append(f"{key!r} is read-only in the module")
     if problems:
-        raise StateDictError(f"load_state_dict for {name}: " + "; ".join(problems))
+        hint = _prefix_hint(missing, unexpected)
+        raise StateDictError(f"load_state_dict for {name}: " + "; ".join(problems) + hint)
     return values, IncompatibleKeys(missing, unexpected)
+
+
+def _prefix_hint(missing: list[str], unexpected: list[str]) -> str:
+    """How the keys would fit, where they are the module's but for a prefix such as DataParallel's "module."."""
+    for keys, others, way in (
+        (unexpected, missing, "{{key.removeprefix({0!r}): value for key, value in state_dict.items()}}"),
+        (missing, unexpected, "{{{0!r} + key: value for key, value in state_dict.items()}}"),
+    ):
+        prefix = _prefix(keys, others)
+        if prefix:
+            return f"; {len(set(others))} of these fit by {way.format(prefix)}"
+    return ""
+
+
+def _prefix(longer: list[str], shorter: list[str]) -> str:
+    """What ends at a dot and stands before each of the shorter keys among the longer; "" if nothing does."""
+    if not shorter:
+        return ""
+    key = min(shorter, key=len)
+    prefixes = [each.removesuffix(key) for each in longer if each.endswith("." + key)]
+    return next((each for each in prefixes if {each + key for key in shorter} <= set(longer)), "")
 
 
 def _is_like(value: Array, own: Array) -> bool:
