@@ -37,6 +37,19 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         "Inputs are `(N, C, *)` or `(C, *)`, channels first or last in memory; the result lies as the input does.",
         "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     ),
+    "pooling": (
+        "Pooling",
+        "Windows over space, each reduced to one value; channels may stand first or last in memory, "
+        "and the result lies as the input does.",
+        "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d lp_pool3d "
+        "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
+        "adaptive_avg_pool3d max_unpool1d max_unpool2d max_unpool3d",
+    ),
+    "image": (
+        "Images",
+        "Padding, other sizes, blocks and channels; the result lies in memory as the input does.",
+        "pad interpolate unfold fold channel_shuffle local_response_norm",
+    ),
     "loss": (
         "Losses",
         '`reduction` is "mean", "sum" or "none". The twins\' `dy` is the gradient of what the loss returned.',

@@ -14,6 +14,8 @@ ALPHA = (
 )
 DALPHA = r"dx_i = \begin{cases} a\,dy_i & \text{kept} \\ 0 & \text{dropped} \end{cases}"
 
+COVERING = r"w_i = \left[\lfloor i L / o \rfloor, \lceil (i + 1) L / o \rceil\right)"
+
 
 def cases(*parts: str) -> str:
     """Of "value & condition"."""
@@ -85,6 +87,18 @@ VALUES = {
     **{f"conv_transpose{dims}d": SPREAD for dims in (1, 2, 3)},
     "bilinear": r"y_o = \sum_{i,j} x_i\,W_{oij}\,x'_j + b_o",
     "embedding": r"y_i = W_{t_i}",
+    **{f"max_pool{n}d": r"y_j = \max_t x_{j s - p + t d}" for n in (1, 2, 3)},
+    **{f"adaptive_max_pool{n}d": r"y_i = \max_{t \in w_i} x_t,\quad " + COVERING for n in (1, 2, 3)},
+    **{f"avg_pool{n}d": r"y_j = \tfrac{1}{k} \sum_t x_{j s - p + t}" for n in (1, 2, 3)},
+    **{f"adaptive_avg_pool{n}d": r"y_i = \tfrac{1}{|w_i|} \sum_{t \in w_i} x_t,\quad " + COVERING for n in (1, 2, 3)},
+    **{f"lp_pool{n}d": r"y_j = \left(\sum_t x_{j s + t}^p\right)^{1 / p}" for n in (1, 2, 3)},
+    **{f"max_unpool{n}d": r"y_{i_j} = x_j" for n in (1, 2, 3)},
+    "pad": r"y_i = x_{m(i - p)}",
+    "interpolate": r"y_i = \sum_t w_{it}\,x_{j_{it}}",
+    "unfold": r"y_{(c, i, j), l} = x_{c,\,r_l + i d,\,q_l + j d}",
+    "fold": r"y_{c, a, b} = \sum_{r_l + i d = a,\ q_l + j d = b} x_{(c, i, j), l}",
+    "channel_shuffle": r"y_{j g + i} = x_{i C / g + j}",
+    "local_response_norm": r"y = \frac{x}{\left(k + \alpha\,\overline{x^2}\right)^\beta}",
     "cross_entropy": r"\ell = -w_t \log \frac{e^{x_t}}{\sum_c e^{x_c}}",
     "nll_loss": r"\ell = -w_t\,x_t",
     "binary_cross_entropy": r"\ell = -w\left(t \log x + (1 - t) \log(1 - x)\right)",

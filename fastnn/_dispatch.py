@@ -93,6 +93,21 @@ def derivative(function: Callable[..., Any], *names: str) -> Callable[[Callable[
     return declare
 
 
+def gradient_of(function: Callable[..., Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Declare the derivative of a function with respect to `input`: the decorated twin of dy and the same arguments."""
+
+    def declare(twin: Callable[P, R]) -> Callable[P, R]:
+        gradient: Callable[..., Any] = twin
+
+        @derivative(function, "input")
+        def run(wanted: tuple[bool], input: Any, *args: Any, **options: Any) -> Any:
+            return function(input, *args, **options), lambda dy: (gradient(dy, input, *args, **options),)
+
+        return twin
+
+    return declare
+
+
 # What an argument is called here, by its name in NumPy or in PyTorch, or by what PyTorch has given up
 SPELLINGS = {
     "axis": "dim",

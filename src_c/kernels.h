@@ -29,6 +29,25 @@ struct fnn_dropout
     double scale, shift, dropped;
 };
 
+#define POOL_PIECE 1024 /* values whose windows are reduced side by side; their sums stay in the first-level cache */
+
+/* What windows of one row of outputs have in common, for n outputs of m channels; their values stand `gap` apart (drivers/pool.c).
+ * Places count along (d, h, w) of x: the windows take the rows from d and h, and `taps` places of each, the first output from
+ * `first` on, the next `step` further. */
+struct fnn_axis
+{
+    ptrdiff_t begin, end, step;
+};
+struct fnn_windows
+{
+    struct fnn_axis d, h;
+    ptrdiff_t rows, places; /* of one plane of x: rows of each d, places of each row */
+    ptrdiff_t first, taps, dilation, step;
+    ptrdiff_t n, m, gap;
+    double rows_count;   /* what a mean divides by: rows_count counts[j] */
+    const double *counts;
+};
+
 #define REAL     float
 #define FN(name) name##_f32
 #include "kernels_of.h"

@@ -452,10 +452,32 @@ def test_recurrent_arguments_are_refused_at_once():
         torch.nn.RNNCell(3, 4, nonlinearity="gelu")
 
 
+def test_pooling_at_the_edges():
+    x = np.float32([[[1, 2, 2]]])
+    edge = {"norm_type": 2.0, "kernel_size": 2, "ceil_mode": True}
+    root = np.sqrt([5.0, 4.0, 8.0])
+    differs(fastnn.lp_pool1d(x, **edge), [[root[:2]]], lambda F: F.lp_pool1d(torch.tensor(x), **edge), [[root[[0, 2]]]])
+    values, places = fastnn.max_pool1d([[1.0, 2.0]], 2, 1, 1, 3, return_indices=True)
+    assert values.tolist() == [[-INF]]
+    assert places.tolist() == [[-1]]
+    assert fastnn.max_unpool1d(values, places, 2).tolist() == [[0, 0]]
+    cube = np.ones((1, 1, 2, 2, 2), np.float32)
+    np.testing.assert_allclose(fastnn.avg_pool3d(cube, 3, padding=1), [[[[[8 / 27]]]]], rtol=1e-6)
+    if torch is not None:
+        with pytest.raises(RuntimeError, match="smaller than kernel size"):
+            torch.nn.functional.avg_pool3d(torch.tensor(cube), 3, padding=1)
+
+
+def test_circular_padding_crops_then_wraps():
+    assert fastnn.pad([[0, 1, 2, 3]], (-1, 2), mode="circular").tolist() == [[1, 2, 3, 1, 2]]
+    with pytest.raises(ValueError, match="pad"):
+        fastnn.pad([[1, 2, 3, 4]], (3, -4), mode="circular")
+
+
 def test_the_page_is_whole():
     """Each of its rows is accounted for: more rows need more tests."""
     page = Path(__file__).parent.parent / "docs" / "differences.md"
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 70
+    assert len(rows) == 74

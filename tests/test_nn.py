@@ -46,6 +46,25 @@ WITHOUT_PARAMETERS = {
     "RMSNorm": ((6,), {"elementwise_affine": False}, (4, 3, 6)),
     "Dropout2d": ((), {}, (4, 3, 2, 2)),
     "Dropout3d": ((), {}, (4, 3, 2, 2, 2)),
+    **{
+        f"{name}Pool{n}d": ((2,), {}, (4, 3, 6, 4, 5)[: n + 2])
+        for name in ("Max", "Avg", "AdaptiveMax", "AdaptiveAvg")
+        for n in (1, 2, 3)
+    },
+    **{f"LPPool{n}d": ((2, 2), {}, (4, 3, 6, 4, 5)[: n + 2]) for n in (1, 2, 3)},
+    **{
+        f"{name}Pad{n}d": ((1,), {}, (4, 3, 6, 4, 5)[: n + 2])
+        for name in ("Zero", "Reflection", "Replication", "Circular")
+        for n in (1, 2, 3)
+    },
+    **{f"ConstantPad{n}d": ((1, 0.5), {}, (4, 3, 6, 4, 5)[: n + 2]) for n in (1, 2, 3)},
+    "Upsample": ((), {"scale_factor": 2}, (4, 3, 6)),
+    "UpsamplingNearest2d": ((3,), {}, (4, 3, 6, 4)),
+    "UpsamplingBilinear2d": ((3,), {}, (4, 3, 6, 4)),
+    "Unfold": ((2,), {}, (4, 3, 6, 4)),
+    "Fold": ((3, 2), {}, (4, 8, 4)),
+    "ChannelShuffle": ((3,), {}, (4, 3, 6)),
+    "LocalResponseNorm": ((3,), {}, (4, 3, 6)),
     "LogSoftmax": ((1,), {}, (4, 3)),
     "Softmax": ((1,), {}, (4, 3)),
     "Softmax2d": ((), {}, (4, 3, 2, 2)),
@@ -55,10 +74,10 @@ WITHOUT_PARAMETERS = {
 }
 # Classes that are no layer by themselves, or that have parameters
 OTHERS = {
-    "Bilinear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Embedding", "GRU",
-    "GRUCell", "LSTM", "LSTMCell", "Linear", "Module", "ModuleDict", "ModuleList", "PReLU", "ParameterDict", "ParameterList",
-    "ParametricELU", "ParametricSigmoid", "ParametricSoftplus", "RNN", "RNNCell", "ScaledReLU", "Sequential", "Swish",
-    "SwitchableNorm1d", "SwitchableNorm2d", "SwitchableNorm3d",
+    "Bilinear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Embedding",
+    "GRU", "GRUCell", "LSTM", "LSTMCell", "Linear", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Module", "ModuleDict",
+    "ModuleList", "PReLU", "ParameterDict", "ParameterList", "ParametricELU", "ParametricSigmoid", "ParametricSoftplus",
+    "RNN", "RNNCell", "ScaledReLU", "Sequential", "Swish", "SwitchableNorm1d", "SwitchableNorm2d", "SwitchableNorm3d",
 }  # fmt: skip
 LAYERS = sorted(
     name

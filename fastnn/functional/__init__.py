@@ -11,6 +11,7 @@ from . import (
     _activation,
     _batch_norm,
     _bilinear,
+    _blocks,
     _class_loss,
     _conv,
     _conv_transpose,
@@ -22,12 +23,17 @@ from . import (
     _glu,
     _group_norm,
     _instance_norm,
+    _interpolate,
     _layer_norm,
     _linear,
     _normalize,
+    _pad,
     _pair_loss,
     _parametric,
     _piecewise,
+    _pool_average,
+    _pool_max,
+    _response_norm,
     _rrelu,
     _softmax,
     _switchable,
@@ -35,6 +41,7 @@ from . import (
 from ._activation import *
 from ._batch_norm import *
 from ._bilinear import *
+from ._blocks import *
 from ._class_loss import *
 from ._conv import *
 from ._conv_transpose import *
@@ -45,12 +52,17 @@ from ._exponential import *
 from ._glu import *
 from ._group_norm import *
 from ._instance_norm import *
+from ._interpolate import *
 from ._layer_norm import *
 from ._linear import *
 from ._normalize import *
+from ._pad import *
 from ._pair_loss import *
 from ._parametric import *
 from ._piecewise import *
+from ._pool_average import *
+from ._pool_max import *
+from ._response_norm import *
 from ._rrelu import *
 from ._softmax import *
 from ._switchable import *
@@ -59,6 +71,7 @@ __all__ = [
     *_activation.__all__,
     *_batch_norm.__all__,
     *_bilinear.__all__,
+    *_blocks.__all__,
     *_class_loss.__all__,
     *_conv.__all__,
     *_conv_transpose.__all__,
@@ -69,12 +82,17 @@ __all__ = [
     *_glu.__all__,
     *_group_norm.__all__,
     *_instance_norm.__all__,
+    *_interpolate.__all__,
     *_layer_norm.__all__,
     *_linear.__all__,
     *_normalize.__all__,
+    *_pad.__all__,
     *_pair_loss.__all__,
     *_parametric.__all__,
     *_piecewise.__all__,
+    *_pool_average.__all__,
+    *_pool_max.__all__,
+    *_response_norm.__all__,
     *_rrelu.__all__,
     *_softmax.__all__,
     *_switchable.__all__,

@@ -10,12 +10,14 @@ from . import (
     embedding,
     functional,
     group_norm,
+    image,
     init,
     instance_norm,
     layer_norm,
     linear,
     loss,
     parametric,
+    pool,
     recurrent,
     recurrent_cell,
     rrelu,
@@ -34,11 +36,13 @@ from .conv import *
 from .dropout import *
 from .embedding import *
 from .group_norm import *
+from .image import *
 from .instance_norm import *
 from .layer_norm import *
 from .linear import *
 from .loss import *
 from .parametric import *
+from .pool import *
 from .recurrent import *
 from .recurrent_cell import *
 from .rrelu import *
@@ -61,11 +65,13 @@ __all__ = [
     *dropout.__all__,
     *embedding.__all__,
     *group_norm.__all__,
+    *image.__all__,
     *instance_norm.__all__,
     *layer_norm.__all__,
     *linear.__all__,
     *loss.__all__,
     *parametric.__all__,
+    *pool.__all__,
     *rrelu.__all__,
     *recurrent.__all__,
     *recurrent_cell.__all__,

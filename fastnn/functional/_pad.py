@@ -1,0 +1,223 @@
+"""Padding: values beyond the edges, by a constant or from the input itself; negative numbers crop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+from .._dispatch import differentiable, gradient_of
+
+__all__ = ["pad", "pad_backward"]
+
+MODES = ("constant", "reflect", "replicate", "circular")
+Piece = tuple[slice, slice]  # of the result, and of the input: a step of 0 is a slice of one place
+
+
+def empty_as(x: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Memory for a result of as many dimensions that lies as x does, if that fills a block."""
+    order = _check.dense_order(x) or list(range(x.ndim))
+    sizes = tuple(shape[i] for i in order)
+    plain = dtype in (np.float32, np.float64)
+    memory = _core.empty(sizes, dtype) if plain else np.empty(sizes, dtype)
+    return memory.transpose(np.argsort(order)) if x.ndim else memory
+
+
+def _sources(size: int, left: int, right: int, mode: str) -> list[int]:
+    """The input's place of each place of the result, -1 for the constant."""
+    places = range(-left, size + right)
+    if mode == "constant":
+        return [at if 0 <= at < size else -1 for at in places]
+    if mode == "replicate":
+        return [min(max(at, 0), size - 1) for at in places]
+    if mode == "reflect":
+        return [-at if at < 0 else 2 * (size - 1) - at if at >= size else at for at in places]
+    first, last = max(0, -left), size + min(0, right)  # what is cropped is not there to wrap around
+    return [(at - first) % (last - first) + first for at in places]
+
+
+@lru_cache(maxsize=256)
+def _pieces(size: int, left: int, right: int, mode: str) -> tuple[Piece, ...]:
+    """Runs of places of the result whose sources go up or down by one, or stay."""
+    sources, found, i = _sources(size, left, right, mode), [], 0
+    while i < len(sources):
+        last, step = i + 1, 0
+        if last < len(sources) and abs(sources[last] - sources[i]) <= 1 and sources[last] >= 0 <= sources[i]:
+            step = sources[last] - sources[i]
+            while last < len(sources) and sources[last] >= 0 and sources[last] - sources[last - 1] == step:
+                last += 1
+        if sources[i] >= 0:
+            found.append((slice(i, last), _places(sources[i], sources[last - 1], step)))
+        i = last
+    return tuple(found)
+
+
+def _places(first: int, last: int, step: int) -> slice:
+    if step >= 0:
+        return slice(first, last + 1)
+    return slice(first, last - 1 if last else None, -1)
+
+
+def _amounts(name: str, pad: Any, shape: tuple[int, ...], mode: str) -> list[tuple[int, int]]:
+    """What goes before and behind each dimension."""
+    values = pad if isinstance(pad, (tuple, list)) else None
+    if values is None:
+        raise TypeError(f"{name}: expected pad to be a tuple of integers, got {type(pad).__name__}")
+    numbers = [_check.count(name, "pad", each, low=-(2**62)) for each in values]
+    if len(numbers) % 2 or len(numbers) > 2 * len(shape):
+        raise ValueError(
+            f"{name}: expected pad of an even length up to {2 * len(shape)} for shape {shape}, got {len(numbers)}"
+        )
+    n = len(numbers) // 2
+    if mode != "constant" and not (1 <= n <= 3 and len(shape) in (n + 1, n + 2)):
+        raise ValueError(
+            f"{name}: expected, with mode {mode!r}, 2 numbers for 2 or 3 dimensions, 4 for 3 or 4, 6 for 4 or 5, "
+            f"got {len(numbers)} for shape {shape}"
+        )
+    pairs = [(numbers[2 * i], numbers[2 * i + 1]) for i in range(n)]
+    return [(0, 0)] * (len(shape) - n) + pairs[::-1]
+
+
+def _check_amounts(name: str, amounts: list[tuple[int, int]], shape: tuple[int, ...], mode: str) -> None:
+    """Every place of the result has a place to take its value from."""
+    for i, ((left, right), size) in enumerate(zip(amounts, shape, strict=True)):
+        if (left, right) == (0, 0):
+            continue
+        mirrors = mode in ("reflect", "replicate")  # these read what is cropped at the other side
+        kept = size + (left + right if mirrors else min(0, left) + min(0, right))
+        if kept < mirrors or (mode != "constant" and size == 0):
+            raise ValueError(f"{name}: expected dimension {i} to keep a place, got {size} with pad {left}, {right}")
+        most = {"reflect": size - 1, "circular": kept}.get(mode)
+        if most is not None and max(left, right) > most:
+            raise ValueError(f"{name}: expected pad of at most {most} in dimension {i} of {size}, got {left}, {right}")
+
+
+def _axes(
+    name: str, shape: tuple[int, ...], pad: Any, mode: Any, value: Any
+) -> tuple[tuple[int, ...], list[tuple[Piece, ...]]]:
+    """The result's shape, and the pieces along each dimension."""
+    _check.choice(name, "mode", mode, MODES)
+    if mode != "constant" and value is not None and value != 0:
+        raise ValueError(f"{name}: expected value=None with mode {mode!r}, got {value!r}")
+    amounts = _amounts(name, pad, shape, mode)
+    _check_amounts(name, amounts, shape, mode)
+    result = tuple(size + left + right for size, (left, right) in zip(shape, amounts, strict=True))
+    return result, [_pieces(size, *each, mode) for size, each in zip(shape, amounts, strict=True)]
+
+
+def _blocks(axes: list[tuple[Piece, ...]]) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    for pieces in product(*axes):
+        yield tuple(to for to, _ in pieces), tuple(of for _, of in pieces)
+
+
+def of_numbers(name: str, input: Any) -> Array:
+    """An array of real numbers in its own dtype: padding moves values and computes nothing."""
+    x = _check.as_array(name, input)
+    if x.dtype.kind not in "biu":
+        x = _check.as_float(name, input)
+    return x.astype(x.dtype.newbyteorder("="), copy=False)
+
+
+@differentiable
+def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Array:
+    """The input with values before and behind its last dimensions; negative numbers take some away.
+
+    Parameters
+    ----------
+    input : array_like
+        Integers keep their dtype.
+    pad : tuple of int
+        (left, right, top, bottom, front, back ...): a pair for each dimension, the last dimension first.
+    mode : str
+        "constant" takes `value`, for any number of dimensions; the others take (N, C, *) or (C, *) and pairs for
+        all of space.  "reflect" mirrors the input about its edge, "replicate" repeats the edge, "circular" goes on at
+        the other end.
+    value : float, optional
+        By default 0.
+
+    Returns
+    -------
+    ndarray
+        A copy, in the memory order of the input.
+
+    Raises
+    ------
+    ValueError
+        If there are too many numbers, or more places are asked for than the input has.
+
+    Examples
+    --------
+    >>> pad([1, 2, 3], (1, 2))
+    array([0, 1, 2, 3, 0, 0])
+    >>> pad([[1, 2, 3]], (2, -1), mode="reflect")
+    array([[3, 2, 1, 2]])
+    """
+    x = of_numbers("pad", input)
+    shape, axes = _axes("pad", x.shape, pad, mode, value)
+    y = empty_as(x, shape, x.dtype)
+    if mode == "constant":
+        y[...] = np.asarray(0 if value is None else _check.real("pad", "value", value)).astype(x.dtype)
+    for to, of in _blocks(axes):
+        y[to] = x[of]
+    return y
+
+
+@gradient_of(pad)
+def pad_backward(dy: Any, input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Array:
+    """Gradient of `pad`: each place gets the sum of dy over its copies.
+
+    Parameters
+    ----------
+    dy : array_like
+        The gradient of the result, of its shape.
+    input : array_like
+    pad : tuple of int
+    mode : str
+    value : float, optional
+        Those of the forward call.
+
+    Returns
+    -------
+    ndarray
+        The gradient of the input, of its shape and dtype.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+
+    Examples
+    --------
+    >>> pad_backward([[1.0, 1.0, 1.0, 1.0, 1.0]], [[1.0, 2.0, 3.0]], (1, 1), mode="replicate")
+    array([[2., 1., 2.]])
+    """
+    name = "pad_backward"
+    x, dtype = _check.as_compute(name, input)
+    shape, axes = _axes(name, x.shape, pad, mode, value)
+    gradient = _check.as_float(name, dy, "dy").astype(x.dtype, copy=False)
+    if gradient.shape != shape:
+        raise ValueError(f"{name}: expected dy of the result's shape {shape}, got {gradient.shape}")
+    for i, pieces in enumerate(axes):
+        if gradient.shape[i] != x.shape[i] or pieces != ((slice(0, x.shape[i]), slice(0, x.shape[i])),):
+            gradient = _folded(gradient, i, x.shape[i], pieces)
+    return _check.finish(gradient.copy() if np.may_share_memory(gradient, dy) else gradient, dtype, None)
+
+
+def _folded(gradient: Array, axis: int, size: int, pieces: tuple[Piece, ...]) -> Array:
+    """Copies along one dimension added to where they came from, one after the other."""
+    sizes = (*gradient.shape[:axis], size, *gradient.shape[axis + 1 :])
+    found = empty_as(gradient, sizes, gradient.dtype)
+    found[...] = 0
+    moved, dy = np.moveaxis(found, axis, 0), np.moveaxis(gradient, axis, 0)
+    for to, of in pieces:
+        if len(range(*of.indices(size))) == to.stop - to.start:
+            moved[of] += dy[to]
+        else:  # one place, repeated
+            for i in range(to.start, to.stop):
+                moved[of] += dy[i]
+    return found

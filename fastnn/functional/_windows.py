@@ -1,0 +1,229 @@
+"""Windows that slide over space: their arguments, sizes and places, and arrays as the kernels of pooling take them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _check, _core
+from .._check import Array
+
+Sizes = tuple[int, ...]
+
+
+def numbers(name: str, argument: str, value: Any, n: int, low: int) -> Sizes:
+    """`n` integers of at least `low`: one for all dimensions, or a tuple or list of one or of n."""
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    if len(values) not in (1, n):
+        raise ValueError(f"{name}: expected {argument} of 1 or {n} numbers, got {len(values)}: {value}")
+    found = tuple(_check.count(name, argument, each, low) for each in values)
+    return found * n if len(found) == 1 else found
+
+
+class Axis(NamedTuple):
+    """The windows along one dimension: its size, and where each of them begins and ends, clipped to it."""
+
+    size: int
+    begin: Sizes
+    end: Sizes
+    dilation: int
+    counts: Sizes  # places of each window, those of its padding included if they count
+
+    @property
+    def output(self) -> int:
+        """How many windows there are."""
+        return len(self.begin)
+
+
+def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
+    """How many windows fit; with ceil_mode the last may reach beyond the end, but begins before the right padding."""
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    found = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+    return found - 1 if ceil_mode and (found - 1) * stride >= size + padding else found
+
+
+def sliding_axis(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool, count_padding: bool
+) -> Axis:
+    """Windows at one distance."""
+    starts = range(
+        -padding, -padding + stride * output_size(size, kernel, stride, padding, dilation, ceil_mode), stride
+    )
+    begin = tuple(at if at >= 0 else at + -(at // dilation) * dilation for at in starts)
+    end = tuple(min(at + dilation * (kernel - 1) + 1, size) for at in starts)
+    counts = tuple(min(at + kernel, size + padding) - at for at in starts) if count_padding else None
+    if counts is None:
+        counts = tuple(max(0, last - first) for first, last in zip(begin, end, strict=True))
+    return Axis(size, begin, end, dilation, counts)
+
+
+def adaptive_axis(size: int, output: int) -> Axis:
+    """Windows that cover a dimension evenly: from floor(i size / output) to ceil((i + 1) size / output)."""
+    begin = tuple(i * size // output for i in range(output))
+    end = tuple(-(-(i + 1) * size // output) for i in range(output))
+    return Axis(size, begin, end, 1, tuple(last - first for first, last in zip(begin, end, strict=True)))
+
+
+WHOLE = Axis(1, (0,), (1,), 1, (1,))  # a dimension that is not there
+
+
+class Windows(NamedTuple):
+    """What the kernels read of the windows: their places along d, h and w, runs of equal ones along w, and sizes."""
+
+    begin: Array
+    end: Array
+    runs: Array
+    counts: Array
+    input: Sizes
+    output: Sizes
+    dilation: Sizes
+
+    def arguments(self, outer: int, inner: int) -> tuple[Any, ...]:
+        """The fields of the ops from `begin` on."""
+        sizes = (outer, *self.input, inner, *self.output, *self.dilation, len(self.runs) - 1)
+        return self.begin, self.end, self.runs, *sizes
+
+
+def _runs(axis: Axis) -> list[int]:
+    """Where along an axis windows of one size at one distance begin, and where the last of them end."""
+    found, i = [], 0
+    while i < axis.output:
+        found.append(i)
+        last = i + 1
+        step = axis.begin[last] - axis.begin[i] if last < axis.output else 0
+        while last < axis.output and 0 < step == axis.begin[last] - axis.begin[last - 1]:
+            if axis.end[last] - axis.begin[last] != axis.end[i] - axis.begin[i]:
+                break
+            last += 1
+        i = last
+    return [*found, axis.output]
+
+
+def windows(axes: tuple[Axis, ...]) -> Windows:
+    """The windows of up to three dimensions."""
+    d, h, w = three = (WHOLE,) * (3 - len(axes)) + axes
+    begin = np.array([*d.begin, *h.begin, *w.begin], np.int64)
+    end = np.array([*d.end, *h.end, *w.end], np.int64)
+    counts = np.array([*d.counts, *h.counts, *w.counts], np.float64)
+    sizes = (tuple(each.size for each in three), tuple(each.output for each in three))
+    return Windows(begin, end, np.array(_runs(w), np.int64), counts, *sizes, tuple(each.dilation for each in three))
+
+
+class Planes:
+    """(N, C, *space) or (C, *space) as the kernels take it: channels first or last in memory, whichever it has."""
+
+    def __init__(self, name: str, input: Any, n: int, argument: str = "input", *, no_channels: bool = False):
+        x, self.dtype = _check.as_compute(name, input, argument)
+        self.shape, self.compute = x.shape, x.dtype
+        self.batched = x.ndim == n + 2
+        if x.ndim not in (n + 1, n + 2):
+            space = ", ".join("DHW"[3 - n :] if n > 1 else "L")
+            raise ValueError(
+                f"{name}: expected an {argument} of {n + 1} or {n + 2} dimensions, (C, {space}) or (N, C, {space}), "
+                f"got shape {x.shape}"
+            )
+        if 0 in self.shape[-n:] or (not no_channels and self.shape[-n - 1] == 0):
+            raise ValueError(f"{name}: expected sizes of at least 1 but the batch's, got shape {x.shape}")
+        x = x if self.batched else x[np.newaxis]
+        self.n, self.c, self.space = x.shape[0], x.shape[1], tuple(x.shape[2:])
+        self.to_last = (0, *range(2, n + 2), 1)
+        self.last = not x.flags.c_contiguous and x.transpose(self.to_last).flags.c_contiguous
+        self.x = self.arranged(x)
+
+    def arranged(self, array: Array) -> Array:
+        """An array of a batch as this one lies in memory; a copy unless it does."""
+        return _check.contiguous(array.transpose(self.to_last) if self.last else array, self.compute)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The kernels' outer and inner."""
+        return (self.n, self.c) if self.last else (self.n * self.c, 1)
+
+    def empty(self, space: Sizes, dtype: Any = None) -> Array:
+        """Memory for a result of this many places, in this order."""
+        shape = (self.n, *space, self.c) if self.last else (self.n, self.c, *space)
+        return _core.empty(shape, self.x.dtype) if dtype is None else np.empty(shape, dtype)
+
+    def result(self, memory: Array) -> Array:
+        """What lies in memory from `empty`, in the order of dimensions that the input has."""
+        y = memory.transpose(0, -1, *range(1, memory.ndim - 1)) if self.last else memory
+        return y if self.batched else y[0]
+
+    def finished(self, memory: Array) -> Array:
+        """The same, rounded to the input's dtype."""
+        return _check.finish(self.result(memory), self.dtype, None)
+
+    def gradient(self, name: str, dy: Any, space: Sizes) -> Array:
+        """The gradient of a result of this many places, as this one lies in memory."""
+        gradient = _check.as_float(name, dy, "dy")
+        expected = (*self.shape[: -len(space)], *space)
+        if gradient.shape != expected:
+            raise ValueError(f"{name}: expected dy of the result's shape {expected}, got {gradient.shape}")
+        return self.arranged(gradient if self.batched else gradient[np.newaxis])
+
+
+class Sliding(NamedTuple):
+    """The arguments of windows at one distance, as many of each as there are dimensions."""
+
+    kernel: Sizes
+    stride: Sizes
+    padding: Sizes
+    dilation: Sizes
+    ceil_mode: bool
+
+    def over(self, name: str, space: Sizes, count_padding: bool = False) -> Windows:
+        """The windows of a space."""
+        found = _sliding_windows(self, space, count_padding)
+        if 0 in found.output:
+            reach = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+            raise ValueError(
+                f"{name}: expected windows of {reach} places to fit into {space}, padded by {self.padding}"
+            )
+        return found
+
+
+@lru_cache(maxsize=256)
+def _sliding_windows(arguments: Sliding, space: Sizes, count_padding: bool) -> Windows:
+    each = zip(space, arguments.kernel, arguments.stride, arguments.padding, arguments.dilation, strict=True)
+    return windows(tuple(sliding_axis(*sizes, arguments.ceil_mode, count_padding) for sizes in each))
+
+
+@lru_cache(maxsize=256)
+def adaptive_windows(space: Sizes, output: Sizes) -> Windows:
+    """The windows that cover a space evenly."""
+    return windows(tuple(map(adaptive_axis, space, output)))
+
+
+def sliding(
+    name: str, n: int, kernel_size: Any, stride: Any, padding: Any = 0, dilation: Any = 1, ceil_mode: Any = False
+) -> Sliding:
+    """The arguments of `n` dimensions, checked."""
+    kernel = numbers(name, "kernel_size", kernel_size, n, 1)
+    none = stride is None or (isinstance(stride, (tuple, list)) and not stride)
+    strides = kernel if none else numbers(name, "stride", stride, n, 1)
+    paddings = numbers(name, "padding", padding, n, 0)
+    if any(2 * p > k for p, k in zip(paddings, kernel, strict=True)):
+        raise ValueError(f"{name}: expected padding of at most half of kernel_size {kernel}, got {paddings}")
+    return Sliding(kernel, strides, paddings, numbers(name, "dilation", dilation, n, 1), bool(ceil_mode))
+
+
+def adaptive(name: str, output_size: Any, space: Sizes) -> Windows:
+    """The windows of an adaptive pooling to `output_size`, where None keeps a dimension."""
+    return adaptive_windows(
+        space,
+        tuple(
+            size if o is None else o for o, size in zip(output_sizes(name, output_size, len(space)), space, strict=True)
+        ),
+    )
+
+
+def output_sizes(name: str, output_size: Any, n: int) -> tuple[int | None, ...]:
+    """An integer for all dimensions, or a tuple of `n` integers or None."""
+    values = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * n
+    if len(values) != n:
+        raise ValueError(f"{name}: expected output_size of {n} numbers, got {len(values)}: {output_size}")
+    if output_size is None:
+        raise TypeError(f"{name}: expected output_size to be an integer or a tuple, got None")
+    return tuple(None if each is None else _check.count(name, "output_size", each) for each in values)

@@ -1,0 +1,69 @@
+/* image.c: resizing of whole images (kernels/image.inc), channels first in memory (inner = 1) or last (inner channels).
+ *
+ * Forward, an item is one row of outputs; backward a whole plane, or NARROW channels of one, for outputs share their places. */
+#ifndef REAL
+#include <string.h>
+#include "kernels.h"
+#include "runtime/parallel.h"
+
+#define NS_EACH 0.3
+#define NARROW  64
+
+#define FNN_SELF "drivers/image.c"
+#include "each_real.h"
+#else
+
+static void FN(resize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(fnn_resize) *o = job;
+    const ptrdiff_t h_at = o->taps_d * o->yd, w_at = h_at + o->taps_h * o->yh;
+    for (ptrdiff_t row = begin; row < end; row++)
+    {
+        const ptrdiff_t id = row / o->yh % o->yd, ih = row % o->yh, plane = row / o->yh / o->yd;
+        for (ptrdiff_t channel = 0; channel < o->inner; channel += NARROW)
+            for (ptrdiff_t t = 0; t < o->taps_d * o->taps_h; t++)
+            {
+                const ptrdiff_t d = t / o->taps_h * o->yd + id, h = h_at + t % o->taps_h * o->yh + ih;
+                const ptrdiff_t from = (plane * o->d + o->places[d]) * o->h + o->places[h];
+                TIER->resize_row(o->y + row * o->yw * o->inner + channel, o->x + from * o->w * o->inner + channel, o->places + w_at,
+                                 o->weights + w_at, (int)o->taps_w, (double)(o->weights[d] * o->weights[h]), t == 0, o->yw,
+                                 fnn_min(NARROW, o->inner - channel), o->inner);
+            }
+    }
+}
+
+void FN(fnn_resize)(const struct FN(fnn_resize) *o)
+{
+    const double taps = (double)(o->taps_d * o->taps_h * o->taps_w);
+    fnn_parallel(o->outer * o->yd * o->yh, NS_EACH * taps * (double)(o->yw * o->inner), FN(resize_body), o);
+}
+
+static void FN(dresize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(fnn_resize_backward) *o = job;
+    const ptrdiff_t h_at = o->taps_d * o->yd, w_at = h_at + o->taps_h * o->yh, parts = (o->inner + NARROW - 1) / NARROW;
+    for (ptrdiff_t item = begin; item < end; item++)
+    {
+        const ptrdiff_t plane = item / parts, channel = item % parts * NARROW;
+        for (ptrdiff_t row = 0; row < o->yd * o->yh; row++)
+            for (ptrdiff_t t = 0; t < o->taps_d * o->taps_h; t++)
+            {
+                const ptrdiff_t d = t / o->taps_h * o->yd + row / o->yh, h = h_at + t % o->taps_h * o->yh + row % o->yh;
+                const ptrdiff_t to = (plane * o->d + o->places[d]) * o->h + o->places[h];
+                TIER->dresize_row(o->dx + to * o->w * o->inner + channel,
+                                  o->dy + (plane * o->yd * o->yh + row) * o->yw * o->inner + channel, o->places + w_at,
+                                  o->weights + w_at, (int)o->taps_w, (double)(o->weights[d] * o->weights[h]), o->yw,
+                                  fnn_min(NARROW, o->inner - channel), o->inner);
+            }
+    }
+}
+
+void FN(fnn_resize_backward)(const struct FN(fnn_resize_backward) *o)
+{
+    const double taps = (double)(o->taps_d * o->taps_h * o->taps_w);
+    const ptrdiff_t parts = (o->inner + NARROW - 1) / NARROW;
+    memset(o->dx, 0, (size_t)(o->outer * o->d * o->h * o->w * o->inner) * sizeof(REAL));
+    fnn_parallel(o->outer * parts, 2 * NS_EACH * taps * (double)(o->yd * o->yh * o->yw * fnn_min(NARROW, o->inner)),
+                 FN(dresize_body), o);
+}
+#endif
