@@ -119,12 +119,14 @@ def in_range(
     return number
 
 
-def count(name: str, argument: str, value: Any, low: int = 0) -> int:
-    """An integer of at least `low`."""
+def count(name: str, argument: str, value: Any, low: int = 0, high: int | None = None) -> int:
+    """An integer of at least `low` and at most `high`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name}: expected {argument} to be an integer, got {type(value).__name__}")
     if value < low:
         raise ValueError(f"{name}: expected {argument} of at least {low}, got {value}")
+    if high is not None and value > high:
+        raise ValueError(f"{name}: expected {argument} of at most {high}, got {value}")
     return int(value)
 
 
@@ -234,6 +236,14 @@ def target_for(out: Array | None, shape: tuple[int, ...], dtype: Any, *inputs: A
     ):
         return out
     return _core.empty(shape, dtype)
+
+
+def new(name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Memory for a result, of a size that a caller may have asked for."""
+    try:
+        return _core.empty(shape, np.dtype(dtype))
+    except (MemoryError, ValueError) as error:
+        raise MemoryError(f"{name}: no memory for an array of shape {shape}") from error
 
 
 def finish(result: Array, dtype: Any, out: Array | None) -> Array:

@@ -44,8 +44,7 @@ struct fnn_windows
     ptrdiff_t rows, places; /* of one plane of x: rows of each d, places of each row */
     ptrdiff_t first, taps, dilation, step;
     ptrdiff_t n, m, gap;
-    double rows_count;   /* what a mean divides by: rows_count counts[j] */
-    const double *counts;
+    double divisor; /* of a mean */
 };
 
 #define REAL     float

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from test_pool import channels_last, checksum, outcome, sines
+from test_pool import HUGE, channels_last, checksum, outcome, sines
 
 import fastnn
 from fastnn import functional, nn
@@ -214,3 +214,36 @@ def test_local_response_norm_is_pytorchs(size):
 def test_layers_are_refused_when_made(name, arguments, text):
     with pytest.raises(ValueError, match=f"^{name}: {text}"):
         getattr(nn, name)(*arguments)
+
+
+@pytest.mark.parametrize("size", HUGE)
+def test_sizes_that_no_machine_has_are_refused_at_once(size):
+    x = np.ones((64, 64, 5, 5), np.float32)
+    for name, options in [
+        ("interpolate", {"size": size}),
+        ("interpolate", {"size": size, "mode": "bicubic"}),
+        ("interpolate", {"size": (5, size), "mode": "area"}),
+        ("interpolate", {"scale_factor": float(size)}),
+        ("interpolate", {"scale_factor": 1e308}),
+        ("pad", {"pad": (size, size, size, size)}),
+        ("pad", {"pad": (0, size), "mode": "replicate"}),
+        ("pad", {"pad": (0, size), "mode": "reflect"}),
+        ("pad", {"pad": (0, -size)}),
+        ("unfold", {"kernel_size": 3, "padding": size}),
+        ("unfold", {"kernel_size": size}),
+        ("fold", {"output_size": size, "kernel_size": 1}),
+        ("fold", {"output_size": (size, size), "kernel_size": 1, "stride": size}),
+        ("channel_shuffle", {"groups": size}),
+    ]:
+        given = x[:, :, :1, 0] if name == "fold" else x
+        twin = getattr(functional, name + "_backward")
+        with pytest.raises((ValueError, MemoryError), match=f"^{name}: (expected|no memory)"):
+            getattr(functional, name)(given, **options)
+        with pytest.raises((ValueError, MemoryError), match=f"^{name}_backward: (expected|no memory)"):
+            twin(x, **options) if name == "channel_shuffle" else twin(np.ones(3), given, **options)
+    assert functional.channel_shuffle(np.ones((2, 0, 3)), min(size, 2**30)).shape == (2, 0, 3)
+    if size > 2**31:
+        with pytest.raises(ValueError, match=r"^local_response_norm: expected size of at most"):
+            functional.local_response_norm(x, size)
+    else:
+        assert functional.local_response_norm(x, size - 1).shape == x.shape

@@ -74,7 +74,7 @@ def outcome(function, *args, **kwargs):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return function(*args, **kwargs)
-    except (RuntimeError, ValueError):
+    except (RuntimeError, ValueError, MemoryError):
         return None
 
 
@@ -346,3 +346,37 @@ def test_layers_call_their_functions_and_unpool():
     assert repr(nn.MaxUnpool2d(2)) == "MaxUnpool2d(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))"
     assert repr(nn.AvgPool1d(2)) == "AvgPool1d(kernel_size=(2,), stride=(2,), padding=(0,))"
     np.testing.assert_array_equal(nn.AvgPool1d(2)(x[0]), functional.avg_pool1d(x[0], 2))
+
+
+HUGE = [2**30, 2**31, 2**40, 2**70]
+
+
+@pytest.mark.parametrize("size", HUGE)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_sizes_that_no_machine_has_are_refused_at_once(n, size):
+    """Before any work: a result of 2^30 places in each of 4096 planes is 17 TB, one beyond 2^31 has no size."""
+    x = np.ones((64, 64, 5, 5, 5)[: n + 2], np.float32)
+    places = np.zeros(x.shape, np.int64)
+    none = np.ones((0, 64, 5, 5, 5)[: n + 2], np.float32)
+    for name in ("adaptive_avg_pool", "adaptive_max_pool"):
+        function, backward = of(name, n)
+        with pytest.raises((ValueError, MemoryError), match=f"^{function.__name__}: (expected|no memory)"):
+            function(x, size)
+        with pytest.raises(ValueError, match=f"^{backward.__name__}: expected"):
+            backward(np.ones(x.shape, np.float32), x, size)
+        if size < 2**31 and n == 1:  # NumPy refuses the shape in two dimensions, though it holds nothing
+            assert function(none, size).shape == (0, 64, size)
+    unpool, unpool_backward = of("max_unpool", n)
+    with pytest.raises((ValueError, MemoryError), match=r"^max_unpool.*: (expected|no memory)"):
+        unpool(x, places, 2, size)
+    with pytest.raises(ValueError, match=f"^{unpool_backward.__name__}: expected"):
+        unpool_backward(np.ones(x.shape), x, places, 2, size)
+    for name in ("max_pool", "avg_pool"):
+        function, _ = of(name, n)
+        assert outcome(function, x, size) is None
+        if size < 2**31:  # one window of a padding that no memory would hold
+            np.testing.assert_array_equal(function(x, size, size, size // 2).shape[2:], (1,) * n)
+            np.testing.assert_array_equal(function(x, 2, size, 1).shape[2:], (1,) * n)
+    assert outcome(functional.__dict__[f"max_pool{n}d"], x, 3, 1, 1, size) is None
+    if size < 2**31:
+        np.testing.assert_array_equal(functional.__dict__[f"max_pool{n}d"](x, 1, 1, 0, size), x)

@@ -145,40 +145,27 @@ _REFUSED = (
 )
 _PADDED = (*_REFUSED, Wrong("expected padding of at most half of kernel_size", {"padding": 2}))
 
+_FIELDS = """.outer = outer, .inner = inner, .d = 1, .yd = 1, .ed = 1, .h = 7, .yh = 3, .kh = 3, .sh = 2, .eh = 1,
+                .w = 9, .yw = 5, .kw = 3, .sw = 2, .pw = 1, .ew = 1"""
 _MAX_CALLS = """
-        static const int64_t begin[] = {0, 0, 2, 4, 0, 1, 3, 5, 7}, end[] = {1, 3, 5, 7, 2, 4, 6, 8, 9};
-        static const int64_t runs[] = {0, 1, 4, 5};
         EACH(inner, 1, 3, 64, 100)
         {
             const ptrdiff_t outer = 300 / inner + 1, m = outer * 7 * 9 * inner, q = outer * 3 * 5 * inner;
             FILL(x, m, -2, 2); FILL(dy, q, -2, 2);
-            RUN(max_pool, .y = y, .x = x, .begin = begin, .end = end, .runs = runs, .outer = outer, .d = 1, .h = 7,
-                .w = 9, .inner = inner, .yd = 1, .yh = 3, .yw = 5, .dilation_d = 1, .dilation_h = 1, .dilation_w = 1,
-                .count = 3);
-            RUN(max_pool_index, .index = targets, .x = x, .begin = begin, .end = end, .runs = runs, .outer = outer,
-                .d = 1, .h = 7, .w = 9, .inner = inner, .yd = 1, .yh = 3, .yw = 5, .dilation_d = 1, .dilation_h = 1,
-                .dilation_w = 1, .count = 3);
-            RUN(max_pool_backward, .dx = z, .dy = dy, .x = x, .begin = begin, .end = end, .runs = runs, .outer = outer,
-                .d = 1, .h = 7, .w = 9, .inner = inner, .yd = 1, .yh = 3, .yw = 5, .dilation_d = 1, .dilation_h = 1,
-                .dilation_w = 1, .count = 3);
+            RUN(max_pool, .y = y, .x = x, {WINDOWS});
+            RUN(max_pool_index, .index = targets, .x = x, {WINDOWS});
+            RUN(max_pool_backward, .dx = z, .dy = dy, .x = x, {WINDOWS});
             ADD(y, q); ADD(z, m); add_bytes(targets, sizeof *targets * (size_t)q);
-        }"""
+        }""".replace("{WINDOWS}", _FIELDS)
 _MEAN_CALLS = """
-        static const int64_t begin[] = {0, 0, 2, 4, 0, 1, 3, 5, 7}, end[] = {1, 3, 5, 7, 2, 4, 6, 8, 9};
-        static const int64_t runs[] = {0, 1, 4, 5};
-        static const double counts[] = {1, 3, 3, 3, 2, 3, 3, 3, 2};
         EACH(inner, 1, 3, 64, 100)
         {
             const ptrdiff_t outer = 300 / inner + 1, m = outer * 7 * 9 * inner, q = outer * 3 * 5 * inner;
             FILL(x, m, -2, 2); FILL(dy, q, -2, 2);
-            RUN(avg_pool, .y = y, .x = x, .counts = counts, .begin = begin, .end = end, .runs = runs, .outer = outer,
-                .d = 1, .h = 7, .w = 9, .inner = inner, .yd = 1, .yh = 3, .yw = 5, .dilation_d = 1, .dilation_h = 1,
-                .dilation_w = 1, .count = 3);
-            RUN(avg_pool_backward, .dx = z, .dy = dy, .counts = counts, .begin = begin, .end = end, .runs = runs,
-                .outer = outer, .d = 1, .h = 7, .w = 9, .inner = inner, .yd = 1, .yh = 3, .yw = 5, .dilation_d = 1,
-                .dilation_h = 1, .dilation_w = 1, .count = 3);
+            RUN(avg_pool, .y = y, .x = x, {WINDOWS});
+            RUN(avg_pool_backward, .dx = z, .dy = dy, {WINDOWS});
             ADD(y, q); ADD(z, m);
-        }"""
+        }""".replace("{WINDOWS}", _FIELDS)
 
 
 def _record(

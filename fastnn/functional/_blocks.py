@@ -10,7 +10,7 @@ from .. import _check
 from .._check import Array
 from .._dispatch import derivative, differentiable, gradient_of
 from ._pad import empty_as, of_numbers
-from ._windows import Sizes, numbers, output_size
+from ._windows import MOST, Sizes, numbers, output_size
 
 __all__ = [
     "channel_shuffle",
@@ -34,7 +34,7 @@ class Blocks:
         self.count = tuple(output_size(*sizes, False) for sizes in each)
         if min(self.count) < 1 or min(space) < 1:
             raise ValueError(f"{name}: expected blocks of {self.kernel} to fit into {space} padded by {self.padding}")
-        self.space = space
+        self.name, self.space = name, space
 
     def places(self, i: int, j: int) -> tuple[Any, slice, slice]:
         """Row i and column j of every block, in the padded image."""
@@ -44,12 +44,19 @@ class Blocks:
         )
         return ..., first, second
 
+    def zeros(self, shape: Sizes, dtype: Any) -> Array:
+        """A padded image."""
+        try:
+            return np.zeros(shape, dtype)
+        except (MemoryError, ValueError) as error:
+            raise MemoryError(f"{self.name}: no memory for a padded image of shape {shape}") from error
+
     def columns(self, x: Array) -> Array:
         """(N, C, H, W) to (N, C kh kw, blocks)."""
         (top, left), (rows, columns) = self.padding, self.space
-        padded = np.zeros((*x.shape[:2], rows + 2 * top, columns + 2 * left), x.dtype)
+        padded = self.zeros((*x.shape[:2], rows + 2 * top, columns + 2 * left), x.dtype)
         padded[..., top : top + rows, left : left + columns] = x
-        y = np.empty((*x.shape[:2], *self.kernel, *self.count), x.dtype)
+        y = _check.new(self.name, (*x.shape[:2], *self.kernel, *self.count), x.dtype)
         for i, j in np.ndindex(self.kernel):
             y[:, :, i, j] = padded[self.places(i, j)]
         return y.reshape(len(x), y.shape[1] * y.shape[2] * y.shape[3], y.shape[4] * y.shape[5])
@@ -59,7 +66,7 @@ class Blocks:
         n, (kh, kw) = len(columns), self.kernel
         (top, left), (rows, width) = self.padding, self.space
         blocks = columns.reshape(n, columns.shape[1] // (kh * kw), kh, kw, *self.count)
-        padded = np.zeros((n, blocks.shape[1], rows + 2 * top, width + 2 * left), columns.dtype)
+        padded = self.zeros((n, blocks.shape[1], rows + 2 * top, width + 2 * left), columns.dtype)
         for i, j in np.ndindex(self.kernel):
             padded[self.places(i, j)] += blocks[:, :, i, j]
         return padded[..., top : top + rows, left : left + width].copy()
@@ -248,18 +255,16 @@ def fold_backward(
 
 
 def _shuffled(name: str, x: Array, groups: Any, back: bool) -> Array:
-    groups = _check.count(name, "groups", groups, 1)
+    groups = _check.count(name, "groups", groups, 1, MOST)
     if x.ndim < 3 or x.shape[1] % groups:
         raise ValueError(
             f"{name}: expected an input (N, C, *) of 3 or more dimensions with C divisible by {groups}, "
             f"got shape {x.shape}"
         )
-    y = empty_as(x, x.shape, x.dtype)
-    each = x.shape[1] // groups
-    for i in range(groups):
-        spread_out, together = slice(i, None, groups), slice(i * each, (i + 1) * each)
-        to, of = (together, spread_out) if back else (spread_out, together)
-        y[:, to] = x[:, of]
+    y = empty_as(name, x, x.shape)
+    n, each, space = x.shape[0], x.shape[1] // groups, x.shape[2:]
+    first, second = (each, groups) if back else (groups, each)
+    y.reshape(n, second, first, *space)[...] = x.reshape(n, first, second, *space).swapaxes(1, 2)
     return y
 
 

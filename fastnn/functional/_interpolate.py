@@ -13,7 +13,7 @@ from .._check import Array
 from .._core import ops
 from .._dispatch import differentiable, gradient_of
 from ._pool_average import mean, spread
-from ._windows import Planes, Sizes, adaptive_windows
+from ._windows import MOST, Planes, Sizes, covering
 
 __all__ = ["interpolate", "interpolate_backward"]
 
@@ -28,6 +28,7 @@ MODES = {
     "bicubic": (2,),
 }
 _CUBIC = -0.75
+_KEPT = 4096  # outputs of an axis, of which tables are kept
 
 
 class Resize(NamedTuple):
@@ -68,12 +69,15 @@ def _resize(
     if size is not None:
         if recompute_scale_factor:
             raise ValueError(f"{name}: expected recompute_scale_factor with a scale_factor, got size {size}")
-        sizes = tuple(_check.count(name, "size", each, 1) for each in _listed(name, "size", size, n))
+        sizes = tuple(_check.count(name, "size", each, 1, MOST) for each in _listed(name, "size", size, n))
         return Resize(sizes, (None,) * n, mode, bool(align_corners))
     factors = tuple(_check.finite(name, "scale_factor", f) for f in _listed(name, "scale_factor", scale_factor, n))
     if min(factors) <= 0:
         raise ValueError(f"{name}: expected scale_factor above 0, got {scale_factor}")
-    sizes = tuple(math.floor(each * factor) for each, factor in zip(space, factors, strict=True))
+    scaled = tuple(each * factor for each, factor in zip(space, factors, strict=True))
+    if max(scaled) > MOST:
+        raise ValueError(f"{name}: expected sizes of at most {MOST}, got scale_factor {scale_factor} of {space}")
+    sizes = tuple(map(math.floor, scaled))
     if min(sizes) < 1:
         raise ValueError(f"{name}: expected a result of at least 1 place, got size {sizes} of {space}")
     return Resize(sizes, (None,) * n if recompute_scale_factor else factors, mode, bool(align_corners))
@@ -141,7 +145,8 @@ def _tables(space: Sizes, resize: Resize, dtype: Any) -> tuple[Array, Array, tup
 
 
 def _arguments(planes: Planes, resize: Resize) -> tuple[Any, ...]:
-    places, weights, taps = _tables(planes.space, resize, planes.compute)
+    tables = _tables if max(resize.size) <= _KEPT else _tables.__wrapped__
+    places, weights, taps = tables(planes.space, resize, planes.compute)
     ones = (1,) * (3 - len(planes.space))
     outer, inner = planes.sizes
     return places, weights, outer, *ones, *planes.space, inner, *ones, *resize.size, *taps
@@ -207,7 +212,7 @@ def interpolate(
     planes = _planes("interpolate", input, mode, align_corners, antialias)
     resize = _resize("interpolate", planes.space, size, scale_factor, mode, align_corners, recompute_scale_factor)
     if mode == "area":
-        return planes.finished(mean(planes, planes.x, adaptive_windows(planes.space, resize.size)))
+        return planes.finished(mean(planes, planes.x, covering(planes.space, resize.size)))
     y = planes.empty(resize.size)
     if y.size:
         with np.errstate(all="ignore"):
@@ -261,7 +266,7 @@ def interpolate_backward(
     resize = _resize(name, planes.space, size, scale_factor, mode, align_corners, recompute_scale_factor)
     gradient = planes.gradient(name, dy, resize.size)
     if mode == "area":
-        return planes.finished(spread(planes, gradient, adaptive_windows(planes.space, resize.size)))
+        return planes.finished(spread(planes, gradient, covering(planes.space, resize.size)))
     dx = planes.empty(planes.space)
     if gradient.size:
         ops.resize_backward(dx, gradient, *_arguments(planes, resize))

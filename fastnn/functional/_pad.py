@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check
 from .._check import Array
 from .._dispatch import differentiable, gradient_of
+from ._windows import MOST
 
 __all__ = ["pad", "pad_backward"]
 
@@ -19,46 +19,32 @@ MODES = ("constant", "reflect", "replicate", "circular")
 Piece = tuple[slice, slice]  # of the result, and of the input: a step of 0 is a slice of one place
 
 
-def empty_as(x: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Memory for a result of as many dimensions that lies as x does, if that fills a block."""
+def empty_as(name: str, x: Array, shape: tuple[int, ...]) -> Array:
+    """Memory for a result of x's dtype and as many dimensions that lies as x does, if that fills a block."""
     order = _check.dense_order(x) or list(range(x.ndim))
-    sizes = tuple(shape[i] for i in order)
-    plain = dtype in (np.float32, np.float64)
-    memory = _core.empty(sizes, dtype) if plain else np.empty(sizes, dtype)
+    memory = _check.new(name, tuple(shape[i] for i in order), x.dtype)
     return memory.transpose(np.argsort(order)) if x.ndim else memory
 
 
-def _sources(size: int, left: int, right: int, mode: str) -> list[int]:
-    """The input's place of each place of the result, -1 for the constant."""
-    places = range(-left, size + right)
-    if mode == "constant":
-        return [at if 0 <= at < size else -1 for at in places]
-    if mode == "replicate":
-        return [min(max(at, 0), size - 1) for at in places]
-    if mode == "reflect":
-        return [-at if at < 0 else 2 * (size - 1) - at if at >= size else at for at in places]
-    first, last = max(0, -left), size + min(0, right)  # what is cropped is not there to wrap around
-    return [(at - first) % (last - first) + first for at in places]
-
-
-@lru_cache(maxsize=256)
 def _pieces(size: int, left: int, right: int, mode: str) -> tuple[Piece, ...]:
-    """Runs of places of the result whose sources go up or down by one, or stay."""
-    sources, found, i = _sources(size, left, right, mode), [], 0
-    while i < len(sources):
-        last, step = i + 1, 0
-        if last < len(sources) and abs(sources[last] - sources[i]) <= 1 and sources[last] >= 0 <= sources[i]:
-            step = sources[last] - sources[i]
-            while last < len(sources) and sources[last] >= 0 and sources[last] - sources[last - 1] == step:
-                last += 1
-        if sources[i] >= 0:
-            found.append((slice(i, last), _places(sources[i], sources[last - 1], step)))
-        i = last
-    return tuple(found)
+    """Runs of places of the result whose sources go up or down by one, or are one place for all."""
+    start, stop = -left, size + right  # the result's places as the input counts them
+    first, last = (max(0, start), min(size, stop)) if mode == "circular" else (0, size)  # wraps around what is kept
+
+    def source(at: int) -> int:
+        if mode == "replicate" or first <= at < last:
+            return min(max(at, 0), size - 1)
+        if mode == "reflect":
+            return -at if at < 0 else 2 * (size - 1) - at
+        return at + (last - first if at < first else first - last)
+
+    runs = [(start, min(stop, first)), (max(start, first), min(stop, last)), (max(start, last), stop)]
+    runs = runs[1:2] if mode == "constant" else runs
+    return tuple((slice(a + left, b + left), _places(source(a), source(b - 1))) for a, b in runs if a < b)
 
 
-def _places(first: int, last: int, step: int) -> slice:
-    if step >= 0:
+def _places(first: int, last: int) -> slice:
+    if last >= first:
         return slice(first, last + 1)
     return slice(first, last - 1 if last else None, -1)
 
@@ -68,7 +54,7 @@ def _amounts(name: str, pad: Any, shape: tuple[int, ...], mode: str) -> list[tup
     values = pad if isinstance(pad, (tuple, list)) else None
     if values is None:
         raise TypeError(f"{name}: expected pad to be a tuple of integers, got {type(pad).__name__}")
-    numbers = [_check.count(name, "pad", each, low=-(2**62)) for each in values]
+    numbers = [_check.count(name, "pad", each, -MOST, MOST) for each in values]
     if len(numbers) % 2 or len(numbers) > 2 * len(shape):
         raise ValueError(
             f"{name}: expected pad of an even length up to {2 * len(shape)} for shape {shape}, got {len(numbers)}"
@@ -159,7 +145,7 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     """
     x = of_numbers("pad", input)
     shape, axes = _axes("pad", x.shape, pad, mode, value)
-    y = empty_as(x, shape, x.dtype)
+    y = empty_as("pad", x, shape)
     if mode == "constant":
         y[...] = np.asarray(0 if value is None else _check.real("pad", "value", value)).astype(x.dtype)
     for to, of in _blocks(axes):
@@ -211,7 +197,7 @@ def pad_backward(dy: Any, input: Any, pad: Any, mode: str = "constant", value: f
 def _folded(gradient: Array, axis: int, size: int, pieces: tuple[Piece, ...]) -> Array:
     """Copies along one dimension added to where they came from, one after the other."""
     sizes = (*gradient.shape[:axis], size, *gradient.shape[axis + 1 :])
-    found = empty_as(gradient, sizes, gradient.dtype)
+    found = empty_as("pad_backward", gradient, sizes)
     found[...] = 0
     moved, dy = np.moveaxis(found, axis, 0), np.moveaxis(gradient, axis, 0)
     for to, of in pieces:

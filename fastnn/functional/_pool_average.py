@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from .._check import Array
 from .._core import ops
 from .._dispatch import differentiable, gradient_of
 from ._pool_text import described
-from ._windows import Planes, Sizes, Windows, adaptive, sliding
+from ._windows import MOST, Planes, Windows, adaptive, sliding
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -36,54 +36,56 @@ __all__ = [
 ]
 
 
-def mean(planes: Planes, x: Array, windows: Windows) -> Array:
+class Divisor(NamedTuple):
+    """What sums are divided by: `number`, or where it is 0 the count of places, those of the padding with `padded`."""
+
+    padded: bool = False
+    number: float = 0.0
+
+
+COUNT, SUM = Divisor(), Divisor(number=1)
+
+
+def mean(planes: Planes, x: Array, windows: Windows, divisor: Divisor = COUNT) -> Array:
     """The windows' means of values that lie as the planes do, so lying too."""
-    y = planes.empty(windows.output[-len(planes.space) :])
+    y = planes.empty(windows.output)
     if y.size:
-        ops.avg_pool(y, x, windows.counts, *windows.arguments(*planes.sizes))
+        ops.avg_pool(y, x, *windows.arguments(*planes.sizes), *divisor)
     return y
 
 
-def spread(planes: Planes, gradient: Array, windows: Windows) -> Array:
+def spread(planes: Planes, gradient: Array, windows: Windows, divisor: Divisor = COUNT) -> Array:
     """The gradient of `mean`."""
     dx = planes.empty(planes.space)
     if gradient.size:
-        ops.avg_pool_backward(dx, gradient, windows.counts, *windows.arguments(*planes.sizes))
+        ops.avg_pool_backward(dx, gradient, *windows.arguments(*planes.sizes), *divisor)
     else:
         dx[...] = 0
     return dx
 
 
-def _divided_by(windows: Windows, divisor: float) -> Windows:
-    """The same windows, their sums divided by this number."""
-    counts = np.ones_like(windows.counts)
-    counts[: windows.output[0]] = divisor
-    return windows._replace(counts=counts)
-
-
 def _average(
     name: str, n: int, input: Any, arguments: tuple[Any, ...], count_include_pad: Any, divisor_override: Any = None
-) -> tuple[Planes, Windows]:
+) -> tuple[Planes, Windows, Divisor]:
     kernel_size, stride, padding, ceil_mode = arguments
     settings = sliding(name, n, kernel_size, stride, padding, 1, ceil_mode)
-    divisor = None
+    divisor = 0
     if divisor_override is not None:
-        divisor = _check.count(name, "divisor_override", divisor_override, low=-(2**53))
+        divisor = _check.count(name, "divisor_override", divisor_override, -MOST, MOST)
         if divisor == 0:
             raise ValueError(f"{name}: expected divisor_override other than 0, got 0")
     planes = Planes(name, input, n)
-    windows = settings.over(name, planes.space, bool(count_include_pad))
-    return planes, windows if divisor is None else _divided_by(windows, divisor)
+    return planes, settings.over(name, planes.space), Divisor(bool(count_include_pad), divisor)
 
 
 def _avg_pool(name: str, n: int, input: Any, arguments: tuple[Any, ...], *counting: Any) -> Array:
-    planes, windows = _average(name, n, input, arguments, *counting)
-    return planes.finished(mean(planes, planes.x, windows))
+    planes, windows, divisor = _average(name, n, input, arguments, *counting)
+    return planes.finished(mean(planes, planes.x, windows, divisor))
 
 
 def _avg_pool_backward(name: str, n: int, dy: Any, input: Any, arguments: tuple[Any, ...], *counting: Any) -> Array:
-    planes, windows = _average(name, n, input, arguments, *counting)
-    return planes.finished(spread(planes, planes.gradient(name, dy, windows.output[-n:]), windows))
+    planes, windows, divisor = _average(name, n, input, arguments, *counting)
+    return planes.finished(spread(planes, planes.gradient(name, dy, windows.output), windows, divisor))
 
 
 def _adaptive(name: str, n: int, input: Any, output_size: Any) -> Array:
@@ -94,7 +96,7 @@ def _adaptive(name: str, n: int, input: Any, output_size: Any) -> Array:
 def _adaptive_backward(name: str, n: int, dy: Any, input: Any, output_size: Any) -> Array:
     planes = Planes(name, input, n, no_channels=True)
     windows = adaptive(name, output_size, planes.space)
-    return planes.finished(spread(planes, planes.gradient(name, dy, windows.output[-n:]), windows))
+    return planes.finished(spread(planes, planes.gradient(name, dy, windows.output), windows))
 
 
 # -- average pooling --------------------------------------------------------------------------------------------------
@@ -253,8 +255,8 @@ class _Norm:
             raise ValueError(f"{name}: expected norm_type other than 0 and NaN, got {self.p:g}")
         settings = sliding(name, n, kernel_size, stride, 0, 1, ceil_mode)
         self.planes = Planes(name, input, n)
-        self.windows = _divided_by(settings.over(name, self.planes.space), 1)
-        self.space: Sizes = self.windows.output[-n:]
+        self.windows = settings.over(name, self.planes.space)
+        self.space = self.windows.output
 
     def _sign(self) -> int:
         return 1 if self.p > 0 else -1
@@ -264,7 +266,7 @@ class _Norm:
         planes, x = self.planes, self.planes.x
         with np.errstate(all="ignore"):
             if not math.isinf(self.p):
-                return np.asarray(mean(planes, x**self.p, self.windows) ** (1 / self.p), x.dtype)
+                return np.asarray(mean(planes, x**self.p, self.windows, SUM) ** (1 / self.p), x.dtype)
         y = planes.empty(self.space)
         if y.size:
             ops.max_pool(y, self._sign() * np.abs(x), *self.windows.arguments(*planes.sizes))
@@ -283,7 +285,7 @@ class _Norm:
                 return np.sign(x) * dx
             y = self.value()
             each = np.where(y == 0, 0, gradient * y ** (1 - self.p))
-            through = spread(planes, np.asarray(each, x.dtype), windows)
+            through = spread(planes, np.asarray(each, x.dtype), windows, SUM)
             return np.where(through == 0, 0, through * x ** (self.p - 1)).astype(x.dtype, copy=False)
 
 

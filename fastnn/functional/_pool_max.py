@@ -38,7 +38,7 @@ __all__ = [
 
 
 def _largest(planes: Planes, windows: Windows, return_indices: Any) -> Any:
-    space = windows.output[-len(planes.space) :]
+    space = windows.output
     y = planes.empty(space)
     arguments = windows.arguments(*planes.sizes)
     if y.size:
@@ -52,7 +52,7 @@ def _largest(planes: Planes, windows: Windows, return_indices: Any) -> Any:
 
 
 def _to_largest(name: str, dy: Any, planes: Planes, windows: Windows) -> Array:
-    gradient = planes.gradient(name, dy, windows.output[-len(planes.space) :])
+    gradient = planes.gradient(name, dy, windows.output)
     dx = planes.empty(planes.space)
     if gradient.size:
         ops.max_pool_backward(dx, gradient, planes.x, *windows.arguments(*planes.sizes))
@@ -305,7 +305,8 @@ def _rows(planes: Planes) -> Array:
 def _max_unpool(name: str, n: int, input: Any, indices: Any, *arguments: Any) -> Array:
     planes, where, space = _unpool(name, n, input, indices, *arguments)
     size = math.prod(space)
-    y = np.zeros((len(where), size + 1), planes.compute)  # what is nowhere goes beyond the end
+    y = _check.new(name, (len(where), size + 1), planes.compute)  # what is nowhere goes beyond the end
+    y[...] = 0
     y[np.arange(len(where))[:, np.newaxis], np.where(where < 0, size, where)] = _rows(planes)
     return _in_layout(planes, y[:, :size], space)
 

@@ -11,7 +11,7 @@ from .. import _check, _core
 from .._check import Array
 from .._core import ops
 from .._dispatch import differentiable, gradient_of
-from ._windows import Axis, windows
+from ._windows import MOST, Axis, Windows
 
 __all__ = ["local_response_norm", "local_response_norm_backward"]
 
@@ -21,7 +21,7 @@ class _Response:
 
     def __init__(self, name: str, input: Any, size: Any, alpha: Any, beta: Any, k: Any):
         x, self.dtype = _check.as_compute(name, input)
-        self.size = _check.count(name, "size", size, 1)
+        self.size = _check.count(name, "size", size, 1, MOST)
         self.alpha, self.beta, self.k = (
             _check.real(name, *each) for each in (("alpha", alpha), ("beta", beta), ("k", k))
         )
@@ -38,10 +38,8 @@ class _Response:
         n, c, s = values.shape
         y = _core.empty(values.shape, values.dtype)
         if values.size:
-            begin = tuple(max(0, i - before) for i in range(c))
-            end = tuple(min(c, i - before + self.size) for i in range(c))
-            found = windows((Axis(c, begin, end, 1, (self.size,) * c),))
-            ops.avg_pool(y, values, found.counts, *found.arguments(n, s))
+            windows = Windows((Axis(c, c, self.size, 1, before),))
+            ops.avg_pool(y, values, *windows.arguments(n, s), False, self.size)
         return y
 
 

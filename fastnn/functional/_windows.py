@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check
 from .._check import Array
 
 Sizes = tuple[int, ...]
+MOST = 2**31 - 1  # of any size that a caller gives, as in PyTorch: products of two are exact in 64 bits
 
 
 def numbers(name: str, argument: str, value: Any, n: int, low: int) -> Sizes:
@@ -18,23 +18,8 @@ def numbers(name: str, argument: str, value: Any, n: int, low: int) -> Sizes:
     values = value if isinstance(value, (tuple, list)) else (value,)
     if len(values) not in (1, n):
         raise ValueError(f"{name}: expected {argument} of 1 or {n} numbers, got {len(values)}: {value}")
-    found = tuple(_check.count(name, argument, each, low) for each in values)
+    found = tuple(_check.count(name, argument, each, low, MOST) for each in values)
     return found * n if len(found) == 1 else found
-
-
-class Axis(NamedTuple):
-    """The windows along one dimension: its size, and where each of them begins and ends, clipped to it."""
-
-    size: int
-    begin: Sizes
-    end: Sizes
-    dilation: int
-    counts: Sizes  # places of each window, those of its padding included if they count
-
-    @property
-    def output(self) -> int:
-        """How many windows there are."""
-        return len(self.begin)
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
@@ -44,77 +29,41 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
     return found - 1 if ceil_mode and (found - 1) * stride >= size + padding else found
 
 
-def sliding_axis(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool, count_padding: bool
-) -> Axis:
-    """Windows at one distance."""
-    starts = range(
-        -padding, -padding + stride * output_size(size, kernel, stride, padding, dilation, ceil_mode), stride
-    )
-    begin = tuple(at if at >= 0 else at + -(at // dilation) * dilation for at in starts)
-    end = tuple(min(at + dilation * (kernel - 1) + 1, size) for at in starts)
-    counts = tuple(min(at + kernel, size + padding) - at for at in starts) if count_padding else None
-    if counts is None:
-        counts = tuple(max(0, last - first) for first, last in zip(begin, end, strict=True))
-    return Axis(size, begin, end, dilation, counts)
+class Axis(NamedTuple):
+    """The windows along one dimension, as the kernels take them: a kernel of 0 covers it evenly."""
+
+    size: int
+    output: int
+    kernel: int = 0
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
 
 
-def adaptive_axis(size: int, output: int) -> Axis:
-    """Windows that cover a dimension evenly: from floor(i size / output) to ceil((i + 1) size / output)."""
-    begin = tuple(i * size // output for i in range(output))
-    end = tuple(-(-(i + 1) * size // output) for i in range(output))
-    return Axis(size, begin, end, 1, tuple(last - first for first, last in zip(begin, end, strict=True)))
-
-
-WHOLE = Axis(1, (0,), (1,), 1, (1,))  # a dimension that is not there
+WHOLE = Axis(1, 1)  # a dimension that is not there
 
 
 class Windows(NamedTuple):
-    """What the kernels read of the windows: their places along d, h and w, runs of equal ones along w, and sizes."""
-
-    begin: Array
-    end: Array
-    runs: Array
-    counts: Array
-    input: Sizes
-    output: Sizes
-    dilation: Sizes
-
-    def arguments(self, outer: int, inner: int) -> tuple[Any, ...]:
-        """The fields of the ops from `begin` on."""
-        sizes = (outer, *self.input, inner, *self.output, *self.dilation, len(self.runs) - 1)
-        return self.begin, self.end, self.runs, *sizes
-
-
-def _runs(axis: Axis) -> list[int]:
-    """Where along an axis windows of one size at one distance begin, and where the last of them end."""
-    found, i = [], 0
-    while i < axis.output:
-        found.append(i)
-        last = i + 1
-        step = axis.begin[last] - axis.begin[i] if last < axis.output else 0
-        while last < axis.output and 0 < step == axis.begin[last] - axis.begin[last - 1]:
-            if axis.end[last] - axis.begin[last] != axis.end[i] - axis.begin[i]:
-                break
-            last += 1
-        i = last
-    return [*found, axis.output]
-
-
-def windows(axes: tuple[Axis, ...]) -> Windows:
     """The windows of up to three dimensions."""
-    d, h, w = three = (WHOLE,) * (3 - len(axes)) + axes
-    begin = np.array([*d.begin, *h.begin, *w.begin], np.int64)
-    end = np.array([*d.end, *h.end, *w.end], np.int64)
-    counts = np.array([*d.counts, *h.counts, *w.counts], np.float64)
-    sizes = (tuple(each.size for each in three), tuple(each.output for each in three))
-    return Windows(begin, end, np.array(_runs(w), np.int64), counts, *sizes, tuple(each.dilation for each in three))
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def output(self) -> Sizes:
+        """How many windows there are along each dimension."""
+        return tuple(axis.output for axis in self.axes)
+
+    def arguments(self, outer: int, inner: int) -> Sizes:
+        """The ops' sizes."""
+        d, h, w = (WHOLE,) * (3 - len(self.axes)) + self.axes
+        return outer, inner, *d, *h, *w
 
 
 class Planes:
     """(N, C, *space) or (C, *space) as the kernels take it: channels first or last in memory, whichever it has."""
 
     def __init__(self, name: str, input: Any, n: int, argument: str = "input", *, no_channels: bool = False):
+        self.name = name
         x, self.dtype = _check.as_compute(name, input, argument)
         self.shape, self.compute = x.shape, x.dtype
         self.batched = x.ndim == n + 2
@@ -144,7 +93,7 @@ class Planes:
     def empty(self, space: Sizes, dtype: Any = None) -> Array:
         """Memory for a result of this many places, in this order."""
         shape = (self.n, *space, self.c) if self.last else (self.n, self.c, *space)
-        return _core.empty(shape, self.x.dtype) if dtype is None else np.empty(shape, dtype)
+        return _check.new(self.name, shape, self.compute if dtype is None else dtype)
 
     def result(self, memory: Array) -> Array:
         """What lies in memory from `empty`, in the order of dimensions that the input has."""
@@ -173,27 +122,16 @@ class Sliding(NamedTuple):
     dilation: Sizes
     ceil_mode: bool
 
-    def over(self, name: str, space: Sizes, count_padding: bool = False) -> Windows:
+    def over(self, name: str, space: Sizes) -> Windows:
         """The windows of a space."""
-        found = _sliding_windows(self, space, count_padding)
-        if 0 in found.output:
+        each = [*zip(space, self.kernel, self.stride, self.padding, self.dilation, strict=True)]
+        axes = tuple(Axis(sizes[0], output_size(*sizes, self.ceil_mode), *sizes[1:]) for sizes in each)
+        if min(axis.output for axis in axes) < 1:
             reach = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
             raise ValueError(
                 f"{name}: expected windows of {reach} places to fit into {space}, padded by {self.padding}"
             )
-        return found
-
-
-@lru_cache(maxsize=256)
-def _sliding_windows(arguments: Sliding, space: Sizes, count_padding: bool) -> Windows:
-    each = zip(space, arguments.kernel, arguments.stride, arguments.padding, arguments.dilation, strict=True)
-    return windows(tuple(sliding_axis(*sizes, arguments.ceil_mode, count_padding) for sizes in each))
-
-
-@lru_cache(maxsize=256)
-def adaptive_windows(space: Sizes, output: Sizes) -> Windows:
-    """The windows that cover a space evenly."""
-    return windows(tuple(map(adaptive_axis, space, output)))
+        return Windows(axes)
 
 
 def sliding(
@@ -209,14 +147,15 @@ def sliding(
     return Sliding(kernel, strides, paddings, numbers(name, "dilation", dilation, n, 1), bool(ceil_mode))
 
 
+def covering(space: Sizes, output: Sizes) -> Windows:
+    """The windows that cover a space evenly."""
+    return Windows(tuple(map(Axis, space, output)))
+
+
 def adaptive(name: str, output_size: Any, space: Sizes) -> Windows:
     """The windows of an adaptive pooling to `output_size`, where None keeps a dimension."""
-    return adaptive_windows(
-        space,
-        tuple(
-            size if o is None else o for o, size in zip(output_sizes(name, output_size, len(space)), space, strict=True)
-        ),
-    )
+    wanted = output_sizes(name, output_size, len(space))
+    return covering(space, tuple(s if o is None else o for o, s in zip(wanted, space, strict=True)))
 
 
 def output_sizes(name: str, output_size: Any, n: int) -> tuple[int | None, ...]:
@@ -226,4 +165,4 @@ def output_sizes(name: str, output_size: Any, n: int) -> tuple[int | None, ...]:
         raise ValueError(f"{name}: expected output_size of {n} numbers, got {len(values)}: {output_size}")
     if output_size is None:
         raise TypeError(f"{name}: expected output_size to be an integer or a tuple, got None")
-    return tuple(None if each is None else _check.count(name, "output_size", each) for each in values)
+    return tuple(None if each is None else _check.count(name, "output_size", each, 0, MOST) for each in values)

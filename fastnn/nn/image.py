@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from .. import _check, functional
 from ..functional._interpolate import check_mode
-from ..functional._windows import numbers
+from ..functional._windows import MOST, numbers
 from ._module import Module
 
 __all__ = [
@@ -47,7 +47,7 @@ class _Pad(Module):
         values = tuple(padding) if isinstance(padding, (tuple, list)) else (padding,) * count
         if len(values) != count:
             raise ValueError(f"{name}: expected padding of 1 or {count} numbers, got {len(values)}: {padding}")
-        self.padding = tuple(_check.count(name, "padding", each, low=-(2**62)) for each in values)
+        self.padding = tuple(_check.count(name, "padding", each, -MOST, MOST) for each in values)
 
     def forward(self, input: Any) -> Any:
         """Return the padded input."""
@@ -286,7 +286,7 @@ class Upsample(Module):
             raise ValueError(f"{name}: expected either size or scale_factor, got {size} and {scale_factor}")
         several = isinstance(scale_factor, (tuple, list))
         for each in size if isinstance(size, (tuple, list)) else () if size is None else (size,):
-            _check.count(name, "size", each, 1)
+            _check.count(name, "size", each, 1, MOST)
         factors = tuple(
             _check.finite(name, "scale_factor", each)
             for each in (scale_factor if several else () if scale_factor is None else (scale_factor,))
@@ -394,7 +394,7 @@ class ChannelShuffle(Module):
 
     def __init__(self, groups: int):
         super().__init__()
-        self.groups = _check.count("ChannelShuffle", "groups", groups, 1)
+        self.groups = _check.count("ChannelShuffle", "groups", groups, 1, MOST)
 
     def forward(self, input: Any) -> Any:
         """Return the channels in their new order."""
@@ -416,7 +416,7 @@ class LocalResponseNorm(Module):
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
         super().__init__()
-        self.size = _check.count("LocalResponseNorm", "size", size, 1)
+        self.size = _check.count("LocalResponseNorm", "size", size, 1, MOST)
         self.alpha, self.beta, self.k = alpha, beta, k
         for argument in ("alpha", "beta", "k"):
             _check.real("LocalResponseNorm", argument, getattr(self, argument))

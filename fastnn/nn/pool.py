@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .. import _check, functional
-from ..functional._windows import output_sizes, sliding
+from ..functional._windows import MOST, output_sizes, sliding
 from ._module import Module
 
 __all__ = [
@@ -98,7 +98,7 @@ class _AvgPool(_Pool):
         super().__init__()
         name = type(self).__name__
         sliding(name, self._dimensions, kernel_size, stride, padding)
-        if divisor_override is not None and _check.count(name, "divisor_override", divisor_override, -(2**53)) == 0:
+        if divisor_override is not None and _check.count(name, "divisor_override", divisor_override, -MOST, MOST) == 0:
             raise ValueError(f"{name}: expected divisor_override other than 0, got 0")
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding, self.ceil_mode = padding, ceil_mode
