@@ -57,7 +57,7 @@ def _numbers(x: Array, kernel: Array, out: Sizes, window: Window) -> tuple[int, 
 
 def correlate(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window) -> None:
     """y[q] = bias + sum over r of kernel[r] x[q stride - before + r dilation]; kernel (groups, outputs, inputs, *)."""
-    ops.conv(y, x, kernel, bias, *_numbers(x, kernel, y.shape[3:], window))
+    ops.conv(y, x, kernel, None, bias, None, *_numbers(x, kernel, y.shape[3:], window), -1, 0, 0)
 
 
 def weight_gradient(dkernel: Array, dy: Array, x: Array, window: Window) -> None:

@@ -23,11 +23,11 @@ struct conv_space
     ptrdiff_t bias, runs, slots, slot, box, total;
 };
 
-static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots)
+static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots, int packed)
 {
     struct conv_space s;
     const ptrdiff_t columns = p->blocks * p->panels * p->width;
-    s.bias = conv_line(columns * p->depth);
+    s.bias = packed ? 0 : conv_line(columns * p->depth);
     s.runs = s.bias + conv_line(columns);
     s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
     s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
@@ -43,7 +43,7 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
     for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
     {
         const struct conv_plan p = fnn_conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 0);
-        const ptrdiff_t total = space_of(&p, o->slots).total;
+        const ptrdiff_t total = space_of(&p, o->slots, o->packed != NULL).total;
         most = total > most ? total : most;
     }
     return most;
@@ -79,7 +79,9 @@ struct FN(conv_job)
     const struct FN(fnn_conv) *o;
     struct conv_plan p;
     struct conv_space space;
-    REAL *packed, *bias; /* bias NULL: none */
+    REAL *own; /* packed weights, if none were given */
+    const REAL *packed;
+    REAL *bias; /* NULL: none */
     struct fnn_stretch *runs;
     double *slots;
     ptrdiff_t distance[3]; /* values between neighbouring input places along each axis, of a box or of x itself */
@@ -103,7 +105,7 @@ static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
             {
                 const ptrdiff_t first = panel * p->width;
                 const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - first);
-                TIER->product_pack(j->packed + ((block * p->panels + panel) * p->depth + tap * depth + c) * p->width,
+                TIER->product_pack(j->own + ((block * p->panels + panel) * p->depth + tap * depth + c) * p->width,
                                    from + first * s[1] + c * s[2], s[2], p->each ? s[0] : s[1], fnn_min(PACK_CHANNELS, depth - c),
                                    columns);
             }
@@ -121,6 +123,25 @@ static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p,
         }
 }
 
+/* One row of outputs, from scratch memory to where they belong; residual NULL: none */
+static void FN(finish)(const struct FN(fnn_conv) *o, REAL *y, ptrdiff_t channel, const REAL *residual, REAL *row, ptrdiff_t width,
+                       ptrdiff_t pixels, ptrdiff_t channels)
+{
+    const ptrdiff_t pixel = o->y_strides[5];
+    const int last = channel == 1; /* rows that lie in one piece: the channels of a pixel, or the pixels of a channel */
+    for (ptrdiff_t i = 0; residual && last && i < pixels; i++)
+        TIER->add(row + i * width, row + i * width, residual + i * pixel, channels);
+    if (o->act >= 0 && (last || !residual))
+        TIER->act[o->act](row, row, pixels * width, o->act_a, o->act_b);
+    TIER->conv_scatter(y, channel, pixel, row, width, pixels, channels);
+    for (ptrdiff_t i = 0; residual && !last && i < channels; i++)
+    {
+        TIER->add(y + i * channel, y + i * channel, residual + i * channel, pixels);
+        if (o->act >= 0)
+            TIER->act[o->act](y + i * channel, y + i * channel, pixels, o->act_a, o->act_b);
+    }
+}
+
 /* One box of output places times one panel of output channels; a: the box's first input place */
 static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *row, ptrdiff_t sample, ptrdiff_t block, ptrdiff_t panel,
                           const ptrdiff_t *first, const ptrdiff_t *count)
@@ -130,18 +151,19 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *row
     const ptrdiff_t *s = o->y_strides, channel = p->each ? s[1] : s[2], at = block * p->panels + panel;
     const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - panel * p->width);
     const REAL *b = j->packed + at * p->depth * p->width, *bias = j->bias ? j->bias + at * p->width : NULL;
-    const int in_place = channel == 1 && columns == p->width;
-    REAL *y = o->y + sample * s[0] + (p->each ? block * p->width * s[1] : block * s[1] + panel * p->width * s[2]);
+    const int in_place = channel == 1 && columns == p->width && o->act < 0 && !o->residual;
+    const ptrdiff_t start = sample * s[0] + (p->each ? block * p->width * s[1] : block * s[1] + panel * p->width * s[2]);
     for (ptrdiff_t d = 0; d < count[0]; d++)
         for (ptrdiff_t h = 0; h < count[1]; h++)
         {
             const REAL *from = a + d * p->axis[0].hop * j->distance[0] + h * p->axis[1].hop * j->distance[1];
-            REAL *to = y + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
+            const ptrdiff_t there = start + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
+            REAL *to = o->y + there;
             (p->each ? TIER->conv_rows_each : TIER->conv_rows)(in_place ? to : row, in_place ? s[5] : p->width, from,
                                                                p->axis[2].hop * j->distance[2], p->each ? p->width : 1, b, j->runs,
                                                                bias, count[2], columns, 0);
             if (!in_place)
-                TIER->conv_scatter(to, channel, s[5], row, p->width, count[2], columns);
+                FN(finish)(o, to, channel, o->residual ? o->residual + there : NULL, row, p->width, count[2], columns);
         }
 }
 
@@ -196,8 +218,9 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     struct FN(conv_job) j = {.o = o, .p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0)};
     const struct conv_plan *p = &j.p;
     double *work = conv_aligned(o->work);
-    j.space = space_of(p, o->slots);
-    j.packed = (REAL *)work;
+    j.space = space_of(p, o->slots, o->packed != NULL);
+    j.own = (REAL *)work;
+    j.packed = o->packed ? o->packed : j.own;
     j.bias = o->bias ? (REAL *)(work + j.space.bias) : NULL;
     j.runs = (struct fnn_stretch *)(work + j.space.runs);
     j.slots = work + j.space.slots;
@@ -216,7 +239,8 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     if (o->bias)
         FN(pack_bias)(j.bias, o->bias, p, o->g);
     const ptrdiff_t taps = o->kd * o->kh * o->kw;
-    fnn_parallel(p->blocks * taps, NS_PER_WEIGHT * (double)(p->depth / taps * p->panels * p->width), FN(pack_body), &j);
+    if (!o->packed)
+        fnn_parallel(p->blocks * taps, NS_PER_WEIGHT * (double)(p->depth / taps * p->panels * p->width), FN(pack_body), &j);
     const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float)) * (double)(p->depth * p->width);
     const ptrdiff_t places = p->axis[0].most * p->axis[1].most * p->axis[2].most;
     fnn_parallel(o->n * p->boxes * panels, each * (double)places, FN(conv_body), &j);
