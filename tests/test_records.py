@@ -304,7 +304,7 @@ def test_a_gradient_of_another_shape_is_refused(record):
     shape = np.shape(call.value())
     if not any(map(call.twin_takes, ("x", "y", "input", "input1"))):
         pytest.skip("it reads nothing but dy")
-    with pytest.raises(ValueError, match=rf"^{record.name}_backward: expected dy "):
+    with pytest.raises(ValueError, match=rf"^{record.name}_backward: expected d[yh] "):
         call.gradients(np.zeros((*shape, 3)))
 
 

@@ -81,6 +81,8 @@ class Record:
     layers      classes of fastnn.nn that call it
     bench       shapes that are timed, as the contest of bench/ takes them
     bench_with  other arguments for them
+    flat        the function and its twin put as functions of arrays that return one array, or one for each argument,
+                for a function that takes or returns tuples
     native      calls of its kernels in C (see tests/native/selftest.c), the name of the record whose kernels it runs,
                 or why there are none: IN_TABLE, NO_KERNEL
     """
@@ -107,11 +109,15 @@ class Record:
     bench: tuple[Shape, ...] = ()
     bench_with: Options = field(default_factory=dict)
     native: str = ""
+    flat: tuple[Callable[..., Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        FLAT.update(zip((self.name, self.name + "_backward"), self.flat, strict=False))
 
     @property
     def function(self) -> Callable[..., Any]:
-        """The function of fastnn.functional."""
-        return getattr(functional, self.name)
+        """The function of fastnn.functional, or its flat form."""
+        return function_of(self.name)
 
     @property
     def parameters(self) -> list[str]:
@@ -158,10 +164,18 @@ def drawn(argument: Any, rng: np.random.Generator, shape: Shape, dtype: Any) -> 
     return values.astype(dtype) if values.dtype.kind == "f" else values
 
 
+FLAT: dict[str, Callable[..., Any]] = {}  # the flat forms of the records that have them, by the function's name
+
+
+def function_of(name: str) -> Callable[..., Any]:
+    """A function of fastnn.functional, or its flat form."""
+    return FLAT.get(name) or getattr(functional, name)
+
+
 @cache
 def signature_of(name: str) -> inspect.Signature:
-    """The signature of a function of fastnn.functional."""
-    return inspect.signature(getattr(functional, name))
+    """The signature of that."""
+    return inspect.signature(function_of(name))
 
 
 def bound(name: str, known: Options) -> inspect.BoundArguments:
@@ -262,7 +276,7 @@ class Call:
         if self.twin_takes("y") and "y" not in known:
             known["y"] = self.value()
         given = bound(name, known)
-        result = as_tuple(getattr(functional, name)(*given.args, **given.kwargs))
+        result = as_tuple(function_of(name)(*given.args, **given.kwargs))
         names = self.record.gradients if self.record.twin is None else self.record.twin
         found = dict(zip(names, result, strict=True))
         return {key: value for key, value in found.items() if self.arguments.get(key) is not None}

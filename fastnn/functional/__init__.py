@@ -33,6 +33,8 @@ from . import (
     _piecewise,
     _pool_average,
     _pool_max,
+    _recurrent_cells,
+    _recurrent_layers,
     _response_norm,
     _rrelu,
     _softmax,
@@ -62,6 +64,8 @@ from ._parametric import *
 from ._piecewise import *
 from ._pool_average import *
 from ._pool_max import *
+from ._recurrent_cells import *
+from ._recurrent_layers import *
 from ._response_norm import *
 from ._rrelu import *
 from ._softmax import *
@@ -92,6 +96,8 @@ __all__ = [
     *_piecewise.__all__,
     *_pool_average.__all__,
     *_pool_max.__all__,
+    *_recurrent_cells.__all__,
+    *_recurrent_layers.__all__,
     *_response_norm.__all__,
     *_rrelu.__all__,
     *_softmax.__all__,

@@ -58,6 +58,7 @@ def recurrent(
     batch_sizes: Any,
     kind: str,
     reverse: bool = False,
+    name: str = "recurrent",
 ) -> tuple[Array, ...]:
     """Run sequences, sorted from the longest, through one direction of a layer; `nn.LSTM` and others have the formulas.
 
@@ -77,6 +78,8 @@ def recurrent(
     kind : one of "RNN_TANH", "RNN_RELU", "LSTM", "GRU"
     reverse : bool
         Walk each sequence from its own last step.
+    name : str
+        What is called, for errors.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def recurrent(
     >>> y.ravel(), h
     (array([1., 3.]), array([[3.]]))
     """
-    return forward((input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), batch_sizes, kind, reverse)[0]
+    return forward((input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), batch_sizes, kind, reverse, name)[0]
 
 
 def _checked(name: str, given: dict[str, Any], batch_sizes: Array, gates: int, kind: str) -> None:
@@ -125,9 +128,10 @@ def _checked(name: str, given: dict[str, Any], batch_sizes: Array, gates: int, k
 NAMES = ("input", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh", "w_hr")
 
 
-def forward(values: tuple[Any, ...], batch_sizes: Any, kind: str, reverse: bool) -> tuple[tuple[Array, ...], Run]:
+def forward(
+    values: tuple[Any, ...], batch_sizes: Any, kind: str, reverse: bool, name: str = "recurrent"
+) -> tuple[tuple[Array, ...], Run]:
     """The results of `recurrent` for the values of NAMES, and what its way back reads."""
-    name = "recurrent"
     _check.choice(name, "kind", kind, tuple(KINDS))
     present = {key: value for key, value in zip(NAMES, values, strict=True) if value is not None}
     arrays, dtype = _operands(name, present)
@@ -232,6 +236,7 @@ def _recurrent(
     batch_sizes: Any,
     kind: str,
     reverse: bool = False,
+    name: str = "recurrent",
 ) -> Any:
-    results, run = forward((input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), batch_sizes, kind, reverse)
+    results, run = forward((input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), batch_sizes, kind, reverse, name)
     return results, lambda *dys: gradients(run, dys, wanted)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, functional
-from ..functional._recurrent import GATES, recurrent
+from .. import _check
+from ..functional._recurrence import first_states, stacked
+from ..functional._recurrent import GATES
 from . import init
 from ._module import Module, Parameter, cast
 from .utils.rnn import PackedSequence, checked_lengths, pack_padded_sequence, pad_packed_sequence
@@ -187,23 +188,13 @@ class _Recurrent(Module):
     def _states(self, hx: Any, n: int, batched: bool) -> list[Any]:
         """The first states, (num_layers * directions, N, *): h, or h and c."""
         name, count = type(self).__name__, self.num_layers * (1 + self.bidirectional)
-        widths = {"h": self._width} | ({"c": self.hidden_size} if self.mode == "LSTM" else {})
+        widths = [self._width, self.hidden_size][: 1 + (self.mode == "LSTM")]
         dtype = self.weight_ih_l0.dtype
         if hx is None:
-            return [np.zeros((count, n, width), dtype) for width in widths.values()]
-        if self.mode == "LSTM":
-            if not isinstance(hx, (tuple, list)) or len(hx) != 2:
-                raise TypeError(f"{name}: expected hx to be a tuple (h, c), got {type(hx).__name__}")
-        elif isinstance(hx, (tuple, list)):
-            raise TypeError(f"{name}: expected hx to be one array, got a {type(hx).__name__}")
-        states = []
-        for (letter, width), each in zip(widths.items(), hx if self.mode == "LSTM" else (hx,), strict=True):
-            state = cast(self, each, dtype)
-            expected = (count, n, width) if batched else (count, width)
-            if state.shape != expected:
-                raise ValueError(f"{name}: expected {letter} of hx of shape {expected}, got {state.shape}")
-            states.append(state.reshape(count, n, width))
-        return states
+            return [np.zeros((count, n, width), dtype) for width in widths]
+        expected = [(count, n, width) if batched else (count, width) for width in widths]
+        states = first_states(name, self.mode, hx, expected, lambda letter, each: cast(self, each, dtype))
+        return [each.reshape(count, n, each.shape[-1]) for each in states]
 
     def _result(self, states: list[Any]) -> Any:
         return tuple(states) if self.mode == "LSTM" else states[0]
@@ -212,26 +203,9 @@ class _Recurrent(Module):
 
     def _run(self, x: Any, states: list[Any], batch_sizes: Any) -> tuple[Any, list[Any]]:
         """The outputs (rows, directions * P) and the last states of rows that stand step by step."""
-        last: list[tuple[Any, ...]] = []
-        for layer in range(self.num_layers):
-            if layer and self.dropout and self.training:
-                x = functional.dropout(x, self.dropout)
-            outputs = []
-            for direction, suffix in enumerate(self._suffixes(layer)):
-                h0, *c0 = (each[len(last)] for each in states)
-                y, *found = recurrent(
-                    x,
-                    h0,
-                    c0[0] if c0 else None,
-                    *self._weights(suffix),
-                    batch_sizes=batch_sizes,
-                    kind=self.mode,
-                    reverse=bool(direction),
-                )
-                outputs.append(y)
-                last.append(tuple(found))
-            x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, 1)
-        return x, [np.stack(each) for each in zip(*last, strict=True)]
+        weights = [[self._weights(suffix) for suffix in self._suffixes(layer)] for layer in range(self.num_layers)]
+        rate = self.dropout if self.training else 0.0
+        return stacked(type(self).__name__, x, states, weights, batch_sizes, self.mode, rate)
 
     def _weights(self, suffix: str) -> list[Any]:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")

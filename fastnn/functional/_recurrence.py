@@ -1,0 +1,331 @@
+"""What the functions of whole recurrent layers and of cells have in common, and the layers of nn with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _check, _core, _dispatch
+from ._dropout import dropout as drop
+from ._recurrent import GATES, NAMES, Run, forward, gradients, recurrent
+
+Direction = Sequence[Any]  # w_ih, w_hh, b_ih, b_hh, w_hr, None for what is not there
+
+
+def stacked(
+    name: str,
+    x: Any,
+    states: list[Any],
+    weights: Sequence[Sequence[Direction]],
+    batch_sizes: Any,
+    kind: str,
+    dropout: float = 0.0,
+    run: Callable[..., Any] = recurrent,
+) -> tuple[Any, list[Any]]:
+    """The outputs (rows, directions * P) and the last states of rows that stand step by step, through all layers.
+
+    `states` are (layers * directions, N, *), h or h and c; `weights` has each layer's directions.
+    """
+    last: list[tuple[Any, ...]] = []
+    for layer, directions in enumerate(weights):
+        if layer and dropout:
+            x = drop(x, dropout)
+        outputs = []
+        for direction, own in enumerate(directions):
+            h0, *c0 = (each[len(last)] for each in states)
+            values = (x, h0, c0[0] if c0 else None, *own)
+            y, *found = run(*values, batch_sizes=batch_sizes, kind=kind, reverse=bool(direction), name=name)
+            outputs.append(y)
+            last.append(tuple(found))
+        x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, 1)
+    return x, [np.stack(each) for each in zip(*last, strict=True)]
+
+
+def first_states(
+    name: str, kind: str, hx: Any, expected: Sequence[tuple[int, ...]], take: Callable[[str, Any], Any]
+) -> list[Any]:
+    """h, or h and c, of the shapes expected, each as `take` makes it of its name and what was given."""
+    if kind == "LSTM":
+        if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+            raise TypeError(f"{name}: expected hx to be a tuple (h, c), got {type(hx).__name__}")
+    elif isinstance(hx, tuple):
+        raise TypeError(f"{name}: expected hx to be one array, got a {type(hx).__name__}")
+    states = []
+    for letter, each, shape in zip("hc", hx if kind == "LSTM" else (hx,), expected, strict=False):
+        state = take(letter, each)
+        if state.shape != shape:
+            raise ValueError(f"{name}: expected {letter} of hx of shape {shape}, got {state.shape}")
+        states.append(state)
+    return states
+
+
+# -- a call's arguments -----------------------------------------------------------------------------------------------
+
+
+class _Arguments:
+    """A whole layer's arguments, checked: one dtype to compute in, rows step by step, weights by layer, direction."""
+
+    def __init__(self, name: str, kind: str, input: Any, hx: Any, params: Any, options: dict[str, Any]):
+        self.name, self.kind = name, kind
+        self.both = bool(options["bidirectional"])
+        self.layers = _check.count(name, "num_layers", options["num_layers"], low=1)
+        self.batch_first = bool(options["batch_first"])
+        if not isinstance(params, (tuple, list)):
+            raise TypeError(f"{name}: expected params to be a list of arrays, got {type(params).__name__}")
+        self.names = self._names(len(params), bool(options["has_biases"]))
+        listed = [_taken(name, self.names[i % len(self.names)], each) for i, each in enumerate(params)]
+        x = _taken(name, "input", input)
+        if x.ndim not in (2, 3) or not x.shape[0 if x.ndim == 2 else int(self.batch_first)]:
+            raise ValueError(f"{name}: expected an input (T, N, in), (N, T, in) or (T, in), T > 0, got shape {x.shape}")
+        self.batched = x.ndim == 3
+        self.weights = self._by_direction(listed)
+        self.n = x.shape[int(not self.batch_first)] if self.batched else 1
+        states = self._states(hx, x.dtype, listed)
+        self.dtype = np.result_type(*(each.dtype for each in (x, *states, *listed))).newbyteorder("=")
+        compute = np.result_type(self.dtype, np.float32)
+        x, *states = (_cast(each, compute) for each in (x, *states))
+        self.weights = [
+            [[None if each is None else _cast(each, compute) for each in own] for own in layer]
+            for layer in self.weights
+        ]
+        count, self.states = self.layers * (1 + self.both), states
+        self.states = [each.reshape(count, self.n, each.shape[-1]) for each in states]
+        self.x = np.swapaxes(x, 0, 1) if self.batched and self.batch_first else x
+        self.steps = self.x.shape[0]
+        self.rows = self.x.reshape(self.steps * self.n, x.shape[-1])
+        self.batch_sizes = np.full(self.steps, self.n)
+
+    def _names(self, given: int, biases: bool) -> tuple[str, ...]:
+        """What each direction of each layer has, of as many params."""
+        count = self.layers * (1 + self.both)
+        plain = ("w_ih", "w_hh", "b_ih", "b_hh") if biases else ("w_ih", "w_hh")
+        names = (*plain, "w_hr") if self.kind == "LSTM" and given == count * (len(plain) + 1) else plain
+        if given != count * len(names):
+            raise ValueError(
+                f"{self.name}: expected {count * len(plain)} params, {', '.join(plain)} for each of {count} layers and "
+                f"directions, got {given}"
+            )
+        return names
+
+    def _by_direction(self, params: list[Any]) -> list[list[list[Any]]]:
+        """For each layer and direction its weights, None for those that are not there."""
+        own = len(self.names)
+        for i, each in enumerate(params):
+            argument = self.names[i % own]
+            if each.ndim != (1 if argument.startswith("b") else 2):
+                raise ValueError(f"{self.name}: expected {argument} as params[{i}], got shape {each.shape}")
+        named = [dict(zip(self.names, params[i : i + own], strict=True)) for i in range(0, len(params), own)]
+        found = [[each.get(argument) for argument in NAMES[3:8]] for each in named]
+        return [found[i : i + 1 + self.both] for i in range(0, len(found), 1 + self.both)]
+
+    def _states(self, hx: Any, dtype: Any, params: list[Any]) -> list[Any]:
+        count, own = self.layers * (1 + self.both), self.weights[0][0]
+        units = own[1].shape[0] // GATES[self.kind]
+        widths = [units if own[4] is None else own[4].shape[0], units][: 1 + (self.kind == "LSTM")]
+        shapes = [(count, self.n, width) if self.batched else (count, width) for width in widths]
+        if hx is None:
+            return [np.zeros(shape, dtype) for shape in shapes]
+        return first_states(
+            self.name, self.kind, hx, shapes, lambda letter, each: _taken(self.name, f"{letter}0", each)
+        )
+
+    def results(self, rows: Any, states: list[Any]) -> tuple[Any, ...]:
+        """The outputs and the last states in the form of what came in."""
+        y = rows.reshape(self.steps, self.n, rows.shape[-1])
+        if not self.batched:
+            y, states = y.reshape(self.steps, rows.shape[-1]), [each[:, 0] for each in states]
+        elif self.batch_first:
+            y = np.swapaxes(y, 0, 1)
+        return tuple(_cast(each, self.dtype) for each in (y, *states))
+
+
+def _taken(name: str, argument: str, value: Any) -> Any:
+    """A Tensor as it is, anything else as an array of floats."""
+    return value if isinstance(value, _core.TensorBase) else _check.as_float(name, value, argument)
+
+
+def _cast(value: Any, dtype: Any) -> Any:
+    return value if value.dtype == dtype else value.astype(dtype)
+
+
+def layer(name: str, kind: str, input: Any, hx: Any, params: Any, dropout: Any, **options: Any) -> tuple[Any, ...]:
+    rate = _check.in_range(name, "dropout", dropout, 0, 1)
+    given = _Arguments(name, kind, input, hx, params, options)
+    return given.results(
+        *stacked(name, given.rows, given.states, given.weights, given.batch_sizes, kind, rate * bool(options["train"]))
+    )
+
+
+# -- the way back of whole layers -------------------------------------------------------------------------------------
+
+
+def layer_backward(
+    name: str, kind: str, dys: dict[str, Any], input: Any, hx: Any, params: Any, **options: Any
+) -> tuple[Any, ...]:
+    for argument, each in (("input", input), ("hx", hx), ("params", params)):
+        _dispatch.refuse_tracked(name, argument, each)
+    given = _Arguments(name, kind, input, hx, params, options)
+    runs: list[Run] = []
+
+    def run(*values: Any, **options: Any) -> Any:
+        results, saved = forward(values, **options)
+        runs.append(saved)
+        return results
+
+    value = given.results(*stacked(name, given.rows, given.states, given.weights, given.batch_sizes, kind, run=run))
+    dy, *dlast = _gradients_of(name, given, value, dys)
+    width = 1 + given.both
+    dfirst: list[list[Any]] = [[] for _ in dlast]
+    dparams: list[Any] = []
+    for layer in range(given.layers)[::-1]:
+        own = runs[layer * width : (layer + 1) * width]
+        found = []
+        for i, saved in enumerate(own):
+            columns = slice(i * saved.y.shape[1], (i + 1) * saved.y.shape[1])
+            back = (dy[:, columns], *(each[layer * width + i] for each in dlast))
+            found.append(
+                gradients(saved, back, tuple(each is not None for each in (0, 0, 0, *given.weights[layer][i])))
+            )
+        dy = found[0][0] if width == 1 else found[0][0] + found[1][0]
+        for i, each in enumerate(dfirst):
+            each[:0] = [own_found[1 + i] for own_found in found]
+        dparams[:0] = [each for own_found in found for each in own_found[3:] if each is not None]
+    states = [np.stack(each) for each in dfirst]
+    dx, *dstates = given.results(dy, states)
+    return dx, (tuple(dstates) if kind == "LSTM" else dstates[0]), [_cast(each, given.dtype) for each in dparams]
+
+
+def _gradients_of(name: str, given: _Arguments, value: tuple[Any, ...], dys: dict[str, Any]) -> list[Any]:
+    """dy as rows and the last states' gradients; None stands for zeros."""
+    found = []
+    for (argument, dy), result in zip(dys.items(), value, strict=True):
+        array = np.zeros(result.shape) if dy is None else _check.as_float(name, dy, argument)
+        if array.shape != result.shape:
+            raise ValueError(f"{name}: expected {argument} of shape {result.shape}, got {array.shape}")
+        found.append(array.astype(given.rows.dtype, copy=False))
+    dy, *states = found
+    if given.batched and given.batch_first:
+        dy = np.swapaxes(dy, 0, 1)
+    count = given.layers * (1 + given.both)
+    return [dy.reshape(len(given.rows), -1 if dy.size else value[0].shape[-1])] + [
+        each.reshape(count, given.n, each.shape[-1]) for each in states
+    ]
+
+
+# -- cells ------------------------------------------------------------------------------------------------------------
+
+
+def _step(name: str, kind: str, given: dict[str, Any], hx: Any, run: Callable[..., Any]) -> tuple[Any, ...]:
+    """What `run` makes of one step, a call of one sequence each; the states' shape."""
+    taken = {
+        each: None if value is None and each.startswith("b_") else _taken(name, each, value)
+        for each, value in given.items()
+    }
+    x, w_hh = taken["input"], taken["w_hh"]
+    if x.ndim not in (1, 2):
+        raise ValueError(f"{name}: expected an input (N, in) or (in,), got shape {x.shape}")
+    if w_hh.ndim != 2:
+        raise ValueError(f"{name}: expected w_hh of 2 dimensions, got shape {w_hh.shape}")
+    shape, n = (*x.shape[:-1], w_hh.shape[0] // GATES[kind]), x.shape[0] if x.ndim == 2 else 1
+    states = first_states(
+        name,
+        kind,
+        hx,
+        [shape, shape],
+        lambda letter, each: _taken(name, f"{letter}0" if kind == "LSTM" else "hx", each),
+    )
+    h0, *c0 = (each.reshape(n, shape[-1]) for each in states)
+    values = (x.reshape(n, x.shape[-1]), h0, c0[0] if c0 else None, *(taken[each] for each in NAMES[3:7]), None)
+    return shape, run(*values, batch_sizes=[n], kind=kind, name=name)
+
+
+def cell(name: str, kind: str, hx: Any, **given: Any) -> Any:
+    shape, (_, *found) = _step(name, kind, given, hx, recurrent)
+    states = tuple(each.reshape(shape) for each in found)
+    return states if kind == "LSTM" else states[0]
+
+
+def cell_backward(name: str, kind: str, dys: dict[str, Any], hx: Any, **given: Any) -> tuple[Any, ...]:
+    for argument, each in (*given.items(), ("hx", hx)):
+        _dispatch.refuse_tracked(name, argument, each)
+    shape, (_, run) = _step(name, kind, given, hx, lambda *values, **options: forward(values, reverse=False, **options))
+    back = []
+    for argument, dy in dys.items():
+        array = np.zeros(shape) if dy is None else _check.as_float(name, dy, argument)
+        if array.shape != shape:
+            raise ValueError(f"{name}: expected {argument} of shape {shape}, got {array.shape}")
+        back.append(array.reshape(run.h0.shape))
+    dx, dh, dc, *dweights = gradients(run, (None, *back), (True,) * 8)
+    dstates = [each.reshape(shape) for each in (dh, dc) if each is not None]
+    dhx = tuple(dstates) if kind == "LSTM" else dstates[0]
+    return dx.reshape(np.shape(given["input"])), dhx, *dweights[:4]
+
+
+# -- documentation that the functions share ---------------------------------------------------------------------------
+
+_INPUT = """\
+Parameters
+----------
+input : array_like, (T, N, in), (N, T, in) if `batch_first`, or (T, in)
+hx : {hx}
+params : list of array_like
+    Of each layer, and of each of its directions, w_ih (gates H, in), w_hh (gates H, {p}), b_ih and b_hh
+    (gates H,){w_hr}: what a layer of `nn` keeps, in its order.  A later layer's input is the output before it.
+has_biases : bool
+    False: no b_ih, no b_hh.
+num_layers : int
+"""
+_OPTIONS = """\
+bidirectional : bool
+    Run each layer over the reversed sequence as well; both outputs stand side by side.
+batch_first : bool
+    Of the input and the output; never of the states.
+"""
+_DROPOUT = """\
+dropout : float
+    In [0, 1]: what is dropped of each layer's output but the last one's, if `train`.
+train : bool
+"""
+_CELL = """\
+Parameters
+----------
+input : array_like, (N, in) or (in,)
+hx : {hx}
+w_ih, w_hh : array_like, (gates H, in), (gates H, H)
+b_ih, b_hh : array_like, (gates H,), optional
+    Both or neither.
+"""
+_ONE = "array_like, ({}N, H) or ({}H,)"
+_TWO = "tuple of array_like, h ({0}N, {1}) and c ({0}N, H), or without N"
+_HX = {
+    "layer": _ONE.format(*["layers * directions, "] * 2) + ", or None for zeros",
+    "lstm": _TWO.format("layers * directions, ", "P") + ", or None for zeros",
+    "cell": _ONE.format("", ""),
+    "lstm_cell": _TWO.format("", "H"),
+}
+
+
+def described(kind: str) -> Callable[[Any], Any]:
+    """Put the parameters that all functions of a kind share in place of the word SHARED of a docstring."""
+    text = _INPUT if kind in ("layer", "lstm") else _CELL
+    projected = ("P", ", and, of a projection, w_hr (P, H); P = H without one") if kind == "lstm" else ("H", "")
+    text = text.format(hx=_HX[kind], p=projected[0], w_hr=projected[1])
+
+    def describe(function: Any) -> Any:
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount]
+        entries = text
+        if "params" in names:
+            entries += (_DROPOUT if "train" in names else "") + _OPTIONS
+        doc = function.__doc__ or ""
+        for gradient in [each for each in names if each in ("dy", "dh_n", "dc_n", "dh", "dc")][::-1]:
+            line = f"{gradient} : array_like or None\n    The gradient of {gradient[1:]}; None stands for zeros.\n"
+            entries = entries.replace("----------\n", "----------\n" + line, 1)
+        indent = "    " if "\n    SHARED" in doc else ""  # compilers before Python 3.13 leave it in docstrings
+        lines = (indent + line if line else line for line in entries.rstrip().splitlines())
+        function.__doc__ = doc.replace(f"{indent}SHARED", "\n".join(lines))
+        return function
+
+    return describe
