@@ -50,6 +50,11 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         "Padding, other sizes, blocks and channels; the result lies in memory as the input does.",
         "pad interpolate unfold fold channel_shuffle local_response_norm",
     ),
+    "recurrence": (
+        "Recurrence",
+        "Whole layers and single steps; `nn` has layers that keep the parameters, and options beyond these.",
+        "rnn_tanh rnn_relu lstm gru rnn_tanh_cell rnn_relu_cell lstm_cell gru_cell",
+    ),
     "loss": (
         "Losses",
         '`reduction` is "mean", "sum" or "none". The twins\' `dy` is the gradient of what the loss returned.',

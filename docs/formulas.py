@@ -33,8 +33,26 @@ DSPREAD = (
     r"dw_{co}[r] = \sum_q x_c[q]\,dy_o[s\,q - p + d\,r],\quad db_o = \sum_i dy_o[i]"
 )
 
+STEP = r"h' = {}\left(W_{{ih}} x + b_{{ih}} + W_{{hh}} h + b_{{hh}}\right)"
+LSTM = (
+    r"i, f, o = \sigma(W x + b + U h + d),\quad g = \tanh(W_g x + b_g + U_g h + d_g),\quad "
+    r"c' = f\,c + i\,g,\quad h' = o \tanh(c')"
+)
+GRU = (
+    r"r, z = \sigma(W x + b + U h + d),\quad n = \tanh\left(W_n x + b_n + r\,(U_n h + d_n)\right),\quad "
+    r"h' = (1 - z)\,n + z\,h"
+)
+
 
 VALUES = {
+    "rnn_tanh": STEP.format(r"\tanh"),
+    "rnn_tanh_cell": STEP.format(r"\tanh"),
+    "rnn_relu": STEP.format(r"\mathrm{relu}"),
+    "rnn_relu_cell": STEP.format(r"\mathrm{relu}"),
+    "lstm": LSTM,
+    "lstm_cell": LSTM,
+    "gru": GRU,
+    "gru_cell": GRU,
     "relu": r"\max(x, 0)",
     "relu6": r"\min(\max(x, 0), 6)",
     "leaky_relu": cases(r"x & x > 0", r"s\,x & \text{else}"),

@@ -77,8 +77,8 @@ def _lstm_cell_backward(
     dy: Any, input: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> tuple[Any, ...]:
     array = np.asarray(dy)
-    parts = np.split(array, 2, -1) if array.ndim == np.ndim(input) else (array, array)
-    dx, states, *others = functional.lstm_cell_backward(*parts, input, (h0, c0), w_ih, w_hh, b_ih, b_hh)
+    dh, dc = np.split(array, 2, -1) if array.ndim == np.ndim(input) else (array, array)
+    dx, states, *others = functional.lstm_cell_backward(dh, dc, input, (h0, c0), w_ih, w_hh, b_ih, b_hh)
     return dx, *states, *others
 
 
@@ -135,10 +135,11 @@ def _cell(kind: str) -> Record:
 
 def _layered(state: Any, count: int) -> Any:
     """(N, count * P) as (count, N, P); what is no such array stays."""
-    if count < 1 or not hasattr(state, "ndim") or state.ndim != 2:
+    array = np.asarray(state) if isinstance(state, list) else state
+    if count < 1 or not hasattr(array, "ndim") or array.ndim != 2 or array.dtype.kind not in "fiu":
         return state
-    n, width = np.shape(state)
-    return np.swapaxes(np.reshape(state, (n, count, width // count)), 0, 1)
+    n, width = array.shape
+    return np.swapaxes(np.reshape(array, (n, count, width // count)), 0, 1)
 
 
 def _side_by_side(y: Any, states: tuple[Any, ...]) -> Any:

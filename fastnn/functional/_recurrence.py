@@ -181,7 +181,7 @@ def layer_backward(
     dparams: list[Any] = []
     for layer in range(given.layers)[::-1]:
         own = runs[layer * width : (layer + 1) * width]
-        found = []
+        found: list[list[Any]] = []
         for i, saved in enumerate(own):
             columns = slice(i * saved.y.shape[1], (i + 1) * saved.y.shape[1])
             back = (dy[:, columns], *(each[layer * width + i] for each in dlast))
@@ -219,7 +219,7 @@ def _gradients_of(name: str, given: _Arguments, value: tuple[Any, ...], dys: dic
 
 def _step(name: str, kind: str, given: dict[str, Any], hx: Any, run: Callable[..., Any]) -> tuple[Any, ...]:
     """What `run` makes of one step, a call of one sequence each; the states' shape."""
-    taken = {
+    taken: dict[str, Any] = {
         each: None if value is None and each.startswith("b_") else _taken(name, each, value)
         for each, value in given.items()
     }
@@ -257,7 +257,8 @@ def cell_backward(name: str, kind: str, dys: dict[str, Any], hx: Any, **given: A
         if array.shape != shape:
             raise ValueError(f"{name}: expected {argument} of shape {shape}, got {array.shape}")
         back.append(array.reshape(run.h0.shape))
-    dx, dh, dc, *dweights = gradients(run, (None, *back), (True,) * 8)
+    found: list[Any] = gradients(run, (None, *back), (True,) * 8)
+    dx, dh, dc, *dweights = found
     dstates = [each.reshape(shape) for each in (dh, dc) if each is not None]
     dhx = tuple(dstates) if kind == "LSTM" else dstates[0]
     return dx.reshape(np.shape(given["input"])), dhx, *dweights[:4]
