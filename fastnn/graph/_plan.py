@@ -15,6 +15,7 @@ from .. import _core
 from .._check import Array
 from ..autograd import no_grad
 from ._graph import Call, Constant, Graph, Own, Ref, filled, refs
+from ._layout import lay_out
 from ._passes import Steps
 from .lowering import Derived, Result, Scratch, Source, Step, lowered, record
 
@@ -151,6 +152,7 @@ class Plan:
     def __init__(self, graph: Graph, weights: Weights):
         self.graph = graph
         listed = Steps(lowered(graph), graph)
+        lay_out(listed, graph)
         self.stored, self.results, self.weights = listed.stored, graph.results, weights
         self.stages: list[Stage] = []
         group: list[Step] = []

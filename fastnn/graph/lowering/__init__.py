@@ -3,10 +3,24 @@
 A new family is a new file here and its name in the import below.
 """
 
-from . import arrays, elementwise, linear, norm
-from ._step import FOLDINGS, LOWERINGS, Derived, Lowered, Result, Same, Scratch, Source, Step, lowered, record
+from . import arrays, elementwise, images, linear, norm
+from ._step import (
+    FOLDINGS,
+    LOWERINGS,
+    Derived,
+    Each,
+    Lowered,
+    Result,
+    Same,
+    Scratch,
+    Source,
+    Step,
+    Strided,
+    lowered,
+    record,
+)
 
 __all__ = [
-    "FOLDINGS", "LOWERINGS", "Derived", "Lowered", "Result", "Same", "Scratch", "Source", "Step", "arrays",
-    "elementwise", "linear", "lowered", "norm", "record",
+    "FOLDINGS", "LOWERINGS", "Derived", "Each", "Lowered", "Result", "Same", "Scratch", "Source", "Step", "Strided",
+    "arrays", "elementwise", "images", "linear", "lowered", "norm", "record",
 ]  # fmt: skip

@@ -66,7 +66,7 @@ def _product_batch_norm(product: Step, norm: Step) -> bool:
     gain = given["rstd"] if given["gamma"] is None else Derived(np.multiply, (given["rstd"], given["gamma"]))
     scaled, shift = (
         Derived(_scaled, (weight, gain)),
-        Derived(_shifted, (weight, bias, given["mean"], gain, given["beta"])),
+        Derived(shifted_bias, (weight, bias, given["mean"], gain, given["beta"])),
     )
     product.fields.update(packed=Derived(pack, (scaled,)), bias=shift)
     return True
@@ -76,6 +76,7 @@ def _scaled(weight: Array, gain: Array) -> Array:
     return (weight * gain[:, None]).astype(weight.dtype, order="K")
 
 
-def _shifted(weight: Array, bias: Array | None, mean: Array, gain: Array, beta: Array | None) -> Array:
+def shifted_bias(weight: Array, bias: Array | None, mean: Array, gain: Array, beta: Array | None) -> Array:
+    """The bias of norm(W x + bias), where gain is what the norm scales by."""
     shift = (-mean if bias is None else bias - mean) * gain
     return (shift if beta is None else shift + beta).astype(weight.dtype)

@@ -1,0 +1,78 @@
+"""Where channels stand in the memory of values between steps: last where every step that touches them can.
+
+Kernels of images like them last: a place's channels are then one piece.  A convolution reads and writes either order,
+so it is what turns one into the other, in passing; pooling, batch norm and functions of one element keep the order that
+they find; everything else, and whoever is outside of the program, expects them first.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ._graph import Call, Graph, refs
+from ._passes import Steps
+from .lowering import Each, Result, Source, Step, Strided
+
+KEEPING = frozenset({"activation", "avg_pool", "batch_norm", "combine", "max_pool"})
+
+
+def lay_out(steps: Steps, graph: Graph) -> None:
+    """Choose the order of each value, and write it into the fields of the steps that touch it."""
+    shapes = {number: graph.sample(number) for number in steps.stored}
+    first = {steps.stored[number] for number in refs(graph.results)} | set(range(len(graph.inputs)))
+    first |= {kept for number, kept in steps.stored.items() if shapes[number] != shapes[kept]}  # seen in another shape
+    alike: list[set[int]] = []
+    for item in steps.items:
+        if isinstance(item, Call):
+            first |= {steps.stored[number] for number in item.reads}
+        elif item.op in KEEPING:
+            alike.append({item.number, *item.sources})
+        elif item.op == "conv":
+            alike.append({item.number, *item.sources[1:]})  # what is added to the result lies as it does
+        else:
+            first |= {item.number, *item.sources}
+    one_order = {number for number, shape in shapes.items() if shape is None or _is_row(shape)}
+    groups = [group - one_order for group in alike]
+    while found := [group for group in groups if group & first and not group <= first]:
+        first = first.union(*found)
+    for item in steps.items:
+        if isinstance(item, Step) and (item.op in KEEPING or item.op == "conv"):
+            last = {number: number not in first and number not in one_order for number in (item.number, *item.sources)}
+            _LAYING.get(item.op, _nothing)(item, last, shapes)
+
+
+def _is_row(shape: tuple[int, ...]) -> bool:
+    """Whether both orders are one: of a single channel, or a single place."""
+    return len(shape) < 2 or shape[0] == 1 or math.prod(shape[1:]) == 1
+
+
+def _nothing(step: Step, last: dict[int, bool], shapes: Any) -> None:
+    """Functions of one element do not ask."""
+
+
+def _lay_conv(step: Step, last: dict[int, bool], shapes: Any) -> None:
+    groups, number = step.fields["g"], step.sources[0]
+    step.fields["y"] = Strided(Result, _strides(step.shape, groups, last[step.number]))
+    step.fields["x"] = Strided(Source(0), _strides(shapes[number], groups, last[number]))
+
+
+def _strides(shape: tuple[int, ...], groups: int, last: bool) -> tuple[int, ...]:
+    """Of (N, groups, channels of a group, depth, height, width)."""
+    channels, space = shape[0], (1,) * (4 - len(shape)) + shape[1:]
+    channel, width = (1, channels) if last else (math.prod(space), 1)
+    per_group = channels // groups * channel
+    return (channels * math.prod(space), per_group, channel, space[1] * space[2] * width, space[2] * width, width)
+
+
+def _lay_pool(step: Step, last: dict[int, bool], shapes: Any) -> None:
+    if last[step.sources[0]]:
+        step.fields.update(outer=Each(1), inner=step.shape[0])
+
+
+def _lay_batch_norm(step: Step, last: dict[int, bool], shapes: Any) -> None:
+    if last[step.number]:
+        step.fields["last"] = True
+
+
+_LAYING = {"conv": _lay_conv, "avg_pool": _lay_pool, "max_pool": _lay_pool, "batch_norm": _lay_batch_norm}
