@@ -55,6 +55,11 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         "Whole layers and single steps; `nn` has layers that keep the parameters, and options beyond these.",
         "rnn_tanh rnn_relu lstm gru rnn_tanh_cell rnn_relu_cell lstm_cell gru_cell",
     ),
+    "attention": (
+        "Attention",
+        "The matrix of weights is never stored; a sequence gives the same bits step by step as in one call.",
+        "scaled_dot_product_attention",
+    ),
     "loss": (
         "Losses",
         '`reduction` is "mean", "sum" or "none". The twins\' `dy` is the gradient of what the loss returned.',

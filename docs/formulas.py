@@ -117,6 +117,7 @@ VALUES = {
     "fold": r"y_{c, a, b} = \sum_{r_l + i d = a,\ q_l + j d = b} x_{(c, i, j), l}",
     "channel_shuffle": r"y_{j g + i} = x_{i C / g + j}",
     "local_response_norm": r"y = \frac{x}{\left(k + \alpha\,\overline{x^2}\right)^\beta}",
+    "scaled_dot_product_attention": r"y = \mathrm{softmax}\left(s\,Q K^\top + M\right) V",
     "cross_entropy": r"\ell = -w_t \log \frac{e^{x_t}}{\sum_c e^{x_c}}",
     "nll_loss": r"\ell = -w_t\,x_t",
     "binary_cross_entropy": r"\ell = -w\left(t \log x + (1 - t) \log(1 - x)\right)",
@@ -164,6 +165,8 @@ DERIVATIVES = {
     **{f"conv{dims}d": DCONV for dims in (1, 2, 3)},
     **{f"conv_transpose{dims}d": DSPREAD for dims in (1, 2, 3)},
     "linear": r"dx = dy\,W,\quad dW = dy^\top x,\quad db = \sum dy",
+    "scaled_dot_product_attention": r"dV = P^\top dy,\quad dS = P \left(dy\,V^\top - \sum dy\,y\right),\quad "
+    r"dQ = s\,dS\,K,\quad dK = s\,dS^\top Q",
     "cross_entropy": r"dx = w_t \left(\mathrm{softmax}(x) - \mathrm{onehot}(t)\right) dy",
     "mse_loss": r"dx = 2\,(x - t)\,dy",
     "l1_loss": r"dx = \mathrm{sign}(x - t)\,dy",

@@ -65,6 +65,7 @@ cdef class Op:
 
     cdef int take(self, Values *v, fnn_field_t *field, object value) except -1:
         """Put one argument where its kind goes."""
+        cdef int i
         if field.kind == FNN_NUMBER:
             v.numbers[v.number] = value
             v.number += 1
@@ -77,6 +78,9 @@ cdef class Op:
         elif value is None and (field.kind == FNN_MAYBE or field.kind == FNN_MAYBE_OUT or field.kind == FNN_MAYBE_TABLE):
             v.arrays[v.array], v.lengths[v.array] = NULL, (<size_t>-1) >> 1
             v.array += 1
+            for i in range(field.dimensions):
+                v.sizes[v.size] = 0
+                v.size += 1
         else:
             self.take_array(v, field, value)
         return 0

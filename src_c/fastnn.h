@@ -93,7 +93,7 @@ enum /* types of arrays; real: the one that the op computes in */
 };
 enum
 {
-    FNN_RECORD = 512,   /* bytes of the largest record */
+    FNN_RECORD = 640,   /* bytes of the largest record */
     FNN_ARRAYS = 32,    /* arrays of any op */
     FNN_NO_MEMORY = -1
 };

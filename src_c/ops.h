@@ -18,6 +18,7 @@ static inline ptrdiff_t fnn_gates(ptrdiff_t kind) { return kind == FNN_LSTM ? 4 
 #define MAYBE(type, name, length)     const type *name;
 #define VIEW_OUT(type, name, n)       type *name; ptrdiff_t name##_strides[n];
 #define VIEW(type, name, n)           const type *name; ptrdiff_t name##_strides[n];
+#define MAYBE_VIEW(type, name, n)     const type *name; ptrdiff_t name##_strides[n];
 #define TABLE(type, name)             type *const *name;
 #define MAYBE_TABLE(type, name)       type *const *name;
 #define WORK(name, length)            double *name;
@@ -50,6 +51,8 @@ void fnn_record_fill(void *record, const struct fnn_op *op, void *const *arrays,
 int fnn_record_run(const struct fnn_op *op, void (*run)(const void *), void *record);
 
 /* Doubles of scratch memory that ops need, for sizes named as in their fields */
+ptrdiff_t fnn_attention_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots);
+ptrdiff_t fnn_attention_back_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots);
 ptrdiff_t fnn_channel_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
 ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o); /* records of both types have one layout */
 ptrdiff_t fnn_conv_weight_work(const struct fnn_conv_weight_f32 *o);

@@ -474,10 +474,30 @@ def test_circular_padding_crops_then_wraps():
         fastnn.pad([[1, 2, 3, 4]], (3, -4), mode="circular")
 
 
+def test_attention():
+    q = np.random.default_rng(0).normal(size=(1, 1, 40, 4)).astype(np.float32)
+    mask = np.full((40, 40), -1e9, np.float32)
+    *_, dv, _ = fastnn.scaled_dot_product_attention_backward(np.ones_like(q), q, q, q, mask)
+    np.testing.assert_allclose(dv, np.ones_like(q), rtol=1e-5)
+    flags, tri = np.arange(40) % 3 != 1, np.tri(40, dtype=bool)
+    both = fastnn.scaled_dot_product_attention(q, q, q, flags & tri)
+    np.testing.assert_array_equal(fastnn.scaled_dot_product_attention(q, q, q, flags, is_causal=True), both)
+    with pytest.raises(ValueError, match="dropout_p"):
+        fastnn.scaled_dot_product_attention(q, q, q, dropout_p=-1.0)
+    if torch is not None:
+        attention = torch.nn.functional.scaled_dot_product_attention
+        t, v = torch.tensor(q), torch.tensor(q, requires_grad=True)
+        attention(t, t, v, torch.tensor(mask)).sum().backward()
+        assert v.grad.max() > 30
+        with pytest.raises(RuntimeError, match="is_causal"):
+            attention(t, t, t, torch.tensor(tri), is_causal=True)
+        attention(t, t, t, dropout_p=-1.0)
+
+
 def test_the_page_is_whole():
     """Each of its rows is accounted for: more rows need more tests."""
     page = Path(__file__).parent.parent / "docs" / "differences.md"
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 74
+    assert len(rows) == 77

@@ -146,6 +146,8 @@ def test_functions(op, dtype):
         default = "alpha" not in op.name and "rrelu" not in op.name
         if is_draw(op.name, sample.kwargs.get("training", default)) and sample.kwargs.get("p") != 0.0:
             continue
+        if sample.kwargs.get("dropout_p"):
+            continue
         scale = 5 if "conv" in op.name else 1  # sums of many products, whose order is each library's own
         compare(sample_call(op), op, (sample.input, *sample.args), sample.kwargs, dtype, scale=scale)
 

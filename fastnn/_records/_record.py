@@ -279,7 +279,7 @@ class Call:
         result = as_tuple(function_of(name)(*given.args, **given.kwargs))
         names = self.record.gradients if self.record.twin is None else self.record.twin
         found = dict(zip(names, result, strict=True))
-        return {key: value for key, value in found.items() if self.arguments.get(key) is not None}
+        return {key: d for key, d in found.items() if d is not None and self.arguments.get(key) is not None}
 
 
 # -- what arguments are drawn from ------------------------------------------------------------------------------------

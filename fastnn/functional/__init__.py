@@ -9,6 +9,7 @@ from typing import Any as _Any
 
 from . import (
     _activation,
+    _attention,
     _batch_norm,
     _bilinear,
     _blocks,
@@ -41,6 +42,7 @@ from . import (
     _switchable,
 )
 from ._activation import *
+from ._attention import *
 from ._batch_norm import *
 from ._bilinear import *
 from ._blocks import *
@@ -73,6 +75,7 @@ from ._switchable import *
 
 __all__ = [
     *_activation.__all__,
+    *_attention.__all__,
     *_batch_norm.__all__,
     *_bilinear.__all__,
     *_blocks.__all__,

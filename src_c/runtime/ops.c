@@ -12,6 +12,7 @@
 #define MAYBE(type, name, length)           FIELD_OF(name, MAYBE, type, 0)
 #define VIEW_OUT(type, name, n)             FIELD_OF(name, VIEW_OUT, type, n)
 #define VIEW(type, name, n)                 FIELD_OF(name, VIEW, type, n)
+#define MAYBE_VIEW(type, name, n)           FIELD_OF(name, MAYBE, type, n)
 #define TABLE(type, name)                   FIELD_OF(name, TABLE, type, 0)
 #define MAYBE_TABLE(type, name)             FIELD_OF(name, MAYBE_TABLE, ptrdiff_t, 0)
 #define WORK(name, length)                  FIELD_OF(name, WORK, double, 0)
@@ -38,6 +39,7 @@
 #define MAYBE(type, name, length)     *lengths++ = length;
 #define VIEW_OUT(type, name, n)       *lengths++ = 0;
 #define VIEW(type, name, n)           *lengths++ = 0;
+#define MAYBE_VIEW(type, name, n)     *lengths++ = 0;
 #define TABLE(type, name)             *lengths++ = 0;
 #define MAYBE_TABLE(type, name)       *lengths++ = 0;
 #define WORK(name, length)            *lengths++ = length;
@@ -64,6 +66,7 @@
 #define MAYBE(type, name, length)
 #define VIEW_OUT(type, name, n)
 #define VIEW(type, name, n)
+#define MAYBE_VIEW(type, name, n)
 #define TABLE(type, name)
 #define MAYBE_TABLE(type, name)
 #define WORK(name, length) +1

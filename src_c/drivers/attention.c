@@ -1,0 +1,120 @@
+/* attention.c: softmax(q k^T) v without the matrix of scores.  Threads take queries of one head, some rows of scores at a time;
+ * y holds the sums so far, relative to the largest score so far (Milakov, Gimelshein, "Online normalizer calculation for
+ * softmax", 2018; Dao, "FlashAttention-2", 2023). */
+#ifndef REAL
+#include <string.h>
+#include "drivers/attention.h"
+#include "runtime/parallel.h"
+
+#define QUERIES 48 /* rows of scores at a time: tiles of any instruction set divide it */
+#define ITEMS   4  /* for each thread, if there are rows enough */
+
+/* Doubles of one thread's part: its mark, the keys' panels, the values', scores, what is added to a row of them */
+static ptrdiff_t part_of(ptrdiff_t e, ptrdiff_t ev)
+{
+    return 8 + attention_up(fnn_packed_size_f64(e, KEYS), 8) + attention_up(fnn_packed_size_f64(KEYS, ev), 8) + QUERIES * APART + KEYS;
+}
+
+ptrdiff_t fnn_attention_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots) { return slots * part_of(e, ev) + 8; }
+
+#define FNN_SELF "drivers/attention.c"
+#include "each_real.h"
+#else
+#include "drivers/attention.h"
+
+struct FN(attention_job)
+{
+    const struct FN(fnn_attention) *o;
+    double *parts;
+    ptrdiff_t chunk, chunks; /* queries of an item, and how many such a head has */
+};
+
+/* What a thread works with: the keys j .. j + n - 1 and their values in panels */
+struct FN(attention_room)
+{
+    REAL *keys, *values, *scores, *mask;
+    ptrdiff_t j, n;
+};
+
+/* Queries i .. i + m - 1 meet the keys in the room */
+static void FN(attend_rows)(const struct FN(fnn_attention) *o, const struct FN(attention_head) *head, REAL *y,
+                            const struct FN(attention_room) *r, ptrdiff_t i, ptrdiff_t m)
+{
+    const struct fnn_dropout drop = {(uint32_t)o->threshold, o->kept, -0.0, 0.0};
+    const ptrdiff_t see = o->causal ? fnn_min(r->n, i + m + o->shift - r->j) : r->n; /* keys that the last of them sees */
+    const ptrdiff_t ldy = o->y_strides[2];
+    FN(attention_product)(r->scores, APART, head->q + i * o->q_strides[2], o->q_strides[2], 1, r->keys, o->e, NULL, 0, m,
+                          attention_up(see, TIER->tile_columns), o->e, 0);
+    for (ptrdiff_t t = i; t < i + m; t++)
+    {
+        REAL *row = r->scores + (t - i) * APART;
+        const ptrdiff_t seen = o->causal ? fnn_min(see, t + o->shift + 1 - r->j) : see, whole = attention_up(seen, 32);
+        const REAL *bias = o->bias ? head->bias + t * o->bias_strides[2] + r->j * o->bias_strides[3] : NULL;
+        const uint8_t *keep = o->keep ? head->keep + t * o->keep_strides[2] + r->j * o->keep_strides[3] : NULL;
+        double fade;
+        TIER->attend(row, FN(attention_mask)(r->mask, bias, o->bias_strides[3], keep, o->keep_strides[3], seen), seen,
+                     (REAL)o->scale, head->stats + 2 * t, &fade);
+        if (whole < see)
+            memset(row + whole, 0, (size_t)(see - whole) * sizeof(REAL));
+        if (o->threshold)
+            TIER->dropout(row, row, seen, head->element + (uint64_t)(t * o->s + r->j), o->key, &drop);
+        if (r->j && fade != 1)
+            TIER->scale_row(y + t * ldy, o->ev, fade);
+    }
+    FN(attention_product)(y + i * ldy, ldy, r->scores, APART, 1, r->values, r->n, NULL, 0, m, o->ev, see, r->j > 0);
+}
+
+/* Queries from .. to - 1 of one head */
+static void FN(attend_chunk)(const struct FN(fnn_attention) *o, const struct FN(attention_head) *head, struct FN(attention_room) *r,
+                             ptrdiff_t from, ptrdiff_t to)
+{
+    REAL *y = o->y + head->n * o->y_strides[0] + head->h * o->y_strides[1];
+    const ptrdiff_t last = o->causal ? fnn_min(o->s, to + o->shift) : o->s;
+    for (ptrdiff_t i = from; i < to; i++)
+        head->stats[2 * i] = -__builtin_inf(), head->stats[2 * i + 1] = 0;
+    for (r->j = 0; r->j < last; r->j += KEYS)
+    {
+        const ptrdiff_t first = o->causal ? attention_max(from, r->j - o->shift) : from; /* the queries before see none of these */
+        r->n = fnn_min(KEYS, last - r->j);
+        FN(fnn_pack)(r->keys, head->k + r->j * o->k_strides[2], 1, o->k_strides[2], o->e, r->n);
+        FN(fnn_pack)(r->values, head->v + r->j * o->v_strides[2], o->v_strides[2], 1, r->n, o->ev);
+        for (ptrdiff_t i = first; i < to; i += QUERIES)
+            FN(attend_rows)(o, head, y, r, i, fnn_min(QUERIES, to - i));
+    }
+    for (ptrdiff_t i = from; i < to; i++)
+        if (head->stats[2 * i + 1] == 0)
+            memset(y + i * o->y_strides[2], 0, (size_t)o->ev * sizeof(REAL));
+        else
+            TIER->scale_row(y + i * o->y_strides[2], o->ev, 1 / head->stats[2 * i + 1]);
+}
+
+static void FN(attention_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(attention_job) *d = job;
+    const struct FN(fnn_attention) *o = d->o;
+    double *part = fnn_take_part(d->parts, part_of(o->e, o->ev) * (ptrdiff_t)sizeof(double), o->slots);
+    struct FN(attention_room) room = {.keys = (REAL *)(part + 8)};
+    room.values = room.keys + attention_up(FN(fnn_packed_size)(o->e, KEYS), 16);
+    room.scores = room.values + attention_up(FN(fnn_packed_size)(KEYS, o->ev), 16);
+    room.mask = room.scores + QUERIES * APART;
+    for (ptrdiff_t item = begin; item < end; item++)
+    {
+        const struct FN(attention_head) head = ATTENTION_HEAD(o, item / d->chunks);
+        const ptrdiff_t from = item % d->chunks * d->chunk;
+        FN(attend_chunk)(o, &head, &room, from, fnn_min(from + d->chunk, o->l));
+    }
+    fnn_return_part(part);
+}
+
+void FN(fnn_attention)(const struct FN(fnn_attention) *o)
+{
+    const ptrdiff_t heads = o->n * o->heads, cuts = (ITEMS * fnn_get_num_threads() + heads - 1) / heads;
+    struct FN(attention_job) d = {.o = o, .chunk = attention_max(attention_up((o->l + cuts - 1) / cuts, QUERIES), 2 * QUERIES)};
+    d.chunks = (o->l + d.chunk - 1) / d.chunk;
+    d.parts = (double *)(((uintptr_t)o->work + 63) / 64 * 64);
+    for (ptrdiff_t i = 0; i < o->slots; i++)
+        ((struct fnn_part *)(d.parts + i * part_of(o->e, o->ev)))->taken = 0;
+    const double each = NS_PER_PAIR + NS_PER_PRODUCT * (double)(o->e + o->ev), type = (double)(sizeof(REAL) / sizeof(float));
+    fnn_parallel(heads * d.chunks, type * each * (double)fnn_min(d.chunk, o->l) * (double)o->s, FN(attention_body), &d);
+}
+#endif
