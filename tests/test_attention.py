@@ -159,7 +159,13 @@ def test_masks_of_another_float_type_keep_it():
 
 @pytest.mark.parametrize(
     ("q", "k", "v"),
-    [((), (), ()), ((2,), (1,), ()), ((), (2,), (3, 1)), ((2, 1, 3), (4, 1), (3,)), ((2, 2, 3, 2), (3, 1), (2, 1, 1, 1))],
+    [
+        ((), (), ()),
+        ((2,), (1,), ()),
+        ((), (2,), (3, 1)),
+        ((2, 1, 3), (4, 1), (3,)),
+        ((2, 2, 3, 2), (3, 1), (2, 1, 1, 1)),
+    ],
 )
 def test_leading_dimensions_broadcast(q, k, v):
     arrays = [rng.normal(size=(*lead, n, w)) for lead, n, w in ((q, 6, 4), (k, 5, 4), (v, 5, 3))]

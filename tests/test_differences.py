@@ -482,16 +482,13 @@ def test_attention():
     flags, tri = np.arange(40) % 3 != 1, np.tri(40, dtype=bool)
     both = fastnn.scaled_dot_product_attention(q, q, q, flags & tri)
     np.testing.assert_array_equal(fastnn.scaled_dot_product_attention(q, q, q, flags, is_causal=True), both)
-    with pytest.raises(ValueError, match="dropout_p"):
-        fastnn.scaled_dot_product_attention(q, q, q, dropout_p=-1.0)
     if torch is not None:
         attention = torch.nn.functional.scaled_dot_product_attention
         t, v = torch.tensor(q), torch.tensor(q, requires_grad=True)
         attention(t, t, v, torch.tensor(mask)).sum().backward()
         assert v.grad.max() > 30
         with pytest.raises(RuntimeError, match="is_causal"):
-            attention(t, t, t, torch.tensor(tri), is_causal=True)
-        attention(t, t, t, dropout_p=-1.0)
+            attention(t[0], t[0], t[0], torch.tensor(tri), is_causal=True)
 
 
 def test_the_page_is_whole():
@@ -500,4 +497,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 77
+    assert len(rows) == 76

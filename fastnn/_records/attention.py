@@ -47,7 +47,7 @@ def _attention(
     if attn_mask is not None:
         scores = np.where(attn_mask, scores, -np.inf) if attn_mask.dtype == bool else scores + attn_mask
     if is_causal:
-        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+        scores = np.where(np.tri(*scores.shape[-2:]) > 0, scores, -np.inf)
     top = scores.max(-1, keepdims=True)
     weights = np.exp(scores - np.where(np.isfinite(top), top, 0))
     total = weights.sum(-1, keepdims=True)
@@ -68,9 +68,10 @@ _NATIVE = """
             .bias_strides = {0, 0, s, 1}, SIZED);
         ADD(y, 2 * each * ev);
         RUN(attention_backward, .dq = z, .dq_strides = ROWS(l, e), .dk = z + 2 * each * e, .dk_strides = ROWS(s, e),
-            .dv = z + 2 * each * e + 2 * heads * s * e, .dv_strides = ROWS(s, ev), .dy = b, .dy_strides = ROWS(l, ev), .y = y,
-            .y_strides = ROWS(l, ev), .stats = us, .q = x, .q_strides = ROWS(l, e), .k = dy, .k_strides = ROWS(s, e),
-            .v = a, .v_strides = {s * ev, s * ev, ev, 1}, .bias = i == 2 ? dy : NULL, .bias_strides = {0, 0, s, 1}, SIZED);
+            .dv = z + 2 * each * e + 2 * heads * s * e, .dv_strides = ROWS(s, ev), .dy = b, .dy_strides = ROWS(l, ev),
+            .y = y, .y_strides = ROWS(l, ev), .stats = us, .q = x, .q_strides = ROWS(l, e), .k = dy,
+            .k_strides = ROWS(s, e), .v = a, .v_strides = {s * ev, s * ev, ev, 1}, .bias = i == 2 ? dy : NULL,
+            .bias_strides = {0, 0, s, 1}, SIZED);
         ADD(z, 2 * (each * e + heads * s * (e + ev)));
     #undef SIZED
     #undef ROWS

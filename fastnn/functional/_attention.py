@@ -68,8 +68,8 @@ def scaled_dot_product_attention(
     enable_gqa : bool
         Dimension -3 are heads, of which keys and values have fewer: query head h reads head h // (Hq / H) of theirs.
     past : tuple of array_like, optional
-        Keys (*, P, E) and values (*, P, Ev) of the steps before, which stand before `key` and `value`; query i then sees
-        the keys up to P + i.
+        Keys (*, P, E) and values (*, P, Ev) of the steps before, which stand before `key` and `value`; query i then
+        sees the keys up to P + i.
     rng : None, int, SeedSequence or Generator
         The key of the dropout's mask or where to draw it from; see `dropout_mask`, whose mask of shape (*, L, S) it is.
 
@@ -89,9 +89,9 @@ def scaled_dot_product_attention(
 
     Notes
     -----
-    Keys are met 256 at a time, with a running maximum and sum (Dao, "FlashAttention-2", 2023), forward and backward: the
-    matrix of weights is never stored.  A query's bits depend on neither the queries beside it nor keys that it does not
-    see, so that a causal sequence gives the same bits step by step, with `past`, as in one call.
+    Keys are met 256 at a time, with a running maximum and sum (Dao, "FlashAttention-2", 2023), forward and backward:
+    the matrix of weights is never stored.  A query's bits depend on neither the queries beside it nor keys that it does
+    not see, so that a causal sequence gives the same bits step by step, with `past`, as in one call.
 
     Examples
     --------
@@ -107,9 +107,9 @@ def scaled_dot_product_attention(
         return _attention(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, rng=rng)
     if not isinstance(past, (tuple, list)) or len(past) != 2:
         raise TypeError(f"{NAME}: expected past to be a tuple (keys, values), got {type(past).__name__}")
-    (k, shift), (v, _) = (_after(*pair) for pair in (("key", past[0], key), ("value", past[1], value)))
+    (k, known), (v, _) = (_after(*pair) for pair in (("key", past[0], key), ("value", past[1], value)))
     options = (attn_mask, dropout_p, is_causal, scale, enable_gqa)
-    return _attention(query, k, v, *options, shift=shift, rng=rng), (k, v)
+    return _attention(query, k, v, *options, past=known, rng=rng), (k, v)
 
 
 NAME = "scaled_dot_product_attention"
@@ -134,11 +134,11 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
     *,
-    shift: int = 0,
+    past: int = 0,
     rng: Any = None,
 ) -> Array:
-    """`scaled_dot_product_attention` without a past: query i sees the keys up to i + shift."""
-    call = _checked(NAME, (query, key, value, attn_mask), dropout_p, is_causal, scale, enable_gqa, shift, rng)
+    """`scaled_dot_product_attention` where the first `past` keys are older: i sees those up to past + i."""
+    call = _checked(NAME, (query, key, value, attn_mask), dropout_p, is_causal, scale, enable_gqa, past, rng)
     return _result(call, _forward(call)[0])
 
 
@@ -149,7 +149,7 @@ def _checked(
     is_causal: Any,
     scale: Any,
     enable_gqa: Any,
-    shift: int,
+    past: int,
     rng: Any,
 ) -> Call:
     arrays, dtype = _operands(name, dict(zip(NAMES, operands[:3], strict=False)))
@@ -175,12 +175,14 @@ def _checked(
         joined[0] = np.broadcast_to(joined[0], (joined[0].shape[0], heads, *q[-2:]))
     slots = _core.get_num_threads()
     options = (
-        joined[0].shape[0], heads, l, s, q[-1], v[-1], *groups[1:], bool(is_causal), shift, drops, rule.threshold, slots,
+        joined[0].shape[0], heads, l, s, q[-1], v[-1], *groups[1:], bool(is_causal), past, drops, rule.threshold, slots,
         number, rule.scale,
     )  # fmt: skip
     whole = (joined[0].shape[0], heads, l, s)
     bias, keep = (None if each is None else each.reshape(whole) for each in (bias, keep))
-    return Call(*joined, bias, keep, options, batch, (*shapes, np.shape(operands[3])), (dtype, of_mask))
+    return Call(
+        joined[0], joined[1], joined[2], bias, keep, options, batch, (*shapes, np.shape(operands[3])), (dtype, of_mask)
+    )
 
 
 def _batch(name: str, shapes: list[tuple[int, ...]], enable_gqa: Any) -> tuple[int, ...]:
@@ -209,7 +211,9 @@ def _masks(
         return None, None, None
     array = _check.as_array(name, mask, "attn_mask")
     if array.dtype.kind not in "bf" or array.dtype.itemsize > 8:
-        raise TypeError(f"{name}: expected attn_mask of bool, True for keys that take part, or of floats, got {array.dtype}")
+        raise TypeError(
+            f"{name}: expected attn_mask of bool, True for keys that take part, or of floats, got {array.dtype}"
+        )
     try:
         wide = np.broadcast_to(array if array.dtype.kind == "b" else array.astype(dtype, copy=False), shape)
     except ValueError:
@@ -268,10 +272,10 @@ def _attention_on_the_tape(
     scale: float | None = None,
     enable_gqa: bool = False,
     *,
-    shift: int = 0,
+    past: int = 0,
     rng: Any = None,
 ) -> Any:
-    call = _checked(NAME, (query, key, value, attn_mask), dropout_p, is_causal, scale, enable_gqa, shift, rng)
+    call = _checked(NAME, (query, key, value, attn_mask), dropout_p, is_causal, scale, enable_gqa, past, rng)
     y, stats = _forward(call)
     return _result(call, y), lambda dy: _gradients(NAME, call, y, stats, dy, wanted)
 
@@ -284,9 +288,11 @@ def _gradients(name: str, call: Call, y: Array, stats: Array, dy: Any, wanted: t
         raise ValueError(f"{name}: expected dy of shape {expected}, got {gradient.shape}")
     gradient = _check.compute_array(gradient.astype(y.dtype, copy=False))
     gradient = _four(gradient, call.batch, heads)
-    dq, dk, dv = (_like(each, n, heads, *size) for each, size in ((call.q, (l, e)), (call.k, (s, e)), (call.v, (s, width))))
+    dq, dk, dv = (
+        _like(each, n, heads, *size) for each, size in ((call.q, (l, e)), (call.k, (s, e)), (call.v, (s, width)))
+    )
     dbias = np.zeros((n, heads, l, s), y.dtype) if wanted[3] and call.bias is not None else None
-    if n * heads * l * s == 0:
+    if not y.size or not s:
         for each in (dq, dk, dv):
             each[...] = 0
     else:
