@@ -48,7 +48,7 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
     "image": (
         "Images",
         "Padding, other sizes, blocks and channels; the result lies in memory as the input does.",
-        "pad interpolate unfold fold channel_shuffle local_response_norm",
+        "pad interpolate unfold fold channel_shuffle pixel_shuffle pixel_unshuffle local_response_norm",
     ),
     "recurrence": (
         "Recurrence",

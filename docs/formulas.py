@@ -115,6 +115,8 @@ VALUES = {
     "interpolate": r"y_i = \sum_t w_{it}\,x_{j_{it}}",
     "unfold": r"y_{(c, i, j), l} = x_{c,\,r_l + i d,\,q_l + j d}",
     "fold": r"y_{c, a, b} = \sum_{r_l + i d = a,\ q_l + j d = b} x_{(c, i, j), l}",
+    "pixel_shuffle": r"y_{c,\, h r + i,\, w r + j} = x_{c r^2 + i r + j,\, h,\, w}",
+    "pixel_unshuffle": r"y_{c r^2 + i r + j,\, h,\, w} = x_{c,\, h r + i,\, w r + j}",
     "channel_shuffle": r"y_{j g + i} = x_{i C / g + j}",
     "local_response_norm": r"y = \frac{x}{\left(k + \alpha\,\overline{x^2}\right)^\beta}",
     "scaled_dot_product_attention": r"y = \mathrm{softmax}\left(s\,Q K^\top + M\right) V",

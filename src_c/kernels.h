@@ -47,6 +47,8 @@ struct fnn_windows
     double divisor; /* of a mean */
 };
 
+#define STRIP_LANES 16 /* places of an image that are moved together, at least */
+
 #define REAL     float
 #define FN(name) name##_f32
 #include "kernels_of.h"

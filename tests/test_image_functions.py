@@ -247,3 +247,41 @@ def test_sizes_that_no_machine_has_are_refused_at_once(size):
             functional.local_response_norm(x, size)
     else:
         assert functional.local_response_norm(x, size - 1).shape == x.shape
+
+
+@pytest.mark.parametrize("r", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.float16])
+def test_channels_and_pixels_change_places_in_either_memory_order(r, dtype):
+    rng = np.random.default_rng(0)
+    for c, h, w in ((1, 1, 1), (3, 2, 40), (17, 3, 5), (33, 1, 16)):
+        channels = rng.integers(0, 100, (2, c * r * r, h, w)).astype(dtype)
+        pixels = channels.reshape(2, c, r, r, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(2, c, h * r, w * r)
+        for arranged in (np.asarray, channels_last, np.asfortranarray):
+            y, back = (
+                functional.pixel_shuffle(arranged(channels), r),
+                functional.pixel_unshuffle(arranged(pixels), r),
+            )
+            assert y.dtype == back.dtype == dtype
+            np.testing.assert_array_equal(y, pixels)
+            np.testing.assert_array_equal(back, channels)
+            assert arranged is np.asfortranarray or (y.strides, back.strides) == (
+                arranged(pixels).strides,
+                arranged(channels).strides,
+            )
+    for shape in ((0, 4 * r * r, 2, 3), (2, 0, 2, 3), (2, r * r, 0, 3)):
+        assert functional.pixel_shuffle(np.ones(shape), r).size == 0
+        assert functional.pixel_unshuffle(functional.pixel_shuffle(np.ones(shape), r), r).shape == shape
+    assert functional.pixel_shuffle(np.ones((2, 3, 5, r * r, 2, 3)), r).shape == (2, 3, 5, 1, 2 * r, 3 * r)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 4, 12])
+def test_channel_shuffle_in_either_memory_order(groups):
+    for space in ((40,), (3, 5), (2, 3, 4)):
+        x = np.arange(2 * 12 * np.prod(space), dtype=np.float32).reshape(2, 12, *space)
+        expected = x.reshape(2, groups, 12 // groups, *space).swapaxes(1, 2).reshape(x.shape)
+        np.testing.assert_array_equal(functional.channel_shuffle(x, groups), expected)
+        last = np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1)
+        got = functional.channel_shuffle(last, groups)
+        np.testing.assert_array_equal(got, expected)
+        assert got.strides == last.strides
+        np.testing.assert_array_equal(functional.channel_shuffle_backward(got, groups), x)

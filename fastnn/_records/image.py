@@ -99,6 +99,20 @@ def _channel_shuffle(input: Any, groups: int) -> Any:
     return input.reshape(n, groups, c // groups, *space).swapaxes(1, 2).reshape(input.shape)
 
 
+def _pixel_shuffle(input: Any, upscale_factor: int) -> Any:
+    *batch, c, h, w = input.shape
+    r = upscale_factor
+    x = input.reshape(-1, c // (r * r), r, r, h, w)
+    return np.einsum("ncijhw->nchiwj", x).reshape(*batch, c // (r * r), h * r, w * r)
+
+
+def _pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
+    *batch, c, h, w = input.shape
+    r = downscale_factor
+    x = input.reshape(-1, c, h // r, r, w // r, r)
+    return np.einsum("nchiwj->ncijhw", x).reshape(*batch, c * r * r, h // r, w // r)
+
+
 def _local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
     y = np.empty_like(input)
     for c in range(input.shape[1]):
@@ -120,6 +134,19 @@ _RESIZE_CALLS = """
                 .w = 4, .inner = inner, .yd = 1, .yh = 3, .yw = 5, .taps_d = 1, .taps_h = 2, .taps_w = 2);
             ADD(y, q); ADD(z, m);
         }"""
+
+_REARRANGE_CALLS = """
+        EACH(m, 1, 3, 16, 100)
+            EACH(r, 1, 2, 3)
+            {
+                const ptrdiff_t n = r * m, s = r * r;
+                FILL(x, 6 * s * m, -2, 2);
+                RUN(rearrange, .y = y, .y_strides = {0, 3 * r * n, n, 3 * n, m, 1}, .x = x,
+                    .x_strides = {0, 3 * s * m, s * m, r, 1, s}, .n0 = 1, .n1 = 2, .n2 = 3, .n3 = r, .n4 = r, .n5 = m);
+                RUN(rearrange, .y = z, .y_strides = {0, 3 * s * m, s * m, r, 1, s}, .x = x,
+                    .x_strides = {0, 3 * r * n, n, 3 * n, m, 1}, .n0 = 1, .n1 = 2, .n2 = 3, .n3 = r, .n4 = r, .n5 = m);
+                ADD(y, 6 * s * m); ADD(z, 6 * s * m);
+            }"""
 
 _IMAGES = (16, 12, 20, 14)
 
@@ -261,7 +288,45 @@ RECORDS = [
         batch=_IMAGES,
         layers=(LayerCall("ChannelShuffle", (3,), {}, ((2, 6, 4, 2),)),),
         bench=((32, 60, 56, 56),),
-        native=NO_KERNEL,
+        native="pixel_shuffle",
+    ),
+    Record(
+        "pixel_shuffle",
+        {"input": normal(), "upscale_factor": 2},
+        ((2, 8, 3, 4), (4, 2, 3), (2, 1, 4, 1, 5)),
+        ({}, {"upscale_factor": 1}),
+        reference=_pixel_shuffle,
+        twin=("input",),
+        torch="pixel_shuffle",
+        wrong=(
+            Wrong("expected an input .* with C divisible by 9", {"upscale_factor": 3}),
+            Wrong("expected upscale_factor of at least 1, got 0", {"upscale_factor": 0}),
+            Wrong("expected an input", {}, (4, 4)),
+        ),
+        large=((20, 12, 31, 40),),
+        batch=_IMAGES,
+        layers=(LayerCall("PixelShuffle", (3,), {}, ((2, 18, 4, 2),)),),
+        bench=((1, 256, 56, 56),),
+        native=_REARRANGE_CALLS,
+    ),
+    Record(
+        "pixel_unshuffle",
+        {"input": normal(), "downscale_factor": 2},
+        ((2, 3, 4, 6), (2, 2, 4), (2, 1, 3, 2, 10)),
+        ({}, {"downscale_factor": 1}),
+        reference=_pixel_unshuffle,
+        twin=("input",),
+        torch="pixel_unshuffle",
+        wrong=(
+            Wrong("expected an input .* with H and W divisible by 3", {"downscale_factor": 3}, (2, 3, 4, 6)),
+            Wrong("expected downscale_factor of at least 1, got 0", {"downscale_factor": 0}),
+            Wrong("expected an input", {}, (4, 4)),
+        ),
+        large=((20, 12, 34, 40),),
+        batch=_IMAGES,
+        layers=(LayerCall("PixelUnshuffle", (3,), {}, ((2, 2, 6, 9),)),),
+        bench=((1, 64, 112, 112),),
+        native="pixel_shuffle",
     ),
     Record(
         "local_response_norm",

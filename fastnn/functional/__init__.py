@@ -34,6 +34,7 @@ from . import (
     _piecewise,
     _pool_average,
     _pool_max,
+    _rearrange,
     _recurrent_cells,
     _recurrent_layers,
     _response_norm,
@@ -66,6 +67,7 @@ from ._parametric import *
 from ._piecewise import *
 from ._pool_average import *
 from ._pool_max import *
+from ._rearrange import *
 from ._recurrent_cells import *
 from ._recurrent_layers import *
 from ._response_norm import *
@@ -99,6 +101,7 @@ __all__ = [
     *_piecewise.__all__,
     *_pool_average.__all__,
     *_pool_max.__all__,
+    *_rearrange.__all__,
     *_recurrent_cells.__all__,
     *_recurrent_layers.__all__,
     *_response_norm.__all__,

@@ -1,4 +1,4 @@
-"""Images as columns of blocks and back, and channels in another order."""
+"""Images as columns of blocks and back."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import numpy as np
 
 from .. import _check
 from .._check import Array
-from .._dispatch import derivative, differentiable, gradient_of
-from ._pad import empty_as, of_numbers
-from ._windows import MOST, Sizes, numbers, output_size
+from .._dispatch import differentiable, gradient_of
+from ._pad import of_numbers
+from ._windows import Sizes, numbers, output_size
 
 __all__ = [
-    "channel_shuffle",
-    "channel_shuffle_backward",
     "fold",
     "fold_backward",
     "unfold",
@@ -252,80 +250,3 @@ def fold_backward(
     if gradient.shape != expected:
         raise ValueError(f"{name}: expected dy of the result's shape {expected}, got {gradient.shape}")
     return _check.finish(blocks.columns(gradient.reshape(-1, *expected[-3:])).reshape(x.shape), dtype, None)
-
-
-def _shuffled(name: str, x: Array, groups: Any, back: bool) -> Array:
-    groups = _check.count(name, "groups", groups, 1, MOST)
-    if x.ndim < 3 or x.shape[1] % groups:
-        raise ValueError(
-            f"{name}: expected an input (N, C, *) of 3 or more dimensions with C divisible by {groups}, "
-            f"got shape {x.shape}"
-        )
-    y = empty_as(name, x, x.shape)
-    n, each, space = x.shape[0], x.shape[1] // groups, x.shape[2:]
-    first, second = (each, groups) if back else (groups, each)
-    y.reshape(n, second, first, *space)[...] = x.reshape(n, first, second, *space).swapaxes(1, 2)
-    return y
-
-
-@differentiable
-def channel_shuffle(input: Any, groups: int) -> Array:
-    """Channels of `groups` groups by turns: (N, groups, C / groups, *) with the two swapped (Zhang et al. 2018).
-
-    Parameters
-    ----------
-    input : array_like, (N, C, *)
-        Of 3 or more dimensions.
-    groups : int
-        Must divide C.
-
-    Returns
-    -------
-    ndarray
-        In the memory order of the input.
-
-    Raises
-    ------
-    ValueError
-        If C is not divisible by groups.
-
-    Examples
-    --------
-    >>> channel_shuffle(np.arange(6.0).reshape(1, 6, 1), 2).ravel()
-    array([0., 3., 1., 4., 2., 5.])
-    """
-    return _shuffled("channel_shuffle", of_numbers("channel_shuffle", input), groups, back=False)
-
-
-@derivative(channel_shuffle, "input")
-def _channel_shuffle(wanted: tuple[bool], input: Any, groups: int) -> Any:
-    return channel_shuffle(input, groups), lambda dy: (channel_shuffle_backward(dy, groups),)
-
-
-def channel_shuffle_backward(dy: Any, groups: int) -> Array:
-    """Gradient of `channel_shuffle`: the channels of dy back in their places.
-
-    Parameters
-    ----------
-    dy : array_like
-        The gradient of the result, of its shape.
-    groups : int
-        That of the forward call.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        If C is not divisible by groups.
-
-    Examples
-    --------
-    >>> channel_shuffle_backward(np.arange(6.0).reshape(1, 6, 1), 2).ravel()
-    array([0., 2., 4., 1., 3., 5.])
-    """
-    name = "channel_shuffle_backward"
-    gradient, dtype = _check.as_compute(name, dy, "dy")
-    return _check.finish(_shuffled(name, gradient, groups, back=True), dtype, None)

@@ -1,4 +1,4 @@
-"""Layers of images: padding, another size, blocks and back, channels by turns, local response normalization."""
+"""Layers of images: padding, another size, blocks and back, local response normalization."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from ..functional._windows import MOST, numbers
 from ._module import Module
 
 __all__ = [
-    "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
@@ -381,28 +380,6 @@ class Fold(Unfold):
     def extra_repr(self) -> str:
         """Return the options."""
         return f"output_size={self.output_size}, {super().extra_repr()}"
-
-
-class ChannelShuffle(Module):
-    """Channels of several groups by turns; see `fastnn.functional.channel_shuffle`.
-
-    Examples
-    --------
-    >>> ChannelShuffle(2)(np.arange(4.0).reshape(1, 4, 1)).ravel()
-    array([0., 2., 1., 3.])
-    """
-
-    def __init__(self, groups: int):
-        super().__init__()
-        self.groups = _check.count("ChannelShuffle", "groups", groups, 1, MOST)
-
-    def forward(self, input: Any) -> Any:
-        """Return the channels in their new order."""
-        return functional.channel_shuffle(input, self.groups)
-
-    def extra_repr(self) -> str:
-        """Return the options."""
-        return f"groups={self.groups}"
 
 
 class LocalResponseNorm(Module):

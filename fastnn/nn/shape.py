@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .. import _check, functional
 from .._dispatch import respelled
 from ..autograd import Tensor
 from ._module import Module
 
 __all__ = [
+    "ChannelShuffle",
     "Flatten",
     "Identity",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "Unflatten",
 ]
 
@@ -105,3 +108,69 @@ class Unflatten(Module):
     def extra_repr(self) -> str:
         """Return the options."""
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+class ChannelShuffle(Module):
+    """Channels of several groups by turns; see `fastnn.functional.channel_shuffle`.
+
+    Examples
+    --------
+    >>> ChannelShuffle(2)(np.arange(4.0).reshape(1, 4, 1)).ravel()
+    array([0., 2., 1., 3.])
+    """
+
+    def __init__(self, groups: int):
+        super().__init__()
+        self.groups = _check.count("ChannelShuffle", "groups", groups, 1)
+
+    def forward(self, input: Any) -> Any:
+        """Return the channels in their new order."""
+        return functional.channel_shuffle(input, self.groups)
+
+    def extra_repr(self) -> str:
+        """Return the options."""
+        return f"groups={self.groups}"
+
+
+class PixelShuffle(Module):
+    """Channels as pixels; see `fastnn.functional.pixel_shuffle`.
+
+    Examples
+    --------
+    >>> PixelShuffle(2)(np.ones((1, 8, 3, 4))).shape
+    (1, 2, 6, 8)
+    """
+
+    def __init__(self, upscale_factor: int):
+        super().__init__()
+        self.upscale_factor = _check.count("PixelShuffle", "upscale_factor", upscale_factor, 1)
+
+    def forward(self, input: Any) -> Any:
+        """Return the pixels."""
+        return functional.pixel_shuffle(input, self.upscale_factor)
+
+    def extra_repr(self) -> str:
+        """Return the factor."""
+        return f"upscale_factor={self.upscale_factor}"
+
+
+class PixelUnshuffle(Module):
+    """Pixels as channels; see `fastnn.functional.pixel_unshuffle`.
+
+    Examples
+    --------
+    >>> PixelUnshuffle(2)(np.ones((1, 2, 6, 8))).shape
+    (1, 8, 3, 4)
+    """
+
+    def __init__(self, downscale_factor: int):
+        super().__init__()
+        self.downscale_factor = _check.count("PixelUnshuffle", "downscale_factor", downscale_factor, 1)
+
+    def forward(self, input: Any) -> Any:
+        """Return the channels."""
+        return functional.pixel_unshuffle(input, self.downscale_factor)
+
+    def extra_repr(self) -> str:
+        """Return the factor."""
+        return f"downscale_factor={self.downscale_factor}"

@@ -1,13 +1,18 @@
-/* image.c: resizing of whole images (kernels/image.inc), channels first in memory (inner = 1) or last (inner channels).
+/* image.c: whole images resized (kernels/image.inc), channels first in memory (inner = 1) or last (inner channels), or their
+ * values in another order.
  *
- * Forward, an item is one row of outputs; backward a whole plane, or NARROW channels of one, for outputs share their places. */
+ * Of resizing forward, an item is one row of outputs; backward a whole plane, or NARROW channels of one, for outputs share their places. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"
 
 #define NS_EACH 0.3
+#define NS_MOVE 0.1
 #define NARROW  64
+
+/* Whether a view has the values of its dimensions 3 and 4 side by side, for one place after the other of the last */
+#define IS_WOVEN(strides) ((strides)[5] == m && (strides)[4] == 1 && (o->n3 == 1 || (strides)[3] == o->n4))
 
 #define FNN_SELF "drivers/image.c"
 #include "each_real.h"
@@ -65,5 +70,35 @@ void FN(fnn_resize_backward)(const struct FN(fnn_resize_backward) *o)
     memset(o->dx, 0, (size_t)(o->outer * o->d * o->h * o->w * o->inner) * sizeof(REAL));
     fnn_parallel(o->outer * parts, 2 * NS_EACH * taps * (double)(o->yd * o->yh * o->yw * fnn_min(NARROW, o->inner)),
                  FN(dresize_body), o);
+}
+
+/* Items: the first three dimensions.  The next two are woven together where one of the views has them side by side. */
+static void FN(rearrange_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(fnn_rearrange) *o = job;
+    const ptrdiff_t *to = o->y_strides, *from = o->x_strides, m = o->n3 * o->n4;
+    const int fits = (m == 2 || m == 4) && o->n5 >= STRIP_LANES;
+    const int weaves = fits && IS_WOVEN(to) && from[5] == 1, parts = fits && IS_WOVEN(from) && to[5] == 1;
+    const ptrdiff_t *apart = weaves ? from : to;
+    ptrdiff_t places[4] = {0};
+    for (ptrdiff_t j = 0; j < m && (weaves || parts); j++)
+        places[j] = j / o->n4 * apart[3] + j % o->n4 * apart[4];
+    for (ptrdiff_t item = begin; item < end; item++)
+    {
+        const ptrdiff_t i0 = item / o->n2 / o->n1, i1 = item / o->n2 % o->n1, i2 = item % o->n2;
+        REAL *y = o->y + i0 * to[0] + i1 * to[1] + i2 * to[2];
+        const REAL *x = o->x + i0 * from[0] + i1 * from[1] + i2 * from[2];
+        if (weaves || parts)
+            (weaves ? TIER->weave : TIER->unweave)(y, x, places, m, o->n5);
+        else
+            for (ptrdiff_t j = 0; j < m; j++)
+                TIER->copy_apart(y + j / o->n4 * to[3] + j % o->n4 * to[4], to[5], x + j / o->n4 * from[3] + j % o->n4 * from[4],
+                                 from[5], o->n5);
+    }
+}
+
+void FN(fnn_rearrange)(const struct FN(fnn_rearrange) *o)
+{
+    fnn_parallel(o->n0 * o->n1 * o->n2, NS_MOVE * (double)(o->n3 * o->n4 * o->n5), FN(rearrange_body), o);
 }
 #endif
