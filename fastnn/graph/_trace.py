@@ -304,10 +304,10 @@ class Tracer:
 
 
 def _computed(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The call's result, computed once where it repeats: nobody sees the values, and they are what a trace takes time for.
+    """The call's result, computed once where it repeats: nobody sees the values, and they take most of a trace's time.
 
-    Of a linear layer over many rows only the first row's is computed, and stands for all; functions of one element or of
-    one row then meet an array that repeats this one.
+    Of a linear layer over many rows only the first row's is computed, and stands for all; functions of one element or
+    of one row then meet an array that repeats this one.
     """
     x = args[0] if args else None
     row = 0 if isinstance(function, Unary) else 1 if function in _OF_ROWS else None
