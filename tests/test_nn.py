@@ -64,6 +64,8 @@ WITHOUT_PARAMETERS = {
     "Unfold": ((2,), {}, (4, 3, 6, 4)),
     "Fold": ((3, 2), {}, (4, 8, 4)),
     "ChannelShuffle": ((3,), {}, (4, 3, 6)),
+    "PixelShuffle": ((2,), {}, (4, 8, 6, 3)),
+    "PixelUnshuffle": ((2,), {}, (4, 3, 6, 4)),
     "LocalResponseNorm": ((3,), {}, (4, 3, 6)),
     "LogSoftmax": ((1,), {}, (4, 3)),
     "Softmax": ((1,), {}, (4, 3)),
