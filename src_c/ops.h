@@ -11,6 +11,7 @@ enum fnn_recurrent
     FNN_RNN_TANH, FNN_RNN_RELU, FNN_LSTM, FNN_GRU
 };
 static inline ptrdiff_t fnn_gates(ptrdiff_t kind) { return kind == FNN_LSTM ? 4 : kind == FNN_GRU ? 3 : 1; }
+static inline ptrdiff_t fnn_scales(ptrdiff_t kind) { return kind == FNN_LSTM ? 6 : fnn_gates(kind); }
 
 #define OUT(type, name, length)       type *name;
 #define MAYBE_OUT(type, name, length) type *name;
@@ -58,6 +59,8 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o); /* records of both types 
 ptrdiff_t fnn_conv_weight_work(const struct fnn_conv_weight_f32 *o);
 ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre);
 ptrdiff_t fnn_pair_loss_work(ptrdiff_t n);
+ptrdiff_t fnn_gated_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
+ptrdiff_t fnn_gated_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
 ptrdiff_t fnn_recurrent_work(ptrdiff_t kind, ptrdiff_t size, ptrdiff_t p);
 ptrdiff_t fnn_recurrent_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
 

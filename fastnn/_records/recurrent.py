@@ -254,6 +254,36 @@ _NATIVE = """
                 .gates = gates, .inner = inner, .w_hh = w, .w_hr = w_hr, .batch_sizes = sizes, .work = work,
                 .kind = kind, .steps = 4, .rows = rows, .n = n, .size = size, .p = p, .reverse = option & 1);
             ADD(dgates, rows * width), ADD(h, n * p), ADD(before, rows * p);
+        }
+    /* the same in parts, with all options */
+    for (int kind = FNN_RNN_TANH; kind <= FNN_GRU; kind += 1 + (kind == 0))
+        for (int norm = 0; norm < 2; norm++)
+        {
+            const int lstm = kind == FNN_LSTM;
+            const ptrdiff_t width = fnn_gates(kind) * size;
+            REAL *const scale = x + 20000, *const gain = norm ? x + 21000 : NULL, *const seen = lstm ? x + 22000 : NULL;
+            REAL *const shift = norm ? x + 23000 : NULL, *const own = norm && lstm ? x + 24000 : NULL;
+            REAL *const c = lstm ? dy + 1000 : NULL, *const c0 = lstm ? dy + 3000 : NULL, *const before = b;
+            REAL *const gates = z, *const entered = z + 5000, *const inner = kind == FNN_RNN_TANH ? NULL : z + 10000;
+            REAL *const product = norm ? z + 15000 : NULL, *const dgates = a, *const dinner = a + 10000;
+            REAL *const dnorm = norm ? a + 20000 : NULL, *const dscale = b + 10000;
+            REAL *const dseen = lstm ? b + 20000 : NULL;
+            FILL(x, 40000, -0.3, 0.3), FILL(z, rows * width, -2, 2), FILL(dy, 4000, -1, 1), FILL(b, 40000, 0, 0);
+            memset(us, 0, sizeof us), memset(vs, 0, sizeof vs);
+            RUN(gated, .y = y, .h = dy, .c = c, .gates = gates, .entered = entered, .inner = inner, .product = product,
+                .w_hh = x, .b_hn = kind == FNN_GRU && !norm ? x + 39000 : NULL, .scale = scale, .peephole = seen,
+                .gain = gain, .shift = shift, .gain_c = own, .shift_c = own, .batch_sizes = sizes, .work = work,
+                .kind = kind, .steps = 4, .rows = rows, .n = n, .size = size, .p = size, .reverse = norm,
+                .gate = FNN_ACT_sigmoid, .act = FNN_ACT_gelu, .eps = 1e-5);
+            ADD(y, rows * size), ADD(dy, n * size);
+            RUN(gated_backward, .dgates = dgates, .dinner = dinner, .dh = dy, .dc = c, .before = before, .dnorm = dnorm,
+                .dscale = dscale, .dpeephole = dseen, .dgain = norm ? us : NULL, .dshift = norm ? us + 10000 : NULL,
+                .dgain_c = norm ? vs : NULL, .dshift_c = norm ? vs + 10000 : NULL, .dy = x + 30000, .y = y,
+                .h0 = dy + 2000, .c0 = c0, .gates = gates, .entered = entered, .inner = inner, .product = product,
+                .w_hh = x, .scale = scale, .peephole = seen, .gain = gain, .gain_c = own, .shift_c = own,
+                .batch_sizes = sizes, .work = work, .kind = kind, .steps = 4, .rows = rows, .n = n, .size = size,
+                .p = size, .reverse = norm, .gate = FNN_ACT_sigmoid, .act = FNN_ACT_gelu, .eps = 1e-5);
+            ADD(dgates, rows * width), ADD(dy, n * size), ADD(dscale, n * fnn_scales(kind) * size);
         }"""
 
 

@@ -186,7 +186,7 @@ def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...])
     if wanted[3]:
         found[3] = _product(dgates.T, run.x)
     if wanted[4]:
-        found[4] = _recurrent_weight(run, dgates, dinner, before)
+        found[4] = _recurrent_weight(run.w_hh, dgates, dinner, before)
     if run.b_ih is not None and (wanted[5] or wanted[6]):
         found[5], found[6] = _biases(dgates, dinner)
     if dout is not None and run.hidden is not None and wanted[7]:
@@ -197,12 +197,12 @@ def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...])
     ]
 
 
-def _recurrent_weight(run: Run, dgates: Array, dinner: Array | None, before: Array) -> Array:
+def _recurrent_weight(w_hh: Array, dgates: Array, dinner: Array | None, before: Array) -> Array:
     """Of w_hh: a GRU's last gate is multiplied apart."""
     if dinner is None:
         return _product(dgates.T, before)
     joint = dgates.shape[1] - dinner.shape[1]
-    dw = _core.empty(run.w_hh.shape, dgates.dtype)
+    dw = _core.empty(w_hh.shape, dgates.dtype)
     _product(dgates[:, :joint].T, before, out=dw[:joint])
     _product(dinner.T, before, out=dw[joint:])
     return dw

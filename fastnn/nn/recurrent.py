@@ -13,6 +13,7 @@ from ..functional._recurrence import first_states, stacked
 from ..functional._recurrent import GATES
 from . import init
 from ._module import Module, Parameter, cast
+from .gates import GRU_OPTIONS, LSTM_OPTIONS, RNN_OPTIONS, checked
 from .utils.rnn import PackedSequence, checked_lengths, pack_padded_sequence, pad_packed_sequence
 
 __all__ = [
@@ -49,13 +50,20 @@ _PARAMETERS = """\
         layers', with the suffix `_reverse` the other direction's.
     weight_hh_l0 : Parameter, (gates * hidden_size, hidden_size)
     bias_ih_l0, bias_hh_l0 : Parameter, (gates * hidden_size,)
+    gate_a_l0, gate_b_l0, activation_a_l0, activation_b_l0, peephole_l0,
+    norm_ih_l0, norm_hh_l0, norm_c_l0, norm_c_bias_l0 : Parameter
+        Where options ask for them: a value for each unit, of the gates in their order.
 """
 
 
 def reset(layer: Module, hidden_size: int) -> None:
+    """Draw what PyTorch has too; learned functions begin as plain ones, norms as the identity."""
     bound = 1 / math.sqrt(hidden_size)
-    for each in layer.parameters():
-        init.uniform_(each, -bound, bound)
+    for name, each in layer.named_parameters():
+        if name.startswith(("gate_", "activation_", "norm_")):
+            init.constant_(each, float("norm_c_bias" not in name))
+        else:
+            init.uniform_(each, -bound, bound)
 
 
 class _Recurrent(Module):
@@ -73,6 +81,7 @@ class _Recurrent(Module):
         bidirectional: bool,
         proj_size: int,
         dtype: Any,
+        **options: Any,
     ):
         super().__init__()
         name = type(self).__name__
@@ -91,6 +100,7 @@ class _Recurrent(Module):
         if proj_size >= hidden_size:
             raise ValueError(f"{name}: expected proj_size below hidden_size, which is {hidden_size}, got {proj_size}")
         dtype = _check.float_dtype(name, dtype)
+        self._gates = checked(name, mode, self.bias, **options)
         if dropout and num_layers == 1:
             warnings.warn(
                 f"{name}: dropout={dropout:g} drops nothing with num_layers=1: it stands between layers", stacklevel=3
@@ -118,6 +128,7 @@ class _Recurrent(Module):
             shapes["weight_hr"] = (self.proj_size, self.hidden_size)
         for name, shape in shapes.items():
             self.register_parameter(name + suffix, Parameter(np.empty(shape, dtype)))
+        self._gates.add(self, self.hidden_size, suffix, dtype)
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
@@ -205,11 +216,10 @@ class _Recurrent(Module):
         """The outputs (rows, directions * P) and the last states of rows that stand step by step."""
         weights = [[self._weights(suffix) for suffix in self._suffixes(layer)] for layer in range(self.num_layers)]
         rate = self.dropout if self.training else 0.0
-        return stacked(type(self).__name__, x, states, weights, batch_sizes, self.mode, rate)
+        return stacked(type(self).__name__, x, states, weights, batch_sizes, self.mode, rate, self._gates.run())
 
     def _weights(self, suffix: str) -> list[Any]:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-        return [self._parameters.get(name + suffix) for name in names]
+        return self._gates.weights(lambda name: self._parameters.get(name + suffix))
 
     def extra_repr(self) -> str:
         """Return the sizes, and the options that are not the defaults."""
@@ -220,7 +230,7 @@ class _Recurrent(Module):
         for name, default in defaults.items():
             if getattr(self, name) != default:
                 text += f", {name}={getattr(self, name)}"
-        return text
+        return text + self._gates.text
 
 
 class RNN(_Recurrent):  # noqa: D101
@@ -230,7 +240,7 @@ class RNN(_Recurrent):  # noqa: D101
     ----------
     input_size, hidden_size, num_layers : int
     nonlinearity : "tanh" or "relu"
-{_ARGUMENTS}    dtype : float32 or float64
+{_ARGUMENTS}{RNN_OPTIONS}    dtype : float32 or float64
         What enters is converted to it.
 
 {_PARAMETERS}
@@ -253,10 +263,18 @@ class RNN(_Recurrent):  # noqa: D101
         dropout: float = 0.0,
         bidirectional: bool = False,
         *,
+        activation: str | None = None,
+        layer_norm: bool = False,
         dtype: Any = np.float32,
     ):
         mode = "RNN_" + _check.choice("RNN", "nonlinearity", nonlinearity, ("tanh", "relu")).upper()
-        super().__init__(mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype)
+        options: dict[str, Any] = {
+            "gates": "sigmoid",
+            "activation": nonlinearity if activation is None else activation,
+            "layer_norm": layer_norm,
+        }
+        sizes = input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0
+        super().__init__(mode, *sizes, dtype, **options)
         self.nonlinearity = nonlinearity
 
 
@@ -270,7 +288,7 @@ class LSTM(_Recurrent):  # noqa: D101
     input_size, hidden_size, num_layers : int
 {_ARGUMENTS}    proj_size : int
         Below hidden_size; if not 0, h' = W_hr (o tanh(c')) has that many values, and `weight_hr_l0` is there.
-    dtype : float32 or float64
+{LSTM_OPTIONS}    dtype : float32 or float64
         What enters is converted to it.
 
 {_PARAMETERS}
@@ -293,11 +311,20 @@ class LSTM(_Recurrent):  # noqa: D101
         bidirectional: bool = False,
         proj_size: int = 0,
         *,
+        gates: str = "sigmoid",
+        activation: str = "tanh",
+        peephole: bool = False,
+        layer_norm: bool = False,
         dtype: Any = np.float32,
     ):
-        super().__init__(
-            "LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, dtype
-        )
+        options: dict[str, Any] = {
+            "gates": gates,
+            "activation": activation,
+            "peephole": peephole,
+            "layer_norm": layer_norm,
+        }
+        sizes = input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size
+        super().__init__("LSTM", *sizes, dtype, **options)
 
 
 class GRU(_Recurrent):  # noqa: D101
@@ -308,7 +335,7 @@ class GRU(_Recurrent):  # noqa: D101
     Parameters
     ----------
     input_size, hidden_size, num_layers : int
-{_ARGUMENTS}    dtype : float32 or float64
+{_ARGUMENTS}{GRU_OPTIONS}    dtype : float32 or float64
         What enters is converted to it.
 
 {_PARAMETERS}
@@ -330,8 +357,11 @@ class GRU(_Recurrent):  # noqa: D101
         dropout: float = 0.0,
         bidirectional: bool = False,
         *,
+        gates: str = "sigmoid",
+        activation: str = "tanh",
+        layer_norm: bool = False,
         dtype: Any = np.float32,
     ):
-        super().__init__(
-            "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype
-        )
+        options: dict[str, Any] = {"gates": gates, "activation": activation, "layer_norm": layer_norm}
+        sizes = input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0
+        super().__init__("GRU", *sizes, dtype, **options)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from ..functional._recurrent import GATES, recurrent
+from ..functional._recurrent import GATES
 from ._module import Module, Parameter, cast
+from .gates import GRU_OPTIONS, LSTM_OPTIONS, RNN_OPTIONS, checked
 from .recurrent import reset
 
 __all__ = [
@@ -41,7 +42,7 @@ class _Cell(Module):
     A cell is called with ``(input, hx=None)``: (N, input_size) or (input_size,), and the state, 0 where it is None.
     """
 
-    def __init__(self, mode: str, input_size: int, hidden_size: int, bias: bool, dtype: Any):
+    def __init__(self, mode: str, input_size: int, hidden_size: int, bias: bool, dtype: Any, **options: Any):
         super().__init__()
         name = type(self).__name__
         self.mode, self.bias = mode, bool(bias)
@@ -52,6 +53,8 @@ class _Cell(Module):
         self.weight_hh = Parameter(np.empty((rows, hidden_size), dtype))
         for each in ("bias_ih", "bias_hh"):
             self.register_parameter(each, Parameter(np.empty(rows, dtype)) if bias else None)
+        self._gates = checked(name, mode, self.bias, **options)
+        self._gates.add(self, hidden_size, "", dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -80,33 +83,30 @@ class _Cell(Module):
                 raise ValueError(f"{name}: expected {letter} of hx of shape {shape}, got {each.shape}")
         n = x.shape[0] if x.ndim == 2 else 1
         h0, *c0 = (each.reshape(n, self.hidden_size) for each in states)
-        _, *found = recurrent(
-            x.reshape(n, self.input_size),
-            h0,
-            c0[0] if c0 else None,
-            self.weight_ih,
-            self.weight_hh,
-            self.bias_ih,
-            self.bias_hh,
-            batch_sizes=[n],
-            kind=self.mode,
-        )
+        values = (x.reshape(n, self.input_size), h0, c0[0] if c0 else None, *self._gates.weights(self._parameters.get))
+        _, *found = self._gates.run()(*values, batch_sizes=[n], kind=self.mode, name=name)
         results = tuple(each.reshape(shape) for each in found)
         return results if count == 2 else results[0]
 
     def extra_repr(self) -> str:
         """Return the sizes, and the options that are not the defaults."""
-        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False") + self._gates.text
 
 
 _DOC = (_Cell.__doc__ or "").partition("One step.")[2].strip()
+
+
+def _text(options: str) -> str:
+    return options[4:] + "    "
+
+
 _NONLINEARITY = 'nonlinearity : "tanh" or "relu"\n    '
 
 
 class RNNCell(_Cell):  # noqa: D101
     __doc__ = f"""h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh or relu: one step of `RNN`.
 
-    {_DOC.format(more=_NONLINEARITY)}
+    {_DOC.format(more=_NONLINEARITY + _text(RNN_OPTIONS))}
 
     Examples
     --------
@@ -121,10 +121,17 @@ class RNNCell(_Cell):  # noqa: D101
         bias: bool = True,
         nonlinearity: str = "tanh",
         *,
+        activation: str | None = None,
+        layer_norm: bool = False,
         dtype: Any = np.float32,
     ):
         mode = "RNN_" + _check.choice("RNNCell", "nonlinearity", nonlinearity, ("tanh", "relu")).upper()
-        super().__init__(mode, input_size, hidden_size, bias, dtype)
+        options = {
+            "gates": "sigmoid",
+            "activation": nonlinearity if activation is None else activation,
+            "layer_norm": layer_norm,
+        }
+        super().__init__(mode, input_size, hidden_size, bias, dtype, **options)
         self.nonlinearity = nonlinearity
 
     def extra_repr(self) -> str:
@@ -135,7 +142,7 @@ class RNNCell(_Cell):  # noqa: D101
 class LSTMCell(_Cell):  # noqa: D101
     __doc__ = f"""One step of `LSTM`, which has the formulas; the state is (h, c).
 
-    {_DOC.format(more="")}
+    {_DOC.format(more=_text(LSTM_OPTIONS))}
 
     Examples
     --------
@@ -144,14 +151,26 @@ class LSTMCell(_Cell):  # noqa: D101
     ((2, 4), (2, 4))
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = np.float32):
-        super().__init__("LSTM", input_size, hidden_size, bias, dtype)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        gates: str = "sigmoid",
+        activation: str = "tanh",
+        peephole: bool = False,
+        layer_norm: bool = False,
+        dtype: Any = np.float32,
+    ):
+        options = {"gates": gates, "activation": activation, "peephole": peephole, "layer_norm": layer_norm}
+        super().__init__("LSTM", input_size, hidden_size, bias, dtype, **options)
 
 
 class GRUCell(_Cell):  # noqa: D101
     __doc__ = f"""One step of `GRU`, which has the formulas.
 
-    {_DOC.format(more="")}
+    {_DOC.format(more=_text(GRU_OPTIONS))}
 
     Examples
     --------
@@ -159,5 +178,16 @@ class GRUCell(_Cell):  # noqa: D101
     (4,)
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = np.float32):
-        super().__init__("GRU", input_size, hidden_size, bias, dtype)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        gates: str = "sigmoid",
+        activation: str = "tanh",
+        layer_norm: bool = False,
+        dtype: Any = np.float32,
+    ):
+        options = {"gates": gates, "activation": activation, "layer_norm": layer_norm}
+        super().__init__("GRU", input_size, hidden_size, bias, dtype, **options)

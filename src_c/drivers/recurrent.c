@@ -7,10 +7,7 @@
 #include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"
-
-#define NS_PER_PRODUCT 0.02 /* one multiply-add: the rows of a step are few */
-#define NS_PER_GATE    1.0
-#define MOST_PARTS     64
+#include "drivers/recurrent.h"
 
 /* Weights are packed for float and for double alike: the room that double takes is enough for both */
 ptrdiff_t fnn_recurrent_work(ptrdiff_t kind, ptrdiff_t size, ptrdiff_t p)
@@ -25,57 +22,11 @@ ptrdiff_t fnn_recurrent_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, p
     return fnn_packed_size_f64(fnn_gates(kind) * size, p) + fnn_packed_size_f64(p, size) + n * size;
 }
 
-/* How many rows belong to the first n sequences */
-static ptrdiff_t rows_of(const int64_t *batch_sizes, ptrdiff_t steps, ptrdiff_t n)
-{
-    ptrdiff_t rows = 0;
-    for (ptrdiff_t t = 0; t < steps; t++)
-        rows += fnn_min((ptrdiff_t)batch_sizes[t], n);
-    return rows;
-}
-
-/* Sequences for each thread, about as many rows in each part: part i has first[i] .. first[i + 1] - 1; returns the parts */
-static ptrdiff_t share_out(ptrdiff_t *first, const int64_t *batch_sizes, ptrdiff_t steps, ptrdiff_t rows, ptrdiff_t n)
-{
-    const ptrdiff_t parts = fnn_min(fnn_min(fnn_get_num_threads(), MOST_PARTS), n);
-    first[0] = 0;
-    for (ptrdiff_t i = 1; i < parts; i++)
-    {
-        ptrdiff_t low = first[i - 1], high = n;
-        while (low < high)
-        {
-            const ptrdiff_t middle = low + (high - low) / 2;
-            if (rows_of(batch_sizes, steps, middle) < rows / parts * i)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        first[i] = low;
-    }
-    first[parts] = n;
-    return parts;
-}
-
 #define FNN_SELF "drivers/recurrent.c"
 #include "each_real.h"
 #else
 
-/* c (m, n) = or += a b + bias, rows of all dense; b (k, n) is packed */
-static void FN(times)(REAL *c, ptrdiff_t ldc, const REAL *a, ptrdiff_t lda, const REAL *packed, const REAL *bias, ptrdiff_t m,
-                      ptrdiff_t n, ptrdiff_t k, int accumulate)
-{
-    const struct FN(fnn_product) o = {.c = c, .c_strides = {0, ldc, 1}, .a = a, .a_strides = {0, lda, 1}, .packed = packed,
-                                      .bias = bias, .batch = 1, .m = m, .n = n, .k = k, .accumulate = accumulate, .act = -1};
-    for (ptrdiff_t j = 0; j < n; j += TIER->tile_columns)
-        TIER->product_panel(&o, 0, m, j);
-}
-
-/* What one sequence's step takes, in nanoseconds */
-static double FN(row_cost)(ptrdiff_t kind, ptrdiff_t size, ptrdiff_t p)
-{
-    const double gates = (double)(fnn_gates(kind) * size), type = (double)(sizeof(REAL) / sizeof(float));
-    return type * (gates * ((double)p * NS_PER_PRODUCT + NS_PER_GATE));
-}
+#include "drivers/recurrent.h"
 
 /* -- there ------------------------------------------------------------------------------------------------------------ */
 
@@ -123,15 +74,9 @@ static void FN(recurrent_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     const struct FN(recurrent_job) *d = job;
     const struct FN(fnn_recurrent) *o = d->o;
     const ptrdiff_t first = d->first[begin], last = d->first[end];
-    ptrdiff_t row = o->reverse ? o->rows : 0;
-    for (ptrdiff_t s = 0; s < o->steps; s++)
-    {
-        const ptrdiff_t n = (ptrdiff_t)o->batch_sizes[o->reverse ? o->steps - 1 - s : s], m = fnn_min(n, last) - first;
-        row -= o->reverse ? n : 0;
-        if (m > 0)
-            FN(recurrent_step)(d, row + first, first, m);
-        row += o->reverse ? 0 : n;
-    }
+    for (struct walk w = walk_of(o->batch_sizes, o->steps, o->rows, !o->reverse); walk_on(&w);)
+        if (w.n > first)
+            FN(recurrent_step)(d, w.row + first, first, fnn_min(w.n, last) - first);
 }
 
 void FN(fnn_recurrent)(const struct FN(fnn_recurrent) *o)
@@ -229,19 +174,12 @@ static void FN(back_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     const struct FN(back_job) *d = job;
     const struct FN(fnn_recurrent_backward) *o = d->o;
     const ptrdiff_t first = d->first[begin], last = d->first[end];
-    ptrdiff_t row = o->reverse ? 0 : o->rows;
-    for (ptrdiff_t s = 0; s < o->steps; s++)
+    for (struct walk w = walk_of(o->batch_sizes, o->steps, o->rows, (int)o->reverse); walk_on(&w);)
     {
-        const ptrdiff_t t = o->reverse ? s : o->steps - 1 - s, n = (ptrdiff_t)o->batch_sizes[t], m = fnn_min(n, last) - first;
-        row -= o->reverse ? 0 : n;
+        ptrdiff_t earlier;
+        const ptrdiff_t m = fnn_min(w.n, last) - first, known = step_before(&w, &earlier) - first;
         if (m > 0)
-        {
-            const ptrdiff_t from = o->reverse ? t + 1 : t - 1; /* the step walked before this one */
-            const ptrdiff_t others = from >= 0 && from < o->steps ? (ptrdiff_t)o->batch_sizes[from] : 0;
-            const ptrdiff_t earlier = o->reverse ? row + n : row - others;
-            FN(back_step)(d, row + first, first, m, earlier + first, fnn_min(others - first, m));
-        }
-        row += o->reverse ? n : 0;
+            FN(back_step)(d, w.row + first, first, m, earlier + first, fnn_min(known, m));
     }
 }
 

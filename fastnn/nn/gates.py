@@ -1,0 +1,151 @@
+"""What stands in a recurrent layer's gates: functions of any names, learned or not, peepholes, layer norm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..functional._gated import gated, row_of
+from ..functional._recurrent import GATES, recurrent
+from ._module import Module, Parameter
+
+__all__: list[str] = []
+
+PARAMETRIC = "parametric_sigmoid"
+ROWS = {
+    "LSTM": "ifgo",
+    "GRU": "rzn",
+    "RNN": "h",
+}  # of the weights: g, n, h go through the activation, as an LSTM's c does
+_GATES = """\
+    gates : str
+        What stands in the sigmoid's place: the name of an element-wise function of `fastnn.functional`, with its own
+        defaults, or "parametric_sigmoid", a sigmoid(b x) with a and b learned for each unit of each gate.
+"""
+_NORM = """\
+    layer_norm : bool
+        Normalize W x and U h, each over all gates together (Ba, Kiros, Hinton 2016); the biases shift the results{}.
+"""
+GRU_OPTIONS = f"""\
+{_GATES}\
+    activation : str
+        What stands in tanh's place, likewise.
+{_NORM.format("")}"""
+LSTM_OPTIONS = f"""\
+{_GATES}\
+    activation : str
+        What stands in both tanhs' places, likewise; a and b are learned for each of the two.
+    peephole : bool
+        i and f see c too, o sees c' (Gers, Schmidhuber 2000).
+{_NORM.format(". c' is normalized before its tanh")}"""
+RNN_OPTIONS = f"""\
+    activation : str, optional
+        In place of `nonlinearity`: the name of an element-wise function of `fastnn.functional`, with its defaults, or
+        "parametric_sigmoid", a sigmoid(b x) with a and b learned for each unit.
+{_NORM.format("")}"""
+
+
+class Gates(NamedTuple):
+    """The options of one layer or cell, checked."""
+
+    kind: str
+    gates: str
+    activation: str
+    peephole: bool
+    layer_norm: bool
+    bias: bool
+
+    @property
+    def family(self) -> str:
+        """RNN, LSTM or GRU."""
+        return self.kind.partition("_")[0]
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is as it is not in PyTorch."""
+        usual = "sigmoid", self.kind.partition("_")[2].lower() or "tanh", False, False
+        return (self.gates, self.activation, self.peephole, self.layer_norm) == usual
+
+    def shapes(self, units: int) -> dict[str, int]:
+        """The sizes of the parameters beyond PyTorch's, by name."""
+        found: dict[str, int] = {}
+        lstm, rows = self.family == "LSTM", ROWS[self.family]
+        if self.gates == PARAMETRIC and self.family != "RNN":
+            found |= dict.fromkeys(("gate_a", "gate_b"), len(rows) - 1)
+        if self.activation == PARAMETRIC:
+            found |= dict.fromkeys(("activation_a", "activation_b"), 1 + lstm)
+        if self.peephole:
+            found["peephole"] = 3
+        if self.layer_norm:
+            found |= {"norm_ih": len(rows), "norm_hh": len(rows)}
+            if lstm:
+                found |= {"norm_c": 1} | ({"norm_c_bias": 1} if self.bias else {})
+        return {name: count * units for name, count in found.items()}
+
+    def add(self, layer: Module, units: int, suffix: str, dtype: Any) -> None:
+        """Register these parameters."""
+        for name, size in self.shapes(units).items():
+            layer.register_parameter(name + suffix, Parameter(np.empty(size, dtype)))
+
+    def run(self) -> Callable[..., Any]:
+        """What runs one direction on the values that `weights` gives."""
+        return recurrent if self.plain else partial(gated, gates=self.gates, activation=self.activation)
+
+    def weights(self, get: Callable[[str], Any]) -> list[Any]:
+        """What the function that `run` returns takes after the states, of the parameters by their names without suffix.
+
+        The slope b of a learned gate multiplies the weights of its argument, which is the same as multiplying that.
+        """
+        usual = [get(name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")]
+        if self.plain:
+            return usual
+        peephole, *gains = (get(name) for name in ("peephole", "norm_ih", "norm_hh", "norm_c", "norm_c_bias"))
+        scale = slope = None
+        if PARAMETRIC in (self.gates, self.activation):
+            units = usual[1].shape[0] // GATES[self.kind]
+            scale, slope = (self._by_row(get, letter, units, usual[1].dtype) for letter in "ab")
+            whole = slope[: usual[1].shape[0]]
+            if self.layer_norm:
+                gains[:2] = [each * whole for each in gains[:2]]
+            else:
+                usual[:2] = [each * whole[:, None] for each in usual[:2]]
+            usual[2:4] = [None if each is None else each * whole for each in usual[2:4]]
+            if self.family == "LSTM":
+                seen = np.concatenate([slope[: 2 * units], slope[3 * units : 4 * units]])
+                peephole = None if peephole is None else peephole * seen
+                scale = np.concatenate([scale, slope[4 * units :]])
+        return [*usual, scale, peephole, *gains]
+
+    def _by_row(self, get: Callable[[str], Any], letter: str, units: int, dtype: Any) -> Any:
+        """a or b of each row of the weights, and, of an LSTM, of the function of c; 1 where nothing is learned."""
+        gate, activation = get(f"gate_{letter}"), get(f"activation_{letter}")
+        rows, parts, taken = ROWS[self.family], [], {"gate": 0, "activation": 0}
+        for row in rows + ("c" if self.family == "LSTM" else ""):
+            kind = "activation" if row in "gnhc" else "gate"
+            array, i = (activation if kind == "activation" else gate), taken[kind]
+            parts.append(np.ones(units, dtype) if array is None else array[i * units : (i + 1) * units])
+            taken[kind] += 1
+        return np.concatenate(parts)
+
+    @property
+    def text(self) -> str:
+        """The options that are not the defaults."""
+        usual = {"gates": "sigmoid", "activation": "tanh", "peephole": False, "layer_norm": False}
+        if self.family == "RNN":
+            usual["activation"] = self.kind.partition("_")[2].lower()
+        return "".join(f", {key}={getattr(self, key)}" for key, value in usual.items() if getattr(self, key) != value)
+
+
+def checked(
+    name: str, kind: str, bias: bool, gates: Any, activation: Any, peephole: Any = False, layer_norm: Any = False
+) -> Gates:
+    """The options, refused where they are none."""
+    row_of(name, "gates", gates)
+    row_of(name, "activation", activation)
+    for argument, value in (("peephole", peephole), ("layer_norm", layer_norm)):
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name}: expected {argument} to be True or False, got {value!r}")
+    return Gates(kind, gates, activation, bool(peephole), bool(layer_norm), bias)
