@@ -131,6 +131,10 @@ VALUES = {
     "huber_loss": r"\ell = "
     + cases(r"(x - t)^2 / 2 & |x - t| < \delta", r"\delta\left(|x - t| - \delta / 2\right) & \text{else}"),
     "kl_div": r"\ell = t\,(\log t - x)",
+    "hinge_embedding_loss": r"\ell = " + cases(r"x & t = 1", r"\max(0, m - x) & t = -1"),
+    "margin_ranking_loss": r"\ell = \max\left(0, m - t\,(x_1 - x_2)\right)",
+    "poisson_nll_loss": r"\ell = e^x - t x",
+    "gaussian_nll_loss": r"\ell = \tfrac{1}{2}\left(\log v + (x - t)^2 / v\right),\; v = \max(\sigma^2, \varepsilon)",
     "soft_margin_loss": r"\ell = \log\left(1 + e^{-t x}\right)",
 }
 

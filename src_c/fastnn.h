@@ -59,7 +59,7 @@ const char *fnn_act_parameters(int act); /* "(beta, threshold)"; "(none)" for no
 int fnn_act_saves_y(int act);
 int fnn_act_learns(int act); /* how many of its parameters can be learned */
 
-/* -- losses of two tensors: losses.def ------------------------------------------------------------------------------ */
+/* -- losses of two or three tensors: losses.def --------------------------------------------------------------------- */
 enum
 {
 #define LOSS(name, value, dx, dt) FNN_LOSS_##name,
@@ -68,6 +68,7 @@ enum
     FNN_LOSSES
 };
 const char *fnn_loss_name(int loss);
+int fnn_loss_takes_three(int loss);
 
 /* -- update rules: optimizers.def ------------------------------------------------------------------------------------ */
 enum

@@ -3,7 +3,7 @@ typedef void FN(fnn_sums_first)(double *u, double *v, const REAL *dy, const REAL
                                 ptrdiff_t count, REAL a, REAL b, REAL r);
 typedef void FN(fnn_sums_last)(double *u, double *v, const REAL *dy, const REAL *x, ptrdiff_t c, ptrdiff_t gap, ptrdiff_t count,
                                const REAL *a, const REAL *b, const REAL *r);
-typedef void FN(fnn_loss_loop)(REAL *out, const REAL *dy, const REAL *x, const REAL *t, const REAL *a, ptrdiff_t n);
+typedef void FN(fnn_loss_loop)(REAL *out, const REAL *dy, const REAL *x, const REAL *t, const REAL *a, REAL b, ptrdiff_t n);
 
 struct FN(fnn_kernels)
 {
@@ -14,7 +14,8 @@ struct FN(fnn_kernels)
     void (*dact_each[FNN_ACTS])(REAL *dx, const REAL *dy, const REAL *x, ptrdiff_t n, const REAL *a, const REAL *b);
     FN(fnn_sums_first) *param_first[FNN_ACTS];
     FN(fnn_sums_last) *param_last[FNN_ACTS];
-    FN(fnn_loss_loop) *loss[FNN_LOSSES], *xloss[FNN_LOSSES], *tloss[FNN_LOSSES]; /* the value, the two gradients */
+    /* the value, the gradients; aloss is NULL but for the LOSS3 rows */
+    FN(fnn_loss_loop) *loss[FNN_LOSSES], *xloss[FNN_LOSSES], *tloss[FNN_LOSSES], *aloss[FNN_LOSSES];
     void (*step[FNN_RULES])(REAL *p, const REAL *grad, REAL *const *state, ptrdiff_t n, const double *hyper,
                             const struct fnn_step *h);
 #define KERNEL(result, name, ...) result (*name)(__VA_ARGS__);

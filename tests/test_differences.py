@@ -307,6 +307,16 @@ def test_shapes_are_not_broadcast(name):
         assert other.shape == (3, 3)
 
 
+def test_no_event_of_no_rate():
+    differs(fastnn.poisson_nll_loss([-INF], [0.0]), 0.0, lambda F: F.poisson_nll_loss(t32([-INF]), t32([0.0])), NAN)
+    differs(
+        fastnn.poisson_nll_loss([0.0], [0.0], False, eps=0.0),
+        0.0,
+        lambda F: F.poisson_nll_loss(t32([0.0]), t32([0.0]), False, eps=0.0),
+        NAN,
+    )
+
+
 def test_softmax_of_many_dimensions_names_its_own():
     x = np.random.default_rng(0).normal(size=(2, 3, 4))
     with pytest.raises(ValueError, match="softmax: expected dim for an input of more than 2 dimensions"):
@@ -497,4 +507,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 76
+    assert len(rows) == 77

@@ -6,6 +6,7 @@ from ops import LEARNED, OPS
 
 import fastnn
 from fastnn import _core, functional, nn
+from fastnn._records import RECORDS
 
 SCALARS = [(1.5, np.float64), (2, np.float64), (True, np.float64), (np.float32(1.5), np.float32), (np.float16(1.5), np.float16)]  # fmt: skip
 SCALARS += [(np.array(value, dtype), dtype) for value, dtype in [*SCALARS[3:], (1.5, np.float64)]]
@@ -61,26 +62,24 @@ def test_other_functions(dtype):
         assert {type(each) for each in f(rows[0], 2)} == {np.float64}
 
 
-LOSSES = [
-    name for name in functional.__all__ if name.endswith(("_loss", "kl_div", "binary_cross_entropy", "_with_logits"))
-]
+LOSSES = [record for record in RECORDS if "reduction" in record.parameters and record.name != "nll_loss"]
 
 
-@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"nll_loss"}))
+@pytest.mark.parametrize("record", LOSSES, ids=lambda record: record.name)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_losses(name, dtype):
-    loss, x = getattr(fastnn, name), np.full((2, 2), 0.5, dtype)
-    for given in (x, x[0, 0]):
-        for reduction in ("mean", "sum") + ("none",) * (given.ndim == 0):
-            y = loss(given, given, reduction=reduction)
+def test_losses(record, dtype):
+    for shape in (record.shapes[0], record.shapes[1]):
+        for reduction in ("mean", "sum") + ("none",) * (shape == ()):
+            call = record.call(shape, {"reduction": reduction}, dtype)
+            y = call.value()
             assert type(y) is dtype
-            t = fastnn.tensor(given, requires_grad=True)
-            tracked = loss(t, given, reduction=reduction)
+            t = fastnn.tensor(call.input, requires_grad=True)
+            tracked = call.replaced(**{call.first: t}).value()
             assert isinstance(tracked, fastnn.Tensor)
             assert tracked.data == y
             tracked.backward()
-            expected = getattr(functional, name + "_backward")(1.0, given, given, reduction=reduction)
-            assert type(expected) is (np.ndarray if given.ndim else dtype)
+            expected = call.gradients(1.0)[call.first]
+            assert type(expected) is (np.ndarray if shape else dtype)
             np.testing.assert_array_equal(t.grad, expected)
 
 

@@ -11,7 +11,7 @@ from ._activation import Activation, Formula
 from ._record import COMPANIONS, IN_TABLE, NO_KERNEL, Call, LayerCall, Record, Wrong, is_float
 from .elementwise import ACTIVATIONS
 from .optimizers import RULES, Rule
-from .pair_loss import LOSSES, PairLoss
+from .pair_loss import LOSSES, THREE, PairLoss
 from .parametric import GATES, LEARNED
 
 __all__ = [
@@ -48,6 +48,7 @@ RECORDS = [
     *attention.RECORDS,
     *softmax_loss.RECORDS,
     *(loss.record for loss in LOSSES),
+    *THREE,
     *dropout.RECORDS,
     *recurrent.RECORDS,
 ]

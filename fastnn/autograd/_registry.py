@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._check import Array
+from ..functional._layout import summed as summed, unbroadcast as unbroadcast
 
 Gradients: TypeAlias = "Sequence[Array | None]"
 
@@ -19,19 +20,3 @@ Gradients: TypeAlias = "Sequence[Array | None]"
 UFUNCS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {}
 OWN: dict[np.ufunc, Callable[..., Any]] = {}
 UNDIFFERENTIATED: set[Callable[..., Any]] = set()
-
-
-def summed(gradient: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
-    """Sum over dimensions, of float16 in float32: a float16 that has reached 2048 cannot grow by ones."""
-    dtype = np.float32 if gradient.dtype == np.float16 else None
-    return np.asarray(gradient.sum(axis=axes, dtype=dtype, keepdims=keepdims))
-
-
-def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Array:
-    """Sum over the dimensions along which an argument of this shape was repeated."""
-    gradient = np.asarray(gradient)
-    if gradient.shape == shape:
-        return gradient
-    extra = gradient.ndim - len(shape)
-    repeated = tuple(i + extra for i, size in enumerate(shape) if size == 1 and gradient.shape[i + extra] != 1)
-    return summed(gradient, (*range(extra), *repeated), keepdims=True).reshape(shape)

@@ -26,7 +26,9 @@ from . import (
     _instance_norm,
     _interpolate,
     _layer_norm,
+    _likelihood_loss,
     _linear,
+    _margin_loss,
     _normalize,
     _pad,
     _pair_loss,
@@ -59,7 +61,9 @@ from ._group_norm import *
 from ._instance_norm import *
 from ._interpolate import *
 from ._layer_norm import *
+from ._likelihood_loss import *
 from ._linear import *
+from ._margin_loss import *
 from ._normalize import *
 from ._pad import *
 from ._pair_loss import *
@@ -93,7 +97,9 @@ __all__ = [
     *_instance_norm.__all__,
     *_interpolate.__all__,
     *_layer_norm.__all__,
+    *_likelihood_loss.__all__,
     *_linear.__all__,
+    *_margin_loss.__all__,
     *_normalize.__all__,
     *_pad.__all__,
     *_pair_loss.__all__,
@@ -134,6 +140,10 @@ _SEVERAL = """\
 tuple of ndarray
     The gradient of x, of its shape, and that of each parameter, in the parameter's; all in the dtype of x.
 """
+_ARRAYS = """\
+tuple of ndarray
+    The gradient of each array, of its shape, in the dtype that the arrays have together.
+"""
 _RAISES = """
 Raises
 ------
@@ -162,12 +172,12 @@ def _text(function: _Callable[..., _Any]) -> str:
 
 def _sections(code: _Any, function: str, doc: str) -> str:
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    first = _LOSS
-    if "input" not in names:
-        first = _SAVED.format(names[1], "result" if names[1] == "y" else "input", function)
+    first, several = _LOSS, _ARRAYS
+    if "reduction" not in names:
+        first, several = _SAVED.format(names[1], "result" if names[1] == "y" else "input", function), _SEVERAL
     others = "".join(entry for words, entry in _entries(doc) if not words.isdisjoint(names) and "out" not in words)
     out = _OUT if "out" in names else ""
-    return f"{_PARAMETERS}{first}{others}{out}\n{_RETURNS}{_ONE if 'out' in names else _SEVERAL}{_RAISES}"
+    return f"{_PARAMETERS}{first}{others}{out}\n{_RETURNS}{_ONE if 'out' in names else several}{_RAISES}"
 
 
 def _entries(doc: str) -> _Iterator[tuple[set[str], str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,3 +62,19 @@ def memory_of(x: Array) -> tuple[Array, Memory]:
         if x.transpose(other.permutation).flags.c_contiguous:
             return x, other
     return _check.contiguous(x), first
+
+
+def summed(gradient: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
+    """Sum over dimensions, of float16 in float32: a float16 that has reached 2048 cannot grow by ones."""
+    dtype = np.float32 if gradient.dtype == np.float16 else None
+    return np.asarray(gradient.sum(axis=axes, dtype=dtype, keepdims=keepdims))
+
+
+def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Array:
+    """Sum over the dimensions along which an argument of this shape was repeated."""
+    gradient = np.asarray(gradient)
+    if gradient.shape == shape:
+        return gradient
+    extra = gradient.ndim - len(shape)
+    repeated = tuple(i + extra for i, size in enumerate(shape) if size == 1 and gradient.shape[i + extra] != 1)
+    return summed(gradient, (*range(extra), *repeated), keepdims=True).reshape(shape)

@@ -1,4 +1,4 @@
-"""Losses of two arrays, element by element, and their gradients with respect to the first.
+"""Losses of the distance between two arrays, element by element, and their gradients with respect to the first.
 
 "mean" divides by the number of elements, "sum" adds, "none" gives one loss for each.
 """
@@ -10,26 +10,17 @@ from typing import Any
 from .. import _check
 from .._check import Array
 from .._dispatch import differentiable
-from ._class_loss import REDUCTIONS
-from ._pair_loss_common import PairLoss, broadcast_weight, checked_pair, checks, forward, gradient, weighted
+from ._pair_loss_common import PairLoss, checked_pair, checks, forward, gradient, weighted
 
 __all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_backward",
-    "binary_cross_entropy_with_logits",
-    "binary_cross_entropy_with_logits_backward",
     "huber_loss",
     "huber_loss_backward",
-    "kl_div",
-    "kl_div_backward",
     "l1_loss",
     "l1_loss_backward",
     "mse_loss",
     "mse_loss_backward",
     "smooth_l1_loss",
     "smooth_l1_loss_backward",
-    "soft_margin_loss",
-    "soft_margin_loss_backward",
 ]
 
 
@@ -218,220 +209,3 @@ def huber_loss_backward(
     array([0.5, 1. ])
     """
     return gradient(_huber("huber_loss_backward", input, target, reduction, delta, weight), dy, out=out)
-
-
-@differentiable
-def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Array:
-    """Cross-entropy of probabilities, -(t log x + (1 - t) log(1 - x)); the logarithms are at least -100.
-
-    Parameters
-    ----------
-    input, target : array_like
-        Of one shape; other shapes are refused, not broadcast.
-    weight : array_like, optional
-        A factor for each element; broadcasts.
-    reduction : {"mean", "sum", "none"}
-
-    Returns
-    -------
-    ndarray
-        A scalar, or of `input`'s shape for "none".  The mean over nothing is NaN.
-
-    Raises
-    ------
-    ValueError
-        If an input or a target is not in [0, 1].
-
-    Examples
-    --------
-    >>> binary_cross_entropy([0.5, 0.9], [1.0, 1.0]).round(4)
-    np.float64(0.3993)
-    """
-    return forward(_bce("binary_cross_entropy", input, target, weight, reduction=reduction))
-
-
-@checks(binary_cross_entropy)
-def _bce(name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> PairLoss:
-    pair = checked_pair(name, "bce", input, target, reduction)
-    for argument, values in (("input", pair.x), ("target", pair.t)):
-        if values.size and not (values.min() >= 0 and values.max() <= 1):
-            wrong = int((~((values >= 0) & (values <= 1))).argmax())
-            advice = "; binary_cross_entropy_with_logits takes scores" if argument == "input" else ""
-            raise ValueError(f"{name}: expected {argument} in [0, 1], got {values[wrong]} at index {wrong}{advice}")
-    return pair._replace(weight=broadcast_weight(pair, "weight", weight))
-
-
-def binary_cross_entropy_backward(
-    dy: Any, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", out: Array | None = None
-) -> Array:
-    """Gradient of `binary_cross_entropy`: (x - t) / max(x (1 - x), 1e-12) dy, divided as the reduction does.
-
-    Examples
-    --------
-    >>> binary_cross_entropy_backward(1.0, [0.5], [1.0])
-    array([-2.])
-    """
-    return gradient(_bce("binary_cross_entropy_backward", input, target, weight, reduction=reduction), dy, out=out)
-
-
-@differentiable
-def binary_cross_entropy_with_logits(
-    input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
-) -> Array:
-    """Cross-entropy of sigmoid(x): (1 - t) softplus(x) + pos_weight t softplus(-x).
-
-    Parameters
-    ----------
-    input, target : array_like
-        Of one shape; other shapes are refused, not broadcast.
-    weight, pos_weight : array_like, optional
-        A factor for each element, and one for its positive part; both broadcast.
-    reduction : {"mean", "sum", "none"}
-
-    Returns
-    -------
-    ndarray
-        A scalar, or of `input`'s shape for "none".  The mean over nothing is NaN.
-
-    Notes
-    -----
-    Nothing cancels, and an infinite logit costs nothing where the target agrees with it.
-
-    Examples
-    --------
-    >>> binary_cross_entropy_with_logits([0.0, 2.0], [1.0, 1.0]).round(4)
-    np.float64(0.41)
-    """
-    return forward(
-        _bce_logits(
-            "binary_cross_entropy_with_logits", input, target, weight, reduction=reduction, pos_weight=pos_weight
-        )
-    )
-
-
-@checks(binary_cross_entropy_with_logits)
-def _bce_logits(
-    name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
-) -> PairLoss:
-    pair = checked_pair(name, "bce_logits", input, target, reduction, 1.0)
-    return pair._replace(
-        weight=broadcast_weight(pair, "weight", weight), each=broadcast_weight(pair, "pos_weight", pos_weight)
-    )
-
-
-def binary_cross_entropy_with_logits_backward(
-    dy: Any,
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    *,
-    reduction: str = "mean",
-    pos_weight: Any = None,
-    out: Array | None = None,
-) -> Array:
-    """Gradient of `binary_cross_entropy_with_logits`: (1 - t) sigmoid(x) - pos_weight t sigmoid(-x), times dy.
-
-    Examples
-    --------
-    >>> binary_cross_entropy_with_logits_backward(1.0, [0.0], [1.0])
-    array([-0.5])
-    """
-    return gradient(
-        _bce_logits(
-            "binary_cross_entropy_with_logits_backward",
-            input,
-            target,
-            weight,
-            reduction=reduction,
-            pos_weight=pos_weight,
-        ),
-        dy,
-        out=out,
-    )
-
-
-@differentiable
-def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Array:
-    """Kullback-Leibler divergence t (log t - x) of log-probabilities x; 0 where t is 0.
-
-    Parameters
-    ----------
-    input, target : array_like
-        Of one shape; other shapes are refused, not broadcast.
-    reduction : {"mean", "batchmean", "sum", "none"}
-        "batchmean", the divergence proper, divides by the first dimension's size.
-    log_target : bool
-        The target is log t.
-
-    Returns
-    -------
-    ndarray
-        A scalar, or of `input`'s shape for "none".  The mean over nothing is NaN.
-
-    Examples
-    --------
-    >>> kl_div(np.log([[0.5, 0.5]]), [[1.0, 0.0]], reduction="batchmean").round(4)
-    np.float64(0.6931)
-    """
-    return forward(_kl("kl_div", input, target, reduction=reduction, log_target=log_target))
-
-
-@checks(kl_div)
-def _kl(name: str, input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> PairLoss:
-    row = "kl_div_log" if log_target else "kl_div"
-    pair = checked_pair(name, row, input, target, reduction, options=(*REDUCTIONS, "batchmean"))
-    return pair._replace(divisor=float(pair.shape[0])) if reduction == "batchmean" and pair.shape else pair
-
-
-def kl_div_backward(
-    dy: Any, input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False, out: Array | None = None
-) -> Array:
-    """Gradient of `kl_div`: -t dy, divided as the reduction does.
-
-    Examples
-    --------
-    >>> kl_div_backward(1.0, [[-1.0, -1.0]], [[0.5, 0.5]], reduction="batchmean")
-    array([[-0.5, -0.5]])
-    """
-    return gradient(_kl("kl_div_backward", input, target, reduction=reduction, log_target=log_target), dy, out=out)
-
-
-@differentiable
-def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Array:
-    """Logistic loss of targets 1 and -1, log(1 + exp(-t x)).
-
-    Parameters
-    ----------
-    input, target : array_like
-        Of one shape; other shapes are refused, not broadcast.
-    reduction : {"mean", "sum", "none"}
-
-    Returns
-    -------
-    ndarray
-        A scalar, or of `input`'s shape for "none".  The mean over nothing is NaN.
-
-    Examples
-    --------
-    >>> soft_margin_loss([0.0, 2.0], [1.0, -1.0]).round(4)
-    np.float64(1.41)
-    """
-    return forward(_soft_margin("soft_margin_loss", input, target, reduction=reduction))
-
-
-@checks(soft_margin_loss)
-def _soft_margin(name: str, input: Any, target: Any, *, reduction: str = "mean") -> PairLoss:
-    return checked_pair(name, "soft_margin", input, target, reduction)
-
-
-def soft_margin_loss_backward(
-    dy: Any, input: Any, target: Any, *, reduction: str = "mean", out: Array | None = None
-) -> Array:
-    """Gradient of `soft_margin_loss`: -t sigmoid(-t x) dy, divided as the reduction does.
-
-    Examples
-    --------
-    >>> soft_margin_loss_backward(1.0, [0.0], [1.0])
-    array([-0.5])
-    """
-    return gradient(_soft_margin("soft_margin_loss_backward", input, target, reduction=reduction), dy, out=out)

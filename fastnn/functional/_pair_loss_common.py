@@ -12,10 +12,15 @@ from .._check import Array
 from .._core import ops
 from .._dispatch import derivative
 from ._class_loss import REDUCTIONS
+from ._layout import unbroadcast
 
 
 class PairLoss(NamedTuple):
-    """A call's checked arguments: the row of losses.def, its parameter and weight for all or for each element."""
+    """A call's checked arguments: the row of losses.def, its numbers a and b, and what each element has of its own.
+
+    `each` takes the place of a, or is the third array of a loss of three.  `shapes` are those of arrays that were
+    broadcast: the shape that each had, and the same with the dimensions that it needs.  `plus` is added to each loss.
+    """
 
     name: str
     row: str
@@ -26,13 +31,17 @@ class PairLoss(NamedTuple):
     reduction: str
     divisor: float
     a: float = 0.0
+    b: float = 0.0
     each: Array | None = None
     weight: Array | None = None
+    shapes: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
+    plus: float = 0.0
 
 
 def checked_pair(
     name: str, row: str, input: Any, target: Any, reduction: str, a: float = 0.0, options: tuple[str, ...] = REDUCTIONS
 ) -> PairLoss:
+    """Two arrays of one shape."""
     x, t = _check.as_float(name, input), _check.as_float(name, target, "target")
     _check.same_shape(name, "input", x, "target", t)
     _check.choice(name, "reduction", reduction, options)
@@ -40,6 +49,47 @@ def checked_pair(
     compute = np.result_type(dtype, np.float32)
     flat_x, flat_t = (_check.contiguous(each, compute).reshape(-1) for each in (x, t))
     return PairLoss(name, row, flat_x, flat_t, x.shape, dtype, reduction, float(x.size), a)
+
+
+def broadcast_pair(
+    name: str, row: str, arrays: dict[str, Any], reduction: str, a: float = 0.0, b: float = 0.0
+) -> PairLoss:
+    """Two or three arrays, the third one in place of a, which are broadcast."""
+    _check.choice(name, "reduction", reduction, REDUCTIONS)
+    given, dtype = joint_type(name, arrays)
+    shapes = tuple(each.shape for each in given)
+    shape = broadcast_shape(name, tuple(arrays), shapes)
+    compute = np.result_type(dtype, np.float32)
+    x, t, *third = (_check.contiguous(np.broadcast_to(each, shape), compute).reshape(-1) for each in given)
+    each = third[0] if third else None
+    return PairLoss(
+        name, row, x, t, shape, dtype, reduction, float(x.size), a, b, each, shapes=(*zip(shapes, shapes, strict=True),)
+    )
+
+
+def joint_type(name: str, arrays: dict[str, Any]) -> tuple[list[Array], np.dtype[Any]]:
+    """The arrays as floats, and the dtype of what is computed from them.
+
+    Integers, such as labels and counts, and Python's floats take the type of the arrays of floats beside them.
+    """
+    given = [_check.as_float(name, value, argument) for argument, value in arrays.items()]
+    typed = [
+        array.dtype
+        for array, value in zip(given, arrays.values(), strict=True)
+        if type(value) is not float and np.asarray(value).dtype.kind == "f"
+    ]
+    return given, np.result_type(*typed) if typed else np.dtype(np.float64)
+
+
+def broadcast_shape(name: str, arguments: tuple[str, ...], shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+    """The shape that these have together."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        words = ", ".join(arguments[:-1]) + f" and {arguments[-1]}"
+        raise ValueError(
+            f"{name}: expected {words} of shapes that broadcast, got {' and '.join(map(str, shapes))}"
+        ) from None
 
 
 def broadcast_weight(pair: PairLoss, argument: str, value: Any) -> Array | None:
@@ -70,23 +120,26 @@ def weighted(pair: PairLoss, weight: Any, *, mean_of_weights: bool) -> PairLoss:
 
 def forward(pair: PairLoss) -> Array:
     x = pair.x
-    given = (x, pair.t, pair.each, pair.weight, _core.LOSSES[pair.row], x.size, pair.a)
+    given = (x, pair.t, pair.each, pair.weight, _core.LOSSES[pair.row], x.size, pair.a, pair.b)
     if pair.reduction == "none":
         losses = _core.empty_like(x)
         if x.size:
             ops.pair_loss(losses, *given)
+        if pair.plus:
+            losses += losses.dtype.type(pair.plus)
         return _check.finish(losses.reshape(pair.shape), pair.dtype, None)
     total = 0.0
     if x.size:
-        total = ops.pair_loss_sum(*given)
+        total = ops.pair_loss_sum(*given) + pair.plus * x.size
     with np.errstate(all="ignore"):
         loss = np.float64(total) / (1.0 if pair.reduction == "sum" else pair.divisor)
     return _check.finish(np.asarray(loss), pair.dtype, None)
 
 
-def gradient(pair: PairLoss, dy: Any, *, of_target: bool = False, out: Array | None = None) -> Array:
-    """Gradient with respect to the input, or to the target."""
-    _check.check_out(pair.name, out, pair.shape, pair.dtype)
+def gradient(pair: PairLoss, dy: Any, of: int = 0, out: Array | None = None) -> Array:
+    """Gradient with respect to the input, the target or the third array, as `of` is 0, 1 or 2."""
+    shape, aligned = pair.shapes[of] if pair.shapes else (pair.shape, pair.shape)
+    _check.check_out(pair.name, out, shape, pair.dtype)
     dloss = _check.as_float(pair.name, dy, "dy")
     expected = pair.shape if pair.reduction == "none" else ()
     if dloss.shape != expected:
@@ -102,22 +155,25 @@ def gradient(pair: PairLoss, dy: Any, *, of_target: bool = False, out: Array | N
             with np.errstate(all="ignore"):
                 scale = float(np.float64(dloss) / (1.0 if pair.reduction == "sum" else pair.divisor))
         given = (pair.x, pair.t, pair.each, pair.weight, _core.LOSSES[pair.row], result.size)
-        ops.pair_loss_backward(result, each, *given, of_target, pair.a, scale)
-    return _check.finish(result.reshape(pair.shape), pair.dtype, out)
+        ops.pair_loss_backward(result, each, *given, of, pair.a, pair.b, scale)
+    return _check.finish(unbroadcast(result.reshape(pair.shape), aligned).reshape(shape), pair.dtype, out)
 
 
-def checks(function: Callable[..., Array]) -> Callable[[Callable[..., PairLoss]], Callable[..., PairLoss]]:
-    """Name the loss whose arguments the decorated function checks, and declare its derivative."""
+def gradients(pair: PairLoss, dy: Any, count: int) -> tuple[Array, ...]:
+    """Those of the first `count` arrays."""
+    return tuple(gradient(pair, dy, i) for i in range(count))
+
+
+def checks(function: Callable[..., Array], *names: str) -> Callable[[Callable[..., PairLoss]], Callable[..., PairLoss]]:
+    """Name the loss whose arguments the decorated function checks, and declare its derivative for those named."""
     name = function.__name__
 
     def declare(checked: Callable[..., PairLoss]) -> Callable[..., PairLoss]:
-        @derivative(function, "input", "target")
-        def run(wanted: tuple[bool, bool], input: Any, target: Any, *args: Any, **options: Any) -> Any:
-            pair = checked(name, input, target, *args, **options)
-            return forward(pair), lambda dy: [
-                gradient(pair, dy, of_target=bool(i)) if want else None for i, want in enumerate(wanted)
-            ]
+        def run(wanted: tuple[bool, ...], *args: Any, **options: Any) -> Any:
+            pair = checked(name, *args, **options)
+            return forward(pair), lambda dy: [gradient(pair, dy, i) if want else None for i, want in enumerate(wanted)]
 
+        derivative(function, *names or ("input", "target"))(run)
         return checked
 
     return declare

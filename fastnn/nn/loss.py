@@ -14,11 +14,15 @@ __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
+    "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
     "MSELoss",
+    "MarginRankingLoss",
     "NLLLoss",
+    "PoissonNLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",
 ]
@@ -46,10 +50,10 @@ class _Loss(Module):
             else:
                 setattr(self, name, value)
 
-    def forward(self, input: Any, target: Any) -> Any:
-        """Return the loss."""
+    def forward(self, *arrays: Any) -> Any:
+        """Return the loss of the function's arrays."""
         options = {name: getattr(self, name) for name in self._options}
-        return type(self)._function(input, target, **options)
+        return type(self)._function(*arrays, **options)
 
 
 class L1Loss(_Loss):
@@ -261,3 +265,86 @@ class SoftMarginLoss(_Loss):
 
     def __init__(self, *, reduction: str = "mean"):
         super().__init__(reduction=reduction)
+
+
+class PoissonNLLLoss(_Loss):
+    """Negative log-likelihood of counts under a Poisson distribution; see `fastnn.poisson_nll_loss`.
+
+    Parameters
+    ----------
+    log_input, full : bool
+    eps : float
+    reduction : {"mean", "sum", "none"}
+
+    Examples
+    --------
+    >>> PoissonNLLLoss()([0.0], [1.0])
+    np.float64(1.0)
+    """
+
+    _function = functional.poisson_nll_loss
+
+    def __init__(self, log_input: bool = True, full: bool = False, *, eps: float = 1e-8, reduction: str = "mean"):
+        eps = _check.real("PoissonNLLLoss", "eps", eps)
+        super().__init__(log_input=log_input, full=full, eps=eps, reduction=reduction)
+
+
+class GaussianNLLLoss(_Loss):
+    """Negative log-likelihood of a normal distribution; see `fastnn.gaussian_nll_loss`.
+
+    Parameters
+    ----------
+    full : bool
+    eps : float
+    reduction : {"mean", "sum", "none"}
+
+    Examples
+    --------
+    >>> GaussianNLLLoss()([1.0], [0.0], [1.0])
+    np.float64(0.5)
+    """
+
+    _function = functional.gaussian_nll_loss
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
+        super().__init__(full=full, eps=_check.real("GaussianNLLLoss", "eps", eps), reduction=reduction)
+
+
+class HingeEmbeddingLoss(_Loss):
+    """x where t = 1, max(0, margin - x) where t = -1; see `fastnn.hinge_embedding_loss`.
+
+    Parameters
+    ----------
+    margin : float
+    reduction : {"mean", "sum", "none"}
+
+    Examples
+    --------
+    >>> HingeEmbeddingLoss()([0.5, 0.25], [1, -1])
+    np.float64(0.625)
+    """
+
+    _function = functional.hinge_embedding_loss
+
+    def __init__(self, margin: float = 1.0, *, reduction: str = "mean"):
+        super().__init__(margin=_check.real("HingeEmbeddingLoss", "margin", margin), reduction=reduction)
+
+
+class MarginRankingLoss(_Loss):
+    """max(0, margin - t (x1 - x2)); see `fastnn.margin_ranking_loss`.
+
+    Parameters
+    ----------
+    margin : float
+    reduction : {"mean", "sum", "none"}
+
+    Examples
+    --------
+    >>> MarginRankingLoss()([0.5, 2.0], [1.0, 1.0], [1, 1])
+    np.float64(0.25)
+    """
+
+    _function = functional.margin_ranking_loss
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean"):
+        super().__init__(margin=_check.real("MarginRankingLoss", "margin", margin), reduction=reduction)

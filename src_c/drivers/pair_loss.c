@@ -1,4 +1,4 @@
-/* pair_loss.c: losses of two tensors over whole arrays.  Sums are made of blocks of fixed size, joined in order. */
+/* pair_loss.c: losses of two or three tensors over whole arrays.  Sums are made of blocks of fixed size, joined in order. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -14,7 +14,17 @@ static const char *const names[] = {
 #undef LOSS
 };
 
+static const unsigned char takes_three[] = {
+#define LOSS(name, value, dx, dt)      0,
+#define LOSS3(name, value, dx, dt, da) 1,
+#include "tables/losses.def"
+#undef LOSS
+#undef LOSS3
+};
+
 const char *fnn_loss_name(int loss) { return names[loss]; }
+
+int fnn_loss_takes_three(int loss) { return takes_three[loss]; }
 
 #define FNN_SELF "drivers/pair_loss.c"
 #include "each_real.h"
@@ -27,7 +37,7 @@ struct FN(pair)
     double *sums;
     const REAL *dloss, *x, *t, *as, *w;
     ptrdiff_t n;
-    double a, scale;
+    double a, b, scale;
 };
 
 /* Buffers for a loop that reads one value from every array: those that the caller left out are filled with a constant */
@@ -49,7 +59,7 @@ static void FN(run_block)(const struct FN(pair) *d, struct FN(ready) *ready, REA
     if (dloss || w)
         for (ptrdiff_t i = 0; i < n; i++)
             ready->dy[i] = scale * (dloss ? dloss[i] : 1) * (w ? w[i] : 1);
-    d->loop(out, ready->dy, d->x + at, d->t + at, d->as ? d->as + at : ready->a, n);
+    d->loop(out, ready->dy, d->x + at, d->t + at, d->as ? d->as + at : ready->a, (REAL)d->b, n);
 }
 
 static void FN(each_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -65,7 +75,7 @@ static void FN(each_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 void FN(fnn_pair_loss)(const struct FN(fnn_pair_loss) *o)
 {
     const struct FN(pair) d = {.loop = TIER->loss[o->row], .out = o->out, .x = o->x, .t = o->t, .as = o->each, .w = o->weight,
-                               .n = o->n, .a = o->a, .scale = 1};
+                               .n = o->n, .a = o->a, .b = o->b, .scale = 1};
     fnn_parallel(fnn_pair_loss_work(o->n), NS_EACH * REDUCE_BLOCK, FN(each_body), &d);
 }
 
@@ -87,7 +97,7 @@ static void FN(sum_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 void FN(fnn_pair_loss_sum)(const struct FN(fnn_pair_loss_sum) *o)
 {
     const struct FN(pair) d = {.loop = TIER->loss[o->row], .sums = o->sums, .x = o->x, .t = o->t, .as = o->each, .w = o->weight,
-                               .n = o->n, .a = o->a, .scale = 1};
+                               .n = o->n, .a = o->a, .b = o->b, .scale = 1};
     double sum = 0;
     fnn_parallel(fnn_pair_loss_work(o->n), NS_EACH * REDUCE_BLOCK, FN(sum_body), &d);
     for (ptrdiff_t b = 0; b < fnn_pair_loss_work(o->n); b++)
@@ -97,8 +107,9 @@ void FN(fnn_pair_loss_sum)(const struct FN(fnn_pair_loss_sum) *o)
 
 void FN(fnn_pair_loss_backward)(const struct FN(fnn_pair_loss_backward) *o)
 {
-    const struct FN(pair) d = {.loop = o->of_target ? TIER->tloss[o->row] : TIER->xloss[o->row], .out = o->out, .dloss = o->dloss,
-                               .x = o->x, .t = o->t, .as = o->each, .w = o->weight, .n = o->n, .a = o->a, .scale = o->scale};
+    FN(fnn_loss_loop) *const loops[] = {TIER->xloss[o->row], TIER->tloss[o->row], TIER->aloss[o->row]};
+    const struct FN(pair) d = {.loop = loops[o->of], .out = o->out, .dloss = o->dloss,
+                               .x = o->x, .t = o->t, .as = o->each, .w = o->weight, .n = o->n, .a = o->a, .b = o->b, .scale = o->scale};
     fnn_parallel(fnn_pair_loss_work(o->n), NS_EACH * REDUCE_BLOCK, FN(each_body), &d);
 }
 #endif
