@@ -1,0 +1,5 @@
+"""Models of ONNX files."""
+
+from ._model import Argument, Model, load
+
+__all__ = ["Argument", "Model", "load"]

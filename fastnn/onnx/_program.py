@@ -1,0 +1,216 @@
+"""A graph as a run of calls, checked whole before the first run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._protobuf import DamagedError
+from ._structure import File, Function, Graph, Node, Reference
+from .operators import DRAWN, find
+
+FOLDED = 1 << 22  # elements of a constant that is computed when the model is loaded
+DEPTH = 64  # of graphs in graphs, of functions in functions
+
+
+@dataclass
+class Step:
+    """One call: its node, the function and its attributes, the values that nobody reads after it."""
+
+    node: Node
+    function: Callable[..., Any]
+    attributes: dict[str, Any]
+    done: list[str]
+
+
+class Scope(dict[str, Any]):
+    """Values by name; what is not here is looked for in the graph around."""
+
+    def __init__(self, outer: Scope | None, values: dict[str, Any]):
+        super().__init__(values)
+        self.outer = outer
+
+    def __missing__(self, name: str) -> Any:
+        if self.outer is None:
+            raise KeyError(name)
+        return self.outer[name]
+
+
+class Program:
+    """A graph that is run by `program(values by name, the scope around)`.
+
+    Parameters
+    ----------
+    graph : Graph
+    file : File
+    opsets : dict
+        The version of each domain's operators.
+    outer : set of str
+        Names that the graphs around give.
+    missing : list of str
+        What is not supported is added here: the caller names all of it at once.
+    """
+
+    def __init__(
+        self, graph: Graph, file: File, opsets: dict[str, int], outer: set[str], missing: list[str], depth: int = 0,
+        given: dict[str, Any] | None = None,
+    ):  # fmt: skip
+        if depth > DEPTH:
+            raise DamagedError(f"graphs in more than {DEPTH} graphs or functions")
+        self.inputs = [each.name for each in graph.inputs]
+        self.outputs = [each.name for each in graph.outputs]
+        self.constants: dict[str, Any] = dict(graph.constants)
+        self.reads: set[str] = set()  # of the scope around
+        self._file, self._opsets, self._missing, self._depth, self._given = file, opsets, missing, depth, given or {}
+        self.steps: list[Step] = []
+        self._known = set(self.inputs) | set(self.constants)
+        self._outer = outer
+        for node in graph.nodes:
+            self._add(node)
+        for name in self.outputs:
+            self._check(name, "the graph's outputs")
+        self._free()
+
+    def _check(self, name: str, reader: Any) -> None:
+        if name in self._known:
+            return
+        if name not in self._outer:
+            raise DamagedError(f"{reader} reads {name!r}, which nothing before it gives")
+        self.reads.add(name)
+
+    def _add(self, node: Node) -> None:
+        for name in node.inputs:
+            if name:
+                self._check(name, node)
+        for name in node.outputs:
+            if name and name in self._known and name not in self._outer:
+                raise DamagedError(f"{node} gives {name!r}, which is there already")
+        step = self._step(node)
+        self._known.update(name for name in node.outputs if name)
+        if step is not None and not self._fold(step):
+            self.steps.append(step)
+
+    def _step(self, node: Node) -> Step | None:
+        attributes = {}
+        for name, value in node.attributes.items():
+            value = self._given.get(value.name) if isinstance(value, Reference) else value
+            if value is not None:
+                attributes[name] = self._inner(value)
+        function = self._file.functions.get((node.domain, node.operator))
+        if function is not None:
+            return Step(node, self._called(function, attributes), {}, [])
+        operator = find(node.domain, node.operator, self._opsets.get(node.domain, 0))
+        if isinstance(operator, str):
+            self._missing.append(f"{operator} ({node.name or ', '.join(node.outputs)})")
+            return None
+        unknown = sorted(attributes.keys() - operator.attributes - {"consumed_inputs"})
+        if unknown:
+            version = self._opsets.get(node.domain, 0)
+            self._missing.append(f"{node.operator} of opset {version} with {', '.join(unknown)} ({node.name})")
+            return None
+        attributes.pop("consumed_inputs", None)
+        if operator.wants_outputs:
+            attributes["outputs"] = len(node.outputs)
+        return Step(node, operator.function, attributes, [])
+
+    def _inner(self, value: Any) -> Any:
+        """Graphs among attributes as programs."""
+        if isinstance(value, Graph):
+            known = self._known | self._outer
+            program = Program(value, self._file, self._opsets, known, self._missing, self._depth + 1, self._given)
+            self.reads |= program.reads - self._known
+            return program
+        return [self._inner(each) for each in value] if isinstance(value, list) else value
+
+    def _called(self, function: Function, attributes: dict[str, Any]) -> Callable[..., Any]:
+        """A function of the file's own, as one call."""
+        graph = Graph("", function.nodes, [], [], {})
+        graph.inputs = [_named(name) for name in function.inputs]
+        graph.outputs = [_named(name) for name in function.outputs]
+        given = function.defaults | attributes
+        program = Program(graph, self._file, function.opsets, set(), self._missing, self._depth + 1, given)
+
+        def call(*values: Any) -> Any:
+            padded = (*values, *[None] * (len(function.inputs) - len(values)))
+            results = program(dict(zip(function.inputs, padded, strict=True)), None)
+            return results[0] if len(results) == 1 else tuple(results)
+
+        return call
+
+    def _fold(self, step: Step) -> bool:
+        """Whether a call of constants alone was replaced by its results."""
+        names = [name for name in step.node.inputs if name]
+        inner = [each for each in step.attributes.values() if isinstance(each, Program)]
+        if inner or step.node.operator in DRAWN or not all(name in self.constants for name in names):
+            return False
+        sizes = [np.size(self.constants[name]) for name in names]
+        if step.node.operator != "Constant" and max(sizes, default=0) > FOLDED:
+            return False
+        try:
+            results = _results(step, [self.constants[name] if name else None for name in step.node.inputs])
+        except Exception:  # what is wrong with it shows where it is run, or it is never run
+            return False
+        if step.node.operator != "Constant" and sum(np.size(each) for each in results) > FOLDED:
+            return False
+        self.constants |= {name: each for name, each in zip(step.node.outputs, results, strict=False) if name}
+        return True
+
+    def _free(self) -> None:
+        """Note with each step which values nobody reads after it."""
+        last = set(self.outputs)
+        for step in reversed(self.steps):
+            inner: set[str] = set()
+            for value in step.attributes.values():
+                inner |= value.reads if isinstance(value, Program) else set()
+            touched = {*step.node.inputs, *step.node.outputs, *inner} - {""}
+            step.done = [name for name in touched if name not in last and name not in self.constants]
+            last |= touched
+
+    def __call__(self, values: dict[str, Any], outer: Scope | None) -> list[Any]:
+        """The outputs for these inputs."""
+        scope = Scope(outer, self.constants | values)
+        for step in self.steps:
+            given = [scope[name] if name else None for name in step.node.inputs]
+            bound = {
+                name: _bound(value, scope) if isinstance(value, Program) else value
+                for name, value in step.attributes.items()
+            }
+            for name, result in zip(step.node.outputs, _results(step, given, bound), strict=False):
+                if name:
+                    scope[name] = result
+            for name in step.done:
+                scope.pop(name, None)
+        return [scope[name] for name in self.outputs]
+
+
+def _named(name: str) -> Any:
+    from ._structure import Declared
+
+    return Declared(name, 0, None)
+
+
+def _bound(program: Program, scope: Scope) -> Callable[..., list[Any]]:
+    """A graph inside a node, called with the values of its inputs."""
+
+    def body(*values: Any) -> list[Any]:
+        return program(dict(zip(program.inputs, values, strict=True)), scope)
+
+    return body
+
+
+def _results(step: Step, given: list[Any], attributes: dict[str, Any] | None = None) -> list[Any]:
+    """What a call gives, a list even of one; an error names the node."""
+    try:
+        result = step.function(*given, **(step.attributes if attributes is None else attributes))
+    except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
+        shapes = ", ".join("-" if each is None else f"{np.shape(each)}" for each in given)
+        raise ValueError(f"onnx: {step.node} of {shapes}: {error}") from error
+    results = list(result) if isinstance(result, tuple) else [result]
+    return [each if each is None or isinstance(each, np.ndarray) else _array(each) for each in results]
+
+
+def _array(value: Any) -> Any:
+    return np.asarray(value) if isinstance(value, (np.generic, int, float, bool)) else value

@@ -1,0 +1,185 @@
+"""Recurrent layers as ONNX defines them: gate orders, activations by name, clipping, lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import functional
+from ..._check import Array
+from ._elementwise import in_float32
+from ._matrix import matmul
+from ._table import operator
+
+# name -> function of (x, alpha, beta), and the defaults of alpha and beta
+ACTIVATIONS: dict[str, tuple[Callable[[Any, float, float], Any], float, float]] = {
+    "sigmoid": (lambda x, a, b: functional.sigmoid(x), 0, 0),
+    "tanh": (lambda x, a, b: functional.tanh(x), 0, 0),
+    "relu": (lambda x, a, b: functional.relu(x), 0, 0),
+    "affine": (lambda x, a, b: a * x + b, 1, 0),
+    "leakyrelu": (lambda x, a, b: functional.leaky_relu(x, a), 0.01, 0),
+    "thresholdedrelu": (lambda x, a, b: np.where(x > a, x, 0).astype(x.dtype), 1, 0),
+    "scaledtanh": (lambda x, a, b: a * functional.tanh(b * x), 1, 1),
+    "hardsigmoid": (lambda x, a, b: np.clip(a * x + b, 0, 1).astype(x.dtype), 0.2, 0.5),
+    "elu": (lambda x, a, b: functional.elu(x, a), 1, 0),
+    "softsign": (lambda x, a, b: functional.softsign(x), 0, 0),
+    "softplus": (lambda x, a, b: functional.softplus(x), 0, 0),
+}
+
+
+class _Gates:
+    """The activations of one direction, each bounded before it is applied."""
+
+    def __init__(self, names: list[str], alphas: list[float], betas: list[float], clip: float | None):
+        self._calls = []
+        for name in names:
+            if name.lower() not in ACTIVATIONS:
+                raise NotImplementedError(f"activation {name!r}")
+            function, alpha, beta = ACTIVATIONS[name.lower()]
+            takes_alpha = name.lower() in ("affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu")
+            takes_beta = name.lower() in ("affine", "scaledtanh", "hardsigmoid")
+            alpha = alphas.pop(0) if takes_alpha and alphas else alpha
+            beta = betas.pop(0) if takes_beta and betas else beta
+            self._calls.append((function, alpha, beta))
+        self._clip = clip
+
+    def __call__(self, number: int, x: Array) -> Any:
+        function, alpha, beta = self._calls[number]
+        return function(x if self._clip is None else np.clip(x, -self._clip, self._clip), alpha, beta)
+
+
+class _Layer:
+    """What the three operators have in common: directions, layout, lengths, initial states.
+
+    `step(gates, product of x, states, direction)` gives the new states, the first of which is the output.
+    """
+
+    def __init__(
+        self,
+        x: Array,
+        r: Array,
+        lengths: Array | None,
+        states: list[Array | None],
+        names: list[str],
+        attributes: dict[str, Any],
+    ):
+        self.layout = attributes["layout"]
+        self.x = np.swapaxes(x, 0, 1) if self.layout else x
+        self.directions, self.width = r.shape[0], r.shape[2]
+        direction = attributes["direction"]
+        if (direction == "bidirectional") != (self.directions == 2):
+            raise ValueError(f"direction {direction!r} with weights of {self.directions} directions")
+        self.reverse = [direction == "reverse", True][: self.directions] if self.directions == 1 else [False, True]
+        count = self.x.shape[1]
+        self.lengths = np.full(count, len(self.x)) if lengths is None else np.asarray(lengths, np.int64)
+        if self.lengths.size and (self.lengths.min() < 0 or self.lengths.max() > len(self.x)):
+            raise ValueError(f"lengths from {self.lengths.min()} to {self.lengths.max()} in {len(self.x)} steps")
+        zeros = np.zeros((self.directions, count, self.width), x.dtype)
+        turned = [each if each is None or not self.layout else np.swapaxes(each, 0, 1) for each in states]
+        self.states = [zeros if each is None else each for each in turned]
+        each = len(names)
+        activations = attributes["activations"] or names * self.directions
+        alphas, betas = list(attributes["activation_alpha"] or ()), list(attributes["activation_beta"] or ())
+        self.gates = [
+            _Gates(activations[d * each : (d + 1) * each], alphas, betas, attributes["clip"])
+            for d in range(self.directions)
+        ]
+
+    def run(self, w: Array, bias: Array | None, step: Callable[..., Any]) -> tuple[Array, ...]:
+        """(Y, last states): each sample ends, and begins backwards, at its own last step."""
+        time, count = self.x.shape[:2]
+        y = np.zeros((time, self.directions, count, self.width), self.x.dtype)
+        last = [np.array(np.broadcast_to(each, (self.directions, count, self.width))) for each in self.states]
+        for d in range(self.directions):
+            product = matmul(self.x.reshape(time * count, -1), np.ascontiguousarray(w[d].T)).reshape(time, count, -1)
+            product = product if bias is None else product + bias[d]
+            states = [each[d] for each in last]
+            for t in range(time):
+                place = np.where(self.lengths > t, self.lengths - 1 - t if self.reverse[d] else t, 0)
+                alive = (self.lengths > t)[:, None]
+                new = step(self.gates[d], product[place, np.arange(count)], states, d)
+                states = [np.where(alive, one, old) for one, old in zip(new, states, strict=True)]
+                y[place[alive[:, 0]], d, np.flatnonzero(alive)] = states[0][alive[:, 0]]
+            for each, state in zip(last, states, strict=True):
+                each[d] = state
+        if self.layout:
+            return y.transpose(2, 0, 1, 3), *(np.swapaxes(each, 0, 1) for each in last)
+        return y, *last
+
+
+def _bias(b: Array | None, kept: slice | None = None) -> Array | None:
+    """Both biases added up; of those of the recurrent product only the kept rows."""
+    if b is None:
+        return None
+    half = b.shape[1] // 2
+    second = np.zeros_like(b[:, half:])
+    kept = slice(None) if kept is None else kept
+    second[:, kept] = b[:, half:][:, kept]
+    return b[:, :half] + second
+
+
+@operator("RNN")
+@in_float32
+def rnn(
+    x: Array, w: Array, r: Array, b: Array | None = None, lengths: Array | None = None, h: Array | None = None, *,
+    activation_alpha: Any = None, activation_beta: Any = None, activations: Any = None, clip: float | None = None,
+    direction: str = "forward", hidden_size: int | None = None, layout: int = 0, output_sequence: int = 0,
+) -> Any:  # fmt: skip
+    layer = _Layer(x, r, lengths, [h], ["Tanh"], locals())
+
+    def step(gates: _Gates, product: Array, states: list[Array], d: int) -> list[Array]:
+        return [gates(0, product + matmul(states[0], r[d].T))]
+
+    return layer.run(w, _bias(b), step)
+
+
+@operator("LSTM")
+@in_float32
+def lstm(
+    x: Array, w: Array, r: Array, b: Array | None = None, lengths: Array | None = None, h: Array | None = None,
+    c: Array | None = None, p: Array | None = None, *, activation_alpha: Any = None, activation_beta: Any = None,
+    activations: Any = None, clip: float | None = None, direction: str = "forward", hidden_size: int | None = None,
+    input_forget: int = 0, layout: int = 0, output_sequence: int = 0,
+) -> Any:  # fmt: skip
+    """Gates in the order input, output, forget, cell; peepholes input, output, forget."""
+    layer = _Layer(x, r, lengths, [h, c], ["Sigmoid", "Tanh", "Tanh"], locals())
+
+    def step(gates: _Gates, product: Array, states: list[Array], d: int) -> list[Array]:
+        hidden, cell = states
+        i, o, f, g = np.split(product + matmul(hidden, r[d].T), 4, -1)
+        pi, po, pf = np.zeros(3, x.dtype) if p is None else np.split(p[d], 3)
+        i = gates(0, i + pi * cell)
+        f = x.dtype.type(1) - i if input_forget else gates(0, f + pf * cell)
+        new = f * cell + i * gates(1, g)
+        return [gates(0, o + po * new) * gates(2, new), new]
+
+    return layer.run(w, _bias(b), step)
+
+
+@operator("GRU")
+@in_float32
+def gru(
+    x: Array, w: Array, r: Array, b: Array | None = None, lengths: Array | None = None, h: Array | None = None, *,
+    activation_alpha: Any = None, activation_beta: Any = None, activations: Any = None, clip: float | None = None,
+    direction: str = "forward", hidden_size: int | None = None, layout: int = 0, linear_before_reset: int = 0,
+    output_sequence: int = 0,
+) -> Any:  # fmt: skip
+    """Gates in the order update, reset, hidden; the reset gate multiplies the state, or its product."""
+    layer = _Layer(x, r, lengths, [h], ["Sigmoid", "Tanh"], locals())
+    width = layer.width
+    late = np.zeros((layer.directions, width), x.dtype) if b is None else b[:, 5 * width :]
+
+    def step(gates: _Gates, product: Array, states: list[Array], d: int) -> list[Array]:
+        (hidden,) = states
+        inner = matmul(hidden, r[d, : 2 * width].T)
+        z = gates(0, product[:, :width] + inner[:, :width])
+        reset = gates(0, product[:, width : 2 * width] + inner[:, width:])
+        if linear_before_reset:
+            new = gates(1, product[:, 2 * width :] + reset * (matmul(hidden, r[d, 2 * width :].T) + late[d]))
+        else:
+            new = gates(1, product[:, 2 * width :] + matmul(reset * hidden, r[d, 2 * width :].T) + late[d])
+        return [(x.dtype.type(1) - z) * new + z * hidden]
+
+    return layer.run(w, _bias(b, slice(0, 2 * width)), step)
