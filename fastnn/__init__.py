@@ -52,6 +52,7 @@ __all__ = [
     "models",
     "nn",
     "no_grad",
+    "onnx",
     "optim",
     "plot",
     "save",
@@ -67,7 +68,7 @@ __all__ = [
 __all__ += functional.__all__
 
 if TYPE_CHECKING:
-    from . import data, graph, inference, io, metrics, models, nn, optim, plot, sklearn, training
+    from . import data, graph, inference, io, metrics, models, nn, onnx, optim, plot, sklearn, training
     from ._info import show_config
     from .graph import freeze
     from .io import load, save
@@ -75,7 +76,20 @@ if TYPE_CHECKING:
     from .training import Trainer
 else:
     # What no function of arrays needs is imported when it is first named: the modules, and the names with their module.
-    _MODULES = {"data", "graph", "inference", "io", "metrics", "models", "nn", "optim", "plot", "sklearn", "training"}
+    _MODULES = {
+        "data",
+        "graph",
+        "inference",
+        "io",
+        "metrics",
+        "models",
+        "nn",
+        "onnx",
+        "optim",
+        "plot",
+        "sklearn",
+        "training",
+    }
     _NAMES = {
         "AnomalyError": "nn._anomaly",
         "Trainer": "training",

@@ -39,6 +39,7 @@ ALLOWED = {
     "nn": BASE | {"functional", "autograd"},
     "optim": BASE | {"autograd"},
     "graph": BASE | {"functional", "autograd", "nn"},
+    "onnx": BASE | {"autograd", "functional"},
     "inference": {"graph"},
     "models": BASE | {"functional", "autograd", "nn"},
     "_extras": set(),

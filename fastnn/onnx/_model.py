@@ -138,6 +138,8 @@ def _argument(declared: Declared) -> Argument:
     if not declared.type:
         return Argument(declared.name, "", None, np.dtype(object))  # type: ignore[arg-type]
     shape = declared.shape
+    if shape is not None:  # some exporters write -1 for any size
+        shape = [None if isinstance(size, int) and size < 0 else size for size in shape]
     return Argument(declared.name, type_name(declared.type), shape, dtype_of(declared.type))  # type: ignore[arg-type]
 
 

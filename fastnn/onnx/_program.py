@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ._protobuf import DamagedError
-from ._structure import File, Function, Graph, Node, Reference
-from .operators import DRAWN, find
+from ._structure import Declared, File, Function, Graph, Node, Reference
+from .operators import BROADCASTING, DRAWN, LIMIT, find
 
 FOLDED = 1 << 22  # elements of a constant that is computed when the model is loaded
 DEPTH = 64  # of graphs in graphs, of functions in functions
@@ -128,8 +129,8 @@ class Program:
     def _called(self, function: Function, attributes: dict[str, Any]) -> Callable[..., Any]:
         """A function of the file's own, as one call."""
         graph = Graph("", function.nodes, [], [], {})
-        graph.inputs = [_named(name) for name in function.inputs]
-        graph.outputs = [_named(name) for name in function.outputs]
+        graph.inputs = [Declared(name, 0, None) for name in function.inputs]
+        graph.outputs = [Declared(name, 0, None) for name in function.outputs]
         given = function.defaults | attributes
         program = Program(graph, self._file, function.opsets, set(), self._missing, self._depth + 1, given)
 
@@ -146,15 +147,16 @@ class Program:
         inner = [each for each in step.attributes.values() if isinstance(each, Program)]
         if inner or step.node.operator in DRAWN or not all(name in self.constants for name in names):
             return False
-        sizes = [np.size(self.constants[name]) for name in names]
-        if step.node.operator != "Constant" and max(sizes, default=0) > FOLDED:
+        given = [self.constants[name] if name else None for name in step.node.inputs]
+        if step.node.operator != "Constant" and _size_bound(step.node.operator, given) > FOLDED:
             return False
+        token = LIMIT.set(FOLDED)
         try:
-            results = _results(step, [self.constants[name] if name else None for name in step.node.inputs])
+            results = _results(step, given)
         except Exception:  # what is wrong with it shows where it is run, or it is never run
             return False
-        if step.node.operator != "Constant" and sum(np.size(each) for each in results) > FOLDED:
-            return False
+        finally:
+            LIMIT.reset(token)
         self.constants |= {name: each for name, each in zip(step.node.outputs, results, strict=False) if name}
         return True
 
@@ -186,10 +188,15 @@ class Program:
         return [scope[name] for name in self.outputs]
 
 
-def _named(name: str) -> Any:
-    from ._structure import Declared
-
-    return Declared(name, 0, None)
+def _size_bound(operator: str, given: list[Any]) -> int:
+    """How many elements a result may have at most, unless the operator bounds it itself."""
+    shapes = [np.shape(each) for each in given if each is not None]
+    if operator not in BROADCASTING:
+        return math.prod(max(1, math.prod(shape)) for shape in shapes)
+    try:
+        return math.prod(np.broadcast_shapes(*shapes))
+    except ValueError:
+        return max(map(math.prod, shapes))
 
 
 def _bound(program: Program, scope: Scope) -> Callable[..., list[Any]]:

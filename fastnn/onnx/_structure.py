@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from .._check import Array
 from ._protobuf import DamagedError, Message, read
 from ._tensors import Files, array_of, dtype_of
+
+LARGEST = 1 << 28  # elements of a sparse tensor, which is made whole
 
 
 @dataclass
@@ -120,11 +125,11 @@ def _graph(message: Message, files: Files) -> Graph:
 
 def _dense(message: Message, files: Files) -> Array:
     """A sparse tensor whole; its indices are places in the flat array, or one row of indices for each value."""
-    import numpy as np
-
     if message.values is None or message.indices is None:
         raise DamagedError("a sparse tensor without values or indices")
     values, indices = array_of(message.values, files), array_of(message.indices, files)
+    if any(size < 0 for size in message.dims) or math.prod(message.dims) > LARGEST:
+        raise DamagedError(f"a sparse tensor of shape {tuple(message.dims)}")
     dense = np.zeros(message.dims, values.dtype)
     flat = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), dense.shape)
     dense.reshape(-1)[flat] = values

@@ -17,10 +17,17 @@ from . import (
     _shape,
     _window,
 )
+from ._elementwise import BINARY, UNARY
+from ._shape import LIMIT
 from ._table import DRAWN, TABLE, Operator, find
 
 FAMILIES = (
     _attention, _control, _detection, _elementwise, _indexing, _loss, _matrix, _normalization, _quantized, _random,
     _recurrent, _reduction, _resize, _shape, _window,
 )  # fmt: skip
-__all__ = ["DRAWN", "FAMILIES", "TABLE", "Operator", "find"]
+# whose results are no larger than their inputs broadcast together
+BROADCASTING = {
+    *BINARY, *UNARY, "Cast", "CastLike", "Concat", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear",
+    "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze", "Where",
+}  # fmt: skip
+__all__ = ["BROADCASTING", "DRAWN", "FAMILIES", "LIMIT", "TABLE", "Operator", "find"]

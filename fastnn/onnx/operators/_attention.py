@@ -52,9 +52,9 @@ def _mask(
 @operator("Attention")
 def attention(
     q: Array, k: Array, v: Array, mask: Array | None = None, past_key: Array | None = None,
-    past_value: Array | None = None, valid: Array | None = None, *, is_causal: int = 0, kv_num_heads: int | None = None, q_num_heads: int | None = None,
-    qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0.0, softmax_precision: int = 0,
-    left_window_size: int = -1, right_window_size: int = -1, outputs: int,
+    past_value: Array | None = None, valid: Array | None = None, *, is_causal: int = 0, kv_num_heads: int | None = None,
+    q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0.0,
+    softmax_precision: int = 0, left_window_size: int = -1, right_window_size: int = -1, outputs: int,
 ) -> Any:  # fmt: skip
     """(result, keys and values with the past's, scores); a row of which every key is masked is 0."""
     dtype, flat = q.dtype, q.ndim == 3

@@ -170,8 +170,8 @@ def _sampled(x: Array, at: list[Array], padding_mode: str, align_corners: bool) 
         elif padding_mode == "zeros":
             inside &= (places >= 0) & (places <= n - 1)
         index.append(places.clip(0, n - 1).astype(np.int64))
-    over_all: Any = slice(None)
-    return np.where(inside, x[(over_all, *index)], 0)
+    whole = np.arange(len(x)).reshape(-1, *[1] * index[0].ndim)
+    return np.where(inside, x.__getitem__((whole, *index)), 0)
 
 
 @operator("GridSample")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from ..._check import Array
 from .._tensors import dtype_of
 from ._table import operator
 
+LIMIT: ContextVar[int] = ContextVar("elements of a result", default=2**28)  # less while a model is loaded
+
 
 def bounded(shape: Any) -> tuple[int, ...]:
-    """A shape that an array can have."""
+    """A shape that a result may have."""
     sizes = tuple(int(size) for size in shape)
-    if any(size < 0 for size in sizes) or math.prod(sizes) > 2**40:
+    if any(size < 0 for size in sizes) or math.prod(sizes) > LIMIT.get():
         raise ValueError(f"a result of shape {sizes}")
     return sizes
 

@@ -1,0 +1,52 @@
+"""ONNX files made by hand, by the project's own writer: no library of ONNX's is needed."""
+
+import numpy as np
+
+from fastnn.onnx._protobuf import write
+from fastnn.onnx._tensors import number_of
+
+
+def tensor(array, name=""):
+    array = np.asarray(array)
+    return {"dims": list(array.shape), "data_type": number_of(array.dtype), "raw_data": array.tobytes(), "name": name}
+
+
+def attribute(name, value):
+    if isinstance(value, float):
+        return {"name": name, "f": value, "type": 1}
+    if isinstance(value, int):
+        return {"name": name, "i": value, "type": 2}
+    if isinstance(value, str):
+        return {"name": name, "s": value.encode(), "type": 3}
+    if isinstance(value, np.ndarray):
+        return {"name": name, "t": tensor(value), "type": 4}
+    if isinstance(value, dict):
+        return {"name": name, "g": value, "type": 5}
+    return {"name": name, "ints": list(value), "type": 7}
+
+
+def node(operator, inputs, outputs, domain="", **attributes):
+    return {
+        "op_type": operator, "input": inputs.split(), "output": outputs.split(), "domain": domain,
+        "attribute": [attribute(*each) for each in attributes.items()],
+    }  # fmt: skip
+
+
+def value(name, dtype=np.float32, shape=None):
+    kind = {"elem_type": number_of(dtype)}
+    if shape is not None:
+        kind["shape"] = {"dim": [{"dim_value" if isinstance(n, int) else "dim_param": n} for n in shape]}
+    return {"name": name, "type": {"tensor_type": kind}}
+
+
+def graph(nodes, inputs=(), outputs=(), **constants):
+    return {
+        "node": list(nodes), "input": list(inputs), "output": list(outputs),
+        "initializer": [tensor(array, name) for name, array in constants.items()],
+    }  # fmt: skip
+
+
+def model(nodes, inputs=(), outputs=(), opset=18, functions=(), domains=(), **constants):
+    sets = [{"domain": "", "version": opset}, *({"domain": each, "version": 1} for each in domains)]
+    whole = graph(nodes, inputs, outputs, **constants)
+    return write("Model", {"ir_version": 8, "graph": whole, "opset_import": sets, "functions": list(functions)})

@@ -1,0 +1,241 @@
+"""ONNX files: what is read, how a model is called, what is refused."""
+
+import io
+import threading
+
+import numpy as np
+import pytest
+from onnx_files import graph, model, node, tensor, value
+
+import fastnn.onnx
+from fastnn.onnx._protobuf import DamagedError, read, write
+
+X = value("x", shape=["N", 3])
+Y = value("y")
+W = np.arange(6, dtype=np.float32).reshape(3, 2)
+
+
+def linear(**options):
+    return model([node("MatMul", "x w", "h"), node("Relu", "h", "y")], [X], [Y], w=W, **options)
+
+
+def test_a_model_is_called_by_place_by_name_and_as_a_session():
+    loaded = fastnn.onnx.load(linear())
+    x = np.array([[1, -2, 3], [0, 1, 0]], np.float32)
+    expected = np.maximum(x @ W, 0)
+    for found in (
+        loaded(x),
+        loaded(x=x),
+        loaded.run(None, {"x": x})[0],
+        loaded.run(["y"], {"x": x})[0],
+        loaded(x.tolist()),
+    ):
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, expected)
+    (given,) = loaded.get_inputs()
+    assert (given.name, given.type, given.shape, given.dtype) == ("x", "tensor(float)", ["N", 3], np.float32)
+    assert [each.name for each in loaded.get_outputs()] == ["y"]
+
+
+def test_bytes_paths_and_files(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(linear())
+    x = np.ones((1, 3), np.float32)
+    for source in (path, str(path), io.BytesIO(linear()), bytearray(linear())):
+        np.testing.assert_array_equal(fastnn.onnx.load(source)(x), [[6, 9]])
+
+
+@pytest.mark.parametrize(
+    ("feeds", "error", "message"),
+    [
+        ({}, TypeError, "'x' is missing: expected x"),
+        ({"x": np.ones((1, 3), np.float32), "z": 1}, TypeError, "'z' is no input"),
+        ({"x": np.ones((1, 3))}, TypeError, "expected 'x' of float32, got float64"),
+        ({"x": np.ones((1, 4), np.float32)}, ValueError, r"expected 'x' of shape \(N, 3\), got \(1, 4\)"),
+        ({"x": np.ones(3, np.float32)}, ValueError, r"expected 'x' of shape \(N, 3\), got \(3,\)"),
+    ],
+)
+def test_wrong_inputs_are_refused(feeds, error, message):
+    with pytest.raises(error, match=message):
+        fastnn.onnx.load(linear()).run(None, feeds)
+
+
+def test_wrong_calls_are_refused():
+    loaded, x = fastnn.onnx.load(linear()), np.ones((1, 3), np.float32)
+    with pytest.raises(TypeError, match="'x' is given twice"):
+        loaded(x, x=x)
+    with pytest.raises(TypeError, match="at most 1 inputs, got 2"):
+        loaded(x, x)
+    with pytest.raises(ValueError, match="no output 'z': there are y"):
+        loaded.run(["z"], {"x": x})
+
+
+def test_all_operators_that_are_missing_are_named_at_once():
+    nodes = [node("Frobnicate", "x", "a"), node("Other", "a", "y", "com.example"), node("Relu", "x", "b", slope=1.0)]
+    with pytest.raises(
+        NotImplementedError, match=r"Frobnicate of opset 18 \(a\), com.example.Other of opset 0 \(y\), Relu"
+    ):
+        fastnn.onnx.load(model(nodes, [X], [Y]))
+
+
+def test_an_operator_newer_than_the_opset_is_missing():
+    nodes = [node("LayerNormalization", "x w", "y")]
+    fastnn.onnx.load(model(nodes, [X], [Y], opset=17, w=W[:, 0]))
+    with pytest.raises(NotImplementedError, match="GroupNormalization of opset 12"):
+        fastnn.onnx.load(model([node("GroupNormalization", "x w w", "y", num_groups=1)], [X], [Y], opset=12, w=W[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "no graph"),
+        (b"\x08", "does not end"),
+        (b"\x3a\xff\xff\xff\xff\x0f", "a field of 4294967295 bytes, 0 are left"),
+        (model([node("Relu", "q", "y")], [X], [Y]), "Relu 'y' reads 'q', which nothing before it gives"),
+        (model([node("Relu", "x", "y"), node("Relu", "x", "y")], [X], [Y]), "gives 'y', which is there already"),
+        (model([node("Relu", "h", "y"), node("Relu", "y", "h")], [X], [Y]), "reads 'h'"),
+        (model([], [X], [Y]), "the graph's outputs reads 'y'"),
+    ],
+)
+def test_damaged_models_are_refused(data, message):
+    with pytest.raises(ValueError, match=rf"^onnx.load: the model: .*{message}"):
+        fastnn.onnx.load(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dims": [2**40]}, "has 24 bytes, should have 4398046511104"),
+        ({"dims": [-1]}, r"tensor 'w' of shape \(-1,\)"),
+        ({"raw_data": b"abc"}, "has 3 bytes, should have 24"),
+        ({"data_type": 99}, "type 99"),
+        ({"data_location": 1}, "load the model by its path"),
+    ],
+)
+def test_damaged_tensors_are_refused(change, message):
+    whole = graph([node("MatMul", "x w", "y")], [X], [Y]) | {"initializer": [tensor(W, "w") | change]}
+    data = write("Model", {"graph": whole, "opset_import": [{"version": 18}]})
+    with pytest.raises(ValueError, match=message):
+        fastnn.onnx.load(data)
+
+
+def external(location, **more):
+    entries = [{"key": "location", "value": location}, *({"key": k, "value": v} for k, v in more.items())]
+    stored = {"dims": [3, 2], "data_type": 1, "name": "w", "data_location": 1, "external_data": entries}
+    whole = graph([node("MatMul", "x w", "y")], [X], [Y]) | {"initializer": [stored]}
+    return write("Model", {"graph": whole, "opset_import": [{"version": 18}]})
+
+
+def test_tensors_in_files_of_their_own(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(bytes(8) + W.tobytes())
+    (tmp_path / "secret").write_bytes(W.tobytes())
+    path = folder / "model.onnx"
+    path.write_bytes(external("weights.bin", offset="8", length="24"))
+    np.testing.assert_array_equal(fastnn.onnx.load(path)(np.ones((1, 3), np.float32)), [[6, 9]])
+    (folder / "link").symlink_to(tmp_path / "secret")
+    for location in ("../secret", str(tmp_path / "secret"), "link", ""):
+        path.write_bytes(external(location))
+        with pytest.raises(ValueError, match="outside the model's folder"):
+            fastnn.onnx.load(path)
+    path.write_bytes(external("weights.bin", offset="16", length="24"))
+    with pytest.raises(ValueError, match=r"bytes 16 to 40 of 'weights.bin', which has 32"):
+        fastnn.onnx.load(path)
+
+
+def test_messages_in_messages_have_an_end():
+    deep = graph([node("Relu", "x", "y")])
+    for _ in range(60):
+        deep = graph([{"op_type": "If", "attribute": [{"name": "then_branch", "g": deep, "type": 5}]}])
+    with pytest.raises(ValueError, match="more than 100 messages"):
+        fastnn.onnx.load(write("Model", {"graph": deep, "opset_import": [{"version": 18}]}))
+
+
+def test_an_error_names_the_node():
+    loaded = fastnn.onnx.load(model([node("MatMul", "x x", "y")], [X], [Y]))
+    with pytest.raises(ValueError, match=r"^onnx: MatMul 'y' of \(2, 3\), \(2, 3\): "):
+        loaded(np.ones((2, 3), np.float32))
+
+
+def test_what_is_constant_is_computed_once():
+    nodes = [node("Shape", "w", "s"), node("Gather", "s i", "n"), node("Add", "n n", "m"), node("Reshape", "x m", "y")]
+    loaded = fastnn.onnx.load(model(nodes, [X], [Y], w=W, i=np.array([0])))
+    assert [step.node.operator for step in loaded._program.steps] == ["Reshape"]
+    assert loaded(np.ones((2, 3), np.float32)).shape == (6,)
+
+
+def test_a_constant_that_would_be_huge_is_left_to_the_run():
+    loaded = fastnn.onnx.load(model([node("ConstantOfShape", "s", "y")], [], [Y], s=np.array([2**39])))
+    with pytest.raises(ValueError, match=r"a result of shape \(549755813888,\)"):
+        loaded()
+
+
+def test_functions_of_the_file():
+    body = [{**node("Mul", "a b", "h")}, {**node("Add", "h c", "y")}]
+    body[1]["attribute"] = []
+    declared = {"name": "Fused", "domain": "own", "input": ["a", "b", "c"], "output": ["y"], "node": body,
+                "opset_import": [{"version": 18}]}  # fmt: skip
+    loaded = fastnn.onnx.load(
+        model([node("Fused", "x x x", "y", "own")], [X], [Y], functions=[declared], domains=["own"])
+    )
+    np.testing.assert_array_equal(loaded(np.full((1, 3), 2, np.float32)), [[6, 6, 6]])
+
+
+def test_a_function_that_calls_itself_is_refused():
+    declared = {"name": "F", "domain": "own", "input": ["a"], "output": ["y"], "node": [node("F", "a", "y", "own")],
+                "opset_import": [{"version": 18}]}  # fmt: skip
+    with pytest.raises(ValueError, match="graphs in more than"):
+        fastnn.onnx.load(model([node("F", "x", "y", "own")], [X], [Y], functions=[declared], domains=["own"]))
+
+
+def test_branches_and_loops_see_the_names_around():
+    then = graph([node("Add", "x one", "a")], [], [value("a")])
+    other = graph([node("Sub", "x one", "b")], [], [value("b")])
+    nodes = [node("ReduceSum", "x", "s", keepdims=0), node("Greater", "s zero", "c"),
+             node("If", "c", "y", then_branch=then, else_branch=other)]  # fmt: skip
+    loaded = fastnn.onnx.load(model(nodes, [X], [Y], one=np.float32(1), zero=np.float32(0)))
+    for sign in (1, -1):
+        x = np.full((1, 3), sign, np.float32)
+        np.testing.assert_array_equal(loaded(x), x + sign)
+
+
+def test_many_threads_call_one_model():
+    loaded = fastnn.onnx.load(linear())
+    wrong = []
+
+    def work(seed):
+        x = np.random.default_rng(seed).normal(size=(50, 3)).astype(np.float32)
+        expected = loaded(x)
+        wrong.extend(seed for _ in range(50) if not np.array_equal(loaded(x), expected))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not wrong
+
+
+def test_bytes_changed_at_random_do_no_harm():
+    rng, whole = np.random.default_rng(0), linear()
+    x = np.ones((1, 3), np.float32)
+    for _ in range(3000):
+        data = bytearray(whole)
+        for at in rng.integers(len(data), size=rng.integers(1, 4)):
+            data[at] = rng.integers(256)
+        try:
+            fastnn.onnx.load(bytes(data[: rng.integers(len(data) // 2, len(data) + 1)])).run(None, {"x": x})
+        except (ValueError, TypeError, NotImplementedError, ModuleNotFoundError):
+            continue
+
+
+def test_what_is_written_is_read():
+    fields = {"dims": [1, -2, 2**62], "data_type": 7, "float_data": [1.5, -2.0], "double_data": [0.1], "name": "ä"}
+    found = read("Tensor", memoryview(write("Tensor", fields)))
+    assert (found.dims, found.float_data, found.double_data, found.name) == ([1, -2, 2**62], [1.5, -2.0], [0.1], "ä")
+    packed = b"\x22\x08" + np.array([1, 2], "<f4").tobytes() + b"\x0a\x03\x01\xac\x02"
+    found = read("Tensor", memoryview(packed))
+    assert (found.float_data, found.dims) == ([1, 2], [1, 300])
+    with pytest.raises(DamagedError):
+        read("Tensor", memoryview(b"\x22\x07" + bytes(7)))
