@@ -501,10 +501,36 @@ def test_attention():
             attention(t[0], t[0], t[0], torch.tensor(tri), is_causal=True)
 
 
+def test_heads():
+    layer, x = nn.MultiheadAttention(4, 2, batch_first=True), np.random.default_rng(0).normal(size=(2, 5, 4))
+    padding, tri = np.array([[True], [False]]).repeat(5, 1), np.tri(5, dtype=bool)
+    for needed in (True, False):
+        y, weights = layer(x, x, x, padding, need_weights=needed)
+        np.testing.assert_array_equal(y.numpy()[0], np.zeros((5, 4)))  # the output's bias
+        assert weights is None or not weights.numpy()[0].any()
+        causal = layer(x, x, x, is_causal=True, need_weights=needed)[0].numpy()
+        np.testing.assert_array_equal(layer(x, x, x, attn_mask=~tri, need_weights=needed)[0].numpy(), causal)
+        both = layer(x, x, x, attn_mask=tri & ~np.eye(5, dtype=bool), is_causal=True, need_weights=needed)[0]
+        assert both.shape == causal.shape
+    encoder = nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True)
+    trained = encoder(x, src_key_padding_mask=padding).numpy()
+    with fastnn.no_grad():
+        np.testing.assert_array_equal(encoder.eval()(x, src_key_padding_mask=padding), trained)
+    if torch is not None:
+        theirs, t = torch.nn.MultiheadAttention(4, 2, batch_first=True), torch.tensor(x, dtype=torch.float32)
+        assert theirs(t, t, t, torch.tensor(padding))[0][0].isnan().all()
+        assert not theirs(t, t, t, torch.tensor(padding), need_weights=False)[0].isnan().any()
+        with pytest.raises(RuntimeError, match="attn_mask"):
+            theirs(t, t, t, is_causal=True)
+        layer = torch.nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True).eval()
+        with torch.no_grad():
+            assert layer(t, src_key_padding_mask=torch.tensor(padding))[0].isnan().all()
+
+
 def test_the_page_is_whole():
     """Each of its rows is accounted for: more rows need more tests."""
     page = Path(__file__).parent.parent / "docs" / "differences.md"
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 77
+    assert len(rows) == 80

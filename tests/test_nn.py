@@ -79,8 +79,9 @@ WITHOUT_PARAMETERS = {
 OTHERS = {
     "Bilinear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Embedding",
     "GRU", "GRUCell", "LSTM", "LSTMCell", "Linear", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Module", "ModuleDict",
-    "ModuleList", "PReLU", "ParameterDict", "ParameterList", "ParametricELU", "ParametricSigmoid", "ParametricSoftplus",
+    "ModuleList", "MultiheadAttention", "PReLU", "ParameterDict", "ParameterList", "ParametricELU", "ParametricSigmoid", "ParametricSoftplus",
     "RNN", "RNNCell", "ScaledReLU", "Sequential", "Swish", "SwitchableNorm1d", "SwitchableNorm2d", "SwitchableNorm3d",
+    "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
 }  # fmt: skip
 # The records of the functions of losses, which say what they are fed with
 LOSSES = {layer.name: record for record in RECORDS for layer in record.layers if layer.name.endswith("Loss")}

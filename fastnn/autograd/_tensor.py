@@ -331,9 +331,9 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         """Join dimensions start_dim to end_dim into one."""
         return self.reshape(_check.flattened("flatten", self.shape, start_dim, end_dim))
 
-    def transpose(self, *axes: int) -> Tensor:
+    def transpose(self, *axes: Any) -> Tensor:
         """Permute the dimensions, or reverse them."""
-        return _np.transpose(self, axes or None)
+        return _np.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
 
     @property
     def T(self) -> Tensor:

@@ -237,9 +237,12 @@ def _four(array: Array, batch: tuple[int, ...], heads: int) -> Array:
 
 
 def _like(array: Array, *shape: int) -> Array:
-    """An empty (N, H, L, E), its heads inside of its rows in memory where the array's are."""
+    """An empty (N, H, L, E) whose samples, heads and rows follow each other in memory as the array's do."""
     n, heads, rows, width = shape
-    if array.strides[1] < array.strides[2] and heads > 1:
+    strides = array.strides
+    if n > 1 and 0 < strides[0] < strides[2]:
+        return _core.empty((rows, n, heads, width), array.dtype).transpose(1, 2, 0, 3)
+    if heads > 1 and 0 < strides[1] < strides[2]:
         return _core.empty((n, rows, heads, width), array.dtype).swapaxes(1, 2)
     return _core.empty(shape, array.dtype)
 

@@ -2,6 +2,7 @@
 
 from . import (
     activation,
+    attention,
     batch_norm,
     bilinear,
     container,
@@ -24,11 +25,13 @@ from . import (
     shape,
     statistics,
     switchable,
+    transformer,
     utils,
 )
 from ._module import Module, Parameter
 from ._state import StateDictError
 from .activation import *
+from .attention import *
 from .batch_norm import *
 from .bilinear import *
 from .container import *
@@ -49,6 +52,7 @@ from .rrelu import *
 from .shape import *
 from .statistics import *
 from .switchable import *
+from .transformer import *
 
 __all__ = [
     "Module",
@@ -58,6 +62,7 @@ __all__ = [
     "init",
     "utils",
     *activation.__all__,
+    *attention.__all__,
     *batch_norm.__all__,
     *bilinear.__all__,
     *container.__all__,
@@ -78,4 +83,5 @@ __all__ = [
     *shape.__all__,
     *statistics.__all__,
     *switchable.__all__,
+    *transformer.__all__,
 ]

@@ -2,6 +2,7 @@
 
 from .. import functional
 from ..functional import *
+from ..functional._multi_head import multi_head_attention_forward
 
-__all__: list[str] = []
+__all__ = ["multi_head_attention_forward"]
 __all__ += functional.__all__
