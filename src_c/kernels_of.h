@@ -5,6 +5,13 @@ typedef void FN(fnn_sums_last)(double *u, double *v, const REAL *dy, const REAL 
                                const REAL *a, const REAL *b, const REAL *r);
 typedef void FN(fnn_loss_loop)(REAL *out, const REAL *dy, const REAL *x, const REAL *t, const REAL *a, REAL b, ptrdiff_t n);
 
+/* What a convolution's sums end with: min(max(sum + bias + residual, low), high); bias and residual may be NULL */
+struct FN(fnn_conv_end)
+{
+    const REAL *bias, *residual; /* residual: rows as far apart as those of the result */
+    REAL low, high;
+};
+
 struct FN(fnn_kernels)
 {
     /* the rows of activations.def; those with `each`, and the sums of parameters' gradients, are NULL but for the LEARN rows */

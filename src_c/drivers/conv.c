@@ -3,6 +3,7 @@
  * Weights are packed once into panels (kernel place, channel, NR), so that all sums run over the kernel's depth, row, column
  * and channel, in this order.  Input that needs no padding and lies channels-last is read where it lies. */
 #ifndef REAL
+#include <math.h>
 #include <string.h>
 #include "drivers/conv.h"
 #include "runtime/parallel.h"
@@ -17,11 +18,17 @@ struct conv_slot
     ptrdiff_t held;
 };
 
-/* Doubles, each from its predecessor's end: packed weights, bias in whole panels, runs, slots of `slot` each: a box, a row */
+/* Doubles: where packed weights end and the bias in whole panels begins, runs, slots of `slot` each: a box, a row, runs */
 struct conv_space
 {
     ptrdiff_t bias, runs, slots, slot, box, total;
+    ptrdiff_t row, own_runs; /* from the box */
 };
+
+static ptrdiff_t stretch_space(const struct conv_plan *p)
+{
+    return conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
+}
 
 static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots, int packed)
 {
@@ -29,9 +36,11 @@ static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots, in
     const ptrdiff_t columns = p->blocks * p->panels * p->width;
     s.bias = packed ? 0 : conv_line(columns * p->depth);
     s.runs = s.bias + conv_line(columns);
-    s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
+    s.slots = s.runs + stretch_space(p);
     s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
-    s.slot = s.box + conv_line(p->values) + conv_line(p->axis[2].most * p->width);
+    s.row = conv_line(p->values);
+    s.own_runs = s.row + conv_line(p->axis[2].most * p->width);
+    s.slot = s.box + s.own_runs + (p->each ? stretch_space(p) : 0);
     s.total = s.slots + slots * s.slot + 8;
     return s;
 }
@@ -49,23 +58,35 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
     return most;
 }
 
-/* The runs of one sum, cut where it is flushed; distances in values between input places of the box */
-static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3])
+/* The stretches of one sum, cut where it is flushed; distances in values between input places.  Of a depthwise convolution only
+ * the kernel's places from lo to hi along each axis count, the others lie beyond the input. */
+static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3], const ptrdiff_t lo[3],
+                      const ptrdiff_t hi[3])
 {
     const ptrdiff_t lines = p->line == p->depth / (p->axis[0].kernel * p->axis[1].kernel) ? 1 : p->axis[2].kernel;
-    const ptrdiff_t column = p->each ? p->width : 1;
-    ptrdiff_t done = 0;
+    const ptrdiff_t column = p->each ? distance[2] : 1;
+    ptrdiff_t done = 0, skip = 0;
     for (ptrdiff_t d = 0; d < p->axis[0].kernel; d++)
         for (ptrdiff_t h = 0; h < p->axis[1].kernel; h++)
             for (ptrdiff_t w = 0; w < lines; w++)
             {
-                ptrdiff_t at = d * p->axis[0].dilation * distance[0] + h * p->axis[1].dilation * distance[1] +
-                               w * p->axis[2].dilation * distance[2];
-                for (ptrdiff_t left = p->line, length; left > 0; left -= length, at += length * column, run++)
+                const ptrdiff_t at = d * p->axis[0].dilation * distance[0] + h * p->axis[1].dilation * distance[1] +
+                                     w * p->axis[2].dilation * distance[2];
+                const int none = d < lo[0] || d >= hi[0] || h < lo[1] || h >= hi[1];
+                const ptrdiff_t low = p->each && lines == 1 ? lo[2] : 0, high = p->each && lines == 1 ? hi[2] : p->line;
+                const int out = none || (p->each && lines > 1 && (w < lo[2] || w >= hi[2]));
+                for (ptrdiff_t begin = 0, end; begin < p->line; begin = end, run++)
                 {
-                    length = fnn_min(left, PRODUCT_DEPTH - done % PRODUCT_DEPTH);
-                    done += length;
-                    *run = (struct fnn_stretch){at, length, done == p->depth ? 2 : done % PRODUCT_DEPTH == 0};
+                    end = begin + fnn_min(p->line - begin, PRODUCT_DEPTH - done % PRODUCT_DEPTH);
+                    done += end - begin;
+                    const ptrdiff_t to = fnn_min(end, high), from = fnn_min(begin < low ? low : begin, to);
+                    const ptrdiff_t length = out || to < from ? 0 : to - from;
+                    const ptrdiff_t before = length ? from - begin : end - begin;
+                    run->offset = at + (length ? from * column : 0);
+                    run->length = length;
+                    run->skip = skip + before;
+                    run->flush = done == p->depth ? 2 : done % PRODUCT_DEPTH == 0;
+                    skip = length ? end - to : 0;
                 }
             }
 }
@@ -84,8 +105,11 @@ struct FN(conv_job)
     REAL *bias; /* NULL: none */
     struct fnn_stretch *runs;
     double *slots;
+    struct FN(fnn_conv_end) end;
     ptrdiff_t distance[3]; /* values between neighbouring input places along each axis, of a box or of x itself */
     int direct;            /* x is read where it lies */
+    int clipped;           /* a depthwise convolution's is, without the places beyond it */
+    int bounded;           /* the function is one that `end` does */
 };
 
 /* Items: kernel places within groups.  A few channels at a time, for all panels, so that weights are read as they lie */
@@ -124,14 +148,15 @@ static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p,
 }
 
 /* One row of outputs, from scratch memory to where they belong; residual NULL: none */
-static void FN(finish)(const struct FN(fnn_conv) *o, REAL *y, ptrdiff_t channel, const REAL *residual, REAL *row, ptrdiff_t width,
-                       ptrdiff_t pixels, ptrdiff_t channels)
+static void FN(finish)(const struct FN(conv_job) *j, REAL *y, ptrdiff_t channel, const REAL *residual, REAL *row, ptrdiff_t pixels,
+                       ptrdiff_t channels)
 {
-    const ptrdiff_t pixel = o->y_strides[5];
+    const struct FN(fnn_conv) *o = j->o;
+    const ptrdiff_t pixel = o->y_strides[5], width = j->p.width;
     const int last = channel == 1; /* rows that lie in one piece: the channels of a pixel, or the pixels of a channel */
     for (ptrdiff_t i = 0; residual && last && i < pixels; i++)
         TIER->add(row + i * width, row + i * width, residual + i * pixel, channels);
-    if (o->act >= 0 && (last || !residual))
+    if (o->act >= 0 && (residual ? last : !j->bounded))
         TIER->act[o->act](row, row, pixels * width, o->act_a, o->act_b);
     TIER->conv_scatter(y, channel, pixel, row, width, pixels, channels);
     for (ptrdiff_t i = 0; residual && !last && i < channels; i++)
@@ -142,28 +167,68 @@ static void FN(finish)(const struct FN(fnn_conv) *o, REAL *y, ptrdiff_t channel,
     }
 }
 
-/* One box of output places times one panel of output channels; a: the box's first input place */
-static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *row, ptrdiff_t sample, ptrdiff_t block, ptrdiff_t panel,
-                          const ptrdiff_t *first, const ptrdiff_t *count)
+/* Where a row of outputs goes, and what its sums end with */
+struct FN(row)
+{
+    REAL *c;
+    ptrdiff_t ldc, columns;
+    const REAL *b;
+    struct FN(fnn_conv_end) end;
+};
+
+/* A row of outputs of a depthwise convolution, from x where it lies: d, h, first the place of the first of `count` */
+static void FN(clipped_row)(const struct FN(conv_job) *j, const struct FN(row) *to, const REAL *x, struct fnn_stretch *runs,
+                            const ptrdiff_t *first, ptrdiff_t count)
+{
+    const ptrdiff_t *distance = j->o->x_strides + 3;
+    const struct conv_axis *w = &j->p.axis[2];
+    ptrdiff_t lo[3], hi[3], at[3];
+    for (ptrdiff_t i = 0, n; i < count; i += n)
+    {
+        for (int k = 0; k < 3; k++)
+        {
+            const struct conv_axis *a = &j->p.axis[k];
+            at[k] = (first[k] + (k == 2 ? i : 0)) * a->stride - a->pad;
+            lo[k] = at[k] < 0 ? fnn_min(conv_up(-at[k], a->dilation), a->kernel) : 0;
+            hi[k] = at[k] < a->in ? fnn_min((a->in - 1 - at[k]) / a->dilation + 1, a->kernel) : 0;
+        }
+        n = lo[2] > 0 || hi[2] < w->kernel ? 1 : fnn_min(count - i, (w->in - 1 - (w->kernel - 1) * w->dilation - at[2]) / w->stride + 1);
+        make_runs(runs, &j->p, distance, lo, hi);
+        struct FN(fnn_conv_end) end = to->end;
+        end.residual = end.residual ? end.residual + i * to->ldc : NULL;
+        TIER->conv_rows_each(to->c + i * to->ldc, to->ldc, x + at[0] * distance[0] + at[1] * distance[1] + at[2] * distance[2],
+                             w->stride * distance[2], distance[2], to->b, runs, &end, n, to->columns, 0);
+    }
+}
+
+/* One box of output places times one panel of output channels; a: the box's first input place, or x's; memory: of the slot */
+static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *memory, ptrdiff_t sample, ptrdiff_t block, ptrdiff_t panel,
+                          const ptrdiff_t *first, const ptrdiff_t *count, int clipped)
 {
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
     const ptrdiff_t *s = o->y_strides, channel = p->each ? s[1] : s[2], at = block * p->panels + panel;
     const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - panel * p->width);
-    const REAL *b = j->packed + at * p->depth * p->width, *bias = j->bias ? j->bias + at * p->width : NULL;
-    const int in_place = channel == 1 && columns == p->width && o->act < 0 && !o->residual;
+    const int in_place = channel == 1 && (columns == p->width || columns == p->width / 2) && j->bounded;
     const ptrdiff_t start = sample * s[0] + (p->each ? block * p->width * s[1] : block * s[1] + panel * p->width * s[2]);
+    REAL *row = (REAL *)((double *)memory + j->space.row);
+    struct FN(row) to = {.ldc = in_place ? s[5] : p->width, .columns = columns, .b = j->packed + at * p->depth * p->width, .end = j->end};
+    to.end.bias = j->bias ? j->bias + at * p->width : NULL;
     for (ptrdiff_t d = 0; d < count[0]; d++)
         for (ptrdiff_t h = 0; h < count[1]; h++)
         {
+            const ptrdiff_t place[3] = {first[0] + d, first[1] + h, first[2]};
+            const ptrdiff_t there = start + place[0] * s[3] + place[1] * s[4] + place[2] * s[5];
             const REAL *from = a + d * p->axis[0].hop * j->distance[0] + h * p->axis[1].hop * j->distance[1];
-            const ptrdiff_t there = start + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
-            REAL *to = o->y + there;
-            (p->each ? TIER->conv_rows_each : TIER->conv_rows)(in_place ? to : row, in_place ? s[5] : p->width, from,
-                                                               p->axis[2].hop * j->distance[2], p->each ? p->width : 1, b, j->runs,
-                                                               bias, count[2], columns, 0);
+            to.c = in_place ? o->y + there : row;
+            to.end.residual = o->residual && in_place ? o->residual + there : NULL;
+            if (clipped)
+                FN(clipped_row)(j, &to, a, (struct fnn_stretch *)((double *)memory + j->space.own_runs), place, count[2]);
+            else
+                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(to.c, to.ldc, from, p->axis[2].hop * j->distance[2],
+                                                                   p->each ? p->width : 1, to.b, j->runs, &to.end, count[2], columns, 0);
             if (!in_place)
-                FN(finish)(o, to, channel, o->residual ? o->residual + there : NULL, row, p->width, count[2], columns);
+                FN(finish)(j, o->y + there, channel, o->residual ? o->residual + there : NULL, row, count[2], columns);
         }
 }
 
@@ -174,7 +239,7 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
     struct conv_slot *slot = fnn_take_part(j->slots, j->space.slot * (ptrdiff_t)sizeof(double), o->slots);
-    REAL *box = (REAL *)((double *)slot + j->space.box), *row = (REAL *)((double *)box + conv_line(p->values));
+    REAL *box = (REAL *)((double *)slot + j->space.box);
     for (ptrdiff_t item = begin; item < end; item++)
     {
         const ptrdiff_t number = item / p->panels, block = number / p->boxes % p->blocks, sample = number / p->boxes / p->blocks;
@@ -182,17 +247,18 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         const REAL *x = o->x + sample * s[0] + block * per_block;
         ptrdiff_t first[3], count[3];
         fnn_conv_box(p, number % p->boxes, first, count);
+        const ptrdiff_t channels = p->each ? fnn_min(p->width, o->g - block * p->width) : p->c;
+        const int clipped = j->clipped && (channels == p->width || channels == p->width / 2);
         if (j->direct)
             for (int i = 0; i < 3; i++)
                 x += (first[i] * p->axis[i].stride - p->axis[i].pad) * s[3 + i];
-        else if (slot->held != number)
+        else if (slot->held != number && !clipped)
         {
             const ptrdiff_t strides[4] = {p->each ? s[1] : s[2], s[3], s[4], s[5]};
-            const ptrdiff_t channels = p->each ? fnn_min(p->width, o->g - block * p->width) : p->c;
             FN(fnn_gather_box)(box, x, strides, channels, p, first, count, o->mode);
             slot->held = number;
         }
-        FN(conv_item)(j, j->direct ? x : box, row, sample, block, item % p->panels, first, count);
+        FN(conv_item)(j, j->direct || clipped ? x : box, box, sample, block, item % p->panels, first, count, clipped);
     }
     fnn_return_part(slot);
 }
@@ -201,15 +267,28 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 static int FN(lies_ready)(const struct FN(fnn_conv) *o, const struct conv_plan *p)
 {
     const ptrdiff_t *s = o->x_strides;
+    if (p->each)
+        return 0;
     for (int i = 0; i < 3; i++)
     {
         const struct conv_axis *a = &p->axis[i];
         if (a->pad > 0 || (a->out - 1) * a->stride - a->pad + (a->kernel - 1) * a->dilation >= a->in)
             return 0;
     }
-    if (p->each)
-        return s[1] == 1 && s[5] == p->width && o->g == p->width;
     return s[2] == 1 && (p->axis[2].kernel == 1 || p->axis[2].dilation > 1 || s[5] == p->c);
+}
+
+/* The function, where it is a pair of bounds */
+static int FN(bounds)(const struct FN(fnn_conv) *o, struct FN(fnn_conv_end) *end)
+{
+    end->low = -INFINITY, end->high = INFINITY;
+    if (o->act == FNN_ACT_relu || o->act == FNN_ACT_relu6)
+        end->low = 0, end->high = o->act == FNN_ACT_relu6 ? 6 : INFINITY;
+    else if (o->act == FNN_ACT_hardtanh)
+        end->low = (REAL)o->act_a, end->high = (REAL)o->act_b;
+    else
+        return o->act < 0;
+    return 1;
 }
 
 void FN(fnn_conv)(const struct FN(fnn_conv) *o)
@@ -228,7 +307,9 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     for (int i = 2; i >= 0; i--)
         j.distance[i] = j.direct ? o->x_strides[3 + i] * p->axis[i].step
                                  : (i == 2 ? p->c : j.distance[i + 1] * p->axis[i + 1].span);
-    make_runs(j.runs, p, j.distance);
+    make_runs(j.runs, p, j.distance, (ptrdiff_t[]){0, 0, 0}, (ptrdiff_t[]){o->kd, o->kh, o->kw});
+    j.clipped = p->each && o->x_strides[1] == 1 && o->mode == CONV_ZEROS;
+    j.bounded = FN(bounds)(o, &j.end);
     for (ptrdiff_t i = 0; i < o->slots; i++)
     {
         struct conv_slot *slot = (struct conv_slot *)(j.slots + i * j.space.slot);
