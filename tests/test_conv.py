@@ -409,3 +409,38 @@ def test_bits(case, dtype):
             np.testing.assert_array_equal(
                 fastnn.conv2d_backward(layout(dy[1:2]), layout(x[1:2]), weight, **options)[0], expected[1][1:2]
             )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [8, 16, 32, 40, 144])
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding", "dilation"),
+    [
+        ((9, 23), 3, 1, 1, 1),
+        ((9, 23), 3, 2, 1, 1),
+        ((8, 22), 3, 2, 0, 1),
+        ((9, 9), 5, 1, 2, 1),
+        ((9, 13), 3, 1, 2, 2),
+        ((2, 2), 5, 1, 4, 1),  # places that see the padding alone
+        ((4, 40), (1, 3), (3, 1), (0, 1), 1),
+        ((20, 20), 17, 1, 8, 1),  # more products than one accumulator takes
+        ((7, 5), 1, 2, 0, 1),
+    ],
+)
+def test_a_depthwise_convolution_has_the_same_bits_in_both_layouts(
+    dtype, channels, size, kernel, stride, padding, dilation
+):
+    """Channels last are read where they lie, without the padding; channels first are gathered with it."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, channels, *size)).astype(dtype)
+    weight = rng.normal(size=(channels, 1, *np.broadcast_to(kernel, 2))).astype(dtype)
+    bias = rng.normal(size=channels).astype(dtype)
+    given = (weight, bias, stride, padding, dilation, channels)
+    y = fastnn.conv2d(x, *given)
+    last = fastnn.conv2d(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2), *given)
+    assert last.strides[1] == x.itemsize
+    np.testing.assert_array_equal(last, y)
+    ones = np.ones((1, 1, *weight.shape[2:]))
+    for c in (0, channels - 1):  # one channel alone, by what is no depthwise convolution
+        alone = fastnn.conv2d(x[:, c : c + 1], weight[c : c + 1] * ones.astype(dtype), bias[c : c + 1], *given[2:5])
+        np.testing.assert_allclose(y[:, c : c + 1], alone, rtol=0, atol=np.finfo(dtype).eps * 200)

@@ -9,6 +9,8 @@
 #include "runtime/parallel.h"
 
 #define PACK_CHANNELS 16  /* whose weights are packed for one panel after the other */
+/* Whether x is read where it lies, without the places beyond it: that of a depthwise convolution, channels last */
+#define IS_CLIPPED(o) ((o)->c == 1 && (o)->k == 1 && (o)->g > 1 && (o)->x_strides[1] == 1 && (o)->mode == CONV_ZEROS)
 #define NS_PER_WEIGHT 0.1 /* to pack one */
 
 /* What a part of scratch memory begins with: which box it holds, or -1 */
@@ -51,7 +53,8 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
     ptrdiff_t most = 0;
     for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
     {
-        const struct conv_plan p = fnn_conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 0);
+        const struct conv_plan p = fnn_conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 0,
+                                                 IS_CLIPPED(o));
         const ptrdiff_t total = space_of(&p, o->slots, o->packed != NULL).total;
         most = total > most ? total : most;
     }
@@ -109,7 +112,7 @@ struct FN(conv_job)
     ptrdiff_t distance[3]; /* values between neighbouring input places along each axis, of a box or of x itself */
     int direct;            /* x is read where it lies */
     int clipped;           /* a depthwise convolution's is, without the places beyond it */
-    int bounded;           /* the function is one that `end` does */
+    int bounded, ends;     /* the function is one that `end` does; it does something */
 };
 
 /* Items: kernel places within groups.  A few channels at a time, for all panels, so that weights are read as they lie */
@@ -197,7 +200,7 @@ static void FN(clipped_row)(const struct FN(conv_job) *j, const struct FN(row) *
         struct FN(fnn_conv_end) end = to->end;
         end.residual = end.residual ? end.residual + i * to->ldc : NULL;
         TIER->conv_rows_each(to->c + i * to->ldc, to->ldc, x + at[0] * distance[0] + at[1] * distance[1] + at[2] * distance[2],
-                             w->stride * distance[2], distance[2], to->b, runs, &end, n, to->columns, 0);
+                             w->stride * distance[2], distance[2], to->b, runs, j->ends ? &end : NULL, n, to->columns, 0);
     }
 }
 
@@ -226,7 +229,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *mem
                 FN(clipped_row)(j, &to, a, (struct fnn_stretch *)((double *)memory + j->space.own_runs), place, count[2]);
             else
                 (p->each ? TIER->conv_rows_each : TIER->conv_rows)(to.c, to.ldc, from, p->axis[2].hop * j->distance[2],
-                                                                   p->each ? p->width : 1, to.b, j->runs, &to.end, count[2], columns, 0);
+                                                                   p->each ? p->width : 1, to.b, j->runs, j->ends ? &to.end : NULL, count[2], columns, 0);
             if (!in_place)
                 FN(finish)(j, o->y + there, channel, o->residual ? o->residual + there : NULL, row, count[2], columns);
         }
@@ -242,11 +245,14 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     REAL *box = (REAL *)((double *)slot + j->space.box);
     for (ptrdiff_t item = begin; item < end; item++)
     {
-        const ptrdiff_t number = item / p->panels, block = number / p->boxes % p->blocks, sample = number / p->boxes / p->blocks;
+        const ptrdiff_t number = item / p->panels, sample = number / p->boxes / p->blocks;
+        const ptrdiff_t of_sample = number % (p->boxes * p->blocks); /* clipped, the channels of a box follow each other */
+        const ptrdiff_t block = j->clipped ? of_sample % p->blocks : of_sample / p->boxes;
+        const ptrdiff_t at = j->clipped ? of_sample / p->blocks : of_sample % p->boxes;
         const ptrdiff_t *s = o->x_strides, per_block = p->each ? p->width * s[1] : s[1];
         const REAL *x = o->x + sample * s[0] + block * per_block;
         ptrdiff_t first[3], count[3];
-        fnn_conv_box(p, number % p->boxes, first, count);
+        fnn_conv_box(p, at, first, count);
         const ptrdiff_t channels = p->each ? fnn_min(p->width, o->g - block * p->width) : p->c;
         const int clipped = j->clipped && (channels == p->width || channels == p->width / 2);
         if (j->direct)
@@ -294,7 +300,7 @@ static int FN(bounds)(const struct FN(fnn_conv) *o, struct FN(fnn_conv_end) *end
 void FN(fnn_conv)(const struct FN(fnn_conv) *o)
 {
     const struct conv_axis axes[3] = CONV_AXES(o);
-    struct FN(conv_job) j = {.o = o, .p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0)};
+    struct FN(conv_job) j = {.o = o, .p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0, IS_CLIPPED(o))};
     const struct conv_plan *p = &j.p;
     double *work = conv_aligned(o->work);
     j.space = space_of(p, o->slots, o->packed != NULL);
@@ -308,8 +314,9 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
         j.distance[i] = j.direct ? o->x_strides[3 + i] * p->axis[i].step
                                  : (i == 2 ? p->c : j.distance[i + 1] * p->axis[i + 1].span);
     make_runs(j.runs, p, j.distance, (ptrdiff_t[]){0, 0, 0}, (ptrdiff_t[]){o->kd, o->kh, o->kw});
-    j.clipped = p->each && o->x_strides[1] == 1 && o->mode == CONV_ZEROS;
+    j.clipped = IS_CLIPPED(o);
     j.bounded = FN(bounds)(o, &j.end);
+    j.ends = o->bias || o->residual || o->act >= 0;
     for (ptrdiff_t i = 0; i < o->slots; i++)
     {
         struct conv_slot *slot = (struct conv_slot *)(j.slots + i * j.space.slot);

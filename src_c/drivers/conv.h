@@ -42,9 +42,10 @@ struct conv_plan
 
 static inline ptrdiff_t conv_up(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
-/* How a convolution is cut; weight: for its gradient, whose boxes never depend on the number of threads */
+/* How a convolution is cut; weight: for its gradient, whose boxes never depend on the number of threads; clipped: a depthwise one
+ * that reads all channels where they lie, so that a box holds those of as many */
 struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, ptrdiff_t n, ptrdiff_t g, ptrdiff_t c, ptrdiff_t k,
-                               ptrdiff_t slots, int weight);
+                               ptrdiff_t slots, int weight, int clipped);
 
 /* The box with this number: first output place and count along each axis */
 void fnn_conv_box(const struct conv_plan *p, ptrdiff_t number, ptrdiff_t first[3], ptrdiff_t count[3]);

@@ -44,11 +44,11 @@ static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t item
 }
 
 struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, ptrdiff_t n, ptrdiff_t g, ptrdiff_t c, ptrdiff_t k,
-                               ptrdiff_t slots, int weight)
+                               ptrdiff_t slots, int weight, int clipped)
 {
     struct conv_plan p = {.width = width, .each = c == 1 && k == 1 && g > 1};
     p.blocks = p.each ? conv_up(g, width) : g;
-    p.c = p.each ? (weight ? BOX_CHANNELS : width) : c;
+    p.c = !p.each ? c : clipped ? g : weight ? BOX_CHANNELS : width;
     p.k = p.each ? width : k;
     p.panels = conv_up(p.k, width);
     for (int i = 0; i < 3; i++)

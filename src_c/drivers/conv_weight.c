@@ -35,7 +35,7 @@ ptrdiff_t fnn_conv_weight_work(const struct fnn_conv_weight_f32 *o)
     ptrdiff_t most = 0;
     for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
     {
-        const struct conv_plan p = fnn_conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 1);
+        const struct conv_plan p = fnn_conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 1, 0);
         const ptrdiff_t total = space_of(&p, o->slots).total;
         most = total > most ? total : most;
     }
@@ -171,7 +171,7 @@ static void FN(unpack)(const struct FN(weight_job) *j)
 void FN(fnn_conv_weight)(const struct FN(fnn_conv_weight) *o)
 {
     const struct conv_axis axes[3] = CONV_AXES(o);
-    struct FN(weight_job) j = {.o = o, .p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 1)};
+    struct FN(weight_job) j = {.o = o, .p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 1, 0)};
     const struct conv_plan *p = &j.p;
     j.space = space_of(p, o->slots);
     j.work = conv_aligned(o->work);
