@@ -484,6 +484,16 @@ def test_circular_padding_crops_then_wraps():
         fastnn.pad([[1, 2, 3, 4]], (3, -4), mode="circular")
 
 
+def test_weight_norm_of_zeros():
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+    layer.parametrizations.weight.original1.data[0] = 0
+    assert not layer.weight.numpy()[0].any()
+    if torch is not None:
+        theirs = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 2))
+        theirs.parametrizations.weight.original1.data[0] = 0
+        assert theirs.weight[0].isnan().all()
+
+
 def test_attention():
     q = np.random.default_rng(0).normal(size=(1, 1, 40, 4)).astype(np.float32)
     mask = np.full((40, 40), -1e9, np.float32)
@@ -533,4 +543,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 80
+    assert len(rows) == 81

@@ -66,6 +66,7 @@ class Module:
     _transient: set[str]  # buffers that state_dict leaves out
     _hooks: Hooks | None  # None until there is one
     _optional_state: frozenset[str] = frozenset()  # names that a loaded dict may lack
+    _former_keys: Mapping[str, str] = {}  # today's name of what older files call otherwise
 
     def __init__(self) -> None:
         vars(self).update(training=True, _parameters={}, _buffers={}, _modules={}, _transient=set(), _hooks=None)
@@ -392,6 +393,13 @@ class Module:
             For keys, if strict, and for shapes or dtypes that do not fit; a ValueError and a RuntimeError.
         """
         own = self.state_dict()
+        former = {
+            _joined(path, old): _joined(path, new)
+            for path, module in self.named_modules()
+            for old, new in module._former_keys.items()
+        }
+        if former and isinstance(state_dict, Mapping):
+            state_dict = {former.get(key, key): value for key, value in state_dict.items()}
         values, keys = fitting(type(self).__name__, own, self._optional_keys(), state_dict, strict, assign)
         for key, value in values.items():
             if assign:

@@ -182,14 +182,14 @@ class ModuleList(_Listed):
     def __repr__(self) -> str:
         """Equal neighbours share a line, as in PyTorch."""
         if not len(self):
-            return "ModuleList()"
+            return f"{type(self).__name__}()"
         lines, start = [], 0
         for text, same in groupby(map(repr, self)):
             count = len(list(same))
             label = f"({start})" if count == 1 else f"({start}-{start + count - 1})"
             lines.append(f"{label}: {'' if count == 1 else f'{count} x '}{text}".replace("\n", "\n  "))
             start += count
-        return "ModuleList(\n  " + "\n  ".join(lines) + "\n)"
+        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
 
 
 class ModuleDict(Module):

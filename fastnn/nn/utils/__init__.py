@@ -1,4 +1,4 @@
-"""Gradient clipping and penalties on parameters."""
+"""Gradient clipping, penalties on parameters, weights that are computed from others."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import numpy as np
 from ... import _check, functional
 from ..._check import Array
 from ...autograd import Tensor
-from . import rnn
+from . import parametrizations, parametrize, rnn
+from ._weight_hooks import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
 __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "get_total_norm",
     "l1_penalty",
+    "parametrizations",
+    "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
     "rnn",
+    "spectral_norm",
+    "weight_norm",
 ]
 
 
