@@ -286,7 +286,8 @@ class _Norm:
             y = self.value()
             each = np.where(y == 0, 0, gradient * y ** (1 - self.p))
             through = spread(planes, np.asarray(each, x.dtype), windows, SUM)
-            return np.where(through == 0, 0, through * x ** (self.p - 1)).astype(x.dtype, copy=False)
+            slope = x ** (self.p - 1)  # NaN for a negative x and a fraction as p, wherever x stands, as in PyTorch
+            return np.where((through == 0) & ~np.isnan(slope), 0, through * slope).astype(x.dtype, copy=False)
 
 
 @differentiable
