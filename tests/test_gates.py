@@ -368,7 +368,7 @@ def test_refusals(call, error, text):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"scale": np.ones(4)}, r"scale of shape \(12,\), got \(4,\)"),
+        ({"gate_scale": np.ones(4)}, r"gate_scale of shape \(8,\), got \(4,\)"),
         ({"peephole": np.ones(12)}, "peephole, gain_c and shift_c belong to an LSTM"),
         ({"gain_hh": np.ones(12)}, "both gain_ih and gain_hh or neither"),
     ],

@@ -274,7 +274,8 @@ _NATIVE = """
                 .w_hh = x, .b_hn = kind == FNN_GRU && !norm ? x + 39000 : NULL, .scale = scale, .peephole = seen,
                 .gain = gain, .shift = shift, .gain_c = own, .shift_c = own, .batch_sizes = sizes, .work = work,
                 .kind = kind, .steps = 4, .rows = rows, .n = n, .size = size, .p = size, .reverse = norm,
-                .gate = FNN_ACT_sigmoid, .act = FNN_ACT_gelu, .eps = 1e-5);
+                .gate = FNN_ACT_sigmoid, .act = FNN_ACT_gelu, .gate_learns = 1,
+                .act_learns = norm, .eps = 1e-5);
             ADD(y, rows * size), ADD(dy, n * size);
             RUN(gated_backward, .dgates = dgates, .dinner = dinner, .dh = dy, .dc = c, .before = before, .dnorm = dnorm,
                 .dscale = dscale, .dpeephole = dseen, .dgain = norm ? us : NULL, .dshift = norm ? us + 10000 : NULL,
@@ -282,7 +283,8 @@ _NATIVE = """
                 .h0 = dy + 2000, .c0 = c0, .gates = gates, .entered = entered, .inner = inner, .product = product,
                 .w_hh = x, .scale = scale, .peephole = seen, .gain = gain, .gain_c = own, .shift_c = own,
                 .batch_sizes = sizes, .work = work, .kind = kind, .steps = 4, .rows = rows, .n = n, .size = size,
-                .p = size, .reverse = norm, .gate = FNN_ACT_sigmoid, .act = FNN_ACT_gelu, .eps = 1e-5);
+                .p = size, .reverse = norm, .gate = FNN_ACT_sigmoid, .act = FNN_ACT_gelu, .gate_learns = 1,
+                .act_learns = norm, .eps = 1e-5);
             ADD(dgates, rows * width), ADD(dy, n * size), ADD(dscale, n * fnn_scales(kind) * size);
         }"""
 

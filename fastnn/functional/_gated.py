@@ -15,8 +15,13 @@ from ._linear import _operands, _product
 from ._recurrent import GATES, KINDS, NAMES, _biases, _checked, _joined, _recurrent_weight
 
 EPS = 1e-5
-SCALES = {"RNN": 1, "LSTM": 6, "GRU": 3}
-OWN = ("scale", "peephole", "gain_ih", "gain_hh", "gain_c", "shift_c")
+GATE_ROWS = {
+    "RNN": (),
+    "LSTM": (0, 1, 3),
+    "GRU": (0, 1),
+}  # of the op's `scale`: those of the gates, and of the activation
+ACT_ROWS = {"RNN": (0,), "LSTM": (2, 4, 5), "GRU": (2,)}
+OWN = ("slope", "gate_scale", "act_scale", "peephole", "gain_ih", "gain_hh", "gain_c", "shift_c")
 
 
 class Row(NamedTuple):
@@ -63,7 +68,9 @@ class Run(NamedTuple):
     dtype: np.dtype[Any]
     gate: Row
     act: Row
-    given: dict[str, Any]  # by the names of `recurrent` and OWN
+    given: dict[str, Any]  # by the names of `recurrent` and OWN, what `slope` multiplies multiplied by it
+    plain: dict[str, Any]  # as they came
+    scale: Array
     y: Array
     gates: Array
     entered: Array | None
@@ -88,7 +95,8 @@ class Run(NamedTuple):
         """The op's last arguments."""
         n, p = self.given["h0"].shape
         own = KINDS[self.kind], len(self.batch_sizes), len(self.y), n, self.units, p, self.reverse
-        return *own, self.gate.act, self.act.act, self.gate.a, self.gate.b, self.act.a, self.act.b, EPS
+        learns = (self.given[each] is not None for each in OWN[1:3])
+        return *own, self.gate.act, self.act.act, *learns, self.gate.a, self.gate.b, self.act.a, self.act.b, EPS
 
 
 @differentiable
@@ -101,7 +109,9 @@ def gated(
     b_ih: Any = None,
     b_hh: Any = None,
     w_hr: Any = None,
-    scale: Any = None,
+    slope: Any = None,
+    gate_scale: Any = None,
+    act_scale: Any = None,
     peephole: Any = None,
     gain_ih: Any = None,
     gain_hh: Any = None,
@@ -121,9 +131,12 @@ def gated(
     ----------
     input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr
         As of `recurrent`; c0 is None but for an LSTM.
-    scale : array_like, (gates H,), or (6 H,) of an LSTM, optional
-        Multiplies each function's value: of the gates in their order, then, of an LSTM, of the function of c, and that
-        function's argument.
+    slope : array_like, (gates H,), optional
+        Multiplies the argument of each row's function.
+    gate_scale : array_like, (2 H,) of a GRU, (3 H,) of an LSTM, optional
+        Multiplies each gate's value.
+    act_scale : array_like, (H,), or (3 H,) of an LSTM, optional
+        Multiplies the activation's value: of an LSTM that of g, that of c, and that function's argument.
     peephole : array_like, (3 H,), optional
         What c counts in an LSTM's i, f, o.
     gain_ih, gain_hh : array_like, (gates H,), optional
@@ -147,7 +160,8 @@ def gated(
     array([[1.]])
     """
     values = (
-        input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, scale, peephole, gain_ih, gain_hh, gain_c, shift_c
+        input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, slope, gate_scale, act_scale, peephole, gain_ih, gain_hh, gain_c,
+        shift_c,
     )  # fmt: skip
     return forward(values, batch_sizes, kind, gates, activation, reverse, name)[0]
 
@@ -160,11 +174,9 @@ def _arguments(name: str, values: tuple[Any, ...], sizes: Array, kind: str) -> t
     given: dict[str, Any] = dict.fromkeys(names) | dict(zip(present, map(_check.contiguous, arrays), strict=True))
     _checked(name, {key: given[key] for key in NAMES}, sizes, GATES[kind], kind)
     units, family = len(given["w_hh"]) // GATES[kind], kind.partition("_")[0]
-    if given["scale"] is None:
-        given["scale"] = np.ones(SCALES[family] * units, given["input"].dtype)
     expected = {
-        "scale": SCALES[family], "peephole": 3, "gain_ih": GATES[kind], "gain_hh": GATES[kind], "gain_c": 1,
-        "shift_c": 1,
+        "slope": GATES[kind], "gate_scale": len(GATE_ROWS[family]), "act_scale": len(ACT_ROWS[family]),
+        "peephole": 3, "gain_ih": GATES[kind], "gain_hh": GATES[kind], "gain_c": 1, "shift_c": 1,
     }  # fmt: skip
     for argument, count in expected.items():
         array = given[argument]
@@ -177,6 +189,48 @@ def _arguments(name: str, values: tuple[Any, ...], sizes: Array, kind: str) -> t
     return given, dtype
 
 
+def _multiplied(given: dict[str, Any]) -> list[str]:
+    """What a slope of the functions' arguments multiplies in their place: gains stand after the matrices."""
+    matrices = ["w_ih", "w_hh"] if given["gain_ih"] is None else ["gain_ih", "gain_hh"]
+    return [key for key in (*matrices, "b_ih", "b_hh", "peephole") if given[key] is not None]
+
+
+def _own_slope(slope: Array, key: str) -> Array:
+    """The slope beside an argument: a peephole has no row of g."""
+    units = len(slope) // 4
+    slope = np.concatenate([slope[: 2 * units], slope[3 * units :]]) if key == "peephole" else slope
+    return slope[:, None] if key.startswith("w_") else slope
+
+
+def _sloped(given: dict[str, Any]) -> dict[str, Any]:
+    return given | {key: given[key] * _own_slope(given["slope"], key) for key in _multiplied(given)}
+
+
+def _through_slope(run: Run, found: dict[str, Any]) -> None:
+    """Turn the gradients of what the slope has multiplied into those of what came, and of the slope."""
+    slope = run.given["slope"]
+    dslope = np.zeros(slope.shape)
+    for key in _multiplied(run.given):
+        products = found[key] * run.plain[key]
+        sums = products.sum(1, dtype=np.float64) if products.ndim == 2 else products
+        units = len(slope) // 4
+        if key == "peephole":
+            sums = np.concatenate([sums[: 2 * units], np.zeros(units), sums[2 * units :]])
+        dslope += sums
+        found[key] = found[key] * _own_slope(slope, key)
+    found["slope"] = dslope.astype(slope.dtype)
+
+
+def _scales(given: dict[str, Any], units: int, family: str) -> Array:
+    """The op's `scale`: ones where nothing is given."""
+    count = len(GATE_ROWS[family]) + len(ACT_ROWS[family])
+    scale = np.ones((count, units), given["input"].dtype)
+    for key, places in zip(OWN[1:], (GATE_ROWS, ACT_ROWS), strict=False):
+        if given[key] is not None:
+            scale[list(places[family])] = given[key].reshape(-1, units)
+    return scale.reshape(-1)
+
+
 def forward(
     values: tuple[Any, ...], batch_sizes: Any, kind: str, gates: str, activation: str, reverse: bool, name: str
 ) -> tuple[tuple[Array, ...], Run]:
@@ -185,6 +239,9 @@ def forward(
     gate, act = row_of(name, "gates", gates), row_of(name, "activation", activation)
     sizes = np.array(batch_sizes, np.int64).reshape(-1)
     given, dtype = _arguments(name, values, sizes, kind)
+    plain = given
+    if given["slope"] is not None:
+        given = _sloped(given)
     x, w = given["input"], given["w_hh"]
     rows, units, family, compute = len(x), len(w) // GATES[kind], kind.partition("_")[0], x.dtype
     wide = (rows, GATES[kind] * units)
@@ -200,7 +257,8 @@ def forward(
     h, c = given["h0"].copy(), None if given["c0"] is None else given["c0"].copy()
     rows_read = not (act.saves_y and (family == "RNN" or gate.saves_y))
     run = Run(
-        kind, bool(reverse), sizes, dtype, gate, act, given, _core.empty((rows, h.shape[1]), compute), entries,
+        kind, bool(reverse), sizes, dtype, gate, act, given, plain, _scales(given, units, family),
+        _core.empty((rows, h.shape[1]), compute), entries,
         _core.empty(wide, compute) if rows_read else None,
         None if family == "RNN" else _core.empty((rows, units), compute),
         None if given["w_hr"] is None else _core.empty((rows, units), compute),
@@ -210,7 +268,7 @@ def forward(
         shift = given["b_hh"] if given["gain_hh"] is not None else None
         ops.gated(
             run.y, h, c, run.gates, run.entered, run.inner, run.hidden, run.product, w, given["w_hr"], b_hn,
-            given["scale"], given["peephole"], given["gain_hh"], shift, given["gain_c"], given["shift_c"], sizes,
+            run.scale, given["peephole"], given["gain_hh"], shift, given["gain_c"], given["shift_c"], sizes,
             *run.sizes,
         )  # fmt: skip
     results = (run.y, h) if c is None else (run.y, h, c)
@@ -231,18 +289,22 @@ def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...])
     dnorm = None if run.product is None else _core.empty_like(run.gates)
     n, width = len(given["h0"]), run.gates.shape[1]
     sums = {  # of each sequence
-        key: None if given[key] is None else np.zeros((n, *given[key].shape), compute if key in OWN[:2] else np.float64)
-        for key in ("scale", "peephole", "gain_hh", "gain_c")
+        key: None if given[key] is None else np.zeros((n, *given[key].shape), dtype)
+        for key, dtype in (("peephole", compute), ("gain_hh", np.float64), ("gain_c", np.float64))
     }
+    dscale = np.zeros((n, len(run.scale)), compute)
     shifts = {key: None if sums[key] is None else np.zeros_like(sums[key]) for key in ("gain_hh", "gain_c")}
     if rows:
         ops.gated_backward(
-            dgates, dinner, dh, dc, before, dout, dnorm, sums["scale"], sums["peephole"], sums["gain_hh"],
+            dgates, dinner, dh, dc, before, dout, dnorm, dscale, sums["peephole"], sums["gain_hh"],
             shifts["gain_hh"], sums["gain_c"], shifts["gain_c"], dy, run.y, given["h0"], given["c0"], run.gates,
-            run.entered, run.inner, run.product, given["w_hh"], given["w_hr"], given["scale"], given["peephole"],
+            run.entered, run.inner, run.product, given["w_hh"], given["w_hr"], run.scale, given["peephole"],
             given["gain_hh"], given["gain_c"], given["shift_c"], run.batch_sizes, *run.sizes,
         )  # fmt: skip
     found: dict[str, Any] = {"h0": dh, "c0": dc, **{key: _whole(each, compute) for key, each in sums.items()}}
+    rows_of_scale = _whole(dscale, compute).reshape(-1, run.units)
+    for key, places in zip(OWN[1:], (GATE_ROWS, ACT_ROWS), strict=False):
+        found[key] = rows_of_scale[list(places[run.family])].reshape(-1)
     found["shift_c"] = _whole(shifts["gain_c"], compute)
     found["b_ih"], found["b_hh"] = _biases(dgates, dinner)
     dentries = dgates  # before the norms
@@ -255,19 +317,22 @@ def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...])
             given_rows = dgates, run.left, *run.statistics, given["gain_ih"], rows, 1, width, 1, True
             ops.group_norm_backward(dleft, found["gain_ih"], beta, *given_rows)
         dgates = dleft
-    places = {name: i for i, name in enumerate((*NAMES, *OWN))}
-    if wanted[places["input"]]:
+    order = {name: i for i, name in enumerate((*NAMES, *OWN))}
+    if wanted[order["input"]]:
         found["input"] = _product(dgates, given["w_ih"])
-    if wanted[places["w_ih"]]:
+    sloped = run.given["slope"] is not None
+    if wanted[order["w_ih"]] or sloped:
         found["w_ih"] = _product(dgates.T, given["input"])
-    if wanted[places["w_hh"]]:
+    if wanted[order["w_hh"]] or sloped:
         own = None if dnorm is None else _product(dnorm.T, before)
         found["w_hh"] = _recurrent_weight(given["w_hh"], dentries, dinner, before) if own is None else own
     if dout is not None and run.hidden is not None:
         found["w_hr"] = _product(dout.T, run.hidden)
+    if sloped:
+        _through_slope(run, found)
     return [
         _check.finish(found[key], run.dtype, None) if wanted[i] and given[key] is not None else None
-        for key, i in places.items()
+        for key, i in order.items()
     ]
 
 
@@ -287,7 +352,9 @@ def _gated(
     b_ih: Any = None,
     b_hh: Any = None,
     w_hr: Any = None,
-    scale: Any = None,
+    slope: Any = None,
+    gate_scale: Any = None,
+    act_scale: Any = None,
     peephole: Any = None,
     gain_ih: Any = None,
     gain_hh: Any = None,
@@ -302,7 +369,8 @@ def _gated(
     name: str = "recurrent",
 ) -> Any:
     values = (
-        input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, scale, peephole, gain_ih, gain_hh, gain_c, shift_c
+        input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, slope, gate_scale, act_scale, peephole, gain_ih, gain_hh, gain_c,
+        shift_c,
     )  # fmt: skip
     results, run = forward(values, batch_sizes, kind, gates, activation, reverse, name)
     return results, lambda *dys: gradients(run, dys, wanted)

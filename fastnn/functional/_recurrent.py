@@ -148,7 +148,7 @@ def forward(
     saved = {"x": given.pop("input"), **given, "y": y, "gates": gates, "inner": inner, "hidden": hidden}
     run = Run(kind, bool(reverse), sizes, dtype, **saved)
     if rows:
-        ops.recurrent(y, h, c, gates, inner, hidden, w, w_hr, b_hn, sizes, *run.sizes)
+        ops.recurrent(y, h, c, gates, inner, hidden, w, w_hr, b_hn, None, None, None, sizes, *run.sizes)
     results = (y, h) if c is None else (y, h, c)
     return tuple(_check.finish(each, dtype, None) for each in results), run
 

@@ -95,37 +95,25 @@ class Gates(NamedTuple):
         return recurrent if self.plain else partial(gated, gates=self.gates, activation=self.activation)
 
     def weights(self, get: Callable[[str], Any]) -> list[Any]:
-        """What the function that `run` returns takes after the states, of the parameters by their names without suffix.
-
-        The slope b of a learned gate multiplies the weights of its argument, which is the same as multiplying that.
-        """
+        """What the function that `run` returns takes after the states; `get` has parameters by names without suffix."""
         usual = [get(name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")]
         if self.plain:
             return usual
         peephole, *gains = (get(name) for name in ("peephole", "norm_ih", "norm_hh", "norm_c", "norm_c_bias"))
-        scale = slope = None
-        if PARAMETRIC in (self.gates, self.activation):
-            units = usual[1].shape[0] // GATES[self.kind]
-            scale, slope = (self._by_row(get, letter, units, usual[1].dtype) for letter in "ab")
-            whole = slope[: usual[1].shape[0]]
-            if self.layer_norm:
-                gains[:2] = [each * whole for each in gains[:2]]
-            else:
-                usual[:2] = [each * whole[:, None] for each in usual[:2]]
-            usual[2:4] = [None if each is None else each * whole for each in usual[2:4]]
-            if self.family == "LSTM":
-                seen = np.concatenate([slope[: 2 * units], slope[3 * units : 4 * units]])
-                peephole = None if peephole is None else peephole * seen
-                scale = np.concatenate([scale, slope[4 * units :]])
-        return [*usual, scale, peephole, *gains]
+        gate_a, gate_b, act_a, act_b = (get(name) for name in ("gate_a", "gate_b", "activation_a", "activation_b"))
+        units = usual[1].shape[0] // GATES[self.kind]
+        learned = gate_b is not None or act_b is not None
+        slope = self._slopes(gate_b, act_b, units, usual[1].dtype) if learned else None
+        if self.family == "LSTM" and act_b is not None:
+            act_a = np.concatenate([act_a, act_b[units:]])
+        return [*usual, slope, gate_a, act_a, peephole, *gains]
 
-    def _by_row(self, get: Callable[[str], Any], letter: str, units: int, dtype: Any) -> Any:
-        """a or b of each row of the weights, and, of an LSTM, of the function of c; 1 where nothing is learned."""
-        gate, activation = get(f"gate_{letter}"), get(f"activation_{letter}")
-        rows, parts, taken = ROWS[self.family], [], {"gate": 0, "activation": 0}
-        for row in rows + ("c" if self.family == "LSTM" else ""):
-            kind = "activation" if row in "gnhc" else "gate"
-            array, i = (activation if kind == "activation" else gate), taken[kind]
+    def _slopes(self, gate: Any, activation: Any, units: int, dtype: Any) -> Any:
+        """b of each row of the weights, 1 where none is learned."""
+        parts, taken = [], {"gate": 0, "activation": 0}
+        for row in ROWS[self.family]:
+            kind = "activation" if row in "gnh" else "gate"
+            array, i = activation if kind == "activation" else gate, taken[kind]
             parts.append(np.ones(units, dtype) if array is None else array[i * units : (i + 1) * units])
             taken[kind] += 1
         return np.concatenate(parts)

@@ -38,14 +38,16 @@ struct FN(gated_job)
     const ptrdiff_t *first;
 };
 
-/* What the function of c is given: c or its norm, times the learned slope */
-static void FN(cell_argument)(REAL *u, const REAL *cell, const REAL *gain, const REAL *shift, const REAL *slope, ptrdiff_t size,
-                              double eps)
+/* What the function of c is given: c or its norm, times the slope where there is one; u has room for it */
+static const REAL *FN(cell_argument)(REAL *u, const REAL *cell, const REAL *gain, const REAL *shift, const REAL *slope,
+                                     ptrdiff_t size, double eps)
 {
     double mean, rstd;
     if (gain)
         TIER->group_norm(u, &mean, &rstd, cell, size, 1, gain, shift, eps, 1);
-    TIER->multiply(u, gain ? u : cell, slope, size);
+    if (slope)
+        TIER->multiply(u, gain ? u : cell, slope, size);
+    return gain || slope ? u : cell;
 }
 
 /* count vectors from z on through a function, remembering what it was given */
@@ -71,19 +73,22 @@ static void FN(lstm_parts)(const struct FN(fnn_gated) *o, REAL *hidden, REAL *ga
     if (o->peephole)
         TIER->accumulate(out, o->peephole + 2 * size, cell, size);
     FN(through)(out, entered ? entered + 3 * size : NULL, o->gate, size, o->gate_a, o->gate_b);
-    FN(cell_argument)(t, cell, o->gain_c, o->shift_c, o->scale + 5 * size, size, o->eps);
-    TIER->act[o->act](t, t, size, o->act_a, o->act_b);
-    TIER->multiply(t, t, o->scale + 4 * size, size);
-    TIER->multiply(hidden, out, o->scale + 3 * size, size);
-    TIER->multiply(hidden, hidden, t, size);
+    const REAL *u = FN(cell_argument)(t, cell, o->gain_c, o->shift_c, o->act_learns ? o->scale + 5 * size : NULL, size, o->eps);
+    TIER->act[o->act](t, u, size, o->act_a, o->act_b);
+    if (o->act_learns)
+        TIER->multiply(t, t, o->scale + 4 * size, size);
+    if (o->gate_learns)
+        TIER->multiply(t, t, o->scale + 3 * size, size);
+    TIER->multiply(hidden, out, t, size);
 }
 
 static void FN(gru_parts)(const struct FN(fnn_gated) *o, REAL *h, REAL *gates, REAL *entered, const REAL *inner, REAL *room)
 {
     const ptrdiff_t size = o->size;
     FN(through)(gates, entered, o->gate, 2 * size, o->gate_a, o->gate_b);
-    TIER->multiply(room, gates, o->scale, size);
-    TIER->accumulate(gates + 2 * size, room, inner, size);
+    if (o->gate_learns)
+        TIER->multiply(room, gates, o->scale, size);
+    TIER->accumulate(gates + 2 * size, o->gate_learns ? room : gates, inner, size);
     FN(through)(gates + 2 * size, entered ? entered + 2 * size : NULL, o->act, size, o->act_a, o->act_b);
     TIER->gru_next(h, gates, o->scale, size);
 }
@@ -183,31 +188,50 @@ struct FN(back_row)
     ptrdiff_t sequence;
 };
 
-/* dz of count vectors of s a, s a function of z: through the scale, then through the function */
-static void FN(back_through)(REAL *dz, REAL *dscale, const REAL *s, const REAL *entered, const REAL *scale, ptrdiff_t act,
-                             ptrdiff_t count, double a, double b)
+/* dz of count values of s a, s a function of z: through the scale, where it is learned, and through the function */
+static void FN(back_through)(REAL *dz, REAL *dscale, const REAL *s, const REAL *entered, const REAL *scale, ptrdiff_t learns,
+                             ptrdiff_t act, ptrdiff_t count, double a, double b)
 {
-    TIER->dscaled(dz, dscale, dz, s, scale, count);
+    if (learns)
+        TIER->dscaled(dz, dscale, dz, s, scale, count);
     TIER->dact[act](dz, dz, fnn_act_saves_y((int)act) ? s : entered, count, a, b);
 }
 
-/* dc gains what comes back by the function of c; `out` gets what comes back to the output gate's value */
+/* The same for gates, or the activation, from vector `first` of the row on */
+static void FN(back_gates)(const struct FN(fnn_gated_backward) *o, const struct FN(back_row) *r, ptrdiff_t first, ptrdiff_t count)
+{
+    const ptrdiff_t at = first * o->size;
+    FN(back_through)(r->dgates + at, r->dscale + at, r->gates + at, r->entered ? r->entered + at : NULL, o->scale + at,
+                     o->gate_learns, o->gate, count * o->size, o->gate_a, o->gate_b);
+}
+
+static void FN(back_activation)(const struct FN(fnn_gated_backward) *o, const struct FN(back_row) *r, ptrdiff_t first)
+{
+    const ptrdiff_t at = first * o->size;
+    FN(back_through)(r->dgates + at, r->dscale + at, r->gates + at, r->entered ? r->entered + at : NULL, o->scale + at,
+                     o->act_learns, o->act, o->size, o->act_a, o->act_b);
+}
+
+/* dc gains what comes back by the function of c; `dout` gets what comes back to the output gate's value */
 static void FN(back_cell)(const struct FN(fnn_gated_backward) *o, const struct FN(back_row) *r, REAL *dout, const REAL *dhidden)
 {
     const ptrdiff_t size = o->size;
     const REAL *a_out = o->scale + 3 * size, *a_c = o->scale + 4 * size, *slope = o->scale + 5 * size, *cell = r->inner;
-    REAL *u = r->room, *t = u + size, *d = t + size, *v = d + size;
+    REAL *t = r->room + size, *d = t + size, *v = d + size;
     double mean, rstd;
-    FN(cell_argument)(u, cell, o->gain_c, o->shift_c, slope, size, o->eps);
+    const REAL *u = FN(cell_argument)(r->room, cell, o->gain_c, o->shift_c, o->act_learns ? slope : NULL, size, o->eps);
     TIER->act[o->act](t, u, size, o->act_a, o->act_b);
-    TIER->multiply(d, t, a_c, size);
-    TIER->multiply(dout, dhidden, d, size);
-    TIER->multiply(d, r->gates + 3 * size, a_out, size);
-    TIER->multiply(d, d, dhidden, size);
-    FN(back_through)(d, r->dscale + 4 * size, t, u, a_c, o->act, size, o->act_a, o->act_b);
+    if (o->act_learns)
+        TIER->multiply(d, t, a_c, size);
+    TIER->multiply(dout, dhidden, o->act_learns ? d : t, size);
+    TIER->multiply(d, dhidden, r->gates + 3 * size, size);
+    if (o->gate_learns)
+        TIER->multiply(d, d, a_out, size);
+    FN(back_through)(d, r->dscale + 4 * size, t, u, a_c, o->act_learns, o->act, size, o->act_a, o->act_b);
     if (o->gain_c)
         TIER->group_norm(v, &mean, &rstd, cell, size, 1, o->gain_c, o->shift_c, o->eps, 1);
-    TIER->dscaled(d, r->dscale + 5 * size, d, o->gain_c ? v : cell, slope, size);
+    if (o->act_learns)
+        TIER->dscaled(d, r->dscale + 5 * size, d, o->gain_c ? v : cell, slope, size);
     if (o->gain_c)
         TIER->dlayer_rows(d, o->dgain_c + r->sequence * size, o->dshift_c + r->sequence * size, d, cell, 1, size, &mean, &rstd,
                           o->gain_c, 1);
@@ -217,20 +241,17 @@ static void FN(back_cell)(const struct FN(fnn_gated_backward) *o, const struct F
 static void FN(back_lstm_parts)(const struct FN(fnn_gated_backward) *o, const struct FN(back_row) *r, const REAL *dhidden)
 {
     const ptrdiff_t size = o->size;
-    const REAL *entered = r->entered;
     REAL *dout = r->dgates + 3 * size, *dpeephole = o->peephole ? o->dpeephole + r->sequence * 3 * size : NULL;
     FN(back_cell)(o, r, dout, dhidden);
-    FN(back_through)(dout, r->dscale + 3 * size, r->gates + 3 * size, entered ? entered + 3 * size : NULL, o->scale + 3 * size,
-                     o->gate, size, o->gate_a, o->gate_b);
+    FN(back_gates)(o, r, 3, 1);
     if (dpeephole)
     {
         TIER->accumulate(r->dc, o->peephole + 2 * size, dout, size);
         TIER->accumulate(dpeephole + 2 * size, dout, r->inner, size);
     }
     TIER->dlstm_next(r->dgates, r->dc, r->gates, o->scale, r->before_c, size);
-    FN(back_through)(r->dgates, r->dscale, r->gates, entered, o->scale, o->gate, 2 * size, o->gate_a, o->gate_b);
-    FN(back_through)(r->dgates + 2 * size, r->dscale + 2 * size, r->gates + 2 * size, entered ? entered + 2 * size : NULL,
-                     o->scale + 2 * size, o->act, size, o->act_a, o->act_b);
+    FN(back_gates)(o, r, 0, 2);
+    FN(back_activation)(o, r, 2);
     for (ptrdiff_t g = 0; dpeephole && g < 2; g++)
     {
         TIER->accumulate(r->dc, o->peephole + g * size, r->dgates + g * size, size);
@@ -241,15 +262,13 @@ static void FN(back_lstm_parts)(const struct FN(fnn_gated_backward) *o, const st
 static void FN(back_gru_parts)(const struct FN(fnn_gated_backward) *o, const struct FN(back_row) *r, REAL *dinner)
 {
     const ptrdiff_t size = o->size;
-    REAL *dr = r->dgates, *dz = dr + size, *dn = dz + size;
-    const REAL *entered = r->entered;
+    REAL *dr = r->dgates, *dn = dr + 2 * size;
     TIER->dgru_next(r->dgates, r->dh, r->gates, o->scale, r->before_h, size);
-    FN(back_through)(dn, r->dscale + 2 * size, r->gates + 2 * size, entered ? entered + 2 * size : NULL, o->scale + 2 * size,
-                     o->act, size, o->act_a, o->act_b);
+    FN(back_activation)(o, r, 2);
     TIER->multiply(dr, dn, r->inner, size);
     TIER->multiply(dinner, r->gates, o->scale, size);
     TIER->multiply(dinner, dinner, dn, size);
-    FN(back_through)(dr, r->dscale, r->gates, entered, o->scale, o->gate, 2 * size, o->gate_a, o->gate_b);
+    FN(back_gates)(o, r, 0, 2);
 }
 
 /* dh gains what comes back by U h */
@@ -286,6 +305,8 @@ static void FN(gated_back_step)(const struct FN(gated_back_job) *d, ptrdiff_t ro
 {
     const struct FN(fnn_gated_backward) *o = d->o;
     const ptrdiff_t size = o->size, p = o->p, width = fnn_gates(o->kind) * size;
+    const int fused = o->kind == FNN_LSTM && o->gate == FNN_ACT_sigmoid && o->act == FNN_ACT_tanh && o->gate_learns &&
+                      !o->act_learns && !o->peephole && !o->gain_c;
     const REAL *dhidden = o->dh + first * p;
     for (ptrdiff_t i = 0; i < m; i++)
     {
@@ -308,14 +329,16 @@ static void FN(gated_back_step)(const struct FN(gated_back_job) *d, ptrdiff_t ro
             o->dscale + n * fnn_scales(o->kind) * size, d->room + n * (ROOM(o->kind) - 1) * size, o->gates + (row + i) * width,
             o->entered ? o->entered + (row + i) * width : NULL, o->inner ? o->inner + (row + i) * size : NULL,
             !o->c0 ? NULL : i < known ? o->inner + (earlier + i) * size : o->c0 + n * size, o->before + (row + i) * p, n};
-        if (o->kind == FNN_LSTM)
+        if (fused)
+            TIER->dlstm_scaled(r.dgates, r.dc, r.dscale, dhidden + i * size, r.gates, o->scale, r.inner, r.before_c, size);
+        else if (o->kind == FNN_LSTM)
             FN(back_lstm_parts)(o, &r, dhidden + i * size);
         else if (o->kind == FNN_GRU)
             FN(back_gru_parts)(o, &r, o->dinner + (row + i) * size);
         else
         {
             memcpy(r.dgates, r.dh, (size_t)size * sizeof(REAL));
-            FN(back_through)(r.dgates, r.dscale, r.gates, r.entered, o->scale, o->act, size, o->act_a, o->act_b);
+            FN(back_activation)(o, &r, 0);
         }
     }
     FN(back_products)(d, row, first, m);

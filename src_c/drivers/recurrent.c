@@ -83,15 +83,19 @@ void FN(fnn_recurrent)(const struct FN(fnn_recurrent) *o)
 {
     const ptrdiff_t size = o->size, p = o->p, joint = (fnn_gates(o->kind) - (o->kind == FNN_GRU)) * size;
     ptrdiff_t first[MOST_PARTS + 1];
-    REAL *packed = (REAL *)o->work, *packed_n = packed + FN(fnn_packed_size)(p, joint);
-    REAL *packed_r = packed_n + (o->kind == FNN_GRU ? FN(fnn_packed_size)(p, size) : 0);
-    FN(fnn_pack)(packed, o->w_hh, 1, p, p, joint);
-    if (o->kind == FNN_GRU)
-        FN(fnn_pack)(packed_n, o->w_hh + joint * p, 1, p, p, size);
-    if (o->w_hr)
-        FN(fnn_pack)(packed_r, o->w_hr, 1, size, size, p);
+    struct FN(recurrent_job) d = {o, o->packed, o->packed_n, o->packed_r, first};
+    if (!o->packed)
+    {
+        REAL *packed = (REAL *)o->work, *packed_n = packed + FN(fnn_packed_size)(p, joint);
+        REAL *packed_r = packed_n + (o->kind == FNN_GRU ? FN(fnn_packed_size)(p, size) : 0);
+        FN(fnn_pack)(packed, o->w_hh, 1, p, p, joint);
+        if (o->kind == FNN_GRU)
+            FN(fnn_pack)(packed_n, o->w_hh + joint * p, 1, p, p, size);
+        if (o->w_hr)
+            FN(fnn_pack)(packed_r, o->w_hr, 1, size, size, p);
+        d = (struct FN(recurrent_job)){o, packed, packed_n, packed_r, first};
+    }
     const ptrdiff_t parts = share_out(first, o->batch_sizes, o->steps, o->rows, o->n);
-    const struct FN(recurrent_job) d = {o, packed, packed_n, packed_r, first};
     if (parts > 0)
         fnn_parallel(parts, FN(row_cost)(o->kind, size, p) * (double)(o->rows / parts), FN(recurrent_body), &d);
 }
