@@ -302,7 +302,7 @@ def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...])
             given["gain_hh"], given["gain_c"], given["shift_c"], run.batch_sizes, *run.sizes,
         )  # fmt: skip
     found: dict[str, Any] = {"h0": dh, "c0": dc, **{key: _whole(each, compute) for key, each in sums.items()}}
-    rows_of_scale = _whole(dscale, compute).reshape(-1, run.units)
+    rows_of_scale = np.asarray(_whole(dscale, compute)).reshape(-1, run.units)
     for key, places in zip(OWN[1:], (GATE_ROWS, ACT_ROWS), strict=False):
         found[key] = rows_of_scale[list(places[run.family])].reshape(-1)
     found["shift_c"] = _whole(shifts["gain_c"], compute)

@@ -241,6 +241,20 @@ class Frozen:
         except Exception:
             return _FAILED
 
+    def stream(self, batch: int = 1) -> Any:
+        """Make a `Stream`: the recurrent model step by step, which keeps the states of `batch` sequences.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> stream = fastnn.freeze(fastnn.nn.GRU(3, 4)).stream()
+        >>> [stream(x).shape for x in np.ones((2, 1, 3))], stream.state.shape
+        ([(1, 4), (1, 4)], (1, 1, 4))
+        """
+        from ._stream import Stream
+
+        return Stream(self.model, batch)
+
     def __reduce__(self) -> Any:
         return type(self), (self.model,)
 
