@@ -193,9 +193,8 @@ class Stream:
         first = 2  # registers 0 and 1 are the inputs
         for index in range(layer.num_layers):
             own_weights: list[Any] = layer._weights(f"_l{index}")
-            w_ih, w_hh, b_ih, b_hh, w_hr = (
-                None if each is None else np.ascontiguousarray(value_of(each)) for each in own_weights
-            )
+            arrays: list[Any] = [None if each is None else np.ascontiguousarray(value_of(each)) for each in own_weights]
+            w_ih, w_hh, b_ih, b_hh, w_hr = arrays
             bias, b_hn = _joined(b_ih, b_hh, units, layer.mode)
             wide, features = gates * units, w_ih.shape[1]
             own = [each[index] for each in self._states[""]]
@@ -209,14 +208,14 @@ class Stream:
             ), (0, 0)  # fmt: skip
             steps.append(("product", *product))
             inner = first + 1 if layer.mode in ("LSTM", "GRU") else None
-            arrays = (
+            fields = (
                 to, h, c, first, inner, None if w_hr is None else first + 2, w_hh, w_hr, b_hn,
                 _core.pack(np.ascontiguousarray(w_hh[: wide - apart])),
                 _core.pack(np.ascontiguousarray(w_hh[wide - apart :])) if apart else None,
                 None if w_hr is None else _core.pack(w_hr), np.array([self.batch], np.int64),
             )  # fmt: skip
             integers = width, 1, KINDS[layer.mode], 1, (1,), (1,), units, width, 0
-            steps.append(("recurrent", arrays, integers, ()))
+            steps.append(("recurrent", fields, integers, ()))
         between = [*sizes, width]
         return _core.Program(
             dtype, [(layer.input_size,), (1,)], [n * dtype.itemsize for n in (*between, width)], (width,), steps
