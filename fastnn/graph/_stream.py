@@ -158,7 +158,7 @@ class Stream:
     def _compared(self, x: Array) -> list[bool]:
         """Which results have an axis of time, after a sequence of a few steps has come out as in one call."""
         rng = np.random.default_rng(0)
-        steps = [rng.normal(size=x.shape).astype(x.dtype) if x.dtype.kind == "f" else x for _ in range(STEPS)]
+        steps = [np.asarray(rng.normal(size=x.shape), x.dtype) if x.dtype.kind == "f" else x for _ in range(STEPS)]
         with no_grad():
             whole = mapped(self._whole(np.stack(steps, self._axis)), value_of)
         if "" in self._states:
