@@ -65,7 +65,7 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         '`reduction` is "mean", "sum" or "none". The twins\' `dy` is the gradient of what the loss returned.',
         "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss l1_loss smooth_l1_loss "
         "huber_loss kl_div poisson_nll_loss gaussian_nll_loss soft_margin_loss hinge_embedding_loss "
-        "margin_ranking_loss",
+        "margin_ranking_loss ctc_loss",
     ),
 }
 

@@ -135,6 +135,7 @@ VALUES = {
     "margin_ranking_loss": r"\ell = \max\left(0, m - t\,(x_1 - x_2)\right)",
     "poisson_nll_loss": r"\ell = e^x - t x",
     "gaussian_nll_loss": r"\ell = \tfrac{1}{2}\left(\log v + (x - t)^2 / v\right),\; v = \max(\sigma^2, \varepsilon)",
+    "ctc_loss": r"\ell = -\log \sum_{\pi \,\text{reads as}\, t} \;\prod_\tau p_{\tau, \pi_\tau}",
     "soft_margin_loss": r"\ell = \log\left(1 + e^{-t x}\right)",
 }
 

@@ -68,6 +68,7 @@ struct fnn_tier
     struct fnn_kernels_f64 f64;
     void (*stream)(void *y, const void *x, size_t bytes);
     void (*dropout_mask)(uint8_t *mask, ptrdiff_t n, uint64_t first, uint64_t key, uint32_t threshold);
+    void (*ctc_step)(double *next, double *before, const double *prev, const double *skip, const double *emit, ptrdiff_t n);
 };
 
 extern const struct fnn_tier *fnn_tier; /* the chosen one */

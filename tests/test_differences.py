@@ -307,6 +307,16 @@ def test_shapes_are_not_broadcast(name):
         assert other.shape == (3, 3)
 
 
+def test_labels_of_ctc_are_classes():
+    log_p = fastnn.log_softmax(np.zeros((4, 1, 3)), 2)
+    for labels, error in (([3], ValueError), ([-1], ValueError), ([0], ValueError), ([1.0], TypeError)):
+        with pytest.raises(error, match=r"ctc_loss: expected (labels|targets)"):
+            fastnn.ctc_loss(log_p, [labels], 4, 1)
+    if torch is not None:
+        for labels in ([0], [1.0]):
+            torch.nn.functional.ctc_loss(torch.tensor(log_p), torch.tensor([labels]), [4], [1])
+
+
 def test_no_event_of_no_rate():
     differs(fastnn.poisson_nll_loss([-INF], [0.0]), 0.0, lambda F: F.poisson_nll_loss(t32([-INF]), t32([0.0])), NAN)
     differs(
@@ -543,4 +553,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 81
+    assert len(rows) == 82

@@ -6,7 +6,7 @@ here and from nowhere else.  A function without a record fails tests/test_record
 
 from __future__ import annotations
 
-from . import attention, conv, dropout, image, linear, norm, pool, recurrent, softmax_loss, switchable
+from . import attention, conv, dropout, image, linear, norm, pool, recurrent, row_loss, softmax_loss, switchable
 from ._activation import Activation, Formula
 from ._record import COMPANIONS, IN_TABLE, NO_KERNEL, Call, LayerCall, Record, Wrong, is_float
 from .elementwise import ACTIVATIONS
@@ -49,6 +49,7 @@ RECORDS = [
     *softmax_loss.RECORDS,
     *(loss.record for loss in LOSSES),
     *THREE,
+    *row_loss.RECORDS,
     *dropout.RECORDS,
     *recurrent.RECORDS,
 ]

@@ -16,6 +16,7 @@ from . import (
     _class_loss,
     _conv,
     _conv_transpose,
+    _ctc_loss,
     _dropout,
     _dropout_variants,
     _elementwise,
@@ -52,6 +53,7 @@ from ._blocks import *
 from ._class_loss import *
 from ._conv import *
 from ._conv_transpose import *
+from ._ctc_loss import *
 from ._dropout import *
 from ._dropout_variants import *
 from ._embedding import *
@@ -88,6 +90,7 @@ __all__ = [
     *_class_loss.__all__,
     *_conv.__all__,
     *_conv_transpose.__all__,
+    *_ctc_loss.__all__,
     *_dropout.__all__,
     *_dropout_variants.__all__,
     *_embedding.__all__,

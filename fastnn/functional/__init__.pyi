@@ -62,6 +62,8 @@ __all__ = [
     "conv_transpose3d_backward",
     "cross_entropy",
     "cross_entropy_backward",
+    "ctc_loss",
+    "ctc_loss_backward",
     "dropout",
     "dropout1d",
     "dropout1d_backward",
@@ -388,6 +390,11 @@ def cross_entropy(input: _ArrayLike, target: Tensor, weight: Any = None, *, igno
 @overload
 def cross_entropy(input: _ArrayLike, target: _ArrayLike, weight: Any = None, *, ignore_index: int = -100, reduction: str = 'mean', label_smoothing: float = 0.0) -> Array: ...
 def cross_entropy_backward(dy: _ArrayLike, input: _ArrayLike, target: _ArrayLike, weight: Any = None, *, ignore_index: int = -100, reduction: str = 'mean', label_smoothing: float = 0.0, out: Array | None = None) -> Array: ...
+@overload
+def ctc_loss(log_probs: Tensor, targets: _ArrayLike, input_lengths: _ArrayLike, target_lengths: _ArrayLike, blank: int = 0, reduction: str = 'mean', zero_infinity: bool = False) -> Tensor: ...
+@overload
+def ctc_loss(log_probs: _ArrayLike, targets: _ArrayLike, input_lengths: _ArrayLike, target_lengths: _ArrayLike, blank: int = 0, reduction: str = 'mean', zero_infinity: bool = False) -> Array: ...
+def ctc_loss_backward(dy: _ArrayLike, log_probs: _ArrayLike, targets: _ArrayLike, input_lengths: _ArrayLike, target_lengths: _ArrayLike, blank: int = 0, reduction: str = 'mean', zero_infinity: bool = False) -> Array: ...
 @overload
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, rng: Any = None, out: Array | None = None) -> Tensor: ...
 @overload

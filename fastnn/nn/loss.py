@@ -13,6 +13,7 @@ from ._module import Module
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
     "HingeEmbeddingLoss",
@@ -348,3 +349,26 @@ class MarginRankingLoss(_Loss):
 
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean"):
         super().__init__(margin=_check.real("MarginRankingLoss", "margin", margin), reduction=reduction)
+
+
+class CTCLoss(_Loss):
+    """The loss of labels that are not aligned with the steps of their sequence; see `fastnn.ctc_loss`.
+
+    Parameters
+    ----------
+    blank : int
+    reduction : {"mean", "sum", "none"}
+    zero_infinity : bool
+
+    Examples
+    --------
+    >>> CTCLoss()(np.log([[0.5, 0.5], [0.5, 0.5]]), [1], 2, 1).round(4)
+    np.float64(0.2877)
+    """
+
+    _function = functional.ctc_loss
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False):
+        super().__init__(
+            blank=_check.count("CTCLoss", "blank", blank), reduction=reduction, zero_infinity=zero_infinity
+        )
