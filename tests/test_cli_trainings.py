@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch):
         ("config", "norm", "none", "unexpected"),
         ("config", "norm", "nine", "expected norm to be none or one of batch, layer, switchable"),
         ("config", "dropout", 1, "expected dropout in [0, 1), got 1"),
-        ("config", "kind", "tree", "expected a network of a kind among mlp, got 'tree'"),
+        ("config", "kind", "tree", "expected a network of a kind among mlp, lenet, resnet20"),
         ("inputs", "source", "cifar", "expected data of a kind among digits"),
         ("inputs", "mean", [0.0], "expected means and deviations of 2 columns, got 1"),
         ("inputs", "mean", [0.0, float("nan")], "expected means that are finite"),

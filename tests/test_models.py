@@ -1,5 +1,6 @@
 """The networks of `fastnn.models`: keys, outputs and gradients beside the same networks written in PyTorch."""
 
+import cifar
 import numpy as np
 import pytest
 
@@ -192,6 +193,35 @@ def test_a_training_step_is_the_twins(name):
     after = theirs.state_dict()
     for key, value in ours.state_dict().items():
         np.testing.assert_allclose(value, after[key].numpy(), rtol=1e-6, atol=1e-9 * top, err_msg=key)
+
+
+def test_fifty_steps_on_cifar_are_the_twins():
+    """ResNet-20 from the same weights over the same batches of real images, in float32 on both sides."""
+    torch = pytest.importorskip("torch")
+    images, labels = cifar.images(400)
+    images = (images - images.mean()) / images.std()
+    make, _ = CASES["resnet20"]
+    fastnn.manual_seed(0)
+    ours, theirs = make(), twin("resnet20")
+    theirs.load_state_dict({k: torch.as_tensor(np.ascontiguousarray(v)) for k, v in ours.state_dict().items()})
+    optimizers = [
+        library.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, nesterov=True)
+        for library, model in ((fastnn.optim, ours), (torch.optim, theirs))
+    ]
+    losses: tuple[list[float], list[float]] = ([], [])
+    for step in range(50):
+        rows = (np.arange(16) + 16 * step) % len(images)
+        for kept, model, optimizer, criterion, convert in (
+            (losses[0], ours, optimizers[0], nn.CrossEntropyLoss(), np.asarray),
+            (losses[1], theirs, optimizers[1], torch.nn.CrossEntropyLoss(), torch.as_tensor),
+        ):
+            optimizer.zero_grad()
+            loss = criterion(model(convert(images[rows])), convert(labels[rows]))
+            loss.backward()
+            optimizer.step()
+            kept.append(loss.item())
+    np.testing.assert_allclose(*losses, rtol=0, atol=1e-3)
+    assert min(losses[0][-10:]) < min(losses[0][:5]) - 0.2
 
 
 def test_activations_can_be_learned():

@@ -8,7 +8,7 @@ import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
 
-from fastnn import nn, plot  # noqa: E402
+from fastnn import models, nn, plot  # noqa: E402
 from fastnn.metrics import ConfusionMatrix  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -158,3 +158,49 @@ def test_a_confusion_matrix_of_many_classes_stays_a_picture():
     figure = plot.confusion_matrix(np.eye(300, dtype=int))
     assert max(figure.get_size_inches()) < 30
     assert not figure.axes[0].texts
+
+
+def test_filters_in_colour_and_one_by_one(tmp_path):
+    model = models.resnet20()
+    axes = written(plot.filters(model), tmp_path)
+    weight = np.asarray(model.conv1.weight)
+    assert [a.get_title() for a in axes] == [str(k) for k in range(16)]
+    shown = np.asarray(axes[3].images[0].get_array())
+    np.testing.assert_allclose(shown, 0.5 + 0.5 * weight[3].transpose(1, 2, 0) / np.abs(weight[3]).max(), atol=1e-6)
+    axes = written(plot.filters(model, "layer2.0.conv1"), tmp_path)
+    weight = np.asarray(model.layer2[0].conv1.weight)
+    assert len(axes) == 64  # of 512
+    assert axes[17].get_title() == "1 from 1"
+    np.testing.assert_array_equal(axes[17].images[0].get_array(), weight[1, 1])
+    assert axes[17].images[0].get_clim() == pytest.approx((-np.abs(weight).max(), np.abs(weight).max()))
+    axes = written(plot.filters(models.cnn1d(widths=(5,), kernel_sizes=(8,))), tmp_path)
+    assert axes[0].images[0].get_array().shape == (1, 8)
+    with pytest.raises(ValueError, match=r"plot.filters: expected a model with a Conv1d or Conv2d, got Sequential"):
+        plot.filters(network())
+    with pytest.raises(ValueError, match=r"plot.filters: expected layer to be one of 'conv1', 'layer1.0.conv1'"):
+        plot.filters(model, "conv2")
+
+
+def test_feature_maps_are_the_layers_output(tmp_path):
+    model, image = models.resnet20(), RNG.normal(size=(3, 8, 10)).astype(np.float32)
+    running = model.bn1.running_mean.copy()
+    model.eval()
+    expected = np.asarray(model.act(model.bn1(model.conv1(image[None]))).data)[0]
+    model.train()
+    axes = written(plot.feature_maps(model, image, "act"), tmp_path)
+    np.testing.assert_allclose(axes[5].images[0].get_array(), expected[5], atol=1e-6)
+    assert model.training
+    np.testing.assert_array_equal(model.bn1.running_mean, running)
+    assert len(written(plot.feature_maps(model, image[None], "layer3"), tmp_path)) == 64
+    assert len(plot.feature_maps(model, image).axes) == 16
+    for given, layer, match in [
+        (image[0], None, r"expected one image \(C, H, W\) or \(1, C, H, W\), got shape \(8, 10\)"),
+        (np.stack([image] * 2), None, r"got shape \(2, 3, 8, 10\)"),
+        (image, "layer9", r"expected layer to be the path of a layer, such as 'layer1.0', got 'layer9'"),
+        (image, "fc", r"expected an output \(1, channels, H, W\) of 'fc', got shape \(1, 10\)"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            plot.feature_maps(model, given, layer)
+    model.spare = nn.Conv2d(3, 3, 1)
+    with pytest.raises(ValueError, match="of 'spare', got it is not called"):
+        plot.feature_maps(model, image, "spare")

@@ -75,7 +75,7 @@ def read_npz(
     columns = [name for name in every if name not in ignore] if wanted is None else list(wanted)
     if not columns:
         raise ValueError(f"{path} has no column to learn {target} from; x has {shown(every)}")
-    return Table(columns, target, x[:, _places(path, columns, len(every))], _targets(path, target, y), row_of(), None)
+    return Table(columns, target, x[:, _places(path, columns, len(every))], targets_of(path, target, y), row_of(), None)
 
 
 def _rows(path: str | Path, x: Array, place: Place) -> Array:
@@ -96,7 +96,7 @@ def _places(path: str | Path, columns: Sequence[str], width: int) -> list[int]:
     return list(range(width))
 
 
-def _targets(path: Path, name: str, y: Array) -> Array:
+def targets_of(path: Path, name: str, y: Array) -> Array:
     """Targets that are numbers or text."""
     if y.dtype.kind == "S":
         try:

@@ -15,9 +15,11 @@ from ._saved import check_network
 
 # what a checkpoint was made with, and so what going on from it must be asked with
 LASTING = (
-    "data", "target", "ignore", "header", "task", "layers", "activation", "norm", "dropout", "optimizer", "lr",
-    "weight_decay", "scheduler", "epochs", "batch_size", "no_augment", "max_grad_norm", "patience", "seed",
+    "data", "model", "target", "ignore", "header", "task", "layers", "activation", "norm", "dropout", "optimizer", "lr",
+    "weight_decay", "scheduler", "image_size", "epochs", "batch_size", "no_augment", "max_grad_norm",
+    "patience", "seed",
 )  # fmt: skip
+NEWER = {"model": "mlp", "image_size": 64}  # what trainings had that were written before there was a choice
 WRITTEN = ["model.safetensors", "checkpoint.safetensors", "history.csv", "options.json"]
 
 
@@ -62,7 +64,7 @@ def read_checkpoint(options: Namespace, folder: Path, fingerprint: str, config: 
     """The state to go on from; refused if options, rows or sizes are others than those that the training began with."""
     before = read_options(folder)
     for name, now in lasting(options, fingerprint).items():
-        then = before.get(name)
+        then = before.get(name, NEWER.get(name))
         if now == then or (name == "epochs" and options.scheduler in ("none", "plateau")):
             continue
         if name == "fingerprint":

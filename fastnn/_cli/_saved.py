@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .. import io, nn
 from .._check import Array
 from ..graph import freeze
-from ..training._mlp import NORMS, make_activation, make_mlp
+from ._networks import NETWORKS
 from ._sources import KINDS, Inputs
 from ._table import Place, row_of
 from ._tasks import task_of
-
-
-class Network(NamedTuple):
-    """How a kind of network is made from its settings."""
-
-    make: Callable[[dict[str, Any]], nn.Module]
-    check: Callable[[dict[str, Any], Mapping[str, Any]], None]  # settings beside arrays that claim to be theirs
-    sizes: Callable[[dict[str, Any]], tuple[int, int]]  # numbers of a sample, and of what is said of it
-
-
-def _make_mlp(config: dict[str, Any]) -> nn.Module:
-    norms = [] if config["norm"] == "none" else [config["norm"]]
-    layers = make_mlp("train", config["sizes"], config["activation"], norms, p=config["dropout"])
-    return nn.Sequential(nn.Flatten(), *layers)
-
-
-def _check_mlp(config: dict[str, Any], arrays: Mapping[str, Any]) -> None:
-    """Compare the sizes with the arrays before layers are made, which compare all shapes then."""
-    sizes = config["sizes"]
-    if not isinstance(sizes, list) or len(sizes) < 2 or not all(type(size) is int and size > 0 for size in sizes):
-        raise ValueError(f"expected sizes of two layers or more, got {sizes!r}")
-    if config["norm"] not in ("none", *NORMS):
-        raise ValueError(f"expected norm to be none or one of {', '.join(NORMS)}, got {config['norm']!r}")
-    dropout = config["dropout"]
-    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise ValueError(f"expected dropout in [0, 1), got {dropout!r}")
-    make_activation("activation", config["activation"])
-    needed, there = sum(a * b for a, b in pairwise(sizes)), sum(array.size for array in arrays.values())
-    if needed > there:
-        raise ValueError(f"sizes {sizes} take {needed:,} weights, but there are {there:,} numbers")
-
-
-NETWORKS = {"mlp": Network(_make_mlp, _check_mlp, lambda config: (config["sizes"][0], config["sizes"][-1]))}
 
 
 def make_network(config: dict[str, Any]) -> nn.Module:
@@ -108,11 +75,19 @@ def _check_inputs(inputs: Inputs, features: int, outputs: int) -> None:
     scales = np.asarray([*inputs.mean, *inputs.std, inputs.target_mean, inputs.target_std], np.float64)
     if not np.isfinite(scales).all() or not (np.asarray(inputs.std) > 0).all() or not inputs.target_std > 0:
         raise ValueError("expected means that are finite and deviations above 0")
+    if inputs.source == "folder" and not _is_square(inputs.shape, features):
+        raise ValueError(f"expected square images (H, W, 3) of the network's {features} numbers, got {inputs.shape}")
     columns = features if inputs.source == "table" else len(inputs.mean)
     if (len(inputs.mean), len(inputs.std), len(inputs.columns) or columns) != (columns,) * 3:
         raise ValueError(f"expected means and deviations of {columns} columns, got {len(inputs.mean)}")
     if outputs != task_of(inputs).outputs(inputs):
         raise ValueError(f"expected as many classes as the network's {outputs} outputs, got {len(inputs.classes)}")
+
+
+def _is_square(shape: Any, features: int) -> bool:
+    """Whether this is a shape of square images in colour, of as many numbers."""
+    right = isinstance(shape, list) and len(shape) == 3 and all(type(size) is int and size > 0 for size in shape)
+    return right and shape[0] == shape[1] and shape[2] == 3 and math.prod(shape) == features
 
 
 class Predictor:

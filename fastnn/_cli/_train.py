@@ -14,6 +14,7 @@ from .._extras import extra
 from .._random import manual_seed
 from ..training import CSVLogger, EarlyStopping, TensorBoard, Trainer
 from ..training._mlp import OPTIMIZERS
+from ._networks import NETWORKS, configure, title
 from ._options import add_command, add_output, at_least, check_folder, names, report, sizes
 from ._resume import WRITTEN, Checkpoint, go_on, lasting, read_checkpoint
 from ._saved import make_network, save_model
@@ -27,14 +28,20 @@ def add_commands(commands: Any) -> None:
         commands,
         "train",
         train,
-        "train a fully connected network and write its weights, curves and pictures",
+        "train a network and write its weights, curves and pictures",
         "  fastnn train --data digits\n"
         "  fastnn train --data cifar10 --root data --epochs 30 --out run\n"
+        "  fastnn train --data cifar10 --root data --model resnet20 --optimizer sgd --scheduler onecycle\n"
+        "  fastnn train --data pets/ --model mobilenet_v2 --image-size 96     a folder of images for each class\n"
+        "  fastnn train --data signals.npz --model cnn1d                      x (N, C, T) and y (N,)\n"
         "  fastnn train --data houses.csv --target price --ignore street,city --layers 64,64 --activation gelu\n"
         "  fastnn train --data cifar10 --root data --out run --resume          go on after a kill\n",
     )
     parser.add_argument(
-        "--data", required=True, help=f"{', '.join(NAMED)}, a .csv or .tsv file, or an .npz file with arrays x and y"
+        "--data",
+        required=True,
+        help=f"{', '.join(NAMED)}, a .csv or .tsv file, an .npz file with arrays x and y, or a "
+        "folder that holds one of images for each class",
     )
     parser.add_argument("--root", default="data", help="folder of datasets' files, downloaded if missing (%(default)s)")
     parser.add_argument("--target", help="column to predict (the last one; of an NPZ file y)")
@@ -44,11 +51,13 @@ def add_commands(commands: Any) -> None:
                         help="whether a table's first line names its columns (auto: the lines tell)")  # fmt: skip
     parser.add_argument("--task", choices=["auto", "classification", "regression"], default="auto",
                         help="auto: text, or up to 20 different integers, are classes")  # fmt: skip
-    parser.add_argument("--layers", type=sizes, help="sizes of the hidden layers, such as 256,128 (by the data)")
+    parser.add_argument("--model", choices=sorted(NETWORKS), default="mlp",
+                        help="mlp for all data, cnn1d for signals, the others for images (%(default)s)")  # fmt: skip
+    parser.add_argument("--layers", type=sizes, help="sizes of mlp's hidden layers, such as 256,128 (by the data)")
     parser.add_argument("--activation", default="relu", help="gelu, mish, prelu, LeakyReLU ... (%(default)s)")
-    parser.add_argument("--norm", choices=["batch", "layer", "switchable", "none"], default="batch",
-                        help="after each hidden layer (%(default)s)")  # fmt: skip
-    parser.add_argument("--dropout", type=at_least(0, float, below=1), default=0.2, help="probability (%(default)s)")
+    parser.add_argument("--norm", choices=["batch", "layer", "switchable", "none"],
+                        help="after each of mlp's hidden layers (batch)")  # fmt: skip
+    parser.add_argument("--dropout", type=at_least(0, float, below=1), help="probability, for mlp (0.2)")
     parser.add_argument("--optimizer", type=str.lower, choices=sorted(OPTIMIZERS), default="adamw", help="%(default)s")
     parser.add_argument("--lr", type=at_least(0, float), help="learning rate (0.1 for sgd, else 0.002)")
     parser.add_argument("--weight-decay", type=at_least(0, float), help="0.01 for adamw, else 0.0005")
@@ -56,6 +65,8 @@ def add_commands(commands: Any) -> None:
                         help="of the learning rate (%(default)s)")  # fmt: skip
     parser.add_argument("--epochs", type=at_least(1), help="passes over the data (by the data)")
     parser.add_argument("--batch-size", type=at_least(2), default=128, help="%(default)s")
+    parser.add_argument("--image-size", type=at_least(1), default=64,
+                        help="rows and columns that a folder's images are scaled to (%(default)s)")  # fmt: skip
     parser.add_argument("--no-augment", action="store_true", help="images as they are, neither moved nor mirrored")
     parser.add_argument("--patience", type=at_least(1), help="stop after so many epochs without a gain")
     parser.add_argument("--max-grad-norm", type=at_least(0, float), help="scale gradients down to this norm")
@@ -118,13 +129,11 @@ def found(module: str, use: str, what: str) -> bool:
 
 def train(options: Namespace) -> int:
     """Train, measure, draw, save: all that is read is checked before the first file is touched."""
-    kind, folder = KINDS[kind_of(options.data)], Path(options.out)
+    kind, folder = KINDS[kind_of(options.data, options.model)], Path(options.out)
     options.epochs = options.epochs or kind.epochs
     samples = kind.split(options)
     task, inputs = task_of(samples.inputs), samples.inputs
-    hidden = kind.layers if options.layers is None else options.layers
-    config = {"kind": "mlp", "sizes": [samples.features, *hidden, task.outputs(inputs)],
-              "activation": options.activation, "norm": options.norm, "dropout": options.dropout}  # fmt: skip
+    config = configure(options, kind.layers, samples.shape, samples.features, task.outputs(inputs))
     state = read_checkpoint(options, folder, samples.fingerprint, config) if options.resume else None
     manual_seed(options.seed)
     model = make_network(config)
@@ -152,7 +161,7 @@ def train(options: Namespace) -> int:
         {
             "data": f"{len(samples.train):,} samples to learn from, {len(samples.held_out):,} held out",
             "task": task.summary(inputs),
-            "model": f"{' - '.join(map(str, config['sizes']))}, {sum(p.size for p in model.parameters()):,} parameters",
+            "model": f"{title(config)}, {sum(p.size for p in model.parameters()):,} parameters",
             "epochs": trainer.epoch,
             "seconds": float(sum(history["seconds"])),
             **{f"held-out {name}": float(value) for name, value in result.items()},

@@ -33,7 +33,9 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("model", help="what `fastnn train` wrote: model.safetensors")
     parser.add_argument(
-        "--data", required=True, help=f"{', '.join(NAMED)} (their test images), a .csv, .tsv or .npz file"
+        "--data",
+        required=True,
+        help=f"{', '.join(NAMED)} (their test images), a .csv, .tsv or .npz file, a folder of folders of images",
     )
     parser.add_argument("--root", default="data", help="folder of the datasets' files (%(default)s)")
     add_output(parser)
@@ -47,16 +49,19 @@ def add_commands(commands: Any) -> None:
         "  cat new.csv | fastnn predict run/model.safetensors - > predictions.csv\n",
     )
     parser.add_argument("model", help="what `fastnn train` wrote: model.safetensors")
-    parser.add_argument("file", help="CSV with the columns that it learned from, NPZ with an array x; - reads CSV")
+    parser.add_argument(
+        "file", help="CSV with the columns that it learned from, NPZ with an array x, a folder of images; - reads CSV"
+    )
     parser.add_argument("--out", default="-", help="CSV or NPZ; - writes CSV to the standard output (%(default)s)")
 
 
 def evaluate(options: Namespace) -> int:
     """Loss and metrics."""
-    kind = kind_of(options.data)
     model, inputs = load_model(Path(options.model))
-    if kind != inputs.source:
-        raise ValueError(f"the model learned from {inputs.source}, not from {options.data}")
+    kind = inputs.source
+    if not KINDS[kind].takes(kind, options.data):
+        kind_of(options.data)
+        raise ValueError(f"the model learned from {kind}, not from {options.data}")
     batches = KINDS[kind].known(options, inputs)
     loss, measures = task_of(inputs).criterion(), task_of(inputs).measured()
     measured = measure("evaluate", Predictor(model, inputs, options.data), loss, measures, batches)

@@ -3,6 +3,7 @@
 from . import transforms
 from ._collate import default_collate
 from ._dataset import ConcatDataset, Dataset, Subset, TensorDataset, random_split
+from ._folder import ImageFolder
 from ._images import CIFAR10, MNIST, Digits, FashionMNIST, ImageDataset
 from ._loader import DataLoader
 from ._sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, WeightedRandomSampler
@@ -17,6 +18,7 @@ __all__ = [
     "Digits",
     "FashionMNIST",
     "ImageDataset",
+    "ImageFolder",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",

@@ -4,6 +4,7 @@ Every function returns a matplotlib Figure, which notebooks show and `figure.sav
 matplotlib's global state.  Needs matplotlib.
 """
 
+from ._convolution import feature_maps, filters
 from ._curves import activation, history
 from ._network import activations, dead_relus, weights
 from ._predictions import confusion_matrix, least_certain, predictions
@@ -13,6 +14,8 @@ __all__ = [
     "activations",
     "confusion_matrix",
     "dead_relus",
+    "feature_maps",
+    "filters",
     "history",
     "least_certain",
     "predictions",

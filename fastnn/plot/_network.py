@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import nn
 from .._check import Array
-from ..autograd import value_of
+from ..autograd import no_grad, value_of
 from ..nn._modes import evaluating
 from ._figure import COLORS, GRID, grid_of, hide_rest, make_figure
 
@@ -74,6 +74,22 @@ def _outputs(model: nn.Module, input: Any, kinds: Any = nn.Module) -> dict[str, 
         for handle in handles:
             handle.remove()
     return found
+
+
+def outputs_of(model: nn.Module, input: Any, module: nn.Module) -> Array | None:
+    """What one module returns first when the model is called in evaluation mode; None if it is not called."""
+    found: list[Array] = []
+
+    def keep(_: Any, __: Any, output: Any) -> None:
+        found.append(np.asarray(value_of(output)))
+
+    handle = module.register_forward_hook(keep)
+    try:
+        with evaluating(model), no_grad():
+            model(input)
+    finally:
+        handle.remove()
+    return found[0] if found else None
 
 
 def activations(model: nn.Module, input: Any) -> Any:
