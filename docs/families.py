@@ -31,7 +31,7 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         "A mask is a function of its key and the element's place: the twin is given the key and needs no mask.",
         "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout dropout_mask",
     ),
-    "linear": ("Linear", "Products, and rows of a table.", "linear bilinear embedding one_hot"),
+    "linear": ("Linear", "Products, and rows of a table.", "linear bilinear embedding embedding_bag one_hot"),
     "convolution": (
         "Convolution",
         "Inputs are `(N, C, *)` or `(C, *)`, channels first or last in memory; the result lies as the input does.",

@@ -105,6 +105,7 @@ VALUES = {
     **{f"conv_transpose{dims}d": SPREAD for dims in (1, 2, 3)},
     "bilinear": r"y_o = \sum_{i,j} x_i\,W_{oij}\,x'_j + b_o",
     "embedding": r"y_i = W_{t_i}",
+    "embedding_bag": r"y_b = \frac{1}{n_b} \sum_{i \in b} W_{t_i}",
     **{f"max_pool{n}d": r"y_j = \max_t x_{j s - p + t d}" for n in (1, 2, 3)},
     **{f"adaptive_max_pool{n}d": r"y_i = \max_{t \in w_i} x_t,\quad " + COVERING for n in (1, 2, 3)},
     **{f"avg_pool{n}d": r"y_j = \tfrac{1}{k} \sum_t x_{j s - p + t}" for n in (1, 2, 3)},

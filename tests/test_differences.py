@@ -547,10 +547,21 @@ def test_heads():
             assert layer(t, src_key_padding_mask=torch.tensor(padding))[0].isnan().all()
 
 
+def test_bags():
+    table = np.ones((5, 3), np.float32)
+    with pytest.raises(ValueError, match="offsets that grow"):
+        fastnn.embedding_bag([0, 1, 2], table, [0, 2, 1])
+    assert not fastnn.embedding_bag(np.zeros((4, 0), int), table).any()
+    if torch is not None:
+        bag = torch.nn.functional.embedding_bag
+        with pytest.raises(RuntimeError, match="nonzero"):
+            bag(torch.zeros((4, 0), dtype=torch.int64), torch.tensor(table))
+
+
 def test_the_page_is_whole():
     """Each of its rows is accounted for: more rows need more tests."""
     page = Path(__file__).parent.parent / "docs" / "differences.md"
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 82
+    assert len(rows) == 83

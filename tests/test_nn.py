@@ -77,7 +77,7 @@ WITHOUT_PARAMETERS = {
 }
 # Classes that are no layer by themselves, or that have parameters
 OTHERS = {
-    "Bilinear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Embedding",
+    "Bilinear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Embedding", "EmbeddingBag",
     "GRU", "GRUCell", "LSTM", "LSTMCell", "Linear", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Module", "ModuleDict",
     "ModuleList", "MultiheadAttention", "PReLU", "ParameterDict", "ParameterList", "ParametricELU", "ParametricSigmoid", "ParametricSoftplus",
     "RNN", "RNNCell", "ScaledReLU", "Sequential", "Swish", "SwitchableNorm1d", "SwitchableNorm2d", "SwitchableNorm3d",

@@ -142,7 +142,7 @@ def sample_call(op):
     """The function with a sample's input first."""
     name = op.name.split(".")[-1]
     f = getattr(functional, name)
-    return (lambda weight, index, **options: f(index, weight, **options)) if name == "embedding" else f
+    return (lambda weight, index, **options: f(index, weight, **options)) if name.startswith("embedding") else f
 
 
 PAIRS = [(op, dtype) for op in FUNCTIONS for dtype in TYPES if dtype in op.dtypes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,20 @@ def _rows(call: Call) -> Options:
 def _laid(draw: Draw) -> Draw:
     """The same values as a layer keeps them: (in, out) in memory."""
     return Draw(lambda rng, shape: np.asfortranarray(draw.make(rng, shape)))
+
+
+def _bags(input: Any, weight: Any, offsets: Any = None, mode: str = "mean", **options: Any) -> Any:
+    """Bag by bag; `options`: entries' weights, a row that does not count, whether the last offset is an end."""
+    entries, scale = np.ravel(input), np.ravel(options.get("per_sample_weights", np.ones(np.shape(input))))
+    starts = np.arange(len(input) + 1) * input.shape[1] if offsets is None else np.append(offsets, len(entries))
+    if options.get("include_last_offset"):
+        starts = starts[:-1]
+    found = []
+    for first, end in itertools.pairwise(starts):
+        own = [i for i in range(first, end) if entries[i] != options.get("padding_idx")]
+        rows = weight[entries[own]] * scale[own, np.newaxis]
+        found.append(getattr(np, mode)(rows, 0) if own else np.zeros(weight.shape[1]))
+    return np.reshape(found, (len(starts) - 1, weight.shape[1]))
 
 
 RECORDS = [
@@ -130,5 +145,37 @@ RECORDS = [
             RUN(scatter_add, .table = z, .index = targets, .x = x, .n = 700, .c = c);
             ADD(z, 50 * c);
         }""",
+    ),
+    Record(
+        "embedding_bag",
+        {"input": indices(7), "weight": fixed(7, 3)},
+        ((1, 4), (5, 3)),
+        (
+            {},
+            {"mode": "max"},
+            {"mode": "sum", "per_sample_weights": normal()},
+            {"mode": "mean", "padding_idx": 2},
+            {"mode": "sum", "padding_idx": 1, "per_sample_weights": normal()},
+        ),
+        reference=_bags,
+        gradients=("weight", "per_sample_weights"),
+        torch="embedding_bag",
+        wrong=(
+            Wrong(r"expected indices in \[0, 6\], got 7", {"input": np.array([[7]])}, error=IndexError),
+            Wrong("expected input of integers", {"input": np.ones((2, 2))}, error=TypeError),
+            Wrong("expected an input \\(bags, size\\)", {"input": np.array([1, 2])}),
+            Wrong("expected no offsets with an input of 2 dimensions", {"offsets": [0]}),
+            Wrong("expected offsets that grow from 0", {"input": np.array([1, 2, 3]), "offsets": [0, 2, 1]}),
+            Wrong("expected offsets that grow from 0 up to at most 3", {"input": np.arange(3), "offsets": [0, 4]}),
+            Wrong("expected per_sample_weights with mode 'sum'", {"per_sample_weights": np.ones((5, 3))}),
+            Wrong("expected mode to be one of", {"mode": "min"}),
+            Wrong("max_norm changes the weight", {"max_norm": 1.0}, error=NotImplementedError),
+        ),
+        large=((700, 5),),
+        batch=(64, 12),
+        layers=(LayerCall("EmbeddingBag", (7, 3), {"padding_idx": 2}),),
+        bench=((1024, 16),),
+        bench_with={"input": indices(10_000), "weight": fixed(10_000, 128)},
+        native="embedding",
     ),
 ]

@@ -21,6 +21,7 @@ from . import (
     _dropout_variants,
     _elementwise,
     _embedding,
+    _embedding_bag,
     _exponential,
     _glu,
     _group_norm,
@@ -57,6 +58,7 @@ from ._ctc_loss import *
 from ._dropout import *
 from ._dropout_variants import *
 from ._embedding import *
+from ._embedding_bag import *
 from ._exponential import *
 from ._glu import *
 from ._group_norm import *
@@ -94,6 +96,7 @@ __all__ = [
     *_dropout.__all__,
     *_dropout_variants.__all__,
     *_embedding.__all__,
+    *_embedding_bag.__all__,
     *_exponential.__all__,
     *_glu.__all__,
     *_group_norm.__all__,

@@ -1,4 +1,4 @@
-"""Embedding: rows of a table picked by index."""
+"""Rows of a table picked by index, one by one or by bags."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ._module import Module, Parameter
 
 __all__ = [
     "Embedding",
+    "EmbeddingBag",
 ]
 
 
@@ -99,3 +100,98 @@ class Embedding(Module):
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         scale = ", scale_grad_by_freq=True" if self.scale_grad_by_freq else ""
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}{scale}"
+
+
+class EmbeddingBag(Module):
+    """The sum, the mean or the largest values of bags of rows of a learned table; see `fastnn.embedding_bag`.
+
+    Parameters
+    ----------
+    num_embeddings, embedding_dim : int
+    max_norm, norm_type, sparse
+        Not supported: max_norm and sparse=True raise NotImplementedError.
+    scale_grad_by_freq : bool
+        Divide each row's gradient by how often it was picked.
+    mode : "sum", "mean" or "max"
+    include_last_offset : bool
+        The offsets have one value more, where the last bag ends.
+    padding_idx : int, optional
+        A row that starts at 0, counts in no bag and receives no gradient.
+    dtype : float32 or float64
+
+    Attributes
+    ----------
+    weight : Parameter, (num_embeddings, embedding_dim)
+        From N(0, 1).
+
+    Examples
+    --------
+    >>> EmbeddingBag(10, 3)([1, 2, 4, 5, 4], [0, 3]).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        *,
+        dtype: Any = np.float32,
+    ):
+        super().__init__()
+        refuse_renormalizing("EmbeddingBag", max_norm, sparse)
+        self.num_embeddings = _check.count("EmbeddingBag", "num_embeddings", num_embeddings)
+        self.embedding_dim = _check.count("EmbeddingBag", "embedding_dim", embedding_dim)
+        self.padding_idx = padding_row("EmbeddingBag", padding_idx, num_embeddings)
+        self.mode = _check.choice("EmbeddingBag", "mode", mode, ("sum", "mean", "max"))
+        self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = None, norm_type, scale_grad_by_freq, False
+        self.include_last_offset = bool(include_last_offset)
+        self.weight = Parameter(np.empty((num_embeddings, embedding_dim), _check.float_dtype("EmbeddingBag", dtype)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            self.weight.data[self.padding_idx] = 0
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Any,
+        freeze: bool = True,
+        max_norm: None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:
+        """Make a layer of a given table, which is not trained if `freeze`."""
+        table = _check.as_float("EmbeddingBag.from_pretrained", embeddings, "embeddings")
+        if table.ndim != 2:
+            raise ValueError(f"EmbeddingBag.from_pretrained: expected embeddings of 2 dimensions, got {table.shape}")
+        dtype, (rows, columns) = _check.compute_array(table).dtype, table.shape
+        options = (max_norm, norm_type, scale_grad_by_freq, mode, sparse, include_last_offset, padding_idx)
+        layer = cls(rows, columns, *options, dtype=dtype)
+        layer.weight = Parameter(table.astype(dtype), requires_grad=not freeze)
+        return layer
+
+    def forward(self, input: Any, offsets: Any = None, per_sample_weights: Any = None) -> Any:
+        """Return `fastnn.embedding_bag(input, weight, offsets)`."""
+        return functional.embedding_bag(
+            input, self.weight, offsets, None, self.norm_type, self.scale_grad_by_freq, self.mode, False,
+            per_sample_weights, self.include_last_offset, self.padding_idx,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}{padding}"
