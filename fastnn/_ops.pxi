@@ -126,7 +126,7 @@ cdef Op make_op(fnn_op_t *op):
     arguments = []
     while field.kind != FNN_END:
         if field.kind in KINDS and field.kind != FNN_RESULT:
-            arguments.append((field.name.decode(), KINDS[field.kind]))
+            arguments.append((field.name.decode(), "view" if field.dimensions else KINDS[field.kind]))
         field += 1
     made.arguments = tuple(arguments)
     return made

@@ -44,7 +44,7 @@ cdef class Program:
         cdef int64_t sizes[MOST_SIZES]
         cdef uint8_t scaled[MOST_SIZES]
         cdef double numbers[MOST_NUMBERS]
-        cdef Py_ssize_t i, strides = len(integers) - sum([kind in ("int", "bool") for _, kind in getattr(ops, name).arguments])
+        cdef Py_ssize_t i, strides = len(integers) - sum([kind in ("int", "bool", "key") for _, kind in getattr(ops, name).arguments])
         for i, value in enumerate(arrays):
             registers[i] = value if isinstance(value, int) else -1
             pointers[i] = data(value) if isinstance(value, cnp.ndarray) else NULL

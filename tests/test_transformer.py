@@ -346,3 +346,43 @@ def test_a_transformer_learns():
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.1
+
+
+@pytest.mark.parametrize("options", [{}, {"norm_first": True}, {"activation": "gelu", "bias": False}])
+def test_a_frozen_encoder_is_one_program_of_the_same_bits(options):
+    layer = nn.TransformerEncoderLayer(24, 3, 40, batch_first=True, **options)
+    model = nn.TransformerEncoder(layer, 2).eval()
+    frozen = fastnn.freeze(model)
+    for n in (1, 3, 5):
+        x = rng.normal(size=(n, 20, 24)).astype(np.float32)
+        with fastnn.no_grad():
+            np.testing.assert_array_equal(frozen(x), model(x))
+    assert not frozen.unplanned
+    (kept,) = frozen._plans.values()
+    assert kept.plan.program is not None
+
+
+def test_frozen_attention_of_other_kinds_has_the_same_bits():
+    """What the program's step does not do is called as it is: several inputs, masks, a batch that stands second."""
+    x, memory = (rng.normal(size=(3, n, 24)).astype(np.float32) for n in (20, 30))
+
+    class Causal(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(24, 3, batch_first=True)
+
+        def forward(self, x):
+            return self.attention(x, x, x, need_weights=False, is_causal=True)[0] + x
+
+    for model, given in (
+        (Causal(), (x,)),
+        (nn.TransformerDecoderLayer(24, 3, 40, batch_first=True), (x, memory)),
+        (nn.TransformerEncoderLayer(24, 3, 40), (x,)),
+        (nn.MultiheadAttention(24, 3, batch_first=True), (x, memory, memory)),
+        (nn.MultiheadAttention(24, 3, batch_first=True, add_bias_kv=True), (x, memory, memory)),
+    ):
+        frozen = fastnn.freeze(model.eval())
+        with fastnn.no_grad():
+            expected, got = model(*given), frozen(*given)
+        for a, b in zip(*(each if isinstance(each, tuple) else (each,) for each in (expected, got)), strict=True):
+            np.testing.assert_array_equal(a, b)

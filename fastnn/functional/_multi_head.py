@@ -11,6 +11,7 @@ from .. import _check, _core, _random
 from ._attention import scaled_dot_product_attention
 from ._dropout import dropout
 from ._linear import linear
+from ._matmul import matmul
 from ._softmax import softmax
 
 __all__ = ["multi_head_attention_forward"]
@@ -256,7 +257,8 @@ def joint_mask(name: str, padding: Any, mask: Any, shape: tuple[int, ...], known
 
 def weights_of(q: Any, k: Any, mask: Any, is_causal: bool) -> Any:
     """The weights (N, heads, L, S) themselves, 0 for a query that sees no key."""
-    scores = np.matmul(q, np.swapaxes(k, -1, -2)) * (1 / math.sqrt(np.shape(q)[-1]))
+    product = matmul if _core.value_of(q) is q else np.matmul  # of Tensors, which is the same kernel
+    scores = product(q, np.swapaxes(k, -1, -2)) * (1 / math.sqrt(np.shape(q)[-1]))
     rows, keys = np.shape(scores)[-2:]
     known = None if mask is None else np.asarray(_core.value_of(mask))
     seen = None if known is None else known if known.dtype.kind == "b" else known > -np.inf

@@ -106,8 +106,10 @@ static void FN(attention_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     fnn_return_part(part);
 }
 
-void FN(fnn_attention)(const struct FN(fnn_attention) *o)
+void FN(fnn_attention)(const struct FN(fnn_attention) *given)
 {
+    struct FN(fnn_attention) own = *given, *o = &own;
+    o->q += o->q_at, o->k += o->k_at, o->v += o->v_at;
     const ptrdiff_t heads = o->n * o->heads, cuts = (ITEMS * fnn_get_num_threads() + heads - 1) / heads;
     struct FN(attention_job) d = {.o = o, .chunk = attention_max(attention_up((o->l + cuts - 1) / cuts, QUERIES), 2 * QUERIES)};
     d.chunks = (o->l + d.chunk - 1) / d.chunk;

@@ -3,7 +3,7 @@
 A new family is a new file here and its name in the import below.
 """
 
-from . import arrays, elementwise, images, linear, norm
+from . import arrays, attention, elementwise, images, linear, norm
 from ._step import (
     FOLDINGS,
     LOWERINGS,
@@ -22,5 +22,5 @@ from ._step import (
 
 __all__ = [
     "FOLDINGS", "LOWERINGS", "Derived", "Each", "Lowered", "Result", "Same", "Scratch", "Source", "Step", "Strided",
-    "arrays", "elementwise", "images", "linear", "lowered", "norm", "record",
+    "arrays", "attention", "elementwise", "images", "linear", "lowered", "norm", "record",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ... import _check, _core
 from ..._check import Array
-from .._graph import Call, Constant, Graph, Ref, Unary
+from .._graph import Call, Constant, Graph, Ref, Unary, refs
 
 Shape = tuple[int, ...]
 
@@ -120,7 +120,7 @@ def folding(op: str, *followers: str) -> Callable[[Any], Any]:
 
 
 def lowered(graph: Graph) -> list[Step | Same | Call]:
-    """The graph's calls, in order, as steps where a program can do them."""
+    """The graph's calls, in order, as steps where a program can do them, without those that nothing needs any more."""
 
     def item(call: Call) -> Step | Same | Call:
         lower = LOWERINGS.get(Unary if isinstance(call.function, Unary) else call.function)
@@ -129,7 +129,19 @@ def lowered(graph: Graph) -> list[Step | Same | Call]:
         except NotLowered:
             return call
 
-    return [item(call) for call in graph.calls]
+    needed, kept = set(refs(graph.results)), []
+    for found in reversed([item(call) for call in graph.calls]):
+        if found.number in needed:
+            kept.append(found)
+            needed.update(_read(found))
+    return kept[::-1]
+
+
+def _read(item: Step | Same | Call) -> set[int]:
+    """The numbers of the values that it reads."""
+    if isinstance(item, Call):
+        return item.reads
+    return {item.source} if isinstance(item, Same) else set(item.sources)
 
 
 # -- what lowerings ask of a call -------------------------------------------------------------------------------------
@@ -181,7 +193,7 @@ def record(step: Step, placed: Callable[[Any], Any]) -> Record:
     left = dict(step.fields)
     for name, kind in getattr(_core.ops, step.op).arguments:
         value = left.pop(name, None)
-        if kind in ("int", "bool"):
+        if kind in ("int", "bool", "key"):
             integers.append((value.number,) if isinstance(value, Each) else int(value or 0))
         elif kind == "float":
             numbers.append(value or 0)

@@ -57,10 +57,21 @@ def _product_activation(product: Step, activation: Step) -> bool:
     return True
 
 
+@folding("product", "combine")
+def _product_residual(product: Step, combine: Step) -> bool:
+    """What is added to the product becomes a part of the loop that ends it."""
+    others = [number for number in combine.sources if number != product.number]
+    if product.fields["act"] >= 0 or "residual" in product.fields or combine.fields["multiply"] or len(others) != 1:
+        return False
+    product.sources = (*product.sources, *others)
+    product.fields.update(residual=Source(len(product.sources) - 1), residual_row=product.fields["n"])
+    return True
+
+
 @folding("product", "batch_norm")
 def _product_batch_norm(product: Step, norm: Step) -> bool:
     """W and b of norm(W x + b), computed in double and rounded once."""
-    if product.fields["act"] >= 0 or len(norm.shape) != 1 or len(product.shape) != 1:
+    if product.fields["act"] >= 0 or "residual" in product.fields or len(norm.shape) != 1 or len(product.shape) != 1:
         return False
     (weight,), bias, given = product.fields["packed"].given, product.fields["bias"], norm.fields
     gain = given["rstd"] if given["gamma"] is None else Derived(np.multiply, (given["rstd"], given["gamma"]))
