@@ -60,12 +60,18 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         "The matrix of weights is never stored; a sequence gives the same bits step by step as in one call.",
         "scaled_dot_product_attention",
     ),
+    "similarity": (
+        "Similarities",
+        "Of pairs of vectors, which are broadcast; `normalize` makes vectors of length 1.",
+        "cosine_similarity pairwise_distance",
+    ),
     "loss": (
         "Losses",
         '`reduction` is "mean", "sum" or "none". The twins\' `dy` is the gradient of what the loss returned.',
         "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss l1_loss smooth_l1_loss "
         "huber_loss kl_div poisson_nll_loss gaussian_nll_loss soft_margin_loss hinge_embedding_loss "
-        "margin_ranking_loss ctc_loss",
+        "margin_ranking_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss "
+        "cosine_embedding_loss triplet_margin_loss triplet_margin_with_distance_loss ctc_loss",
     ),
 }
 

@@ -136,6 +136,12 @@ VALUES = {
     "margin_ranking_loss": r"\ell = \max\left(0, m - t\,(x_1 - x_2)\right)",
     "poisson_nll_loss": r"\ell = e^x - t x",
     "gaussian_nll_loss": r"\ell = \tfrac{1}{2}\left(\log v + (x - t)^2 / v\right),\; v = \max(\sigma^2, \varepsilon)",
+    "cosine_similarity": r"y = \frac{x_1 \cdot x_2}{\max(|x_1|, \varepsilon)\,\max(|x_2|, \varepsilon)}",
+    "pairwise_distance": r"y = \left\|x_1 - x_2 + \varepsilon\right\|_p",
+    "multi_margin_loss": r"\ell = \frac{w_t}{C} \sum_{i \ne t} \max(0, m - x_t + x_i)^p",
+    "multilabel_margin_loss": r"\ell = \frac{1}{C} \sum_{t} \sum_{i \notin t} \max(0, 1 - x_t + x_i)",
+    "cosine_embedding_loss": r"\ell = " + cases(r"1 - c & t = 1", r"\max(0, c - m) & t = -1"),
+    "triplet_margin_loss": r"\ell = \max\left(0, m + d(a, p) - d(a, n)\right)",
     "ctc_loss": r"\ell = -\log \sum_{\pi \,\text{reads as}\, t} \;\prod_\tau p_{\tau, \pi_\tau}",
     "soft_margin_loss": r"\ell = \log\left(1 + e^{-t x}\right)",
 }

@@ -307,6 +307,22 @@ def test_shapes_are_not_broadcast(name):
         assert other.shape == (3, 3)
 
 
+def test_lengths_of_vectors():
+    x = [[3e30, 4e30]]
+    differs(
+        fastnn.cosine_similarity(np.float32(x), np.float32(x)),
+        [1],
+        lambda F: F.cosine_similarity(t32(*x), t32(*x)),
+        [0],
+    )
+    x1, x2 = np.array([[3e-9, 4e-9]]), np.array([[1.0, 0.0]])
+    np.testing.assert_allclose(fastnn.cosine_similarity_backward([1.0], x1, x2)[0], [[1e8, 0]])
+    if torch is not None:
+        other = torch.tensor(x1, requires_grad=True)
+        torch.nn.functional.cosine_similarity(other, torch.tensor(x2)).backward()
+        assert not np.allclose(other.grad.numpy(), [[1e8, 0]])
+
+
 def test_labels_of_ctc_are_classes():
     log_p = fastnn.log_softmax(np.zeros((4, 1, 3)), 2)
     for labels, error in (([3], ValueError), ([-1], ValueError), ([0], ValueError), ([1.0], TypeError)):
@@ -564,4 +580,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 83
+    assert len(rows) == 85

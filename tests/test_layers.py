@@ -212,7 +212,7 @@ def test_every_function_has_its_twin_and_its_documentation():
             assert re.search(heading, function.__doc__, re.M), f"{name} has no {section}"
         named = set(re.findall(r"\w+", "\n".join(re.findall(r"^(?:    )?(\w.*)$", function.__doc__, re.M))))
         assert set(inspect.signature(function).parameters) <= named, f"{name} describes not all of its parameters"
-        if not name.endswith(("_backward", "_mask", "_stats", "one_hot")):
+        if not name.endswith(("_backward", "_mask", "_stats", "one_hot", "_with_distance_loss")):
             assert hasattr(functional, name + "_backward"), name
 
 

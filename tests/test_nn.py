@@ -83,8 +83,14 @@ OTHERS = {
     "RNN", "RNNCell", "ScaledReLU", "Sequential", "Swish", "SwitchableNorm1d", "SwitchableNorm2d", "SwitchableNorm3d",
     "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
 }  # fmt: skip
-# The records of the functions of losses, which say what they are fed with
-LOSSES = {layer.name: record for record in RECORDS for layer in record.layers if layer.name.endswith("Loss")}
+# The records of the functions of losses and of pairs, which say what they are fed with
+PAIRS = ("CosineSimilarity", "PairwiseDistance")
+LOSSES = {
+    layer.name: record
+    for record in RECORDS
+    for layer in record.layers
+    if layer.name.endswith("Loss") or layer.name in PAIRS
+}
 LAYERS = sorted(
     name
     for name in set(nn.__all__) - OTHERS

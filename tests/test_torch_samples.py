@@ -49,6 +49,8 @@ def ours(value):
         return nn.TransformerEncoderLayer(*sizes, *options)
     if value is torch.nn.functional.gelu:
         return functional.gelu
+    if isinstance(value, torch.nn.PairwiseDistance):
+        return nn.PairwiseDistance(value.norm, value.eps, value.keepdim)
     if isinstance(value, torch.dtype):
         return TYPES.get(value, value)
     if isinstance(value, (list, tuple)):

@@ -21,7 +21,7 @@ HEAD = '''\
 """Written by tools/stubs.py from the functions' own signatures."""
 
 # mypy: disable-error-code="overload-overlap"
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, overload
 
 import numpy as np

@@ -27,10 +27,12 @@ from . import (
     _group_norm,
     _instance_norm,
     _interpolate,
+    _label_margin_loss,
     _layer_norm,
     _likelihood_loss,
     _linear,
     _margin_loss,
+    _metric_loss,
     _normalize,
     _pad,
     _pair_loss,
@@ -43,6 +45,7 @@ from . import (
     _recurrent_layers,
     _response_norm,
     _rrelu,
+    _similarity,
     _softmax,
     _switchable,
 )
@@ -64,10 +67,12 @@ from ._glu import *
 from ._group_norm import *
 from ._instance_norm import *
 from ._interpolate import *
+from ._label_margin_loss import *
 from ._layer_norm import *
 from ._likelihood_loss import *
 from ._linear import *
 from ._margin_loss import *
+from ._metric_loss import *
 from ._normalize import *
 from ._pad import *
 from ._pair_loss import *
@@ -80,6 +85,7 @@ from ._recurrent_cells import *
 from ._recurrent_layers import *
 from ._response_norm import *
 from ._rrelu import *
+from ._similarity import *
 from ._softmax import *
 from ._switchable import *
 
@@ -102,10 +108,12 @@ __all__ = [
     *_group_norm.__all__,
     *_instance_norm.__all__,
     *_interpolate.__all__,
+    *_label_margin_loss.__all__,
     *_layer_norm.__all__,
     *_likelihood_loss.__all__,
     *_linear.__all__,
     *_margin_loss.__all__,
+    *_metric_loss.__all__,
     *_normalize.__all__,
     *_pad.__all__,
     *_pair_loss.__all__,
@@ -118,6 +126,7 @@ __all__ = [
     *_recurrent_layers.__all__,
     *_response_norm.__all__,
     *_rrelu.__all__,
+    *_similarity.__all__,
     *_softmax.__all__,
     *_switchable.__all__,
 ]

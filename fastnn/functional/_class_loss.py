@@ -11,6 +11,7 @@ from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
 from ._layout import from_rows, to_rows
+from ._reduction import REDUCTIONS, reduced, shared_out
 
 __all__ = [
     "cross_entropy",
@@ -19,8 +20,6 @@ __all__ = [
     "nll_loss_backward",
     "one_hot",
 ]
-
-REDUCTIONS = ("none", "mean", "sum")
 
 
 def _class_rows(name: str, input: Any) -> tuple[Array, Array, np.dtype[Any], int]:
@@ -104,27 +103,18 @@ class _ClassLoss(NamedTuple):
         kept = self.targets[self.targets >= 0]
         return float(len(kept)) if self.weight is None else float(self.weight.astype(np.float64)[kept].sum())
 
+    @property
+    def losses(self) -> tuple[int, ...]:
+        """The shape of the losses."""
+        return self.shape[: self.dim] + self.shape[self.dim + 1 :]
+
     def reduced(self, losses: Array) -> Array:
         """The rows' losses as the reduction has it."""
-        if self.reduction == "none":
-            return _check.finish(losses.reshape(self.shape[: self.dim] + self.shape[self.dim + 1 :]), self.dtype, None)
-        total = ops.sum(losses, losses.size)
-        if self.reduction == "mean":
-            total = total / self.divisor if self.divisor else np.nan
-        return _check.finish(np.array(total), self.dtype, None)
+        return reduced(losses, self.losses, self.dtype, self.reduction, self.divisor)
 
     def row_gradients(self, dy: Any) -> Array:
         """Each row's part of dy."""
-        gradient = _check.as_float(self.name, dy, "dy").astype(np.float64)
-        expected = self.shape[: self.dim] + self.shape[self.dim + 1 :] if self.reduction == "none" else ()
-        if gradient.shape != expected:
-            raise ValueError(
-                f"{self.name}: expected dy of shape {expected} for reduction {self.reduction!r}, got {gradient.shape}"
-            )
-        with np.errstate(all="ignore"):  # the mean over no target: NaN, as the loss
-            if self.reduction == "mean":
-                gradient = gradient / np.float64(self.divisor)
-            return _check.contiguous(np.broadcast_to(gradient.reshape(-1), (len(self.rows),)), dtype=self.rows.dtype)
+        return shared_out(self.name, dy, self.losses, self.rows.dtype, self.reduction, self.divisor)
 
 
 def _class_loss(

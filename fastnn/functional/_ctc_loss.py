@@ -10,7 +10,7 @@ from .. import _check
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
-from ._class_loss import REDUCTIONS
+from ._reduction import REDUCTIONS, reduced, shared_out
 
 __all__ = ["ctc_loss", "ctc_loss_backward"]
 
@@ -35,11 +35,9 @@ class _Ctc(NamedTuple):
         return (*self.x.shape, self.targets.shape[1], self.blank)
 
     @property
-    def divisors(self) -> Array:
-        """What each loss is divided by before all are added."""
-        if self.reduction != "mean":
-            return np.ones(len(self.input_lengths))
-        return np.maximum(self.target_lengths, 1).astype(np.float64) * max(len(self.input_lengths), 1)
+    def labels(self) -> Array:
+        """What each loss is divided by before the mean is taken."""
+        return np.maximum(self.target_lengths, 1).astype(np.float64) if self.reduction == "mean" else np.float64(1)
 
     def losses(self, *, keep: bool) -> tuple[Array, Array]:
         """The loss of each sequence, and the logarithms of the paths: at every step if they are kept, else the last."""
@@ -54,23 +52,11 @@ class _Ctc(NamedTuple):
         """The losses as the reduction has it."""
         if self.zero_infinity:
             loss = np.where(loss == np.inf, 0, loss)
-        if self.reduction == "none":
-            result = loss.reshape(self.shape[1:-1])
-        elif not loss.size:
-            result = np.array(np.nan if self.reduction == "mean" else 0.0)
-        else:
-            result = np.array(ops.sum(loss / self.divisors, loss.size))
-        return _check.finish(result, self.dtype, None)
+        return reduced(loss / self.labels, self.shape[1:-1], self.dtype, self.reduction, loss.size)
 
     def gradient(self, dy: Any, loss: Array, alpha: Array) -> Array:
         """Gradient of log_probs."""
-        dloss = _check.as_float(self.name, dy, "dy").astype(np.float64)
-        expected = self.shape[1:-1] if self.reduction == "none" else ()
-        if dloss.shape != expected:
-            raise ValueError(
-                f"{self.name}: expected dy of shape {expected} for reduction {self.reduction!r}, got {dloss.shape}"
-            )
-        parts = dloss.reshape(-1) / self.divisors
+        parts = shared_out(self.name, dy, self.shape[1:-1], np.float64, self.reduction, loss.size) / self.labels
         if self.zero_infinity:
             parts[loss == np.inf] = 0
         dx = np.empty(self.x.shape, self.x.dtype)

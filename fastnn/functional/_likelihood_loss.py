@@ -13,7 +13,6 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._dispatch import differentiable
-from ._class_loss import REDUCTIONS
 from ._pair_loss_common import (
     PairLoss,
     broadcast_pair,
@@ -24,6 +23,7 @@ from ._pair_loss_common import (
     gradient,
     gradients,
 )
+from ._reduction import REDUCTIONS
 
 __all__ = [
     "binary_cross_entropy",

@@ -28,7 +28,7 @@ def _unit_input(name: str, input: Any, p: Any, dim: Any, eps: Any) -> tuple[Arra
     return x, dtype, p, (dims or tuple(range(x.ndim))) if x.ndim else (), eps
 
 
-def _lengths(x: Array, p: float, dims: tuple[int, ...]) -> Array:
+def lengths(x: Array, p: float, dims: tuple[int, ...]) -> Array:
     """The p-norms along dims, which stay as dimensions of size 1."""
     size = np.abs(x)
     if p == math.inf:
@@ -75,7 +75,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     else:
         with np.errstate(all="ignore"):
             x = _check.contiguous(x).reshape(x.shape)  # sums in one order, whatever the memory
-            y = np.asarray(x / np.maximum(_lengths(x, p, dims), x.dtype.type(eps)))
+            y = np.asarray(x / np.maximum(lengths(x, p, dims), x.dtype.type(eps)))
     return _check.finish(y, dtype, out)
 
 
@@ -124,14 +124,14 @@ def normalize_backward(dy: Any, input: Any, p: float = 2.0, dim: Any = 1, eps: f
         return _check.finish(from_rows(dx, x.shape, dims[0]), dtype, None)
     x, gradient = (_check.contiguous(each).reshape(each.shape) for each in (x, gradient))
     with np.errstate(all="ignore"):
-        length = _lengths(x, p, dims)
+        length = lengths(x, p, dims)
         divisor = np.maximum(length, x.dtype.type(eps))
         along = np.where(length >= eps, (gradient * x).sum(axis=dims, keepdims=True) / divisor**2, 0)
-        dx = gradient / divisor - along * _length_gradient(x, length, p, dims)
+        dx = gradient / divisor - along * length_gradient(x, length, p, dims)
     return _check.finish(np.asarray(dx, x.dtype), dtype, None)
 
 
-def _length_gradient(x: Array, length: Array, p: float, dims: tuple[int, ...]) -> Array:
+def length_gradient(x: Array, length: Array, p: float, dims: tuple[int, ...]) -> Array:
     """d length / dx; equal maxima share it, and it is 0 at 0."""
     size, sign = np.abs(x), np.sign(x)
     if math.isinf(p):

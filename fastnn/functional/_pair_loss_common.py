@@ -11,8 +11,8 @@ from .. import _check, _core
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative
-from ._class_loss import REDUCTIONS
 from ._layout import unbroadcast
+from ._reduction import REDUCTIONS
 
 
 class PairLoss(NamedTuple):

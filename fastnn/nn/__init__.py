@@ -17,6 +17,7 @@ from . import (
     layer_norm,
     linear,
     loss,
+    metric_loss,
     parametric,
     pool,
     recurrent,
@@ -44,6 +45,7 @@ from .instance_norm import *
 from .layer_norm import *
 from .linear import *
 from .loss import *
+from .metric_loss import *
 from .parametric import *
 from .pool import *
 from .recurrent import *
@@ -75,6 +77,7 @@ __all__ = [
     *layer_norm.__all__,
     *linear.__all__,
     *loss.__all__,
+    *metric_loss.__all__,
     *parametric.__all__,
     *pool.__all__,
     *rrelu.__all__,

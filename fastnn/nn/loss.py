@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from .. import _check, functional
 from .._dispatch import respelled
-from ..functional._class_loss import REDUCTIONS
+from ..functional._reduction import REDUCTIONS
 from ._module import Module
 
 __all__ = [
@@ -16,16 +16,13 @@ __all__ = [
     "CTCLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
-    "HingeEmbeddingLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
     "MSELoss",
-    "MarginRankingLoss",
     "NLLLoss",
     "PoissonNLLLoss",
     "SmoothL1Loss",
-    "SoftMarginLoss",
 ]
 
 
@@ -249,25 +246,6 @@ class KLDivLoss(_Loss):
         super().__init__(reduction=reduction, log_target=log_target)
 
 
-class SoftMarginLoss(_Loss):
-    """log(1 + exp(-t x)); see `fastnn.soft_margin_loss`.
-
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
-
-    Examples
-    --------
-    >>> SoftMarginLoss()([0.0, 2.0], [1.0, -1.0]).round(4)
-    np.float64(1.41)
-    """
-
-    _function = functional.soft_margin_loss
-
-    def __init__(self, *, reduction: str = "mean"):
-        super().__init__(reduction=reduction)
-
-
 class PoissonNLLLoss(_Loss):
     """Negative log-likelihood of counts under a Poisson distribution; see `fastnn.poisson_nll_loss`.
 
@@ -309,46 +287,6 @@ class GaussianNLLLoss(_Loss):
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
         super().__init__(full=full, eps=_check.real("GaussianNLLLoss", "eps", eps), reduction=reduction)
-
-
-class HingeEmbeddingLoss(_Loss):
-    """x where t = 1, max(0, margin - x) where t = -1; see `fastnn.hinge_embedding_loss`.
-
-    Parameters
-    ----------
-    margin : float
-    reduction : {"mean", "sum", "none"}
-
-    Examples
-    --------
-    >>> HingeEmbeddingLoss()([0.5, 0.25], [1, -1])
-    np.float64(0.625)
-    """
-
-    _function = functional.hinge_embedding_loss
-
-    def __init__(self, margin: float = 1.0, *, reduction: str = "mean"):
-        super().__init__(margin=_check.real("HingeEmbeddingLoss", "margin", margin), reduction=reduction)
-
-
-class MarginRankingLoss(_Loss):
-    """max(0, margin - t (x1 - x2)); see `fastnn.margin_ranking_loss`.
-
-    Parameters
-    ----------
-    margin : float
-    reduction : {"mean", "sum", "none"}
-
-    Examples
-    --------
-    >>> MarginRankingLoss()([0.5, 2.0], [1.0, 1.0], [1, 1])
-    np.float64(0.25)
-    """
-
-    _function = functional.margin_ranking_loss
-
-    def __init__(self, margin: float = 0.0, *, reduction: str = "mean"):
-        super().__init__(margin=_check.real("MarginRankingLoss", "margin", margin), reduction=reduction)
 
 
 class CTCLoss(_Loss):
