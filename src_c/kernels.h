@@ -30,25 +30,19 @@ struct fnn_dropout
     double scale, shift, dropped;
 };
 
-#define POOL_PIECE 1024 /* values whose windows are reduced side by side; their sums stay in the first-level cache */
+#define STRIP_LANES 16 /* places of an image that are worked on together, at least */
 
-/* What windows of one row of outputs have in common, for n outputs of m channels; their values stand `gap` apart (drivers/pool.c).
- * Places count along (d, h, w) of x: the windows take the rows from d and h, and `taps` places of each, the first output from
- * `first` on, the next `step` further. */
-struct fnn_axis
-{
-    ptrdiff_t begin, end, step;
-};
-struct fnn_windows
-{
-    struct fnn_axis d, h;
-    ptrdiff_t rows, places; /* of one plane of x: rows of each d, places of each row */
-    ptrdiff_t first, taps, dilation, step;
-    ptrdiff_t n, m, gap;
-    double divisor; /* of a mean */
-};
+#define FNN_NOWHERE UINT32_MAX /* the tap of a maximum of nothing */
 
-#define STRIP_LANES 16 /* places of an image that are moved together, at least */
+/* Windows that lie equally far apart (drivers/pool.c).  Each of `segments` has n of them, `step` apart; a window's values stand
+ * at rows[r] + columns[c] from its first, and its one value of the other side beside that of the window before.  Segments lie
+ * `from` apart on the windows' side, `to` apart on the other. */
+struct fnn_taps
+{
+    const ptrdiff_t *rows, *columns;
+    ptrdiff_t row_count, column_count, n, step, segments, from, to;
+    double divisor; /* of sums */
+};
 
 #define REAL     float
 #define FN(name) name##_f32

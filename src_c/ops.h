@@ -13,6 +13,20 @@ enum fnn_recurrent
 static inline ptrdiff_t fnn_gates(ptrdiff_t kind) { return kind == FNN_LSTM ? 4 : kind == FNN_GRU ? 3 : 1; }
 static inline ptrdiff_t fnn_scales(ptrdiff_t kind) { return kind == FNN_LSTM ? 6 : fnn_gates(kind); }
 
+/* Pooling's windows along one axis, with a kernel of 0 even shares of it, and along all: tables/ops/pool.def */
+struct fnn_pool_axis
+{
+    ptrdiff_t size, outputs, kernel, stride, padding, dilation;
+};
+struct fnn_pool
+{
+    struct fnn_pool_axis d, h, w;
+    ptrdiff_t outer, inner, slots;
+};
+#define FNN_POOL_AXIS(o, a) {(o)->a, (o)->y##a, (o)->k##a, (o)->s##a, (o)->p##a, (o)->e##a}
+#define FNN_POOL(o)                                                                                                    \
+    {FNN_POOL_AXIS(o, d), FNN_POOL_AXIS(o, h), FNN_POOL_AXIS(o, w), (o)->outer, (o)->inner, (o)->slots}
+
 #define OUT(type, name, length)       type *name;
 #define MAYBE_OUT(type, name, length) type *name;
 #define IN(type, name, length)        const type *name;
@@ -63,6 +77,7 @@ ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_
 ptrdiff_t fnn_pair_loss_work(ptrdiff_t n);
 ptrdiff_t fnn_gated_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
 ptrdiff_t fnn_gated_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
+ptrdiff_t fnn_pool_work(struct fnn_pool g);
 ptrdiff_t fnn_recurrent_work(ptrdiff_t kind, ptrdiff_t size, ptrdiff_t p);
 ptrdiff_t fnn_recurrent_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _core
 from .._check import Array
 
 Sizes = tuple[int, ...]
@@ -56,7 +56,7 @@ class Windows(NamedTuple):
     def arguments(self, outer: int, inner: int) -> Sizes:
         """The ops' sizes."""
         d, h, w = (WHOLE,) * (3 - len(self.axes)) + self.axes
-        return outer, inner, *d, *h, *w
+        return outer, inner, *d, *h, *w, _core.get_num_threads()
 
 
 class Planes:

@@ -140,6 +140,7 @@ def _pooling(call: Call, graph: Graph) -> Step:
     }  # fmt: skip
     fields: dict[str, Any] = {
         "y": Result, "x": Source(0), "outer": Each(shape[0]), "inner": 1,
+        "slots": max(_core.get_num_threads(), os.cpu_count() or 1),
         **{f"{key}{axis}": size for key, three in sizes.items() for axis, size in zip(_AXES, three, strict=True)},
     }  # fmt: skip
     if kind.endswith("avg"):
