@@ -145,7 +145,8 @@ _REFUSED = (
 )
 _PADDED = (*_REFUSED, Wrong("expected padding of at most half of kernel_size", {"padding": 2}))
 
-_FIELDS = """.work = work, .slots = 1, .outer = outer, .inner = inner, .d = 1, .yd = 1, .ed = 1, .h = 7, .yh = 3, .kh = 3, .sh = 2, .eh = 1,
+_FIELDS = """.work = work, .slots = 1, .outer = outer, .inner = inner,
+                .d = 1, .yd = 1, .ed = 1, .h = 7, .yh = 3, .kh = 3, .sh = 2, .eh = 1,
                 .w = 9, .yw = 5, .kw = 3, .sw = 2, .pw = 1, .ew = 1"""
 _MAX_CALLS = """
         EACH(inner, 1, 3, 64, 100)

@@ -11,7 +11,7 @@
 
 #define NS_EACH  0.05 /* one place of one window */
 #define MOST     64   /* channels of a piece: four cache lines of floats */
-#define PIECE    4096 /* values of a row of x that are worked on together; they stay in the first-level cache */
+#define PIECE    4096 /* values of rows of x that are worked on together; they stay in the first-level cache */
 #define HEAD     8    /* doubles that a part of scratch memory begins with: struct fnn_part */
 
 /* Where window i begins and ends, cut off where the axis does */
@@ -58,6 +58,13 @@ static ptrdiff_t channels_of(const struct fnn_pool *g)
     return fnn_min(g->inner, most > STRIP_LANES ? most : STRIP_LANES);
 }
 
+/* Rows of outputs that are worked on together, where channels come first */
+static ptrdiff_t lines_of(const struct fnn_pool *g)
+{
+    const ptrdiff_t fit = PIECE / 2 / g->w.size;
+    return g->inner > 1 || fit < 1 ? 1 : fnn_min(fit, g->h.outputs);
+}
+
 /* The distance at which outputs along w are kept apart in scratch memory, so that those of each tap lie side by side */
 static ptrdiff_t step_of(const struct fnn_pool *g)
 {
@@ -65,8 +72,8 @@ static ptrdiff_t step_of(const struct fnn_pool *g)
     return g->inner > 1 ? 1 : fnn_min(step, g->w.size);
 }
 
-/* A part of scratch memory: offsets of taps, of the two kinds that a step has; one row of x in doubles, the places of the maxima
- * of a row of outputs, and rows of x apart in `step` parts of `part` values */
+/* A part of scratch memory: offsets of taps; a row of x for each line of outputs, in doubles; the places of their maxima; rows of
+ * x, each apart in `step` parts of `part` values */
 struct space
 {
     ptrdiff_t *rows, *columns, *targets;
@@ -77,13 +84,13 @@ struct space
 
 static struct space space_of(const struct fnn_pool *g, double *memory)
 {
-    const ptrdiff_t rows = most_taps(&g->d) * most_taps(&g->h), columns = most_taps(&g->w), m = channels_of(g);
+    const ptrdiff_t rows = most_taps(&g->d) * most_taps(&g->h), columns = most_taps(&g->w), m = channels_of(g) * lines_of(g);
     const ptrdiff_t step = step_of(g), part = (g->w.size + step - 1) / step;
     double *const row = memory + HEAD + 2 * rows + columns, *const places = row + g->w.size * m;
     double *const apart = places + g->w.outputs * m;
     ptrdiff_t *const tables = (ptrdiff_t *)(void *)(memory + HEAD);
     return (struct space){tables, tables + rows, tables + rows + columns, row, apart, (uint32_t *)(void *)places, step, part,
-                          HEAD + 2 * rows + columns + (g->w.size + g->w.outputs) * m + (step > 1 ? (rows + 1) * step * part : 0)};
+                          HEAD + 2 * rows + columns + (g->w.size + g->w.outputs) * m + (step > 1 ? 2 * lines_of(g) * rows * step * part : 0)};
 }
 
 ptrdiff_t fnn_pool_work(struct fnn_pool g)
@@ -103,28 +110,40 @@ static ptrdiff_t rows_of(ptrdiff_t *rows, const struct fnn_pool *g, ptrdiff_t ro
     return n;
 }
 
-/* The windows of outputs j to `end` of a row, m channels of them; places of x are `gap` values apart, those of y `to` */
-static struct fnn_taps run_of(const struct fnn_pool *g, const struct space *s, ptrdiff_t j, ptrdiff_t end, ptrdiff_t m, ptrdiff_t gap,
-                              ptrdiff_t to)
+/* How far apart in x the windows of one line of outputs and the next begin */
+static ptrdiff_t line_of(const struct fnn_pool *g, ptrdiff_t row, ptrdiff_t lines)
 {
+    const ptrdiff_t ih = row % g->h.outputs;
+    return lines > 1 ? (begin_of(&g->h, ih + 1) - begin_of(&g->h, ih)) * g->w.size * g->inner : 0;
+}
+
+/* The windows of outputs j to `end` of `lines` rows, m channels of them.  Channels last, the places of x are `from` values apart
+ * and those of y `to`; first, it is the lines that are. */
+static struct fnn_taps run_of(const struct fnn_pool *g, const struct space *s, ptrdiff_t j, ptrdiff_t end, ptrdiff_t lines, ptrdiff_t m,
+                              ptrdiff_t from, ptrdiff_t to)
+{
+    const ptrdiff_t gap = g->inner == 1 ? 1 : from;
     const ptrdiff_t first = begin_of(&g->w, j), step = end - j > 1 ? begin_of(&g->w, j + 1) - first : 1;
-    struct fnn_taps p = {.rows = s->rows, .row_count = 0, .columns = s->columns, .divisor = 1, .from = step * gap, .to = to};
+    struct fnn_taps p = {.rows = s->rows, .row_count = 0, .columns = s->columns, .divisor = 1, .to = to};
     for (ptrdiff_t at = first; at < end_of(&g->w, j); at += g->w.dilation)
         s->columns[p.column_count++] = (at - first) * gap;
     p.n = g->inner == 1 ? end - j : m;
     p.step = g->inner == 1 ? step : 1;
-    p.segments = g->inner == 1 ? 1 : end - j;
+    p.segments = g->inner == 1 ? lines : end - j;
+    p.from = g->inner == 1 ? from : step * from;
     return p;
 }
 
 static const ptrdiff_t none[1] = {0};
 
-/* All m channels of the w places of a row of x, which are `gap` apart, and m apart on the other side, as one tap or as rows */
-static struct fnn_taps whole_row(const struct fnn_pool *g, const ptrdiff_t *rows, ptrdiff_t count, ptrdiff_t m)
+/* All m channels of the places of whole rows of x, and of `lines` rows of scratch memory */
+static struct fnn_taps whole_rows(const struct fnn_pool *g, const ptrdiff_t *rows, ptrdiff_t count, ptrdiff_t lines, ptrdiff_t line,
+                                  ptrdiff_t m)
 {
-    const int one = m == g->inner;
-    return (struct fnn_taps){.rows = rows, .row_count = count, .columns = none, .column_count = 1, .n = one ? g->w.size * m : m,
-                             .step = 1, .segments = one ? 1 : g->w.size, .from = g->inner, .to = m, .divisor = 1};
+    const int whole = m == g->inner;
+    return (struct fnn_taps){.rows = rows, .row_count = count, .columns = none, .column_count = 1, .n = whole ? g->w.size * m : m,
+                             .step = 1, .segments = whole ? lines : g->w.size, .from = whole ? line : g->inner,
+                             .to = whole ? g->w.size * m : m, .divisor = 1};
 }
 
 /* In parts: place `at` of x stands in part at % step.  The columns of a run from place `first` on as such. */
@@ -142,39 +161,56 @@ static void columns_apart(const struct space *s, struct fnn_taps *p, ptrdiff_t f
 struct pool_job
 {
     const struct fnn_pool *g;
-    void (*row)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t channel, ptrdiff_t m);
+    void (*rows)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t lines, ptrdiff_t channel,
+                 ptrdiff_t m);
     void (*clear)(const struct pool_job *job, ptrdiff_t plane, ptrdiff_t channel, ptrdiff_t m); /* backward */
     const void *o;
     double *work;
-    ptrdiff_t m;
+    ptrdiff_t m, lines;
 };
+
+/* Rows from `row` to `end` of a plane, as many lines at a time as have windows of one kind */
+static void over_rows(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t end, ptrdiff_t channel)
+{
+    const ptrdiff_t m = fnn_min(job->m, job->g->inner - channel);
+    for (ptrdiff_t lines; row < end; row += lines)
+    {
+        const ptrdiff_t ih = row % job->g->h.outputs;
+        lines = fnn_min(fnn_min(job->lines, end - row), run_end(&job->g->h, ih) - ih);
+        job->rows(job, s, plane, row, lines, channel, m);
+    }
+}
 
 static void pool_body(const void *given, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct pool_job *job = given;
     const struct fnn_pool *g = job->g;
     const ptrdiff_t rows = g->d.outputs * g->h.outputs, pieces = (g->inner + job->m - 1) / job->m;
+    const ptrdiff_t bands = (rows + job->lines - 1) / job->lines;
     const ptrdiff_t total = space_of(g, job->work).total;
     double *const part = fnn_take_part(job->work, total * (ptrdiff_t)sizeof(double), g->slots);
     const struct space s = space_of(g, part);
     for (ptrdiff_t i = begin; i < end; i++)
         if (job->clear)
         {
-            const ptrdiff_t plane = i / pieces, channel = i % pieces * job->m, m = fnn_min(job->m, g->inner - channel);
-            job->clear(job, plane, channel, m);
-            for (ptrdiff_t row = 0; row < rows; row++)
-                job->row(job, &s, plane, row, channel, m);
+            const ptrdiff_t plane = i / pieces, channel = i % pieces * job->m;
+            job->clear(job, plane, channel, fnn_min(job->m, g->inner - channel));
+            over_rows(job, &s, plane, 0, rows, channel);
         }
         else
             for (ptrdiff_t channel = 0; channel < g->inner; channel += job->m)
-                job->row(job, &s, i / rows, i % rows, channel, fnn_min(job->m, g->inner - channel));
+            {
+                const ptrdiff_t row = i % bands * job->lines;
+                over_rows(job, &s, i / bands, row, fnn_min(row + job->lines, rows), channel);
+            }
     fnn_return_part((struct fnn_part *)(void *)part);
 }
 
 static void run_pool(struct pool_job job)
 {
     const struct fnn_pool *g = job.g;
-    const ptrdiff_t rows = g->d.outputs * g->h.outputs, total = space_of(g, job.work).total;
+    const ptrdiff_t rows = g->d.outputs * g->h.outputs, bands = (rows + job.lines - 1) / job.lines;
+    const ptrdiff_t total = space_of(g, job.work).total;
     const double values = (double)(g->d.size * g->h.size * g->w.size), results = (double)(rows * g->w.outputs);
     const double ns = NS_EACH * (values > results ? values : results); /* of a plane of one channel whose windows do not overlap */
     for (ptrdiff_t i = 0; i < g->slots; i++)
@@ -182,8 +218,10 @@ static void run_pool(struct pool_job job)
     if (job.clear)
         fnn_parallel(g->outer * ((g->inner + job.m - 1) / job.m), 3 * ns * (double)job.m, pool_body, &job);
     else
-        fnn_parallel(g->outer * rows, ns * (double)g->inner / (double)rows, pool_body, &job);
+        fnn_parallel(g->outer * bands, ns * (double)g->inner / (double)bands, pool_body, &job);
 }
+
+static void part_f64(double *apart, const double *row, const struct space *s, ptrdiff_t n); /* sums of either type are double */
 
 #define FNN_SELF "drivers/pool.c"
 #include "each_real.h"
@@ -199,71 +237,6 @@ static void run_pool(struct pool_job job)
         end = run_end(&(g)->w, j);                                                                                     \
         __VA_ARGS__                                                                                                    \
     }
-
-static void FN(max_row)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t channel, ptrdiff_t m)
-{
-    const struct FN(fnn_max_pool) *o = job->o;
-    const struct fnn_pool *g = job->g;
-    const ptrdiff_t rows = rows_of(s->rows, g, row);
-    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, m, g->inner, g->inner); p.row_count = rows;
-              TIER->max_taps(o->y + Y_AT(g) + j * g->inner, o->x + X_AT(g) + begin_of(&g->w, j) * g->inner, &p);)
-}
-
-void FN(fnn_max_pool)(const struct FN(fnn_max_pool) *o)
-{
-    const struct fnn_pool g = FNN_POOL(o);
-    run_pool((struct pool_job){&g, FN(max_row), NULL, o, o->work, g.inner});
-}
-
-static void FN(index_row)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t channel, ptrdiff_t m)
-{
-    const struct FN(fnn_max_pool_index) *o = job->o;
-    const struct fnn_pool *g = job->g;
-    const ptrdiff_t rows = rows_of(s->rows, g, row);
-    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, m, g->inner, m); const ptrdiff_t first = begin_of(&g->w, j);
-              const ptrdiff_t step = p.from / g->inner; p.row_count = rows;
-              TIER->place_taps(s->places, o->x + X_AT(g) + first * g->inner, &p);
-              for (ptrdiff_t i = 0; i < (end - j) * m; i++)
-              {
-                  const ptrdiff_t tap = s->places[i], r = p.column_count ? tap / p.column_count : 0;
-                  o->index[Y_AT(g) + (j + i / m) * g->inner + i % m] =
-                      s->places[i] == FNN_NOWHERE ? -1
-                                                  : s->rows[r] / g->inner + first + i / m * step + tap % p.column_count * g->w.dilation;
-              })
-}
-
-void FN(fnn_max_pool_index)(const struct FN(fnn_max_pool_index) *o)
-{
-    const struct fnn_pool g = FNN_POOL(o);
-    run_pool((struct pool_job){&g, FN(index_row), NULL, o, o->work, channels_of(&g)});
-}
-
-static void FN(mean_row)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t channel, ptrdiff_t m)
-{
-    const struct FN(fnn_avg_pool) *o = job->o;
-    const struct fnn_pool *g = job->g;
-    const int padded = o->padded != 0;
-    const double rows = count_of(&g->d, row / g->h.outputs, padded) * count_of(&g->h, row % g->h.outputs, padded);
-    const struct fnn_taps whole = whole_row(g, s->rows, rows_of(s->rows, g, row), m);
-    TIER->sum_taps(s->row, o->x + X_AT(g), &whole);
-    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, m, m, g->inner); p.rows = none; p.row_count = 1;
-              p.divisor = o->divisor != 0 ? o->divisor : rows * count_of(&g->w, j, padded);
-              TIER->mean_taps(o->y + Y_AT(g) + j * g->inner, s->row + begin_of(&g->w, j) * m, &p);)
-}
-
-void FN(fnn_avg_pool)(const struct FN(fnn_avg_pool) *o)
-{
-    const struct fnn_pool g = FNN_POOL(o);
-    run_pool((struct pool_job){&g, FN(mean_row), NULL, o, o->work, channels_of(&g)});
-}
-
-static void FN(clear_places)(REAL *dx, const struct fnn_pool *g, ptrdiff_t plane, ptrdiff_t channel, ptrdiff_t m)
-{
-    const ptrdiff_t places = g->d.size * g->h.size * g->w.size;
-    dx += X_AT(g);
-    for (ptrdiff_t i = 0, whole = m == g->inner ? places : 1; i < places; i += whole)
-        memset(dx + i * g->inner, 0, (size_t)(whole * m) * sizeof(REAL));
-}
 
 /* A row of x in its parts */
 static void FN(part)(REAL *apart, const REAL *row, const struct space *s, ptrdiff_t n)
@@ -287,23 +260,120 @@ static void FN(join)(REAL *row, const REAL *apart, const struct space *s, ptrdif
                          (n - part + s->step - 1) / s->step - whole);
 }
 
-static void FN(dmean_row)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t channel, ptrdiff_t m)
+/* The rows of x that `lines` rows of outputs read, in their parts; s->targets says where each of one line's begins */
+static void FN(part_rows)(REAL *apart, const REAL *x, const struct space *s, const struct fnn_pool *g, ptrdiff_t rows, ptrdiff_t lines,
+                          ptrdiff_t line)
+{
+    for (ptrdiff_t r = 0; r < rows * lines; r++)
+    {
+        s->targets[r % rows] = r % rows * s->step * s->part;
+        FN(part)(apart + r * s->step * s->part, x + s->rows[r % rows] + r / rows * line, s, g->w.size);
+    }
+}
+
+static void FN(max_rows)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t lines,
+                         ptrdiff_t channel, ptrdiff_t m)
+{
+    const struct FN(fnn_max_pool) *o = job->o;
+    const struct fnn_pool *g = job->g;
+    const ptrdiff_t rows = rows_of(s->rows, g, row), line = line_of(g, row, lines);
+    const ptrdiff_t from = g->inner == 1 ? line : g->inner, to = g->inner == 1 ? g->w.outputs : g->inner;
+    REAL *const apart = (REAL *)(void *)s->apart;
+    const int is_apart = s->step > 1;
+    if (is_apart)
+        FN(part_rows)(apart, o->x + X_AT(g), s, g, rows, lines, line);
+    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, lines, m, from, to); const ptrdiff_t first = begin_of(&g->w, j);
+              p.row_count = rows;
+              if (is_apart) columns_apart(s, &p, first), p.rows = s->targets, p.from = rows * s->step * s->part;
+              TIER->max_taps(o->y + Y_AT(g) + j * g->inner, is_apart ? apart : o->x + X_AT(g) + first * g->inner, &p);)
+}
+
+void FN(fnn_max_pool)(const struct FN(fnn_max_pool) *o)
+{
+    const struct fnn_pool g = FNN_POOL(o);
+    run_pool((struct pool_job){&g, FN(max_rows), NULL, o, o->work, g.inner, lines_of(&g)});
+}
+
+static void FN(index_rows)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t lines,
+                         ptrdiff_t channel, ptrdiff_t m)
+{
+    const struct FN(fnn_max_pool_index) *o = job->o;
+    const struct fnn_pool *g = job->g;
+    (void)lines;
+    const ptrdiff_t rows = rows_of(s->rows, g, row);
+    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, 1, m, g->inner, m); const ptrdiff_t first = begin_of(&g->w, j);
+              const ptrdiff_t step = end - j > 1 ? begin_of(&g->w, j + 1) - first : 0; p.row_count = rows;
+              TIER->place_taps(s->places, o->x + X_AT(g) + first * g->inner, &p);
+              for (ptrdiff_t i = 0; i < (end - j) * m; i++)
+              {
+                  const ptrdiff_t tap = s->places[i], r = p.column_count ? tap / p.column_count : 0;
+                  o->index[Y_AT(g) + (j + i / m) * g->inner + i % m] =
+                      s->places[i] == FNN_NOWHERE ? -1
+                                                  : s->rows[r] / g->inner + first + i / m * step + tap % p.column_count * g->w.dilation;
+              })
+}
+
+void FN(fnn_max_pool_index)(const struct FN(fnn_max_pool_index) *o)
+{
+    const struct fnn_pool g = FNN_POOL(o);
+    run_pool((struct pool_job){&g, FN(index_rows), NULL, o, o->work, channels_of(&g), 1});
+}
+
+static void FN(mean_rows)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t lines,
+                         ptrdiff_t channel, ptrdiff_t m)
+{
+    const struct FN(fnn_avg_pool) *o = job->o;
+    const struct fnn_pool *g = job->g;
+    const int padded = o->padded != 0;
+    const double rows = count_of(&g->d, row / g->h.outputs, padded) * count_of(&g->h, row % g->h.outputs, padded);
+    const struct fnn_taps whole = whole_rows(g, s->rows, rows_of(s->rows, g, row), lines, line_of(g, row, lines), m);
+    const int is_apart = s->step > 1;
+    const ptrdiff_t size = is_apart ? s->step * s->part : g->w.size;
+    const ptrdiff_t from = g->inner == 1 ? size : m, to = g->inner == 1 ? g->w.outputs : g->inner;
+    TIER->sum_taps(s->row, o->x + X_AT(g), &whole);
+    for (ptrdiff_t line = 0; line < lines && is_apart; line++)
+        part_f64(s->apart + line * size, s->row + line * g->w.size, s, g->w.size);
+    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, lines, m, from, to); const ptrdiff_t first = begin_of(&g->w, j);
+              p.rows = none; p.row_count = 1;
+              p.divisor = o->divisor != 0 ? o->divisor : rows * count_of(&g->w, j, padded);
+              if (is_apart) columns_apart(s, &p, first);
+              TIER->mean_taps(o->y + Y_AT(g) + j * g->inner, is_apart ? s->apart : s->row + first * m, &p);)
+}
+
+void FN(fnn_avg_pool)(const struct FN(fnn_avg_pool) *o)
+{
+    const struct fnn_pool g = FNN_POOL(o);
+    run_pool((struct pool_job){&g, FN(mean_rows), NULL, o, o->work, channels_of(&g), lines_of(&g)});
+}
+
+static void FN(clear_places)(REAL *dx, const struct fnn_pool *g, ptrdiff_t plane, ptrdiff_t channel, ptrdiff_t m)
+{
+    const ptrdiff_t places = g->d.size * g->h.size * g->w.size;
+    dx += X_AT(g);
+    for (ptrdiff_t i = 0, whole = m == g->inner ? places : 1; i < places; i += whole)
+        memset(dx + i * g->inner, 0, (size_t)(whole * m) * sizeof(REAL));
+}
+
+static void FN(dmean_rows)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t lines,
+                         ptrdiff_t channel, ptrdiff_t m)
 {
     const struct FN(fnn_avg_pool_backward) *o = job->o;
     const struct fnn_pool *g = job->g;
     const int padded = o->padded != 0;
     const double rows = count_of(&g->d, row / g->h.outputs, padded) * count_of(&g->h, row % g->h.outputs, padded);
-    REAL *const line = (REAL *)(void *)s->row, *const apart = (REAL *)(void *)s->apart, *const target = s->step > 1 ? apart : line;
-    memset(target, 0, (size_t)(s->step > 1 ? s->step * s->part : g->w.size * m) * sizeof(REAL));
-    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, m, m, g->inner); const ptrdiff_t first = begin_of(&g->w, j);
+    REAL *const row_of_x = (REAL *)(void *)s->row, *const apart = (REAL *)(void *)s->apart, *const target = s->step > 1 ? apart : row_of_x;
+    const ptrdiff_t size = s->step > 1 ? s->step * s->part : g->w.size * m;
+    const ptrdiff_t from = g->inner == 1 ? size : m, to = g->inner == 1 ? g->w.outputs : g->inner;
+    memset(target, 0, (size_t)(lines * size) * sizeof(REAL));
+    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, lines, m, from, to); const ptrdiff_t first = begin_of(&g->w, j);
               p.rows = none; p.row_count = 1;
               p.divisor = o->divisor != 0 ? o->divisor : rows * count_of(&g->w, j, padded);
               if (s->step > 1) columns_apart(s, &p, first);
               TIER->spread_taps(target + (s->step > 1 ? 0 : first * m), o->dy + Y_AT(g) + j * g->inner, &p);)
-    if (s->step > 1)
-        FN(join)(line, apart, s, g->w.size);
-    const struct fnn_taps whole = whole_row(g, s->rows, rows_of(s->rows, g, row), m);
-    TIER->spread_taps(o->dx + X_AT(g), line, &whole);
+    for (ptrdiff_t line = 0; line < lines && s->step > 1; line++)
+        FN(join)(row_of_x + line * g->w.size, apart + line * size, s, g->w.size);
+    const struct fnn_taps whole = whole_rows(g, s->rows, rows_of(s->rows, g, row), lines, line_of(g, row, lines), m);
+    TIER->spread_taps(o->dx + X_AT(g), row_of_x, &whole);
 }
 
 static void FN(dmean_clear)(const struct pool_job *job, ptrdiff_t plane, ptrdiff_t channel, ptrdiff_t m)
@@ -314,26 +384,30 @@ static void FN(dmean_clear)(const struct pool_job *job, ptrdiff_t plane, ptrdiff
 void FN(fnn_avg_pool_backward)(const struct FN(fnn_avg_pool_backward) *o)
 {
     const struct fnn_pool g = FNN_POOL(o);
-    run_pool((struct pool_job){&g, FN(dmean_row), FN(dmean_clear), o, o->work, channels_of(&g)});
+    run_pool((struct pool_job){&g, FN(dmean_rows), FN(dmean_clear), o, o->work, channels_of(&g), lines_of(&g)});
 }
 
-static void FN(dmax_row)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t channel, ptrdiff_t m)
+static void FN(dmax_rows)(const struct pool_job *job, const struct space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t lines,
+                         ptrdiff_t channel, ptrdiff_t m)
 {
     const struct FN(fnn_max_pool_backward) *o = job->o;
     const struct fnn_pool *g = job->g;
-    const ptrdiff_t rows = rows_of(s->rows, g, row), size = s->step * s->part;
-    REAL *const apart = (REAL *)(void *)s->apart, *const dx = o->dx + X_AT(g);
-    for (ptrdiff_t r = 0; r < rows && s->step > 1; r++)
+    const ptrdiff_t rows = rows_of(s->rows, g, row), line = line_of(g, row, lines), size = s->step * s->part;
+    const ptrdiff_t from = g->inner == 1 ? line : g->inner, to = g->inner == 1 ? g->w.outputs : g->inner;
+    REAL *const dx = o->dx + X_AT(g), *const apart = (REAL *)(void *)s->apart, *const gradient = apart + rows * lines * size;
+    const int is_apart = s->step > 1;
+    if (is_apart)
     {
-        s->targets[r] = r * size;
-        FN(part)(apart + r * size, dx + s->rows[r], s, g->w.size);
+        FN(part_rows)(apart, o->x + X_AT(g), s, g, rows, lines, line);
+        FN(part_rows)(gradient, dx, s, g, rows, lines, line);
     }
-    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, m, g->inner, m); const ptrdiff_t first = begin_of(&g->w, j);
-              p.row_count = rows; TIER->place_taps(s->places, o->x + X_AT(g) + first * g->inner, &p); p.to = g->inner;
-              if (s->step > 1) columns_apart(s, &p, first), p.rows = s->targets;
-              TIER->dmax_taps(s->step > 1 ? apart : dx + first * g->inner, o->dy + Y_AT(g) + j * g->inner, s->places, &p);)
-    for (ptrdiff_t r = 0; r < rows && s->step > 1; r++)
-        FN(join)(dx + s->rows[r], apart + r * size, s, g->w.size);
+    OVER_RUNS(g, j, struct fnn_taps p = run_of(g, s, j, end, lines, m, from, to); const ptrdiff_t first = begin_of(&g->w, j);
+              p.row_count = rows; p.to = p.n;
+              if (is_apart) columns_apart(s, &p, first), p.rows = s->targets, p.from = rows * size;
+              TIER->place_taps(s->places, is_apart ? apart : o->x + X_AT(g) + first * g->inner, &p); p.to = to;
+              TIER->dmax_taps(is_apart ? gradient : dx + first * g->inner, o->dy + Y_AT(g) + j * g->inner, s->places, &p);)
+    for (ptrdiff_t r = 0; r < rows * lines && is_apart; r++)
+        FN(join)(dx + s->rows[r % rows] + r / rows * line, gradient + r * size, s, g->w.size);
 }
 
 static void FN(dmax_clear)(const struct pool_job *job, ptrdiff_t plane, ptrdiff_t channel, ptrdiff_t m)
@@ -344,6 +418,8 @@ static void FN(dmax_clear)(const struct pool_job *job, ptrdiff_t plane, ptrdiff_
 void FN(fnn_max_pool_backward)(const struct FN(fnn_max_pool_backward) *o)
 {
     const struct fnn_pool g = FNN_POOL(o);
-    run_pool((struct pool_job){&g, FN(dmax_row), FN(dmax_clear), o, o->work, channels_of(&g)});
+    /* what several rows of outputs add to one value is added row by row */
+    const int overlaps = g.h.kernel ? g.h.dilation * (g.h.kernel - 1) >= g.h.stride : g.h.size % g.h.outputs != 0;
+    run_pool((struct pool_job){&g, FN(dmax_rows), FN(dmax_clear), o, o->work, channels_of(&g), overlaps ? 1 : lines_of(&g)});
 }
 #endif
