@@ -140,6 +140,46 @@ def test_modules(info, dtype, training):
             close(module.state_dict()[key], value, dtype, key)
 
 
+RECURRENT = [info for info in MODULES if issubclass(info.module_cls, (torch.nn.RNNBase, torch.nn.RNNCellBase))]
+
+
+def recurrent_call(theirs, module):
+    """The function that does what a layer or a cell of PyTorch's does, with the parameters of ours."""
+    params = list(module.parameters())
+    if isinstance(theirs, torch.nn.RNNCellBase):
+        names = {torch.nn.LSTMCell: "lstm_cell", torch.nn.GRUCell: "gru_cell"}
+        f = getattr(functional, names.get(type(theirs)) or f"rnn_{theirs.nonlinearity}_cell")
+        states = 2 if type(theirs) is torch.nn.LSTMCell else 1
+
+        def call(x, hx=None):
+            zeros = np.zeros((*x.shape[:-1], theirs.hidden_size))
+            return f(x, ((zeros,) * 2 if states == 2 else zeros) if hx is None else hx, *params)
+
+        return call
+    options = theirs.bias, theirs.num_layers, 0.0, False, theirs.bidirectional, theirs.batch_first
+    return lambda x, hx=None: getattr(functional, theirs.mode.lower())(x, hx, params, *options)
+
+
+@both
+@pytest.mark.parametrize("info", RECURRENT, ids=[info.name for info in RECURRENT])
+def test_recurrent_functions(info, dtype):
+    """The samples of layers and cells, through the functions."""
+    compared = 0
+    for sample in info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=False):
+        made, given = sample.constructor_input, sample.forward_input
+        if given is None or not all(isinstance(each, (torch.Tensor, tuple)) for each in given.args):
+            continue
+        theirs = info.module_cls(*made.args, **made.kwargs).to(dtype).eval()
+        if isinstance(given.args[0], torch.nn.utils.rnn.PackedSequence):
+            continue
+        module = getattr(nn, info.name.removeprefix("nn."))(*ours(made.args), **ours(made.kwargs)).to(TYPES[dtype])
+        module.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()})
+        parameters = zip(module.parameters(), theirs.parameters(), strict=True)
+        compare(recurrent_call(theirs, module), theirs, given.args, given.kwargs, dtype, parameters)
+        compared += 1
+    assert compared > 1
+
+
 def sample_call(op):
     """The function with a sample's input first."""
     name = op.name.split(".")[-1]
