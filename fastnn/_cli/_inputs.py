@@ -32,6 +32,7 @@ class Inputs:
     target_mean: float = 0.0  # of numbers
     target_std: float = 1.0
     header: bool | None = None  # whether a table's first line names its columns; None if it had no lines
+    group: str = ""  # the column whose ids tell which rows of a table are one sequence
     shape: list[int] = field(default_factory=list)  # of an image (H, W, C), where the kind of data does not say it
 
     def scaled(self, source: Any, x: Array, place: Place) -> Array:

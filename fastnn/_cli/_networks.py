@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from .. import models, nn
 from ..training._mlp import NORMS, make_activation, make_mlp
+from . import _sequence_networks
 
 Config = dict[str, Any]
 OF_MLP = {"layers": None, "norm": "batch", "dropout": 0.2}  # options that other networks do not have
@@ -21,7 +22,7 @@ class Network(NamedTuple):
     make: Callable[[Config], nn.Module]
     check: Callable[[Config, Mapping[str, Any]], None]  # settings beside arrays that claim to be theirs
     sizes: Callable[[Config], tuple[int, int]]  # numbers of a sample, and of what is said of it
-    takes: str = ""  # "images" (C, H, W) or "signals" (C, T); "": whatever has one shape for all samples
+    takes: str = ""  # "images" (C, H, W), "signals" (C, T), "sequences"; "": whatever has one shape for all samples
 
 
 def _make_mlp(config: Config) -> nn.Module:
@@ -93,6 +94,15 @@ NETWORKS = {
         for name in ("resnet20", "resnet56", "resnet18", "mobilenet_v2")
     },
     "cnn1d": Network(_named("cnn1d"), _check_named, _sizes_named, "signals"),
+    **dict.fromkeys(
+        ("lstm", "gru", "transformer"),
+        Network(
+            _sequence_networks.make,
+            _sequence_networks.check,
+            lambda config: (config["features"], config["outputs"]),
+            "sequences",
+        ),
+    ),
 }
 
 
@@ -107,15 +117,32 @@ def configure(options: Namespace, layers: list[int], shape: tuple[int, ...], fea
         sizes = [features, *hidden, outputs]
         return {"kind": "mlp", "sizes": sizes, "activation": options.activation, "norm": options.norm,
                 "dropout": options.dropout}  # fmt: skip
-    for option in OF_MLP:
+    takes = NETWORKS[name].takes
+    for option in ("norm",) if takes == "sequences" else OF_MLP:
         if getattr(options, option) is not None:
             raise ArgumentTypeError(f"--{option}: expected it with --model mlp alone, got --model {name}")
-    takes = NETWORKS[name].takes
+    if takes == "sequences":
+        return _of_sequences(options, layers, features, outputs)
     if len(shape) != (2 if takes == "signals" else 3):
         raise ArgumentTypeError(f"--model: expected {takes} for {name}, got {options.data}")
     return {"kind": name, "shape": list(shape), "outputs": outputs, "activation": options.activation}
 
 
+def _of_sequences(options: Namespace, layers: list[int], features: int, outputs: int) -> Config:
+    if options.activation != "relu":
+        raise ArgumentTypeError(f"--activation: expected none for {options.model}, whose functions are its own")
+    sizes = options.layers or layers
+    if len(set(sizes)) > 1:
+        raise ArgumentTypeError(f"--layers: expected layers of one size for {options.model}, got {sizes}")
+    heads = _sequence_networks.HEADS
+    if options.model == "transformer" and sizes[0] % heads:
+        raise ArgumentTypeError(f"--layers: expected sizes that {heads} heads can share, got {sizes[0]}")
+    options.dropout = 0.0 if options.dropout is None else options.dropout
+    return {"kind": options.model, "features": features, "sizes": sizes, "outputs": outputs, "dropout": options.dropout}
+
+
 def title(config: Config) -> str:
     """What a network is called in a report."""
-    return " - ".join(map(str, config["sizes"])) if config["kind"] == "mlp" else config["kind"]
+    if config["kind"] == "mlp":
+        return " - ".join(map(str, config["sizes"]))
+    return " ".join([config["kind"], *map(str, config.get("sizes", []))])

@@ -15,11 +15,15 @@ from ._saved import check_network
 
 # what a checkpoint was made with, and so what going on from it must be asked with
 LASTING = (
-    "data", "model", "target", "ignore", "header", "task", "layers", "activation", "norm", "dropout", "optimizer", "lr",
-    "weight_decay", "scheduler", "image_size", "epochs", "batch_size", "no_augment", "max_grad_norm",
+    "data", "model", "group", "target", "ignore", "header", "task", "layers", "activation", "norm", "dropout",
+    "optimizer", "lr", "weight_decay", "scheduler", "image_size", "epochs", "batch_size", "no_augment", "max_grad_norm",
     "patience", "seed",
 )  # fmt: skip
-NEWER = {"model": "mlp", "image_size": 64}  # what trainings had that were written before there was a choice
+NEWER = {
+    "model": "mlp",
+    "image_size": 64,
+    "group": None,
+}  # what trainings had that were written before there was a choice
 WRITTEN = ["model.safetensors", "checkpoint.safetensors", "history.csv", "options.json"]
 
 

@@ -77,7 +77,9 @@ def _check_inputs(inputs: Inputs, features: int, outputs: int) -> None:
         raise ValueError("expected means that are finite and deviations above 0")
     if inputs.source == "folder" and not _is_square(inputs.shape, features):
         raise ValueError(f"expected square images (H, W, 3) of the network's {features} numbers, got {inputs.shape}")
-    columns = features if inputs.source == "table" else len(inputs.mean)
+    if not isinstance(inputs.group, str):
+        raise ValueError(f"expected the name of a column of ids, got {inputs.group!r}")
+    columns = features if inputs.source in ("table", "sequences") else len(inputs.mean)
     if (len(inputs.mean), len(inputs.std), len(inputs.columns) or columns) != (columns,) * 3:
         raise ValueError(f"expected means and deviations of {columns} columns, got {len(inputs.mean)}")
     if outputs != task_of(inputs).outputs(inputs):

@@ -14,6 +14,7 @@ from ._inputs import Inputs, Kind, Samples, fingerprint, split_rows, told
 from ._labels import classes_of, numbers_of
 from ._npz import read_npz, read_npz_parts
 from ._pictures import Folder, Images
+from ._sequences import Sequences
 from ._signals import Signals
 from ._table import Place, Table, moments
 
@@ -105,14 +106,18 @@ KINDS: dict[str, Kind] = {
     "folder": Folder(),
     "table": Tables(),
     "signals": Signals(),
+    "sequences": Sequences(),
 }
+OF_MODELS = {"cnn1d": "signals", "lstm": "sequences", "gru": "sequences", "transformer": "sequences"}
 NAMED = [name for name, kind in KINDS.items() if isinstance(kind, Images)]
 
 
 def kind_of(source: str, model: str = "mlp") -> str:
-    """The name of the kind of data that --data names; an NPZ file holds rows of numbers, or signals for `cnn1d`."""
-    if model == "cnn1d" and format_of(source) == ".npz":
-        return "signals"
+    """The name of the kind of data that --data names; some models take other things from files of rows than rows."""
+    if model in OF_MODELS and (format_of(source) == ".npz" or OF_MODELS[model] == "sequences"):
+        if not KINDS[OF_MODELS[model]].takes("", source):
+            raise ArgumentTypeError(f"--data: expected a .csv, .tsv or .npz file of {OF_MODELS[model]}, got {source!r}")
+        return OF_MODELS[model]
     found = next((name for name, kind in KINDS.items() if kind.takes(name, source)), None)
     if found is None:
         expected = f"{', '.join(NAMED)}, a .csv, .tsv or .npz file, or a folder of folders of images"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def add_commands(commands: Any) -> None:
         "  fastnn train --data cifar10 --root data --model resnet20 --optimizer sgd --scheduler onecycle\n"
         "  fastnn train --data pets/ --model mobilenet_v2 --image-size 96     a folder of images for each class\n"
         "  fastnn train --data signals.npz --model cnn1d                      x (N, C, T) and y (N,)\n"
+        "  fastnn train --data visits.csv --model gru --group patient         rows of one patient are one sequence\n"
         "  fastnn train --data houses.csv --target price --ignore street,city --layers 64,64 --activation gelu\n"
         "  fastnn train --data cifar10 --root data --out run --resume          go on after a kill\n",
     )
@@ -52,12 +53,20 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--task", choices=["auto", "classification", "regression"], default="auto",
                         help="auto: text, or up to 20 different integers, are classes")  # fmt: skip
     parser.add_argument("--model", choices=sorted(NETWORKS), default="mlp",
-                        help="mlp for all data, cnn1d for signals, the others for images (%(default)s)")  # fmt: skip
-    parser.add_argument("--layers", type=sizes, help="sizes of mlp's hidden layers, such as 256,128 (by the data)")
+                        help="mlp for all data, cnn1d for signals, lstm, gru and transformer for sequences, the others "
+                        "for images (%(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="column of ids: rows with one id are a sequence (an NPZ file has x, y, lengths)",
+    )
+    parser.add_argument("--layers", type=sizes, help="sizes of the hidden layers, such as 256,128 (by the data)")
     parser.add_argument("--activation", default="relu", help="gelu, mish, prelu, LeakyReLU ... (%(default)s)")
     parser.add_argument("--norm", choices=["batch", "layer", "switchable", "none"],
                         help="after each of mlp's hidden layers (batch)")  # fmt: skip
-    parser.add_argument("--dropout", type=at_least(0, float, below=1), help="probability, for mlp (0.2)")
+    parser.add_argument(
+        "--dropout", type=at_least(0, float, below=1), help="probability, for mlp (0.2) and sequences (0)"
+    )
     parser.add_argument("--optimizer", type=str.lower, choices=sorted(OPTIMIZERS), default="adamw", help="%(default)s")
     parser.add_argument("--lr", type=at_least(0, float), help="learning rate (0.1 for sgd, else 0.002)")
     parser.add_argument("--weight-decay", type=at_least(0, float), help="0.01 for adamw, else 0.0005")
@@ -131,6 +140,8 @@ def train(options: Namespace) -> int:
     """Train, measure, draw, save: all that is read is checked before the first file is touched."""
     kind, folder = KINDS[kind_of(options.data, options.model)], Path(options.out)
     options.epochs = options.epochs or kind.epochs
+    if options.group and NETWORKS[options.model].takes != "sequences":
+        raise ArgumentTypeError(f"--group: expected --model lstm, gru or transformer, got {options.model}")
     samples = kind.split(options)
     task, inputs = task_of(samples.inputs), samples.inputs
     config = configure(options, kind.layers, samples.shape, samples.features, task.outputs(inputs))
