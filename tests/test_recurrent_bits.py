@@ -29,6 +29,20 @@ def test_streaming_has_the_bits_of_the_whole(kind, dtype):
 
 
 @every_kind
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_a_way_back_the_bits_are_the_same(kind, dtype):
+    """Steps are computed in parts then, of sequences of any lengths, and both directions write into one array."""
+    layer = made(kind, 5, 130, num_layers=2, bidirectional=True, dtype=dtype)
+    lengths = np.random.default_rng(2).integers(1, 90, 40)
+    x = normal(90, 40, 5, dtype=dtype)
+    for given in (None, lengths):
+        expected = flat(layer(x, lengths=given))
+        with fastnn.no_grad():
+            for a, b in zip(flat(layer(x, lengths=given)), expected, strict=True):
+                np.testing.assert_array_equal(a, b.data)
+
+
+@every_kind
 @pytest.mark.parametrize("n", [1, 5, 33])
 def test_each_sequence_has_the_bits_it_has_alone(kind, n):
     """In a batch, and in a batch of other lengths whose padding is NaN; gradients of the input and the states too."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core, _dispatch
+from .._check import Array
 from ._dropout import dropout as drop
 from ._recurrent import GATES, NAMES, Run, forward, gradients, recurrent
 
@@ -33,14 +34,34 @@ def stacked(
         if layer and dropout:
             x = drop(x, dropout)
         outputs = []
+        joined = _joint(x, states, directions) if run is recurrent and len(directions) > 1 else None
         for direction, own in enumerate(directions):
             h0, *c0 = (each[len(last)] for each in states)
             values = (x, h0, c0[0] if c0 else None, *own)
-            y, *found = run(*values, batch_sizes=batch_sizes, kind=kind, reverse=bool(direction), name=name)
+            options: dict[str, Any] = {
+                "batch_sizes": batch_sizes,
+                "kind": kind,
+                "reverse": bool(direction),
+                "name": name,
+            }
+            if joined is not None:
+                options["out"] = np.split(joined, len(directions), 1)[direction]
+            y, *found = run(*values, **options)
             outputs.append(y)
             last.append(tuple(found))
-        x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, 1)
+        x = joined if joined is not None else outputs[0] if len(outputs) == 1 else np.concatenate(outputs, 1)
     return x, [np.stack(each) for each in zip(*last, strict=True)]
+
+
+def _joint(x: Any, states: list[Any], directions: Sequence[Direction]) -> Array | None:
+    """Where both directions put their outputs side by side, where nothing is recorded or traced and types agree."""
+    arrays = [x, *states, *(each for own in directions for each in own if each is not None)]
+    if _core.tracks(*arrays) or _core.mode.tracer is not None:
+        return None
+    types = {each.dtype for each in arrays}
+    if len(types) > 1 or (dtype := types.pop()) not in _check.FLOATS[1:] or not dtype.isnative:
+        return None
+    return _core.empty((x.shape[0], len(directions) * states[0].shape[2]), dtype)
 
 
 def first_states(

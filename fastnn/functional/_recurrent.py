@@ -13,6 +13,7 @@ from .._dispatch import derivative, differentiable
 from ._linear import _operands, _product
 
 KINDS = {"RNN_TANH": 0, "RNN_RELU": 1, "LSTM": 2, "GRU": 3}  # their numbers in C
+PART = 1 << 19  # bytes of gates that are computed at a time where no way back needs them
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 
 
@@ -59,6 +60,7 @@ def recurrent(
     kind: str,
     reverse: bool = False,
     name: str = "recurrent",
+    out: Array | None = None,
 ) -> tuple[Array, ...]:
     """Run sequences, sorted from the longest, through one direction of a layer; `nn.LSTM` and others have the formulas.
 
@@ -80,6 +82,8 @@ def recurrent(
         Walk each sequence from its own last step.
     name : str
         What is called, for errors.
+    out : ndarray, (rows, P), optional
+        Where to put y: dense rows, of the dtype that all arrays have together.
 
     Returns
     -------
@@ -95,7 +99,7 @@ def recurrent(
     >>> y.ravel(), h
     (array([1., 3.]), array([[3.]]))
     """
-    return forward((input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), batch_sizes, kind, reverse, name)[0]
+    return _without_way_back((input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), batch_sizes, kind, reverse, name, out)
 
 
 def _checked(name: str, given: dict[str, Any], batch_sizes: Array, gates: int, kind: str) -> None:
@@ -128,16 +132,66 @@ def _checked(name: str, given: dict[str, Any], batch_sizes: Array, gates: int, k
 NAMES = ("input", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh", "w_hr")
 
 
-def forward(
-    values: tuple[Any, ...], batch_sizes: Any, kind: str, reverse: bool, name: str = "recurrent"
-) -> tuple[tuple[Array, ...], Run]:
-    """The results of `recurrent` for the values of NAMES, and what its way back reads."""
+def _given(
+    values: tuple[Any, ...], batch_sizes: Any, kind: str, name: str
+) -> tuple[dict[str, Any], Array, np.dtype[Any]]:
+    """The arrays by name in the type to compute in, checked; the batch sizes; the results' type."""
     _check.choice(name, "kind", kind, tuple(KINDS))
     present = {key: value for key, value in zip(NAMES, values, strict=True) if value is not None}
     arrays, dtype = _operands(name, present)
     given: dict[str, Any] = dict.fromkeys(NAMES) | dict(zip(present, map(_check.contiguous, arrays), strict=True))
     sizes = np.array(batch_sizes, np.int64).reshape(-1)
     _checked(name, given, sizes, GATES[kind], kind)
+    return given, sizes, dtype
+
+
+def _without_way_back(
+    values: tuple[Any, ...], batch_sizes: Any, kind: str, reverse: bool, name: str, out: Array | None
+) -> tuple[Array, ...]:
+    """The results alone, some steps at a time, so that the gates stay in the second-level cache."""
+    given, sizes, dtype = _given(values, batch_sizes, kind, name)
+    x, w, w_hr, c0 = (given[each] for each in ("input", "w_hh", "w_hr", "c0"))
+    rows, units, gates = len(x), len(w) // GATES[kind], GATES[kind]
+    bias, b_hn = _joined(given["b_ih"], given["b_hh"], units, kind)
+    h, c = given["h0"].copy(), None if c0 is None else c0.copy()
+    y = _core.empty((rows, h.shape[1]), x.dtype) if out is None or out.dtype != x.dtype else out
+    cuts, ends = _cuts(sizes, gates * units * x.dtype.itemsize)
+    most = max((ends[b] - ends[a] for a, b in cuts), default=0)
+    entries = _core.empty((most, gates * units), x.dtype)
+    inner = _core.empty((most, units), x.dtype) if kind in ("LSTM", "GRU") else None
+    hidden = None if w_hr is None else _core.empty((most, units), x.dtype)
+    joint = (gates - (kind == "GRU")) * units
+    parts = (w[:joint], w[joint:] if kind == "GRU" else None, w_hr) if len(cuts) > 1 else (None, None, None)
+    packed = [None if each is None or not each.size else _core.pack(each) for each in parts]
+    turned = given["w_ih"].T
+    for a, b in reversed(cuts) if reverse else cuts:
+        first, last = ends[a], ends[b]
+        count = last - first
+        if count:
+            _product(x[first:last], turned, bias, entries[:count])
+            own = [each if each is None else each[:count] for each in (entries, inner, hidden)]
+            sizes_of = KINDS[kind], b - a, count, len(h), units, h.shape[1], reverse
+            ops.recurrent(y[first:last], h, c, *own, w, w_hr, b_hn, *packed, sizes[a:b], *sizes_of)
+    results: tuple[Any, ...] = (y, h) if c is None else (y, h, c)
+    return tuple(_check.finish(each, dtype, None) for each in results)
+
+
+def _cuts(sizes: Array, row: int) -> tuple[list[tuple[int, int]], list[int]]:
+    """The steps from and to which each part goes, and where each step's rows begin; a row takes so many bytes."""
+    ends = [0, *np.cumsum(sizes).tolist()]
+    cuts, begin = [], 0
+    for t in range(1, len(sizes) + 1):
+        if t == len(sizes) or (ends[t + 1] - ends[begin]) * row > PART:
+            cuts.append((begin, t))
+            begin = t
+    return cuts, ends
+
+
+def forward(
+    values: tuple[Any, ...], batch_sizes: Any, kind: str, reverse: bool, name: str = "recurrent"
+) -> tuple[tuple[Array, ...], Run]:
+    """The results of `recurrent` for the values of NAMES, and what its way back reads."""
+    given, sizes, dtype = _given(values, batch_sizes, kind, name)
     x, w, w_hr, c0 = (given[each] for each in ("input", "w_hh", "w_hr", "c0"))
     rows, units = len(x), len(w) // GATES[kind]
     bias, b_hn = _joined(given["b_ih"], given["b_hh"], units, kind)
