@@ -1,5 +1,10 @@
 """The language model of `fastnn.models`: decoding with a cache, writing, learning, frozen."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -95,6 +100,17 @@ def test_frozen():
         np.testing.assert_array_equal(frozen(tokens), model(tokens))
         np.testing.assert_array_equal(frozen(tokens[:1]), model(tokens[:1]))
     assert not frozen.unplanned
+
+
+def test_the_example_learns_and_writes():
+    example = Path(__file__).parent.parent / "examples/write_text.py"
+    if not example.exists():
+        pytest.skip("needs the source tree")
+    options = ("--steps", "12", "--length", "70", "--prompt", "Return ")
+    text = subprocess.run([sys.executable, example, *options], capture_output=True, text=True, check=True).stdout
+    first, last = (float(bits) for bits in re.findall(r"([\d.]+) bits", text))
+    assert last < first - 0.5
+    assert len(text[text.index("Return ") :].rstrip("\n")) > 60
 
 
 def test_it_is_a_module_of_its_parts():

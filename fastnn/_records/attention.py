@@ -106,6 +106,7 @@ RECORDS = [
             Wrong("expected attn_mask of bool", {"attn_mask": np.ones((3, 5), int)}, error=TypeError),
             Wrong(r"expected dropout_p in \[0, 1\]", {"dropout_p": 1.5}),
             Wrong("expected scale to be finite", {"scale": np.inf}),
+            Wrong("expected is_causal to be True or False", {"is_causal": 1}, error=TypeError),
             Wrong("expected past to be a tuple", {"past": 1}, error=TypeError),
             Wrong("expected past of key's shape", {"past": (np.ones((2, 4, 1, 3)), np.ones((2, 4, 1, 3)))}),
         ),

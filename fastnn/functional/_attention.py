@@ -152,6 +152,9 @@ def _checked(
     past: int,
     rng: Any,
 ) -> Call:
+    for argument, flag in (("is_causal", is_causal), ("enable_gqa", enable_gqa)):
+        if not isinstance(flag, (bool, np.bool_)):  # mostly another argument in its place
+            raise TypeError(f"{name}: expected {argument} to be True or False, got {flag!r}")
     arrays, dtype = _operands(name, dict(zip(NAMES, operands[:3], strict=False)))
     for argument, array in zip(NAMES, arrays, strict=False):
         least = 3 if enable_gqa else 2
@@ -169,7 +172,7 @@ def _checked(
     rule = zeroing(name, _check.in_range(name, "dropout_p", dropout_p, 0, 1))
     number = (1 / math.sqrt(q[-1]) if q[-1] else 1.0) if scale is None else _check.finite(name, "scale", scale)
     drops = _random.key(name, rng) if rule.threshold else 0
-    joined = [_four(array, batch, heads) for array in arrays]
+    joined = [_four(array, batch) for array in arrays]
     groups = [heads // each.shape[1] if each.shape[1] else 1 for each in joined]
     if groups[0] != 1:
         joined[0] = np.broadcast_to(joined[0], (joined[0].shape[0], heads, *q[-2:]))
@@ -223,10 +226,12 @@ def _masks(
     return wide if wide.flags.aligned else wide.copy(), None, array.dtype.newbyteorder("=")
 
 
-def _four(array: Array, batch: tuple[int, ...], heads: int) -> Array:
-    """(N, H, *, *) of an array, its values side by side in its last dimension; H may still be fewer than `heads`."""
+def _four(array: Array, batch: tuple[int, ...]) -> Array:
+    """(N, H, *, *) of an array, its last dimension's values side by side; H may be fewer than in other operands."""
     if array.shape[-1] > 1 and array.strides[-1] != array.itemsize:
         array = _check.contiguous(array)
+    if array.ndim == 4 and array.shape[:1] == batch[:-1]:
+        return array
     own = array.shape[-3] if array.ndim > 2 else 1
     own = own if batch else 1
     lead = batch[:-1]
@@ -290,7 +295,7 @@ def _gradients(name: str, call: Call, y: Array, stats: Array, dy: Any, wanted: t
     if gradient.shape != expected:
         raise ValueError(f"{name}: expected dy of shape {expected}, got {gradient.shape}")
     gradient = _check.compute_array(gradient.astype(y.dtype, copy=False))
-    gradient = _four(gradient, call.batch, heads)
+    gradient = _four(gradient, call.batch)
     dq, dk, dv = (
         _like(each, n, heads, *size) for each, size in ((call.q, (l, e)), (call.k, (s, e)), (call.v, (s, width)))
     )

@@ -186,14 +186,6 @@ class MultiheadAttention(Module):
         """Return the output (N, L, E), or (L, N, E), for what the heads (N, heads, L, E / heads) have found."""
         return self.out_proj(joined(heads, self.batch_first))
 
-    def extra_repr(self) -> str:
-        """Return the sizes, and the options that are not the defaults."""
-        text = f"{self.embed_dim}, {self.num_heads}"
-        for name, default in {"dropout": 0, "batch_first": False, "add_zero_attn": False}.items():
-            if getattr(self, name) != default:
-                text += f", {name}={getattr(self, name)}"
-        return text
-
 
 def _matrix(rows: int, columns: int, dtype: Any) -> Parameter:
     """(rows, columns), its transpose contiguous, as the product reads it."""
