@@ -195,6 +195,19 @@ def test_masks_of_several_kinds_are_one():
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
+def test_keys_beside_the_others_are_seen_by_every_query():
+    """Those that add_bias_kv and add_zero_attn append, whatever the masks."""
+    layer = filled(nn.MultiheadAttention(4, 2, add_bias_kv=True, add_zero_attn=True, batch_first=True))
+    x, later = rng.normal(size=(2, 5, 4)), ~np.tri(5, dtype=bool)
+    y, weights = layer(x, x, x, is_causal=True)
+    for a, b in zip(layer(x, x, x, attn_mask=later), (y, weights), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    assert (weights.numpy()[..., 5:] > 0).all()
+    assert not weights.numpy()[..., :5][:, later].any()
+    hidden = layer(x, x, x, np.ones((2, 5), bool), is_causal=True)[1].numpy()
+    np.testing.assert_allclose(hidden[..., 5:].sum(-1), 1)
+
+
 def test_a_mask_of_numbers_has_a_gradient():
     layer = filled(nn.MultiheadAttention(4, 2, batch_first=True))
     x = rng.normal(size=(2, 5, 4))

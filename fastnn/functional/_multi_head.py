@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -129,13 +130,12 @@ def multi_head_attention_forward(
     if add_zero_attn:
         nothing = np.zeros((n, heads, 1, width), np.asarray(_core.value_of(q)).dtype)
         k, v = (np.concatenate([each, nothing], 2) for each in (k, v))
-    mask = joint_mask(
-        name,
-        key_padding_mask,
-        attn_mask,
-        (n, heads, np.shape(q)[2], np.shape(k)[2]),
-        np.shape(key)[1 if batch_first else 0],
-    )
+    known = np.shape(key)[1 if batch_first else 0] if static_k is None else np.shape(static_k)[1]
+    sizes = (n, heads, np.shape(q)[2], np.shape(k)[2])
+    hidden = None
+    if is_causal and known < sizes[3]:  # every query sees what stands beside the keys
+        is_causal, hidden = False, np.tri(sizes[2], known) == 0
+    mask = joint_mask(name, key_padding_mask, attn_mask, hidden, sizes, known)
     p = dropout_p if training else 0.0
     drops = _random.key(name, rng) if p else None
     y = scaled_dot_product_attention(q, k, v, mask, p, is_causal, rng=drops)
@@ -221,19 +221,23 @@ def joined(y: Any, batch_first: bool) -> Any:
     return y.transpose(*((0, 2, 1, 3) if batch_first else (2, 0, 1, 3))).reshape(shape)
 
 
-def joint_mask(name: str, padding: Any, mask: Any, shape: tuple[int, ...], known: int) -> Any:
-    """One mask for `scaled_dot_product_attention` of both, which are of the `known` keys alone; others take part."""
+def joint_mask(name: str, padding: Any, mask: Any, hidden: Any, shape: tuple[int, ...], known: int) -> Any:
+    """One mask for `scaled_dot_product_attention` of all, which are of the `known` keys alone; others take part.
+
+    hidden : array of bool, (L, known), or None
+        What `is_causal` hides.
+    """
     n, heads, rows, keys = shape
-    parts: list[tuple[Any, str, list[tuple[int, ...]], tuple[int, ...]]] = []
-    if padding is not None:
-        parts.append((padding, "key_padding_mask", [(n, known)], (n, 1, 1, known)))
-    if mask is not None:
-        many = (n * heads, rows, known)
-        parts.append(
-            (mask, "attn_mask", [(rows, known), many], (n, heads, rows, known) if np.ndim(mask) == 3 else (rows, known))
-        )
-    found = []
-    for each, argument, allowed, four in parts:
+    plain, many = (rows, known), (n * heads, rows, known)
+    flags: list[Any] = []
+    numbers: list[Any] = []
+    for each, argument, allowed, four in (
+        (padding, "key_padding_mask", [(n, known)], (n, 1, 1, known)),
+        (mask, "attn_mask", [plain, many], (n, heads, rows, known) if np.ndim(mask) == 3 else plain),
+        (hidden, "is_causal", [plain], plain),
+    ):
+        if each is None:
+            continue
         kind = _check.as_array(name, _core.value_of(each), argument).dtype.kind
         if kind not in "bf":
             raise TypeError(f"{name}: expected {argument} of bool, True for keys that are left out, or of floats")
@@ -247,12 +251,13 @@ def joint_mask(name: str, padding: Any, mask: Any, shape: tuple[int, ...], known
             free = np.ones if kind == "b" else np.zeros
             dtype = np.asarray(_core.value_of(wide)).dtype
             wide = np.concatenate([wide, free((*four[:-1], keys - known), dtype)], -1)
-        found.append((wide, kind))
-    if len(found) < 2 or found[0][1] == found[1][1] == "b":
-        masks = [wide for wide, _ in found]
-        return None if not masks else masks[0] if len(masks) == 1 else masks[0] & masks[1]
-    numbers = [np.where(wide, 0.0, -np.inf).astype(np.float32) if kind == "b" else wide for wide, kind in found]
-    return numbers[0] + numbers[1]
+        (flags if kind == "b" else numbers).append(wide)
+    seen = functools.reduce(np.logical_and, flags) if flags else None
+    if not numbers:
+        return seen
+    if seen is not None:
+        numbers.append(np.where(seen, 0.0, -np.inf).astype(np.float32))
+    return functools.reduce(np.add, numbers)
 
 
 def weights_of(q: Any, k: Any, mask: Any, is_causal: bool) -> Any:
