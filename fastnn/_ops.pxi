@@ -1,6 +1,7 @@
 # The ops of src_c/tables/ops.def: one call for all of them, which knows each by its table of fields alone.
 
 cdef enum:
+    SMALL = 16384  # operations that take less time than letting other threads of Python run meanwhile and coming back
     MOST_ARRAYS = 32
     MOST_SIZES = 64
     MOST_NUMBERS = 16
@@ -36,6 +37,7 @@ cdef class Op:
     cdef fnn_field_t *fields
     cdef readonly str name
     cdef readonly tuple arguments  # name and kind of each
+    cdef int sizes  # how many integers describe its work: sizes, strides, flags; none if tables hold further ones
 
     def __call__(self, *args):
         cdef Values v
@@ -54,8 +56,7 @@ cdef class Op:
                 self.take(&v, field, args[i])
                 i += 1
             field += 1
-        with nogil:
-            status = fnn_run(self.op, v.type == cnp.NPY_DOUBLE, v.arrays, v.sizes, v.numbers, v.lengths)
+        status = call(self, v.type, v.arrays, v.sizes, v.numbers, v.lengths)
         if status < 0:
             raise MemoryError(f"{self.name}: no memory for intermediate values")
         if status > 0:
@@ -122,13 +123,17 @@ cdef str type_name(object value):
 cdef Op make_op(fnn_op_t *op):
     cdef Op made = Op.__new__(Op)
     cdef fnn_field_t *field = op.fields()
+    cdef bint tables = False
     made.op, made.fields, made.name = op, field, op.name.decode()
     arguments = []
     while field.kind != FNN_END:
+        made.sizes += field.dimensions if field.dimensions else FNN_SIZE <= field.kind <= FNN_KEY
+        tables |= field.kind == FNN_TABLE or field.kind == FNN_MAYBE_TABLE
         if field.kind in KINDS and field.kind != FNN_RESULT:
             arguments.append((field.name.decode(), "view" if field.dimensions else KINDS[field.kind]))
         field += 1
     made.arguments = tuple(arguments)
+    made.sizes = 0 if tables else made.sizes
     return made
 
 
@@ -145,11 +150,22 @@ cdef dict every_op():
 ops = types.SimpleNamespace(**every_op())
 
 
+cdef int call(Op op, int type, void **arrays, int64_t *sizes, double *numbers, ptrdiff_t *lengths) noexcept:
+    """Fill the record and run it.  Other threads of Python run meanwhile, unless the product of all sizes is small."""
+    cdef bint is_double = type == cnp.NPY_DOUBLE
+    cdef double work = 1
+    cdef int i, status
+    for i in range(op.sizes):
+        work *= sizes[i] if sizes[i] > 1 else 1
+    if op.sizes and work < SMALL:
+        return fnn_run(op.op, is_double, arrays, sizes, numbers, lengths)
+    with nogil:
+        status = fnn_run(op.op, is_double, arrays, sizes, numbers, lengths)
+    return status
+
+
 cdef int run(Op op, int type, void **arrays, int64_t *sizes, double *numbers) except -1:
     """Run an op on what has been checked: arrays of this type, and all they need."""
-    cdef int status
-    with nogil:
-        status = fnn_run(op.op, type == cnp.NPY_DOUBLE, arrays, sizes, numbers, NULL)
-    if status:
+    if call(op, type, arrays, sizes, numbers, NULL):
         raise MemoryError(f"{op.name}: no memory for intermediate values")
     return 0

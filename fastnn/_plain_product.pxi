@@ -11,6 +11,9 @@ cdef int product(int type, void *c, void *a, ptrdiff_t a_row, ptrdiff_t a_column
         0, 0, <int64_t>bias, 0, 1, m, n, k, 0, 0, 0, -1, 0, 0,
     ]
     cdef bint is_double = type == cnp.NPY_DOUBLE
+    if <double>m * n * k < SMALL:
+        PRODUCT.op.run[is_double](record)
+        return 0
     with nogil:
         PRODUCT.op.run[is_double](record)
     return 0
