@@ -96,6 +96,22 @@ def test_cells_are_one_step_of_the_layer(kind, bias):
         np.testing.assert_allclose(a.grad, b.grad, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_one_direction_writes_where_it_is_told(dtype):
+    from fastnn.functional._recurrent import recurrent
+
+    given = [normal(*shape, dtype=dtype) for shape in ((6, 3), (2, 4), (12, 3), (12, 4))]
+    arguments = given[0], given[1], None, *given[2:]
+    options = {"batch_sizes": [2, 2, 2], "kind": "GRU"}
+    expected, _ = recurrent(*arguments, **options)
+    wide = np.zeros((6, 8), dtype)
+    for out in (np.zeros((6, 4), dtype), wide[:, 4:], wide[:, ::2], np.zeros((4, 6), dtype).T):
+        assert recurrent(*arguments, **options, out=out)[0] is out
+        np.testing.assert_array_equal(out, expected)
+    with pytest.raises(ValueError, match=r"recurrent: expected out of shape \(6, 4\), got \(6, 5\)"):
+        recurrent(*arguments, **options, out=np.zeros((6, 5), dtype))
+
+
 @every_kind
 def test_an_empty_batch(kind):
     layer = made(kind, num_layers=2, bidirectional=True)

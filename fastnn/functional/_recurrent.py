@@ -83,7 +83,7 @@ def recurrent(
     name : str
         What is called, for errors.
     out : ndarray, (rows, P), optional
-        Where to put y: dense rows, of the dtype that all arrays have together.
+        Where to put y.
 
     Returns
     -------
@@ -154,7 +154,8 @@ def _without_way_back(
     rows, units, gates = len(x), len(w) // GATES[kind], GATES[kind]
     bias, b_hn = _joined(given["b_ih"], given["b_hh"], units, kind)
     h, c = given["h0"].copy(), None if c0 is None else c0.copy()
-    y = _core.empty((rows, h.shape[1]), x.dtype) if out is None or out.dtype != x.dtype else out
+    _check.check_out(name, out, (rows, h.shape[1]), dtype)
+    y = out if out is not None and _fits(out, x.dtype, given) else _core.empty((rows, h.shape[1]), x.dtype)
     cuts, ends = _cuts(sizes, gates * units * x.dtype.itemsize)
     most = max((ends[b] - ends[a] for a, b in cuts), default=0)
     entries = _core.empty((most, gates * units), x.dtype)
@@ -172,8 +173,14 @@ def _without_way_back(
             own = [each if each is None else each[:count] for each in (entries, inner, hidden)]
             sizes_of = KINDS[kind], b - a, count, len(h), units, h.shape[1], reverse
             ops.recurrent(y[first:last], h, c, *own, w, w_hr, b_hn, *packed, sizes[a:b], *sizes_of)
-    results: tuple[Any, ...] = (y, h) if c is None else (y, h, c)
-    return tuple(_check.finish(each, dtype, None) for each in results)
+    results = [_check.finish(y, dtype, out)]
+    return (*results, *(_check.finish(each, dtype, None) for each in (h, c) if each is not None))
+
+
+def _fits(out: Array, dtype: Any, given: dict[str, Any]) -> bool:
+    """Whether rows may be written there at once: they are dense, of the type computed in, and no argument's memory."""
+    dense = out.dtype == dtype and out.dtype.isnative and out.flags.aligned and out.strides[1] == out.itemsize
+    return dense and not any(each is not None and np.may_share_memory(out, each) for each in given.values())
 
 
 def _cuts(sizes: Array, row: int) -> tuple[list[tuple[int, int]], list[int]]:

@@ -53,7 +53,7 @@ class Stream:
                 object.__setattr__(layer, "forward", _Remembering(self, path, layer, layer.forward))
         self._forms: dict[Any, Any] = {}  # which results have an axis of time, by the kind of input
         self._guard = np.zeros((self.batch, 1), self._layers[next(iter(named))].weight_ih_l0.dtype)
-        self._program = self._fused()
+        self._program = fused(named[""], self._states[""], self.batch) if "" in named else None
 
     def __call__(self, x: Any) -> Any:
         """Run one step.
@@ -126,7 +126,7 @@ class Stream:
             if array.ndim != 2:
                 raise ValueError(f"stream: expected an input ({self.batch}, {layer.input_size}), got {array.shape}")
             if self._program is not None:
-                self._program = self._fused()  # another instruction set may have been chosen
+                self._program = fused(layer, self._states[""], self.batch)  # for another instruction set, if so chosen
                 y = None if self._program is None else self._program(array, self._guard)
                 if y is not None:
                     return y
@@ -178,48 +178,49 @@ class Stream:
                 )
         return timed
 
-    # -- one recurrent layer as a program -----------------------------------------------------------------------------
 
-    def _fused(self) -> Any:
-        """All layers of the model as one program, or None where it is more than a plain recurrent layer."""
-        layer = self._layers.get("")
-        if layer is None or not layer._gates.plain:
-            return None
-        gates, units, width, dtype = GATES[layer.mode], layer.hidden_size, layer._width, layer.weight_ih_l0.dtype
-        steps: list[Any] = []
-        sizes, total = [gates * units, units, units], gates * units + 2 * units + width
-        if total * self.batch * dtype.itemsize > CELL_BYTES:
-            return None
-        first = 2  # registers 0 and 1 are the inputs
-        for index in range(layer.num_layers):
-            own_weights: list[Any] = layer._weights(f"_l{index}")
-            arrays: list[Any] = [None if each is None else np.ascontiguousarray(value_of(each)) for each in own_weights]
-            w_ih, w_hh, b_ih, b_hh, w_hr = arrays
-            bias, b_hn = _joined(b_ih, b_hh, units, layer.mode)
-            wide, features = gates * units, w_ih.shape[1]
-            own = [each[index] for each in self._states[""]]
-            h, c = own[0], own[1] if len(own) == 2 else None
-            source = 0 if index == 0 else first + 3
-            last = index == layer.num_layers - 1
-            to = first + 4 if last else first + 3
-            apart = units if layer.mode == "GRU" else 0
-            product = (first, source, None, None, _core.pack(w_ih), bias, None), (
-                0, wide, 1, 0, features, 1, 0, 0, 0, 1, (1,), wide, features, 0, 0, 0, -1
-            ), (0, 0)  # fmt: skip
-            steps.append(("product", *product))
-            inner = first + 1 if layer.mode in ("LSTM", "GRU") else None
-            fields = (
-                to, h, c, first, inner, None if w_hr is None else first + 2, w_hh, w_hr, b_hn,
-                _core.pack(np.ascontiguousarray(w_hh[: wide - apart])),
-                _core.pack(np.ascontiguousarray(w_hh[wide - apart :])) if apart else None,
-                None if w_hr is None else _core.pack(w_hr), np.array([self.batch], np.int64),
-            )  # fmt: skip
-            integers = width, 1, KINDS[layer.mode], 1, (1,), (1,), units, width, 0
-            steps.append(("recurrent", fields, integers, ()))
-        between = [*sizes, width]
-        return _core.Program(
-            dtype, [(layer.input_size,), (1,)], [n * dtype.itemsize for n in (*between, width)], (width,), steps
-        )
+def fused(layer: Any, states: list[Array], batch: int) -> Any:
+    """A recurrent module as one program, which changes its states where they lie; None where it has gates of its own.
+
+    Its second input is any array (batch, 1): a step of other than `batch` sequences is none for it.
+    """
+    if not layer._gates.plain:
+        return None
+    gates, units, width, dtype = GATES[layer.mode], layer.hidden_size, layer._width, layer.weight_ih_l0.dtype
+    steps: list[Any] = []
+    sizes, total = [gates * units, units, units], gates * units + 2 * units + width
+    if total * batch * dtype.itemsize > CELL_BYTES:
+        return None
+    first = 2  # registers 0 and 1 are the inputs
+    for index in range(layer.num_layers):
+        own_weights: list[Any] = layer._weights(f"_l{index}")
+        arrays: list[Any] = [None if each is None else np.ascontiguousarray(value_of(each)) for each in own_weights]
+        w_ih, w_hh, b_ih, b_hh, w_hr = arrays
+        bias, b_hn = _joined(b_ih, b_hh, units, layer.mode)
+        wide, features = gates * units, w_ih.shape[1]
+        own = [each[index] for each in states]
+        h, c = own[0], own[1] if len(own) == 2 else None
+        source = 0 if index == 0 else first + 3
+        last = index == layer.num_layers - 1
+        to = first + 4 if last else first + 3
+        apart = units if layer.mode == "GRU" else 0
+        product = (first, source, None, None, _core.pack(w_ih), bias, None), (
+            0, wide, 1, 0, features, 1, 0, 0, 0, 1, (1,), wide, features, 0, 0, 0, -1
+        ), (0, 0)  # fmt: skip
+        steps.append(("product", *product))
+        inner = first + 1 if layer.mode in ("LSTM", "GRU") else None
+        fields = (
+            to, h, c, first, inner, None if w_hr is None else first + 2, w_hh, w_hr, b_hn,
+            _core.pack(np.ascontiguousarray(w_hh[: wide - apart])),
+            _core.pack(np.ascontiguousarray(w_hh[wide - apart :])) if apart else None,
+            None if w_hr is None else _core.pack(w_hr), np.array([batch], np.int64),
+        )  # fmt: skip
+        integers = width, 1, KINDS[layer.mode], 1, (1,), (1,), units, width, 0
+        steps.append(("recurrent", fields, integers, ()))
+    between = [*sizes, width]
+    return _core.Program(
+        dtype, [(layer.input_size,), (1,)], [n * dtype.itemsize for n in (*between, width)], (width,), steps
+    )
 
 
 class _Remembering:
@@ -227,6 +228,7 @@ class _Remembering:
 
     def __init__(self, stream: Stream, path: str, layer: Any, forward: Any):
         self.stream, self.path, self.layer, self.forward = stream, path, layer, forward
+        self.program = fused(layer, stream._states[path], stream.batch)
 
     def __call__(self, input: Any, hx: Any = None, lengths: Any = None) -> Any:
         if hx is not None or lengths is not None:
@@ -234,7 +236,13 @@ class _Remembering:
                 f"stream: {_called(self.path, self.layer)} is given states or lengths by the model; a stream keeps "
                 "states of its own"
             )
-        own = self.stream._states[self.path]
+        own, x = self.stream._states[self.path], value_of(input)
+        if self.program is not None and x.ndim == 3 and x.shape[self.stream._axis] == 1:
+            dense = np.ascontiguousarray(x.reshape(-1, x.shape[2]), own[0].dtype)
+            row = self.program(dense, self.stream._guard.astype(dense.dtype, copy=False))
+            if row is not None:
+                last = tuple(map(np.copy, own))
+                return np.expand_dims(row, self.stream._axis), last if len(own) == 2 else last[0]
         y, states = self.forward(input, tuple(own) if len(own) == 2 else own[0])
         for array, value in zip(own, states if len(own) == 2 else (states,), strict=True):
             array[...] = value_of(value)
