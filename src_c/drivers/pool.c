@@ -69,7 +69,7 @@ static ptrdiff_t lines_of(const struct fnn_pool *g)
 static ptrdiff_t step_of(const struct fnn_pool *g)
 {
     const ptrdiff_t step = g->w.kernel ? g->w.stride : g->w.size % g->w.outputs ? 1 : g->w.size / g->w.outputs;
-    return g->inner > 1 ? 1 : fnn_min(step, g->w.size);
+    return g->inner > 1 || g->w.outputs == 1 ? 1 : fnn_min(step, g->w.size);
 }
 
 /* A part of scratch memory: offsets of taps; a row of x for each line of outputs, in doubles; the places of their maxima; rows of
