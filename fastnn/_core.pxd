@@ -3,8 +3,14 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "fastnn.h" nogil:
+    int FNN_PLAN_REGISTERS, FNN_PLAN_WRONG
     ctypedef struct fnn_plan_step_t "struct fnn_plan_step":
         pass
+    ctypedef struct fnn_plan_t "struct fnn_plan":
+        fnn_plan_step_t *steps
+        ptrdiff_t count
+        int inputs, outputs, registers
+        ptrdiff_t size[1]
     ctypedef struct fnn_memory_stats_t "struct fnn_memory_stats":
         size_t live, cached, peak, limit
         uint64_t requests, hits
@@ -33,6 +39,8 @@ cdef extern from "fastnn.h" nogil:
     int fnn_act_learns(int act)
     int FNN_LOSSES
     const char *fnn_loss_name(int loss)
+    int FNN_POINTWISES
+    const char *fnn_pointwise_name(int function)
     int FNN_RULES
     const char *fnn_rule_name(int rule)
     const char *fnn_rule_hypers(int rule)
@@ -49,8 +57,8 @@ cdef extern from "fastnn.h" nogil:
         void (*run[2])(const void *record) noexcept nogil
     fnn_op_t *fnn_ops
     int fnn_run(fnn_op_t *op, int is_double, void **arrays, const int64_t *sizes, const double *numbers, const ptrdiff_t *given)
-    int fnn_plan_step_fill(fnn_plan_step_t *, fnn_op_t *, int, void **, const int64_t *, const double *, const int *, const uint8_t *)
-    int fnn_plan(const fnn_plan_step_t *, ptrdiff_t, void **, ptrdiff_t)
+    int fnn_plan_step_fill(fnn_plan_step_t *, fnn_op_t *, int, void **, const int64_t *, const double *, const int *, const int64_t *, const uint8_t *)
+    int fnn_plan_run(const fnn_plan_t *, void **, ptrdiff_t)
     ptrdiff_t fnn_packed_size_f32(ptrdiff_t, ptrdiff_t)
     void fnn_pack_f32(float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t)
     ptrdiff_t fnn_packed_size_f64(ptrdiff_t, ptrdiff_t)

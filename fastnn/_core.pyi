@@ -10,6 +10,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Op:
     name: str
     arguments: tuple[tuple[str, str], ...]
+    dimensions: dict[str, int]
     def __call__(self, *args: Any) -> Any: ...
 
 class Ops:
@@ -21,6 +22,7 @@ SAVES_Y: tuple[bool, ...]
 PARAMETERS: tuple[tuple[str, ...], ...]
 LEARNS: tuple[int, ...]
 RULES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]]
+POINTWISE: dict[str, int]
 LOSSES: dict[str, int]
 
 def empty_like(array: Array) -> Array: ...
@@ -111,20 +113,19 @@ def plain_dropout(
 ) -> Array | None: ...
 
 
-PLAN_KINDS: dict[str, int]
+LAST: int
 
 class Program:
     inputs: tuple[tuple[int, ...], ...]
-    output: tuple[int, ...]
+    outputs: tuple[tuple[int, ...], ...]
     def __init__(
         self,
-        dtype: Any,
-        inputs: Sequence[tuple[int, ...]],
+        inputs: Sequence[tuple[Any, tuple[int, ...]]],
+        outputs: Sequence[tuple[Any, tuple[int, ...]]],
         sizes: Sequence[int],
-        output: tuple[int, ...],
-        steps: Sequence[tuple[str, Sequence[Any], Sequence[Any], Sequence[float]]],
+        steps: Sequence[tuple[str, bool, Sequence[Any], Sequence[Any], Sequence[float]]],
     ) -> None: ...
-    def __call__(self, *xs: Any) -> Array | None: ...
+    def __call__(self, *xs: Any) -> Any: ...
 
 def pack(w: Array) -> Array: ...
 def are_alike(arrays: list[Any]) -> bool: ...

@@ -115,6 +115,7 @@ ACTS = {fnn_act_name(i).decode(): i for i in range(FNN_ACTS)}
 SAVES_Y = tuple(bool(fnn_act_saves_y(i)) for i in range(FNN_ACTS))
 PARAMETERS = tuple(_names(fnn_act_parameters(i)) for i in range(FNN_ACTS))  # what each row calls a and b
 LEARNS = tuple(fnn_act_learns(i) for i in range(FNN_ACTS))  # how many of the row's parameters can be learned
+POINTWISE = {fnn_pointwise_name(i).decode(): i for i in range(FNN_POINTWISES)}
 LOSSES = {fnn_loss_name(i).decode(): i for i in range(FNN_LOSSES)}
 
 

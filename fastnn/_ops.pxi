@@ -38,6 +38,7 @@ cdef class Op:
     cdef readonly str name
     cdef readonly tuple arguments  # name and kind of each
     cdef int sizes  # how many integers describe its work: sizes, strides, flags; none if tables hold further ones
+    cdef readonly dict dimensions  # of its views
 
     def __call__(self, *args):
         cdef Values v
@@ -125,12 +126,14 @@ cdef Op make_op(fnn_op_t *op):
     cdef fnn_field_t *field = op.fields()
     cdef bint tables = False
     made.op, made.fields, made.name = op, field, op.name.decode()
-    arguments = []
+    arguments, made.dimensions = [], {}
     while field.kind != FNN_END:
         made.sizes += field.dimensions if field.dimensions else FNN_SIZE <= field.kind <= FNN_KEY
         tables |= field.kind == FNN_TABLE or field.kind == FNN_MAYBE_TABLE
         if field.kind in KINDS and field.kind != FNN_RESULT:
             arguments.append((field.name.decode(), "view" if field.dimensions else KINDS[field.kind]))
+            if field.dimensions:
+                made.dimensions[field.name.decode()] = field.dimensions
         field += 1
     made.arguments = tuple(arguments)
     made.sizes = 0 if tables else made.sizes

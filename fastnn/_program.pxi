@@ -1,54 +1,60 @@
 # A network's inference as one call of plan.c.
 
+LAST = -3  # in place of a register's number: the one that says that something is wrong
+
+
 cdef enum:
-    MAX_REGISTERS = 64
-    PLAN_BYTES = 1 << 20  # of the values between the steps, for the samples worked on at a time: they stay in the cache
+    MOST_REGISTERS = 512  # FNN_PLAN_REGISTERS
 
 
 cdef class Program:
     """Steps over samples of fixed shapes, any number of them.
 
-    inputs : the shapes of one sample of each input; they are registers 0, 1, ...
-    sizes : bytes of one sample in each register after the inputs; the last step's is the output
-    output : the shape of one sample of the output
-    steps : of (op's name, arrays, integers, numbers), each in the order of the op's fields; an array is one that is kept
-        alive, the number of a register, or None; an integer in a tuple is of one sample
+    inputs, outputs : (dtype, the shape of one sample) of each; they are registers 0, 1, ...
+    sizes : bytes of one sample in each register after these
+    steps : of (op's name, whether it computes in double, arrays, integers, numbers), each in the order of the op's fields; an
+        array is one that is kept alive, the number of a register, or a pair of it and bytes from where it begins, or None;
+        an integer in a tuple is of one sample
     """
-    cdef fnn_plan_step_t *steps
-    cdef ptrdiff_t count, registers
-    cdef ptrdiff_t[MAX_REGISTERS] sizes
+    cdef fnn_plan_t plan
     cdef list held
-    cdef int type
     cdef const char *isa  # the tier that the weights are packed for
-    cdef readonly tuple inputs, output
+    cdef int types[MOST_REGISTERS]  # NumPy's numbers for those of inputs and outputs
+    cdef readonly tuple inputs, outputs
 
-    def __cinit__(self, dtype, inputs, sizes, output, steps):
+    def __cinit__(self, inputs, outputs, sizes, steps):
+        given = [*inputs, *outputs]
         self.isa = fnn_isa()
-        self.type = np.dtype(dtype).num
-        assert self.type == cnp.NPY_FLOAT or self.type == cnp.NPY_DOUBLE
-        self.inputs, self.output, self.held = tuple(inputs), tuple(output), []
-        self.registers, self.count = len(self.inputs) + len(sizes), len(steps)
-        if self.registers > MAX_REGISTERS:
-            raise ValueError(f"Program: expected at most {MAX_REGISTERS} registers, got {self.registers}")
-        for i, size in enumerate([math.prod(shape) * np.dtype(dtype).itemsize for shape in self.inputs] + list(sizes)):
-            self.sizes[i] = size
-        self.steps = <fnn_plan_step_t *>PyMem_Calloc(self.count, sizeof(fnn_plan_step_t))
-        if self.steps == NULL:
+        self.inputs, self.outputs = tuple([tuple(shape) for _, shape in inputs]), tuple([tuple(shape) for _, shape in outputs])
+        self.held = []
+        if len(given) + len(sizes) + 1 > MOST_REGISTERS:
+            raise ValueError(f"Program: expected at most {MOST_REGISTERS} registers, got {len(given) + len(sizes) + 1}")
+        self.plan.inputs, self.plan.outputs, self.plan.registers = len(inputs), len(outputs), len(given) + len(sizes) + 1
+        for i, size in enumerate([math.prod(shape) * np.dtype(dtype).itemsize for dtype, shape in given] + list(sizes)):
+            self.plan.size[i] = size
+        for i, (dtype, _) in enumerate(given):
+            self.types[i] = np.dtype(dtype).num
+        self.plan.count = len(steps)
+        self.plan.steps = <fnn_plan_step_t *>PyMem_Calloc(self.plan.count, sizeof(fnn_plan_step_t))
+        if self.plan.steps == NULL:
             raise MemoryError
-        for i, (name, arrays, integers, numbers) in enumerate(steps):
-            self.fill(&self.steps[<ptrdiff_t>i], name, arrays, integers, numbers)
+        for i, (name, is_double, arrays, integers, numbers) in enumerate(steps):
+            self.fill(&self.plan.steps[<ptrdiff_t>i], name, is_double, arrays, integers, numbers)
 
-    cdef fill(self, fnn_plan_step_t *step, str name, arrays, integers, values):
+    cdef fill(self, fnn_plan_step_t *step, str name, bint is_double, arrays, integers, values):
         cdef void *pointers[MOST_ARRAYS]
         cdef int registers[MOST_ARRAYS]
+        cdef int64_t add[MOST_ARRAYS]
         cdef int64_t sizes[MOST_SIZES]
         cdef uint8_t scaled[MOST_SIZES]
         cdef double numbers[MOST_NUMBERS]
         cdef Py_ssize_t i, strides = len(integers) - sum([kind in ("int", "bool", "key") for _, kind in getattr(ops, name).arguments])
         for i, value in enumerate(arrays):
-            registers[i] = value if isinstance(value, int) else -1
+            registers[i], add[i] = value if isinstance(value, tuple) else (value, 0) if isinstance(value, int) else (-1, 0)
             pointers[i] = data(value) if isinstance(value, cnp.ndarray) else NULL
             assert pointers[i] == NULL or cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>value)
+            if registers[i] == LAST:
+                registers[i] = self.plan.registers - 1
             self.held.append(value)
         for i, value in enumerate(integers):
             sizes[i] = value[0] if isinstance(value, tuple) else value
@@ -56,64 +62,66 @@ cdef class Program:
                 scaled[i - strides] = isinstance(value, tuple)
         for i, value in enumerate(values):
             numbers[i] = value
-        if not fnn_plan_step_fill(step, (<Op>getattr(ops, name)).op, self.type == cnp.NPY_DOUBLE, pointers, sizes, numbers, registers, scaled):
+        if not fnn_plan_step_fill(step, (<Op>getattr(ops, name)).op, is_double, pointers, sizes, numbers, registers, add, scaled):
             raise ValueError(f"Program: expected fewer arrays and sizes of samples in {name}")
 
     def __dealloc__(self):
-        PyMem_Free(self.steps)
+        PyMem_Free(self.plan.steps)
 
-    cdef bint takes(self, object x, object shape, object first) noexcept:
+    cdef bint takes(self, object x, Py_ssize_t place, object first) noexcept:
         cdef int i
-        if not is_dense(x, self.type) or cnp.PyArray_NDIM(<cnp.ndarray>x) != len(<tuple>shape) + 1:
+        cdef tuple shape = <tuple>(<tuple>self.inputs)[place]
+        if type(x) is not cnp.ndarray or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x) or cnp.PyArray_SIZE(<cnp.ndarray>x) == 0:
             return False
-        for i in range(len(<tuple>shape)):
-            if cnp.PyArray_DIM(<cnp.ndarray>x, i + 1) != <ptrdiff_t>(<tuple>shape)[i]:
+        if cnp.PyArray_TYPE(<cnp.ndarray>x) != self.types[place] or cnp.PyArray_NDIM(<cnp.ndarray>x) != len(shape) + 1:
+            return False
+        for i in range(len(shape)):
+            if cnp.PyArray_DIM(<cnp.ndarray>x, i + 1) != <ptrdiff_t>shape[i]:
                 return False
         return cnp.PyArray_DIM(<cnp.ndarray>x, 0) == cnp.PyArray_DIM(<cnp.ndarray>first, 0)
 
     def __call__(self, *xs):
-        """The output, or None if the inputs are not as many contiguous arrays of this type and these shapes, or empty.
+        """The output, or the tuple of several; None if the inputs are not as many contiguous arrays of these types and shapes.
 
-        None also where another instruction set has been chosen meanwhile.
+        None also where another instruction set has been chosen meanwhile, and where a step refuses values: an index beyond
+        its table, an integer that double does not hold.
         """
-        cdef void *base[MAX_REGISTERS]
-        cdef void *at[MAX_REGISTERS]
-        cdef ptrdiff_t m, chunk, i, total = 0, done = 0, given = len(self.inputs)
-        cdef int status = 0
-        cdef cnp.npy_intp[64] shape  # as many dimensions as NumPy has
-        cdef char *memory
+        cdef void *arrays[MOST_REGISTERS]
+        cdef ptrdiff_t m, i, given = self.plan.inputs
+        cdef int status
         if len(xs) != given or self.isa != fnn_isa():
             return None
         for i in range(given):
-            if not self.takes(xs[i], self.inputs[i], xs[0]):
+            if not self.takes(xs[i], i, xs[0]):
                 return None
-            base[i] = data(xs[i])
-        m = shape[0] = cnp.PyArray_DIM(<cnp.ndarray>xs[0], 0)
-        for i in range(len(self.output)):
-            shape[i + 1] = self.output[i]
-        y = new_array(<int>len(self.output) + 1, shape, self.type)
-        for i in range(given, self.registers - 1):
-            total += self.sizes[i]
-        chunk = m if total * m <= PLAN_BYTES else max(1, PLAN_BYTES // total)
-        memory = <char *>fnn_memory_alloc(chunk * total + 64 * self.registers)  # each begins a cache line
-        if memory == NULL:
-            raise MemoryError
-        total = 0
-        for i in range(given, self.registers - 1):
-            at[i] = memory + total
-            total += (self.sizes[i] * chunk + 63) // 64 * 64
-        base[self.registers - 1] = data(y)
+            arrays[i] = data(xs[i])
+        m = cnp.PyArray_DIM(<cnp.ndarray>xs[0], 0)
+        y = self.output(0, m)
+        arrays[given] = data(y)
+        if self.plan.outputs > 1:
+            y = [y]
+            for i in range(1, self.plan.outputs):
+                y.append(self.output(i, m))
+                arrays[given + i] = data(y[i])
+            y = tuple(y)
         with nogil:
-            while done < m and status == 0:
-                for i in range(given):
-                    at[i] = <char *>base[i] + done * self.sizes[i]
-                at[self.registers - 1] = <char *>base[self.registers - 1] + done * self.sizes[self.registers - 1]
-                status = fnn_plan(self.steps, self.count, at, m - done if m - done < chunk else chunk)
-                done += chunk
-            fnn_memory_free(memory)
+            status = fnn_plan_run(&self.plan, arrays, m)
+        if status == FNN_PLAN_WRONG:
+            return None
         if status:
             raise MemoryError
         return y
+
+    cdef object output(self, Py_ssize_t place, ptrdiff_t m):
+        cdef cnp.npy_intp[64] shape  # as many dimensions as NumPy has
+        cdef tuple sample = <tuple>(<tuple>self.outputs)[place]
+        cdef int i, type = self.types[self.plan.inputs + place]
+        shape[0] = m
+        for i in range(len(sample)):
+            shape[i + 1] = sample[i]
+        if type == cnp.NPY_FLOAT or type == cnp.NPY_DOUBLE:
+            return new_array(<int>len(sample) + 1, shape, type)
+        return cnp.PyArray_EMPTY(<int>len(sample) + 1, shape, type, False)
 
 
 def pack(w):

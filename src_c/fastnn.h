@@ -82,6 +82,30 @@ const char *fnn_rule_name(int rule);
 const char *fnn_rule_hypers(int rule); /* "(lr, eps)": their order in `hyper` */
 const char *fnn_rule_states(int rule); /* "(none)" for none */
 
+/* -- functions of the values of two arrays: pointwise.def --------------------------------------------------------------- */
+enum
+{
+#define POINTWISE_1(name, ...) FNN_POINTWISE_##name,
+#define POINTWISE_2      POINTWISE_1
+#define POINTWISE_3      POINTWISE_1
+#define POINTWISE_TRUTH  POINTWISE_1
+#define POINTWISE_KERNEL POINTWISE_1
+#include "tables/pointwise.def"
+#undef POINTWISE_1
+#undef POINTWISE_2
+#undef POINTWISE_3
+#undef POINTWISE_TRUTH
+#undef POINTWISE_KERNEL
+    FNN_POINTWISES
+};
+const char *fnn_pointwise_name(int function);
+
+/* What the op `convert` takes for a type; those that it makes are the last four */
+enum fnn_type_code
+{
+    FNN_INT8, FNN_INT16, FNN_INT32, FNN_UINT16, FNN_UINT32, FNN_UINT8, FNN_BOOL, FNN_INT64, FNN_FLOAT, FNN_DOUBLE
+};
+
 /* -- ops: tables/ops.def -------------------------------------------------------------------------------------------- */
 enum /* kinds of fields: arrays, then integers, then numbers */
 {
@@ -125,12 +149,15 @@ int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const i
 enum
 {
     FNN_PLAN_PATCHES = 12,
-    FNN_PLAN_SIZE = -2 /* a patch that multiplies a size by the samples; others put in the register of that number */
+    FNN_PLAN_REGISTERS = 512,
+    FNN_PLAN_SIZE = -2, /* a patch that multiplies a size by the samples; others put in the register of that number */
+    FNN_PLAN_WRONG = 1  /* a step met values that it does not compute with */
 };
 struct fnn_patch
 {
-    unsigned short offset;
+    unsigned short offset; /* of the field in the record */
     short from;
+    ptrdiff_t add; /* bytes */
 };
 struct fnn_plan_step
 {
@@ -140,12 +167,21 @@ struct fnn_plan_step
     struct fnn_patch patch[FNN_PLAN_PATCHES];
     void *record[FNN_RECORD / sizeof(void *)];
 };
-/* A step from what fnn_run takes, zeroed before.  registers: of each array, or -1 for one that stays; scaled: which of the
- * integers after the strides are of one sample.  0 if there are too many of both. */
+/* Registers: inputs, outputs, then values between the steps; the last one holds the number that is not 0 if something is wrong */
+struct fnn_plan
+{
+    struct fnn_plan_step *steps;
+    ptrdiff_t count;
+    int inputs, outputs, registers;
+    ptrdiff_t size[FNN_PLAN_REGISTERS]; /* bytes of one sample */
+};
+/* A step from what fnn_run takes, zeroed before.  registers: of each array, or -1 for one that stays; add: bytes from where it
+ * begins; scaled: which of the integers after the strides are of one sample.  0 if there are too many of both. */
 int fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
-                       const int64_t *sizes, const double *numbers, const int *registers, const uint8_t *scaled);
-/* The steps over m samples; 0, or FNN_NO_MEMORY */
-int fnn_plan(const struct fnn_plan_step *steps, ptrdiff_t count, void *const *registers, ptrdiff_t m);
+                       const int64_t *sizes, const double *numbers, const int *registers, const int64_t *add,
+                       const uint8_t *scaled);
+/* The steps over m samples of inputs and outputs; 0, FNN_PLAN_WRONG or FNN_NO_MEMORY */
+int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m);
 
 #define FNN_API(REAL, SFX)                                                                                             \
     /* b (k, n) once for many products: `packed` has room for fnn_packed_size values */                               \

@@ -25,6 +25,8 @@ struct FN(fnn_kernels)
     FN(fnn_loss_loop) *loss[FNN_LOSSES], *xloss[FNN_LOSSES], *tloss[FNN_LOSSES], *aloss[FNN_LOSSES];
     void (*step[FNN_RULES])(REAL *p, const REAL *grad, REAL *const *state, ptrdiff_t n, const double *hyper,
                             const struct fnn_step *h);
+    /* the rows of pointwise.def with an expression; the others are NULL */
+    void (*pointwise[FNN_POINTWISES])(REAL *y, const REAL *a, const REAL *b, const uint8_t *c, ptrdiff_t n);
 #define KERNEL(result, name, ...) result (*name)(__VA_ARGS__);
 #include "tables/kernels.def"
 #undef KERNEL

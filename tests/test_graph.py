@@ -215,7 +215,7 @@ def test_a_result_that_is_used_twice_is_not_folded_away():
         h = m.linear(x)
         return F.relu(h) + h
 
-    assert steps_of(Model(both), batch(3, 6)) == ["product", "activation", "combine"]
+    assert steps_of(Model(both), batch(3, 6)) == ["product", "activation", "pointwise"]
 
 
 # -- faults, and the bounded table ------------------------------------------------------------------------------------

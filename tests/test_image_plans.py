@@ -98,12 +98,12 @@ FOLDED = {
     "residual": (lambda m, x: F.relu(m.norm(m.conv(x)) + x), ["conv"]),
     "residual on the left": (lambda m, x: F.leaky_relu(x + m.conv(x), 0.2), ["conv"]),
     "residual by another convolution": (lambda m, x: F.relu(m.norm(m.conv(x)) + m.other(x)), ["conv", "conv"]),
-    "residual after the function": (lambda m, x: F.relu(m.conv(x)) + x, ["conv", "combine"]),
-    "two residuals": (lambda m, x: m.conv(x) + x + x, ["conv", "combine"]),
+    "residual after the function": (lambda m, x: F.relu(m.conv(x)) + x, ["conv", "pointwise"]),
+    "two residuals": (lambda m, x: m.conv(x) + x + x, ["conv", "pointwise"]),
     "norm after the residual": (lambda m, x: m.norm(m.conv(x) + x), ["conv", "batch_norm"]),
-    "a product is no residual": (lambda m, x: m.conv(x) * x, ["conv", "combine"]),
-    "itself is no residual": (lambda m, x: (lambda y: y + y)(m.conv(x)), ["conv", "combine"]),
-    "read twice": (lambda m, x: (lambda y: F.relu(y) + y)(m.conv(x)), ["conv", "activation", "combine"]),
+    "a product is no residual": (lambda m, x: m.conv(x) * x, ["conv", "pointwise"]),
+    "itself is no residual": (lambda m, x: (lambda y: y + y)(m.conv(x)), ["conv", "pointwise"]),
+    "read twice": (lambda m, x: (lambda y: F.relu(y) + y)(m.conv(x)), ["conv", "activation", "pointwise"]),
     "pools": (lambda m, x: F.avg_pool2d(F.max_pool2d(m.conv(x), 2), 2), ["conv", "max_pool", "avg_pool"]),
 }
 

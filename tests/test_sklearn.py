@@ -312,3 +312,24 @@ def test_batch_norm_is_never_given_one_sample():
     x, y = load_iris(return_X_y=True)
     model = MLPClassifier(batch_norm=True, batch_size=149, max_iter=2, random_state=0)
     assert np.isfinite(model.fit(x, y).predict_proba(x)).all()
+
+
+def test_predictions_come_from_a_plan_that_follows_the_network():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clf = MLPClassifier((8,), max_iter=3).fit(X, y)
+    first = clf.predict_proba(X)
+    assert clf._plan.predict._program is not None
+    np.testing.assert_allclose(clf.predict_proba(X[:1]), first[:1], atol=1e-12)
+    again = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(again.predict_proba(X), first)
+    assert again._plan.predict._program is not None
+    clf.partial_fit(X, y)
+    assert not np.array_equal(clf.predict_proba(X), first)
+    clf.model_[-1].weight.data[...] = 0  # by hand
+    clf.model_[-1].bias.data[...] = 0
+    np.testing.assert_allclose(clf.predict_proba(X), 1 / 3)
+    clf.model_[-1].bias.data[...] = np.nan
+    assert np.isnan(clf.predict_proba(X)).all()

@@ -16,7 +16,7 @@ from .._check import Array
 from ..autograd import Tensor, no_grad, value_of
 from ..nn import Module
 from ._graph import Call, Graph, Own, Ref, Value, filled, mapped
-from ._plan import Plan, Weights
+from ._plan import Plan, Refused, Weights
 from ._trace import SIZES, ReadsBatch, Untraceable, trace
 
 PLANS = 32  # of one model; the one used longest ago goes
@@ -153,7 +153,10 @@ class Frozen:
             plan = self._plan((key, given.batch, *(array.shape for array in given.arrays)), given, given.batch)
             assert plan is not None
         self._program = plan.program
-        return plan(given.arrays, given.batch)
+        try:
+            return plan(given.arrays, given.batch)
+        except Refused:
+            return self._as_it_is(given, given.arrays)  # which may raise what is wrong with the values
 
     def _plan(self, key: Any, given: _Given, batch: int | None) -> Plan | None:
         kept = self._plans.get(key)
@@ -224,7 +227,9 @@ class Frozen:
                 arrays = made(size)
                 expected = self._own(given, arrays)
                 with np.errstate(all="ignore"):
-                    if expected is not _FAILED and not _close(plan([each.copy() for each in arrays], size), expected):
+                    if expected is _FAILED:
+                        continue
+                    if not _close(self._planned_result(plan, arrays, size), expected, _rounding(graph)):
                         raise Untraceable("its plan computes other numbers")
         except Untraceable:
             raise
@@ -232,6 +237,12 @@ class Frozen:
             _tell(error)
         self._compared.add(calls)
         return plan
+
+    def _planned_result(self, plan: Plan, arrays: list[Array], size: int) -> Any:
+        try:
+            return plan([each.copy() for each in arrays], size)
+        except Refused as error:
+            raise Untraceable("its plan refuses values that it takes") from error
 
     def _own(self, given: _Given, arrays: list[Array]) -> Any:
         """The model's output for arrays that nobody gave, or _FAILED: it may refuse them."""
@@ -273,12 +284,20 @@ def _tell(error: Exception) -> NoReturn:
     raise Untraceable(f"a fault of fastnn: {type(error).__name__}: {error}") from error
 
 
-def _close(y: Any, expected: Any) -> bool:
-    """Whether two outputs differ by rounding alone: within 2^-10 of the largest value (float64: 2^-30)."""
+def _rounding(graph: Graph) -> float:
+    """What a plan's rounding may change, relative to the largest value: that of the coarsest floats computed with."""
+    fine = all(value.dtype.itemsize >= 8 or value.dtype.kind not in "fc" for value in graph.values.values())
+    return 2.0**-30 if fine else 2.0**-10
+
+
+def _close(y: Any, expected: Any, rounding: float) -> bool:
+    """Whether two outputs differ by rounding alone."""
     if isinstance(expected, (list, tuple)):
-        return type(y) is type(expected) and len(y) == len(expected) and all(map(_close, y, expected))
+        alike = type(y) is type(expected) and len(y) == len(expected)
+        return alike and all(_close(*both, rounding) for both in zip(y, expected, strict=True))
     if isinstance(expected, dict):
-        return type(y) is type(expected) and list(y) == list(expected) and all(_close(y[k], expected[k]) for k in y)
+        alike = type(y) is type(expected) and list(y) == list(expected)
+        return alike and all(_close(y[key], expected[key], rounding) for key in y)
     if not isinstance(expected, (np.ndarray, np.generic)):
         return bool(y == expected)
     if not isinstance(y, (np.ndarray, np.generic)) or y.shape != expected.shape or y.dtype != expected.dtype:
@@ -286,8 +305,7 @@ def _close(y: Any, expected: Any) -> bool:
     if expected.dtype.kind not in "fc":
         return bool(np.array_equal(y, expected))
     top = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
-    bound = top * (2.0**-30 if expected.dtype == np.float64 else 2.0**-10)
-    return bool(np.allclose(y, expected, rtol=0, atol=bound, equal_nan=True))
+    return bool(np.allclose(y, expected, rtol=0, atol=top * rounding, equal_nan=True))
 
 
 def freeze(model: Module, example: Any = None) -> Frozen:

@@ -13,20 +13,22 @@ from typing import Any
 from ._graph import Call, Graph, refs
 from ._passes import Steps
 from .lowering import Each, Result, Source, Step, Strided
+from .lowering.elementwise import keeps_order
 
-KEEPING = frozenset({"activation", "avg_pool", "batch_norm", "combine", "max_pool"})
+KEEPING = frozenset({"activation", "avg_pool", "batch_norm", "max_pool"})
 
 
 def lay_out(steps: Steps, graph: Graph) -> None:
     """Choose the order of each value, and write it into the fields of the steps that touch it."""
     shapes = {number: graph.sample(number) for number in steps.stored}
+    shapes |= {item.number: item.shape for item in steps.items if isinstance(item, Step)}
     first = {steps.stored[number] for number in refs(graph.results)} | set(range(len(graph.inputs)))
     first |= {kept for number, kept in steps.stored.items() if shapes[number] != shapes[kept]}  # seen in another shape
     alike: list[set[int]] = []
     for item in steps.items:
         if isinstance(item, Call):
             first |= {steps.stored[number] for number in item.reads}
-        elif item.op in KEEPING:
+        elif _keeps(item):
             alike.append({item.number, *item.sources})
         elif item.op == "conv":
             alike.append({item.number, *item.sources[1:]})  # what is added to the result lies as it does
@@ -37,9 +39,13 @@ def lay_out(steps: Steps, graph: Graph) -> None:
     while found := [group for group in groups if group & first and not group <= first]:
         first = first.union(*found)
     for item in steps.items:
-        if isinstance(item, Step) and (item.op in KEEPING or item.op == "conv"):
+        if isinstance(item, Step) and (_keeps(item) or item.op == "conv"):
             last = {number: number not in first and number not in one_order for number in (item.number, *item.sources)}
             _LAYING.get(item.op, _nothing)(item, last, shapes)
+
+
+def _keeps(step: Step) -> bool:
+    return step.op in KEEPING or (step.op == "pointwise" and keeps_order(step))
 
 
 def _is_row(shape: tuple[int, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ._graph import Call, Graph, refs
-from .lowering import FOLDINGS, Same, Step
+from .lowering import FOLDINGS, Same, Step, reads
 
 
 class Steps:
@@ -19,9 +19,10 @@ class Steps:
     def __init__(self, items: list[Step | Same | Call], graph: Graph):
         self.items: list[Step | Call] = []
         self.stored = {number: number for number in range(len(graph.inputs))}
-        self.uses = Counter(number for call in graph.calls for number in call.reads)
+        self.uses = Counter(number for item in items for number in reads(item))
         self.uses.update(refs(graph.results))
         self._last_maker: dict[int, int] = {}  # where in `items` a value is made
+        self._parted: set[int] = set()  # values that several steps make together
         for item in items:
             self._add(item)
 
@@ -34,6 +35,7 @@ class Steps:
                 if self._fold(number, item):
                     return self._merge(item.number, number)
         self.stored[item.number] = item.number
+        self._parted.update({item.number} & self._last_maker.keys())
         self._last_maker[item.number] = len(self.items)
         return self.items.append(item)
 
@@ -45,7 +47,7 @@ class Steps:
         """Let the step that makes this value do what `step` does; whether it can."""
         place = self._last_maker.get(number, -1)
         before = self.items[place] if place >= 0 else None
-        if not isinstance(before, Step) or self.uses[number] != 1:
+        if not isinstance(before, Step) or self.uses[number] != 1 or number in self._parted:
             return False
         fold = FOLDINGS.get((before.op, step.op))
         others = [self._last_maker.get(source, -1) for source in step.sources if source != number]

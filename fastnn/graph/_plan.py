@@ -17,7 +17,7 @@ from ..autograd import no_grad
 from ._graph import Call, Constant, Graph, Own, Ref, filled, refs
 from ._layout import lay_out
 from ._passes import Steps
-from .lowering import Derived, Result, Scratch, Source, Step, lowered, record
+from .lowering import Derived, Result, Scratch, Source, Step, Wrong, lowered, reads, record
 
 Shape = tuple[int, ...]
 
@@ -72,21 +72,17 @@ def _content(array: Array) -> Any:
     return hashlib.blake2b(dense.data if dense.size else b"", digest_size=32).digest(), array.shape, array.dtype.str
 
 
-def _program(steps: list[Step], graph: Graph, weights: Weights) -> tuple[_core.Program, list[int]]:
-    """One program for steps of which only the last is needed afterwards, and the numbers of its inputs."""
-    own = {step.number for step in steps}
-    inputs = sorted({source for step in steps for source in step.sources} - own)
-    dtype = graph.values[steps[-1].number].dtype
-    arena = _Arena(steps, inputs, dtype)
-    shapes = []
-    for number in inputs:
-        shape = graph.sample(number)
-        assert shape is not None
-        shapes.append(shape)
+Known = dict[int, tuple[Any, Shape]]  # the dtype and sample shape of values
+
+
+def _program(steps: list[Step], outputs: list[int], known: Known, weights: Weights) -> tuple[_core.Program, list[int]]:
+    """One program for steps, and the numbers of its inputs."""
+    inputs = sorted({source for step in steps for source in step.sources} - {step.number for step in steps})
+    arena = _Arena(steps, inputs, outputs)
 
     def placed(step: Step) -> Any:
         """Where the arrays of a step lie."""
-        scratch = iter(range(len(inputs), len(inputs) + arena.scratch))
+        scratch = iter(range(arena.given, arena.given + arena.scratch))
 
         def place(value: Any) -> Any:
             if value is Result:
@@ -95,55 +91,65 @@ def _program(steps: list[Step], graph: Graph, weights: Weights) -> tuple[_core.P
                 return arena.register[step.sources[value.place]]
             if isinstance(value, Scratch):
                 return next(scratch)
+            if value is Wrong:
+                return _core.LAST
             return None if value is None else weights(value)
 
         return place
 
     records = [record(step, placed(step)) for step in steps]
-    return _core.Program(dtype, shapes, arena.sizes, steps[-1].shape, records), inputs
+    given, made = ([known[number] for number in numbers] for numbers in (inputs, outputs))
+    return _core.Program(given, made, arena.sizes, records), inputs
 
 
 class _Arena:
     """Registers of values by lifetime: one that no later step reads is given to another value.
 
     register : dict of int to int
-        Of each value; those of the inputs come first, then scratch memory, which all steps share, and the last one is
-        the output's.
+        Of each value; those of inputs and outputs come first, then scratch memory, which all steps share.
     sizes : list of int
-        Bytes for one sample, of the registers after the inputs.
+        Bytes for one sample, of the registers after the outputs.
     """
 
-    def __init__(self, steps: list[Step], inputs: list[int], dtype: np.dtype[Any]):
-        self.sizes: list[int] = []
+    def __init__(self, steps: list[Step], inputs: list[int], outputs: list[int]):
+        self.register = {number: i for i, number in enumerate([*inputs, *outputs])}
+        self.given, self.sizes = len(self.register), [0] * 0
         for step in steps:
-            needed = [value.doubles * 8 for value in step.fields.values() if isinstance(value, Scratch)]
-            for i, size in enumerate(needed):
-                self.sizes[i:] = [max(size, *self.sizes[i : i + 1], 0), *self.sizes[i + 1 :]]
-        self.scratch, own = len(self.sizes), {step.number for step in steps}
+            for i, each in enumerate(value for value in step.fields.values() if isinstance(value, Scratch)):
+                self.sizes[i:] = [max(8 * each.doubles, *self.sizes[i : i + 1], 0), *self.sizes[i + 1 :]]
+        self.scratch = len(self.sizes)
         last_use = {source: i for i, step in enumerate(steps) for source in step.sources}
-        self.register = {number: i for i, number in enumerate(inputs)}
-        free: list[int] = []
-        for i, step in enumerate(steps[:-1]):
-            size = math.prod(step.shape) * dtype.itemsize
-            if free:
-                slot = free.pop()
-                self.sizes[slot] = max(self.sizes[slot], size)
-            else:
-                slot = len(self.sizes)
-                self.sizes.append(size)
-            self.register[step.number] = len(inputs) + slot
-            free += [self.register[n] - len(inputs) for n in set(step.sources) & own if last_use[n] == i]
-        self.register[steps[-1].number] = len(inputs) + len(self.sizes)
-        self.sizes.append(math.prod(steps[-1].shape) * dtype.itemsize)
+        kept, free = {*inputs, *outputs}, list[int]()
+        for i, step in enumerate(steps):
+            if step.number not in self.register:
+                self.register[step.number] = self.given + self._slot(math.prod(step.shape) * step.dtype.itemsize, free)
+            free += [self.register[n] - self.given for n in set(step.sources) - kept if last_use[n] == i]
+
+    def _slot(self, size: int, free: list[int]) -> int:
+        """A register for so many bytes: of those that are free the one that has to grow least."""
+        if not free:
+            self.sizes.append(size)
+            return len(self.sizes) - 1
+        slot = min(free, key=lambda each: (max(size - self.sizes[each], 0), self.sizes[each]))
+        free.remove(slot)
+        self.sizes[slot] = max(self.sizes[slot], size)
+        return slot
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A program or a call, the numbers of what it reads, and the number of its result."""
+    """A program or a call, the numbers of what it reads, and the numbers of its results."""
 
     work: _core.Program | Call
     inputs: list[int]
-    number: int
+    outputs: list[int]
+
+
+MOST_STEPS = 128  # of one program, whose registers are counted by a short
+
+
+class Refused(Exception):
+    """Values that a program does not compute with: an index beyond its table, an integer that double does not hold."""
 
 
 class Plan:
@@ -155,28 +161,32 @@ class Plan:
         lay_out(listed, graph)
         self.stored, self.results, self.weights = listed.stored, graph.results, weights
         self.stages: list[Stage] = []
+        self._known: Known = {}
+        for number in self.stored:
+            shape = graph.sample(number)
+            if shape is not None:
+                self._known[number] = graph.values[number].dtype, shape
+        self._known |= {item.number: (item.dtype, item.shape) for item in listed.items if isinstance(item, Step)}
         group: list[Step] = []
         for i, item in enumerate(listed.items):
             if isinstance(item, Step):
                 group.append(item)
-            else:
-                self._close(group, listed.items[i:])
-                self.stages.append(Stage(item, sorted(item.reads), item.number))
+            if isinstance(item, Call) or len(group) == MOST_STEPS:
+                self._close(group, listed.items[i + isinstance(item, Step) :])
+            if isinstance(item, Call):
+                self.stages.append(Stage(item, sorted(item.reads), [item.number]))
         self._close(group, [])
-        self._samples = {number: graph.sample(number) for number in self.stored}
+        self._samples = {number: graph.sample(number) for number in self.stored if number >= 0}
         self._run = [self._runner(stage) for stage in self.stages]
 
     def _close(self, group: list[Step], rest: list[Step | Call]) -> None:
-        """Make stages of the steps gathered."""
+        """Make a stage of the steps gathered."""
         needed = {self.stored[number] for number in refs(self.results)}
-        for item in rest:
-            read = item.sources if isinstance(item, Step) else item.reads
-            needed.update(self.stored[number] for number in read)
-        leaving = [step.number for step in group if step.number in needed]
-        parts = [group] if leaving == [step.number for step in group[-1:]] else [[step] for step in group]
-        for part in parts if group else []:
-            program, inputs = _program(part, self.graph, self.weights)
-            self.stages.append(Stage(program, inputs, part[-1].number))
+        needed |= {self.stored.get(number, number) for item in rest for number in reads(item)}
+        outputs = list(dict.fromkeys(step.number for step in group if step.number in needed))
+        if outputs:
+            program, inputs = _program(group, outputs, self._known, self.weights)
+            self.stages.append(Stage(program, inputs, outputs))
         group.clear()
 
     @property
@@ -186,9 +196,11 @@ class Plan:
         if stage is None or isinstance(stage.work, Call) or self.graph.batch is not None:
             return None
         result = self.results.number if isinstance(self.results, Ref) else None
-        if result is None or self.stored[result] != stage.number or stage.inputs != list(range(len(self.graph.inputs))):
+        if result is None or [self.stored[result]] != stage.outputs:
             return None
-        return stage.work if stage.work.output == self.graph.sample(result) else None
+        if stage.inputs != list(range(len(self.graph.inputs))):
+            return None
+        return stage.work if stage.work.outputs == (self.graph.sample(result),) else None
 
     @property
     def own(self) -> list[str]:
@@ -199,19 +211,26 @@ class Plan:
         kept, shape = values[self.stored[number]], self._samples[number]
         return kept if self.stored[number] == number or shape is None else kept.reshape(batch, *shape)
 
-    def _runner(self, stage: Stage) -> Callable[[dict[int, Any], int], Any]:
-        """What computes a stage's result from the values before it and the batch size."""
-        work = stage.work
+    def _runner(self, stage: Stage) -> Callable[[dict[int, Any], int], None]:
+        """What computes a stage's results from the values before it and the batch size."""
+        work, outputs = stage.work, stage.outputs
         if isinstance(work, Call):
             template = work.args, work.kwargs
-            return lambda values, batch: self._call(work.function, template, values, batch)
 
-        def run(values: dict[int, Any], batch: int) -> Any:
+            def call(values: dict[int, Any], batch: int) -> None:
+                values[outputs[0]] = self._call(work.function, template, values, batch)
+
+            return call
+
+        def run(values: dict[int, Any], batch: int) -> None:
             given = [
-                np.ascontiguousarray(self._fetch(number, values, batch)).reshape(batch, *shape)
+                np.ascontiguousarray(values[number]).reshape(batch, *shape)
                 for number, shape in zip(stage.inputs, work.inputs, strict=True)
             ]
-            return work(*given)
+            found = work(*given)
+            if found is None:
+                raise Refused
+            values.update(zip(outputs, found if len(outputs) > 1 else [found], strict=True))
 
         return run
 
@@ -220,9 +239,9 @@ class Plan:
         return function(*args, **kwargs)
 
     def __call__(self, inputs: list[Array], batch: int) -> Any:
-        """Compute the output for inputs."""
+        """Compute the output for inputs; Refused tells that the model itself has to."""
         values: dict[int, Any] = dict(enumerate(inputs))
         with no_grad():
-            for stage, run in zip(self.stages, self._run, strict=True):
-                values[stage.number] = run(values, batch)
+            for run in self._run:
+                run(values, batch)
             return filled(self.results, lambda number: self._fetch(number, values, batch), batch)

@@ -191,7 +191,7 @@ def fused(layer: Any, states: list[Array], batch: int) -> Any:
     sizes, total = [gates * units, units, units], gates * units + 2 * units + width
     if total * batch * dtype.itemsize > CELL_BYTES:
         return None
-    first = 2  # registers 0 and 1 are the inputs
+    first, double = 3, dtype == np.float64  # registers 0 and 1 are the inputs, 2 the output
     for index in range(layer.num_layers):
         own_weights: list[Any] = layer._weights(f"_l{index}")
         arrays: list[Any] = [None if each is None else np.ascontiguousarray(value_of(each)) for each in own_weights]
@@ -202,12 +202,12 @@ def fused(layer: Any, states: list[Array], batch: int) -> Any:
         h, c = own[0], own[1] if len(own) == 2 else None
         source = 0 if index == 0 else first + 3
         last = index == layer.num_layers - 1
-        to = first + 4 if last else first + 3
+        to = 2 if last else first + 3
         apart = units if layer.mode == "GRU" else 0
         product = (first, source, None, None, _core.pack(w_ih), bias, None), (
             0, wide, 1, 0, features, 1, 0, 0, 0, 1, (1,), wide, features, 0, 0, 0, -1
         ), (0, 0)  # fmt: skip
-        steps.append(("product", *product))
+        steps.append(("product", double, *product))
         inner = first + 1 if layer.mode in ("LSTM", "GRU") else None
         fields = (
             to, h, c, first, inner, None if w_hr is None else first + 2, w_hh, w_hr, b_hn,
@@ -216,11 +216,9 @@ def fused(layer: Any, states: list[Array], batch: int) -> Any:
             None if w_hr is None else _core.pack(w_hr), np.array([batch], np.int64),
         )  # fmt: skip
         integers = width, 1, KINDS[layer.mode], 1, (1,), (1,), units, width, 0
-        steps.append(("recurrent", fields, integers, ()))
-    between = [*sizes, width]
-    return _core.Program(
-        dtype, [(layer.input_size,), (1,)], [n * dtype.itemsize for n in (*between, width)], (width,), steps
-    )
+        steps.append(("recurrent", double, fields, integers, ()))
+    between = [n * dtype.itemsize for n in (*sizes, width)]
+    return _core.Program([(dtype, (layer.input_size,)), (dtype, (1,))], [(dtype, (width,))], between, steps)
 
 
 class _Remembering:

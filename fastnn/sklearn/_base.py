@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from sklearn.utils.validation import (
 from .. import _check, nn, optim
 from .._check import Array
 from ..autograd import no_grad, value_of
+from ..graph import freeze
 from ..training import Callback, Trainer
 from ..training._mlp import OPTIMIZERS
 from ._going_on import refuse_another_network, same_weights, settings, unchanged_on_error
@@ -28,6 +30,29 @@ from ._network import Batches, Objective, dense, make_network, minimize
 from ._watch import Watch
 
 ADVICE = "the samples may need to be scaled, or learning_rate_init to be lower"
+
+
+class _Plan:
+    """The network's plan, and what tells whether the network is still the one that it was made from."""
+
+    def __init__(self, model: nn.Sequential):
+        self.predict = freeze(model)
+        self.tables = [(vars(layer)["_parameters"], dict(layer.named_parameters())) for layer in model.modules()][1:]
+        self.layers = list(model)
+        held = [value_of(each) for each in (*model.parameters(), *model.buffers())]
+        self.arrays = [(array, array.tobytes("A")) for array in held]
+
+    def holds(self, model: nn.Sequential) -> bool:
+        """Whether layers, parameters, their arrays and their values are those of then."""
+        if list(model) != self.layers:
+            return False
+        for table, before in self.tables:
+            if any(table[name] is not each for name, each in before.items()):
+                return False
+        own = [each.data for table, _ in self.tables for each in table.values() if each is not None]
+        return all(map(operator.is_, own, (array for array, _ in self.arrays))) and all(
+            array.tobytes("A") == content for array, content in self.arrays
+        )
 
 
 class MLP(BaseEstimator):
@@ -223,6 +248,7 @@ class MLP(BaseEstimator):
             self._train(X, y, weight, epochs)
             if not all(np.isfinite(p.data).all() for p in self.model_.parameters()):
                 raise ValueError(f"{type(self).__name__}: the weights are no longer finite; {ADVICE}")
+        self._plan = _Plan(self.model_)
         return self
 
     def _train(self, X: Any, y: Array, weight: Array | None, epochs: int | None) -> None:
@@ -299,6 +325,26 @@ class MLP(BaseEstimator):
         parts = [dense(X[part]) for part in gen_batches(X.shape[0], 1000)] if issparse(X) else [X]
         with no_grad():
             return np.concatenate([np.asarray(value_of(self.model_(part))) for part in parts])
+
+    def _predicted(self, X: Any) -> Array:
+        """The same from the plan that `fit` left, as long as nobody has changed the network since."""
+        plan = vars(self).get("_plan")
+        if plan is None or issparse(X) or not plan.holds(self.model_):
+            return self._outputs_of(X)
+        return np.asarray(plan.predict(X.astype(self._dtype, copy=False)))
+
+    def __getstate__(self) -> Any:
+        """Leave the plan out: it holds the network once more."""
+        state = dict(super().__getstate__())
+        if "_plan" in state:
+            state["_plan"] = None
+        return state
+
+    def __setstate__(self, state: Any) -> None:
+        """Make the plan anew."""
+        super().__setstate__(state)
+        if "_plan" in vars(self):
+            self._plan = _Plan(self.model_)
 
     def _checked(self, X: Any) -> Any:
         check_is_fitted(self)

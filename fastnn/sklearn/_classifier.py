@@ -182,7 +182,7 @@ class MLPClassifier(ClassifierMixin, MLP):
 
     def predict(self, X: Any) -> Array:
         """Return the class of each sample, or its labels."""
-        output = self._outputs_of(self._checked(X))
+        output = self._predicted(self._checked(X))
         if self._multilabel:
             return (output > 0).astype(np.int64)
         if len(self.classes_) > 2:
@@ -191,7 +191,7 @@ class MLPClassifier(ClassifierMixin, MLP):
 
     def _linked(self, X: Any, logistic: Callable[..., Any], softmax: Callable[..., Any], sure: float) -> Array:
         """Of each class, or of each label; `sure` where there is one class."""
-        output = self._outputs_of(self._checked(X))
+        output = self._predicted(self._checked(X))
         if self._multilabel:
             return logistic(output)
         if len(self.classes_) > 2:

@@ -69,5 +69,5 @@ class MLPRegressor(RegressorMixin, MLP):
 
     def predict(self, X: Any) -> Array:
         """Return the numbers of each sample."""
-        output = self._outputs_of(self._checked(X))
+        output = self._predicted(self._checked(X))
         return output[:, 0] if output.shape[1] == 1 else output

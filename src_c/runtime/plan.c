@@ -1,29 +1,39 @@
-/* plan.c: the steps of a network's inference, one after another: records of ops, filled but for what the batch decides. */
+/* plan.c: a frozen network over a batch: records of ops, filled but for what the batch decides, one after another. */
 #include <string.h>
 #include "ops.h"
+#include "parallel.h"
+
+#define CHUNK_BYTES (1 << 19) /* of the values between the steps, for the samples worked on at a time: half a second-level cache */
+#define NS_CHUNK    1e5       /* what a chunk of that size takes at least */
 
 int fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
-                       const int64_t *sizes, const double *numbers, const int *registers, const uint8_t *scaled)
+                       const int64_t *sizes, const double *numbers, const int *registers, const int64_t *add,
+                       const uint8_t *scaled)
 {
     fnn_record_fill(step->record, op, arrays, sizes, numbers);
     step->op = op;
     step->run = op->run[is_double];
     for (const struct fnn_field *f = op->fields(); f->kind < FNN_NUMBER; f++)
     {
-        const int from = f->kind == FNN_WORK ? -1 : f->kind < FNN_SIZE ? *registers++ : *scaled++ ? FNN_PLAN_SIZE : -1;
-        if (from == -1)
+        struct fnn_patch patch = {.offset = f->offset, .from = -1};
+        if (f->kind < FNN_SIZE && f->kind != FNN_WORK)
+            patch.from = (short)*registers++, patch.add = *add++;
+        else if (f->kind >= FNN_SIZE && *scaled++)
+            patch.from = FNN_PLAN_SIZE;
+        if (patch.from == -1)
             continue;
         if (step->patches == FNN_PLAN_PATCHES)
             return 0;
-        step->patch[step->patches++] = (struct fnn_patch){f->offset, (short)from};
+        step->patch[step->patches++] = patch;
     }
     return 1;
 }
 
-int fnn_plan(const struct fnn_plan_step *steps, ptrdiff_t count, void *const *registers, ptrdiff_t m)
+static int run_steps(const struct fnn_plan *plan, void *const *registers, ptrdiff_t m)
 {
+    const int64_t *wrong = registers[plan->registers - 1];
     int status = 0;
-    for (const struct fnn_plan_step *t = steps; t < steps + count && !status; t++)
+    for (const struct fnn_plan_step *t = plan->steps; t < plan->steps + plan->count && !status; t++)
     {
         _Alignas(8) char record[FNN_RECORD];
         memcpy(record, t->record, t->op->size);
@@ -33,12 +43,87 @@ int fnn_plan(const struct fnn_plan_step *steps, ptrdiff_t count, void *const *re
             if (t->patch[i].from == FNN_PLAN_SIZE)
                 *(ptrdiff_t *)(void *)at *= m;
             else
-                *(void **)(void *)at = registers[t->patch[i].from];
+                *(void **)(void *)at = (char *)registers[t->patch[i].from] + t->patch[i].add;
         }
         if (t->op->works)
             status = fnn_record_run(t->op, t->run, record);
         else
             t->run(record);
+        if (*wrong)
+            status = FNN_PLAN_WRONG;
     }
+    return status;
+}
+
+struct job
+{
+    const struct fnn_plan *plan;
+    void *const *arrays;
+    ptrdiff_t m, chunk;
+    signed char *status; /* of each chunk */
+};
+
+/* Chunks begin .. end, which share the memory for what lies between the steps */
+static void run_chunks(const void *of, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct job *job = of;
+    const struct fnn_plan *plan = job->plan;
+    const int given = plan->inputs + plan->outputs;
+    void *at[FNN_PLAN_REGISTERS];
+    int64_t wrong = 0;
+    size_t total = 0;
+    for (int i = given; i < plan->registers - 1; i++)
+        total += (size_t)(plan->size[i] * job->chunk + 63) / 64 * 64; /* each begins a cache line */
+    char *memory = fnn_memory_alloc(total + 1), *next = memory;
+    if (!memory)
+    {
+        memset(job->status + begin, FNN_NO_MEMORY, (size_t)(end - begin));
+        return;
+    }
+    for (int i = given; i < plan->registers - 1; i++)
+    {
+        at[i] = next;
+        next += (plan->size[i] * job->chunk + 63) / 64 * 64;
+    }
+    at[plan->registers - 1] = &wrong;
+    for (ptrdiff_t c = begin; c < end; c++)
+    {
+        const ptrdiff_t done = c * job->chunk, left = job->m - done;
+        for (int i = 0; i < given; i++)
+            at[i] = (char *)job->arrays[i] + done * plan->size[i];
+        job->status[c] = (signed char)run_steps(plan, at, left < job->chunk ? left : job->chunk);
+    }
+    fnn_memory_free(memory);
+}
+
+int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m)
+{
+    ptrdiff_t total = 0;
+    for (int i = plan->inputs + plan->outputs; i < plan->registers - 1; i++)
+        total += plan->size[i];
+    signed char one = 0;
+    struct job job = {plan, arrays, m, m, &one};
+    if (total * m <= CHUNK_BYTES)
+    {
+        run_chunks(&job, 0, 1);
+        return one;
+    }
+    /* Several chunks go to as many threads, in equal numbers where there are few */
+    const ptrdiff_t threads = fnn_get_num_threads(), most = total < CHUNK_BYTES ? CHUNK_BYTES / total : 1;
+    ptrdiff_t count = (m + most - 1) / most;
+    count = (count + threads - 1) / threads * threads;
+    job.chunk = (m + count - 1) / count;
+    count = (m + job.chunk - 1) / job.chunk;
+    job.status = fnn_memory_alloc((size_t)count);
+    if (!job.status)
+        return FNN_NO_MEMORY;
+    if (total >= CHUNK_BYTES) /* one sample is work enough for all threads, and they share its memory */
+        run_chunks(&job, 0, count);
+    else
+        fnn_parallel(count, NS_CHUNK, run_chunks, &job);
+    int status = 0;
+    for (ptrdiff_t c = 0; c < count; c++)
+        status = job.status[c] ? job.status[c] : status;
+    fnn_memory_free(job.status);
     return status;
 }

@@ -16,11 +16,13 @@ from ._step import (
     Source,
     Step,
     Strided,
+    Wrong,
     lowered,
+    reads,
     record,
 )
 
 __all__ = [
     "FOLDINGS", "LOWERINGS", "Derived", "Each", "Lowered", "Result", "Same", "Scratch", "Source", "Step", "Strided",
-    "arrays", "attention", "elementwise", "images", "linear", "lowered", "norm", "record",
+    "Wrong", "arrays", "attention", "elementwise", "images", "linear", "lowered", "norm", "reads", "record",
 ]  # fmt: skip

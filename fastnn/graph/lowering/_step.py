@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ... import _check, _core
 from ..._check import Array
-from .._graph import Call, Constant, Graph, Ref, Unary, refs
+from .._graph import Call, Constant, Graph, Method, Ref, Unary, refs
 
 Shape = tuple[int, ...]
 
@@ -21,6 +23,10 @@ class NotLowered(Exception):
 
 class Result:
     """A field of a step: the array that the step writes."""
+
+
+class Wrong:
+    """A field of a step: the number that it sets to 1 where it refuses values; then the model itself is called."""
 
 
 class Source(NamedTuple):
@@ -54,10 +60,14 @@ class Each:
 
 
 class Strided(NamedTuple):
-    """A field of a step with strides, in elements: the array is a Result, a Source, a constant or None."""
+    """A field of a step with strides, in elements: the array is a Result, a Source, a constant or None.
+
+    offset : bytes from where that array begins
+    """
 
     array: Any
     strides: tuple[int, ...]
+    offset: int = 0
 
 
 @dataclass
@@ -65,10 +75,12 @@ class Step:
     """One op of a program, before it is known where its arrays lie.
 
     op : name in `_core.ops`
-    number : of the value that it writes
+    number : of the value that it writes; several steps may write parts of one
     sources : the numbers of the values that it reads
     shape : of one sample of the result
     fields : the op's fields by name; an array that is not named is None, a number 0
+    dtype : of the result, or None: that of the call's
+    real : float32 or float64, in which the op computes, or None: the result's dtype
     """
 
     op: str
@@ -76,6 +88,8 @@ class Step:
     sources: tuple[int, ...]
     shape: Shape
     fields: dict[str, Any]
+    dtype: Any = None
+    real: Any = None
 
 
 @dataclass
@@ -87,21 +101,35 @@ class Same:
 
 
 Lowered = Step | Same
-LOWERINGS: dict[Any, Callable[[Call, Graph], Lowered]] = {}
+LOWERINGS: dict[Any, Callable[[Call, Graph], Any]] = {}
 FOLDINGS: dict[tuple[str, str], Callable[[Step, Step], bool]] = {}
 
 
 def lowering(*functions: Any) -> Callable[[Any], Any]:
     """Declare how a program does calls of these functions (of `Unary`: of all element-wise ones).
 
-    The decorated function takes the call and its graph, and returns a Step or a Same, or raises NotLowered.
+    The decorated function takes the call and its graph, and returns a Step, a Same, or a list of Steps of which the
+    last ones write the call's result (the others' numbers are `between(call, i)`), or raises NotLowered.
     """
 
     def declare(lower: Any) -> Any:
-        LOWERINGS.update(dict.fromkeys(functions, lower))
+        for function in functions:
+            LOWERINGS[function] = _either(lower, LOWERINGS[function]) if function in LOWERINGS else lower
         return lower
 
     return declare
+
+
+def _either(first: Any, second: Any) -> Any:
+    """The later rule of two for one function, and where that raises NotLowered the earlier one."""
+
+    def lower(call: Call, graph: Graph) -> Any:
+        try:
+            return first(call, graph)
+        except NotLowered:
+            return second(call, graph)
+
+    return lower
 
 
 def folding(op: str, *followers: str) -> Callable[[Any], Any]:
@@ -121,27 +149,45 @@ def folding(op: str, *followers: str) -> Callable[[Any], Any]:
 
 def lowered(graph: Graph) -> list[Step | Same | Call]:
     """The graph's calls, in order, as steps where a program can do them, without those that nothing needs any more."""
-
-    def item(call: Call) -> Step | Same | Call:
+    items: list[Step | Same | Call] = []
+    for written in graph.calls:
+        call = _as_function(written)
         lower = LOWERINGS.get(Unary if isinstance(call.function, Unary) else call.function)
         try:
-            return call if lower is None else lower(call, graph)
+            found = call if lower is None else lower(call, graph)
         except NotLowered:
-            return call
-
+            found = call
+        for item in found if isinstance(found, list) else [found]:
+            if isinstance(item, Step):
+                item.dtype = np.dtype(item.dtype or graph.values[call.number].dtype)
+                item.real = np.dtype(item.real or item.dtype)
+            items.append(item)
     needed, kept = set(refs(graph.results)), []
-    for found in reversed([item(call) for call in graph.calls]):
-        if found.number in needed:
-            kept.append(found)
-            needed.update(_read(found))
+    for item in reversed(items):
+        if item.number in needed:
+            kept.append(item)
+            needed.update(reads(item))
     return kept[::-1]
 
 
-def _read(item: Step | Same | Call) -> set[int]:
+def _as_function(call: Call) -> Call:
+    """A method of arrays as NumPy's function of that name, where there is a rule for that one alone."""
+    function = getattr(np, call.function.name, None) if isinstance(call.function, Method) else None
+    if function is None or call.function in LOWERINGS or function not in LOWERINGS:
+        return call
+    return replace(call, function=function)
+
+
+def reads(item: Step | Same | Call) -> set[int]:
     """The numbers of the values that it reads."""
-    if isinstance(item, Call):
-        return item.reads
-    return {item.source} if isinstance(item, Same) else set(item.sources)
+    if isinstance(item, Same):
+        return {item.source}
+    return set(item.sources) if isinstance(item, Step) else item.reads
+
+
+def between(call: Call, i: int) -> int:
+    """The number of a value between the steps of one call."""
+    return -(call.number << 8) - i - 1
 
 
 # -- what lowerings ask of a call -------------------------------------------------------------------------------------
@@ -157,14 +203,20 @@ def arguments(call: Call) -> dict[str, Any]:
     return bound.arguments
 
 
-def source(argument: Any, graph: Graph, call: Call) -> tuple[int, Shape]:
-    """The number and sample shape of an argument that a step may read: of the result's dtype, not empty."""
-    if not isinstance(argument, Ref):
+def source(argument: Any, graph: Graph, call: Call, dtype: Any = None) -> tuple[int, Shape]:
+    """The number and sample shape of an argument that a step may read: of that or the result's dtype, not empty."""
+    number, shape, found = any_source(argument, graph)
+    if found != (dtype or graph.values[call.number].dtype) or found not in _check.FLOATS[1:]:
         raise NotLowered
-    shape, dtype = graph.sample(argument.number), graph.values[argument.number].dtype
-    if shape is None or dtype != graph.values[call.number].dtype or dtype not in _check.FLOATS[1:] or 0 in shape:
+    return number, shape
+
+
+def any_source(argument: Any, graph: Graph) -> tuple[int, Shape, Any]:
+    """The number, sample shape and dtype of an argument led by the batch, not empty."""
+    shape = graph.sample(argument.number) if isinstance(argument, Ref) else None
+    if shape is None or 0 in shape:
         raise NotLowered
-    return argument.number, shape
+    return argument.number, shape, graph.values[argument.number].dtype
 
 
 def constant(argument: Any, graph: Graph, call: Call) -> Constant | None:
@@ -178,7 +230,7 @@ def constant(argument: Any, graph: Graph, call: Call) -> Constant | None:
 
 # -- steps as records of ops ------------------------------------------------------------------------------------------
 
-Record = tuple[str, tuple[Any, ...], tuple[Any, ...], tuple[float, ...]]
+Record = tuple[str, bool, tuple[Any, ...], tuple[Any, ...], tuple[float, ...]]
 
 
 def record(step: Step, placed: Callable[[Any], Any]) -> Record:
@@ -199,9 +251,12 @@ def record(step: Step, placed: Callable[[Any], Any]) -> Record:
             numbers.append(value or 0)
         else:
             if kind == "view":
+                value = value or Strided(None, (0,) * getattr(_core.ops, step.op).dimensions[name])
                 strides += value.strides
-                value = value.array
-            arrays.append(placed(value))
+                at = placed(value.array)
+                arrays.append((at, value.offset) if value.offset else at)
+            else:
+                arrays.append(placed(value))
     if left:
         raise TypeError(f"{step.op}: has no fields {', '.join(left)}")
-    return step.op, tuple(arrays), (*strides, *integers), tuple(numbers)
+    return step.op, step.real == np.float64, tuple(arrays), (*strides, *integers), tuple(numbers)

@@ -27,6 +27,7 @@ from ._step import (
     lowering,
     source,
 )
+from .elementwise import adds_alike
 from .linear import shifted_bias
 
 _CONVOLUTIONS = {getattr(functional, f"conv{dims}d"): dims for dims in (1, 2, 3)}
@@ -107,11 +108,11 @@ def _conv_batch_norm(conv: Step, norm: Step) -> bool:
     return True
 
 
-@folding("conv", "combine")
-def _conv_residual(conv: Step, combine: Step) -> bool:
+@folding("conv", "pointwise")
+def _conv_residual(conv: Step, addition: Step) -> bool:
     """What is added to the convolution's result becomes a part of its last loop."""
-    others = [number for number in combine.sources if number != conv.number]
-    if conv.fields["act"] >= 0 or "residual" in conv.fields or combine.fields["multiply"] or len(others) != 1:
+    others = [number for number in addition.sources if number != conv.number]
+    if conv.fields["act"] >= 0 or "residual" in conv.fields or len(others) != 1 or not adds_alike(addition):
         return False
     conv.sources = (*conv.sources, *others)
     conv.fields["residual"] = Source(len(conv.sources) - 1)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ... import _core, functional
 from ..._check import Array
-from .._graph import Call, Graph
+from ...functional._matmul import matmul
+from .._graph import Call, Constant, Graph
 from ._step import (
     Derived,
     Each,
@@ -24,6 +25,7 @@ from ._step import (
     lowering,
     source,
 )
+from .elementwise import adds_alike
 
 
 def pack(weight: Array) -> Array:
@@ -47,6 +49,41 @@ def _linear(call: Call, graph: Graph) -> Step:
     return Step("product", call.number, (number,), (*shape[:-1], n), fields)
 
 
+def pack_columns(weight: Array) -> Array:
+    """The weight (k, n) as the product reads it."""
+    return pack(weight.T)
+
+
+@lowering(matmul)
+def _matmul(call: Call, graph: Graph) -> Step:
+    if len(call.args) != 2 or call.kwargs:
+        raise NotLowered
+    first, shape = source(call.args[0], graph, call)
+    result = graph.sample(call.number)
+    if not shape or result is None:
+        raise NotLowered
+    fields: dict[str, Any] = {"batch": 1, "k": shape[-1], "act": -1}
+    if isinstance(call.args[1], Constant):
+        weight = constant(call.args[1], graph, call)
+        if weight is None or weight.array.ndim != 2 or weight.array.size == 0:
+            raise NotLowered
+        n, k = weight.array.shape[1], shape[-1]
+        fields |= {
+            "c": Strided(Result, (0, n, 1)), "a": Strided(Source(0), (0, k, 1)),
+            "packed": Derived(pack_columns, (weight,)), "m": Each(math.prod(shape[:-1])), "n": n,
+        }  # fmt: skip
+        return Step("product", call.number, (first,), result, fields)
+    second, other = source(call.args[1], graph, call)
+    if len(shape) < 2 or shape[:-2] != other[:-2] or len(shape) != len(other):
+        raise NotLowered
+    (m, k), n = shape[-2:], other[-1]
+    fields |= {
+        "c": Strided(Result, (m * n, n, 1)), "a": Strided(Source(0), (m * k, k, 1)),
+        "b": Strided(Source(1), (k * n, n, 1)), "batch": Each(math.prod(shape[:-2])), "m": m, "n": n,
+    }  # fmt: skip
+    return Step("product", call.number, (first, second), result, fields)
+
+
 @folding("product", "activation")
 def _product_activation(product: Step, activation: Step) -> bool:
     """The activation becomes a part of the loop that ends the product."""
@@ -57,11 +94,13 @@ def _product_activation(product: Step, activation: Step) -> bool:
     return True
 
 
-@folding("product", "combine")
-def _product_residual(product: Step, combine: Step) -> bool:
+@folding("product", "pointwise")
+def _product_residual(product: Step, addition: Step) -> bool:
     """What is added to the product becomes a part of the loop that ends it."""
-    others = [number for number in combine.sources if number != product.number]
-    if product.fields["act"] >= 0 or "residual" in product.fields or combine.fields["multiply"] or len(others) != 1:
+    others = [number for number in addition.sources if number != product.number]
+    if product.fields["act"] >= 0 or "residual" in product.fields or product.fields["batch"] != 1:
+        return False
+    if len(others) != 1 or not adds_alike(addition):
         return False
     product.sources = (*product.sources, *others)
     product.fields.update(residual=Source(len(product.sources) - 1), residual_row=product.fields["n"])
@@ -71,9 +110,11 @@ def _product_residual(product: Step, combine: Step) -> bool:
 @folding("product", "batch_norm")
 def _product_batch_norm(product: Step, norm: Step) -> bool:
     """W and b of norm(W x + b), computed in double and rounded once."""
-    if product.fields["act"] >= 0 or "residual" in product.fields or len(norm.shape) != 1 or len(product.shape) != 1:
+    packed, plain = product.fields.get("packed"), product.fields["act"] < 0 and "residual" not in product.fields
+    if not plain or packed is None or len(norm.shape) != 1 or len(product.shape) != 1:
         return False
-    (weight,), bias, given = product.fields["packed"].given, product.fields["bias"], norm.fields
+    (weight,), bias, given = packed.given, product.fields.get("bias"), norm.fields
+    weight = Derived(np.transpose, (weight,)) if packed.make is pack_columns else weight
     gain = given["rstd"] if given["gamma"] is None else Derived(np.multiply, (given["rstd"], given["gamma"]))
     scaled, shift = (
         Derived(_scaled, (weight, gain)),

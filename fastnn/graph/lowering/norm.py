@@ -10,7 +10,22 @@ import numpy as np
 from ... import functional
 from ..._check import Array
 from .._graph import Call, Graph
-from ._step import Derived, Each, NotLowered, Result, Scratch, Source, Step, arguments, constant, lowering, source
+from ._step import (
+    Derived,
+    Each,
+    NotLowered,
+    Result,
+    Same,
+    Scratch,
+    Source,
+    Step,
+    arguments,
+    between,
+    constant,
+    lowering,
+    source,
+)
+from .arrays import moved, stand_in
 
 
 @lowering(functional.batch_norm)
@@ -36,17 +51,28 @@ def _rstd(var: Array, eps: float) -> Array:
 
 
 @lowering(functional.softmax, functional.log_softmax)
-def _softmax(call: Call, graph: Graph) -> Step:
+def _softmax(call: Call, graph: Graph) -> Any:
     given = arguments(call)
     number, shape = source(given["input"], graph, call)
     dim = 1 if given["dim"] is None else given["dim"]  # None has passed the trace: a batch of vectors
-    if not shape or dim not in (-1, len(shape)) or given["dtype"] is not None:
+    dim %= len(shape) + 1
+    if dim == 0 or given["dtype"] is not None:
         raise NotLowered
+    n, dtype, last = shape[dim - 1], graph.values[call.number].dtype, dim == len(shape)
     fields = {
-        "y": Result, "x": Source(0), "rows": Each(math.prod(shape[:-1])), "n": shape[-1],
+        "y": Result, "x": Source(0), "rows": Each(math.prod(shape) // n), "n": n,
         "log": call.function is functional.log_softmax,
     }  # fmt: skip
-    return Step("softmax", call.number, (number,), shape, fields)
+    if last:
+        return Step("softmax", call.number, (number,), shape, fields)
+    there, back = between(call, 0), between(call, 1)
+    view = np.moveaxis(stand_in((graph.batch or 7, *shape), dtype.itemsize), dim, -1)
+    rows = view.shape[1:]
+    back_view = np.moveaxis(stand_in((graph.batch or 7, *rows), dtype.itemsize), -1, dim)
+    steps = moved(there, number, view, rows), moved(call.number, back, back_view, shape)
+    if any(isinstance(each, Same) for each in steps):  # sizes of 1 alone
+        raise NotLowered
+    return [steps[0], Step("softmax", back, (there,), rows, fields), steps[1]]
 
 
 @lowering(functional.layer_norm, functional.rms_norm)
@@ -64,5 +90,19 @@ def _layer_norm(call: Call, graph: Graph) -> Step:
         "gamma": constant(given["weight"], graph, call), "beta": constant(given.get("bias"), graph, call),
         "rows": Each(count), "g": 1, "k": math.prod(own), "s": 1, "eps": float(eps),
         "centre": call.function is functional.layer_norm,
+    }  # fmt: skip
+    return Step("group_norm", call.number, (number,), shape, fields)
+
+
+@lowering(functional.group_norm)
+def _group_norm(call: Call, graph: Graph) -> Step:
+    given = arguments(call)
+    number, shape = source(given["input"], graph, call)
+    groups = given["num_groups"]
+    fields: dict[str, Any] = {
+        "y": Result, "mean": Scratch(groups), "rstd": Scratch(groups), "x": Source(0),
+        "gamma": constant(given["weight"], graph, call), "beta": constant(given["bias"], graph, call),
+        "rows": Each(groups), "g": groups, "k": shape[0] // groups, "s": math.prod(shape[1:]), "centre": 1,
+        "eps": float(given["eps"]),
     }  # fmt: skip
     return Step("group_norm", call.number, (number,), shape, fields)
