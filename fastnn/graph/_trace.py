@@ -306,20 +306,31 @@ class Tracer:
 def _computed(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The call's result, computed once where it repeats: nobody sees the values, and they take most of a trace's time.
 
-    Of a linear layer over many rows only the first row's is computed, and stands for all; functions of one element or
-    of one row then meet an array that repeats this one.
+    Of a linear layer over many rows only the first row's is computed, and stands for all, and of a convolution or a
+    pooling the first sample's; functions of one element or of one row then meet an array that repeats this one.
     """
     x = args[0] if args else None
-    row = 0 if isinstance(function, Unary) else 1 if function in _OF_ROWS else None
-    if row is None or not isinstance(x, np.ndarray) or x.ndim < 2 or not x.size:
+    if not isinstance(x, np.ndarray) or x.ndim < 2 or not x.size:
         return function(*args, **kwargs)
-    first = function is functional.linear
-    small = x[tuple(slice(0, 1) if first or not stride else slice(None) for stride in x.strides[: x.ndim - row])]
+    if _OF_SAMPLES.get(function) == x.ndim:
+        kept, first = x.ndim - 1, True
+    elif function in _OF_ROWS or isinstance(function, Unary):
+        kept, first = int(function in _OF_ROWS), function is functional.linear
+    else:
+        return function(*args, **kwargs)
+    small = x[tuple(slice(0, 1) if first or not stride else slice(None) for stride in x.strides[: x.ndim - kept])]
     result = function(small, *args[1:], **kwargs)
-    return np.broadcast_to(result, (*x.shape[: x.ndim - row], *result.shape[x.ndim - row :]))
+    if not isinstance(result, np.ndarray):  # indices too
+        return function(*args, **kwargs)
+    return np.broadcast_to(result, (*x.shape[: x.ndim - kept], *result.shape[x.ndim - kept :]))
 
 
 _OF_ROWS = frozenset({functional.linear, functional.layer_norm, functional.rms_norm})
+_OF_SAMPLES = {
+    getattr(functional, f"{name}{dims}d"): dims + 2
+    for name in ("conv", "conv_transpose", "max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool")
+    for dims in (1, 2, 3)
+}  # by the dimensions of their input with a batch
 
 
 def _fits_any_batch(place: Any) -> bool:
