@@ -134,7 +134,7 @@ def named() -> set[str]:
 
 def rows() -> list[Row]:
     """Every row of every contest."""
-    from . import elementwise, linear, losses, networks, norms, others, updates  # noqa: F401  they register themselves
+    from . import elementwise, images, linear, losses, networks, norms, others, updates  # noqa: F401  they register themselves
 
     return [Row(contest, case) for contest in Contest.registry for case in contest.cases]
 

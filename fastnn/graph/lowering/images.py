@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
 from ... import _core, functional
 from ..._check import Array
+from ..._threads import default_num_threads
 from ...functional._conv_engine import MODES, kernels
 from ...functional._conv_shapes import convolution, spatial
 from .._graph import Call, Graph
@@ -77,7 +77,7 @@ def _convolution(call: Call, graph: Graph) -> Step:
         "y": Strided(Result, ()), "x": Strided(Source(0), ()), "weight": Strided(None, (0,) * 6),
         "packed": Derived(pack, (weight, window.groups)), "bias": bias, "n": Each(1), "g": window.groups,
         "c": shape[0] // window.groups, "k": result[0] // window.groups, "mode": MODES.index(window.mode),
-        "slots": max(_core.get_num_threads(), os.cpu_count() or 1), "act": -1,
+        "slots": max(_core.get_num_threads(), default_num_threads()[0]), "act": -1,
         **{f"{key}{axis}": size for key, three in sizes.items() for axis, size in zip(_AXES, three, strict=True)},
     }  # fmt: skip
     return Step("conv", call.number, (number,), result, fields)
@@ -141,7 +141,7 @@ def _pooling(call: Call, graph: Graph) -> Step:
     }  # fmt: skip
     fields: dict[str, Any] = {
         "y": Result, "x": Source(0), "outer": Each(shape[0]), "inner": 1,
-        "slots": max(_core.get_num_threads(), os.cpu_count() or 1),
+        "slots": max(_core.get_num_threads(), default_num_threads()[0]),
         **{f"{key}{axis}": size for key, three in sizes.items() for axis, size in zip(_AXES, three, strict=True)},
     }  # fmt: skip
     if kind.endswith("avg"):
