@@ -77,7 +77,7 @@ def usual_columns(list params, dict states, tuple names, tuple numbers):
     return columns, values, chosen
 
 
-cdef Op OPTIMIZER_STEP = ops.optimizer_step
+cdef Op OPTIMIZER_STEP = ops.optimizer_step, ALL_FINITE = ops.all_finite
 
 
 def optimizer_step(int rule, list params, list grads, list states, const double[::1] hyper, bint single, double sign,
@@ -86,3 +86,17 @@ def optimizer_step(int rule, list params, list grads, list states, const double[
     cdef Tensors t = Tensors([params, grads, *states])
     run(OPTIMIZER_STEP, cnp.NPY_FLOAT if single else cnp.NPY_DOUBLE,
         [t.column(0), t.column(1), t.column(2), t.sizes, <void *>&hyper[0]], [rule, t.count], [sign, weight_decay, keep, l1])
+
+
+def all_finite(list arrays):
+    """Whether all values of these plain arrays are known to be finite; False where it takes a closer look to tell."""
+    cdef double finite = 1
+    if not arrays:
+        return True
+    cdef int type = type_of(arrays[0])
+    for each in arrays:
+        if type < 0 or type_of(each) != type:
+            return False
+    cdef Tensors t = Tensors([arrays])
+    run(ALL_FINITE, type, [&finite, t.column(0), t.sizes], [t.count], NULL)
+    return finite != 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from .. import _core
 from .._random import get_rng_state, set_rng_state
 from ..autograd import Tensor
 from ..data import DataLoader
@@ -88,12 +88,11 @@ def check_gradients(parameters: Iterable[Tensor], model: Module, place: str) -> 
     FloatingPointError
         With the parameter's name in the model, the value and its index, and `place`.
     """
+    found = [(each, each.grad) for each in parameters if each.grad is not None]
+    if _core.all_finite([grad for _, grad in found]):
+        return
     with np.errstate(all="ignore"):
-        for parameter in parameters:
-            grad = parameter.grad
-            # a sum is finite only if all values are; it may overflow where they are
-            if grad is None or math.isfinite(np.add.reduce(grad, axis=None)):
-                continue
+        for parameter, grad in found:
             finite = np.isfinite(grad)
             if not finite.all():
                 names = [name for name, each in model.named_parameters() if each is parameter]

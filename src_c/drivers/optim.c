@@ -1,11 +1,13 @@
-/* optim.c: one optimizer step over all parameters in one parallel region. */
+/* optim.c: one optimizer step over all parameters in one parallel region, and the check of all their gradients. */
 #ifndef REAL
+#include <math.h>
 #include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"
 
 #define TILE    4096 /* elements of one item */
 #define NS_EACH 0.5
+#define NS_SUM  0.1
 
 static const char *const names[] = {
 #define RULE(name, hypers, states, ...) #name,
@@ -86,5 +88,25 @@ void FN(fnn_optimizer_step)(const struct FN(fnn_optimizer_step) *o)
     }
     if (tiles > 0)
         fnn_parallel(tiles, NS_EACH * (double)elements / (double)tiles, FN(step_body), &d);
+}
+
+static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(fnn_all_finite) *o = job;
+    for (ptrdiff_t t = begin; t < end; t++)
+        o->sums[t] = TIER->row_dot(o->x[t], NULL, o->sizes[t]);
+}
+
+void FN(fnn_all_finite)(const struct FN(fnn_all_finite) *o)
+{
+    ptrdiff_t elements = 0;
+    for (ptrdiff_t t = 0; t < o->count; t++)
+        elements += o->sizes[t];
+    if (o->count > 0)
+        fnn_parallel(o->count, NS_SUM * (double)elements / (double)o->count, FN(sums_body), o);
+    *o->finite = 1;
+    for (ptrdiff_t t = 0; t < o->count; t++)
+        if (!isfinite(o->sums[t]))
+            *o->finite = 0;
 }
 #endif
