@@ -2,6 +2,15 @@
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+cdef extern from "ops.h" nogil:
+    ctypedef struct product_record "struct fnn_product_f64":  # that of floats has the same layout
+        void *c
+        void *a
+        void *b
+        void *bias
+        ptrdiff_t[3] c_strides, a_strides, b_strides
+        ptrdiff_t batch, m, n, k, act
+
 cdef extern from "fastnn.h" nogil:
     int FNN_PLAN_REGISTERS, FNN_PLAN_WRONG
     ctypedef struct fnn_plan_step_t "struct fnn_plan_step":

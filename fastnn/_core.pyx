@@ -45,11 +45,8 @@ include "_ops.pxi"
 
 def select_isa(name):
     """Choose the kernels by tier name, or the best for None; False if this machine has no such tier."""
-    cdef bytes encoded
-    if name is None:
-        return bool(fnn_select_isa(NULL))
-    encoded = name.encode()
-    return bool(fnn_select_isa(encoded))
+    cdef bytes encoded = b"" if name is None else name.encode()
+    return bool(fnn_select_isa(NULL if name is None else <char *>encoded))
 
 
 def isa():
@@ -73,11 +70,8 @@ def build_config():
 
 
 def select_team(name):
-    cdef bytes encoded
-    if name is None:
-        return bool(fnn_select_team(NULL))
-    encoded = name.encode()
-    return bool(fnn_select_team(encoded))
+    cdef bytes encoded = b"" if name is None else name.encode()
+    return bool(fnn_select_team(NULL if name is None else <char *>encoded))
 
 
 def team():

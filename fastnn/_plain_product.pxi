@@ -6,16 +6,18 @@ cdef Op PRODUCT = ops.product
 cdef int product(int type, void *c, void *a, ptrdiff_t a_row, ptrdiff_t a_column, void *b, ptrdiff_t b_row, ptrdiff_t b_column,
                  void *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) except -1:
     """One product c = a b + bias into a dense c, by the record itself: the most frequent op is not filled by its table."""
-    cdef int64_t *record = [
-        <int64_t>c, 0, n, 1, <int64_t>a, 0, a_row, a_column, <int64_t>b, 0, b_row, b_column,
-        0, 0, <int64_t>bias, 0, 1, m, n, k, 0, 0, 0, -1, 0, 0,
-    ]
+    cdef product_record record
+    memset(&record, 0, sizeof(record))
+    record.c, record.c_strides[1], record.c_strides[2] = c, n, 1
+    record.a, record.a_strides[1], record.a_strides[2] = a, a_row, a_column
+    record.b, record.b_strides[1], record.b_strides[2] = b, b_row, b_column
+    record.bias, record.batch, record.m, record.n, record.k, record.act = bias, 1, m, n, k, -1
     cdef bint is_double = type == cnp.NPY_DOUBLE
     if <double>m * n * k < SMALL:
-        PRODUCT.op.run[is_double](record)
+        PRODUCT.op.run[is_double](&record)
         return 0
     with nogil:
-        PRODUCT.op.run[is_double](record)
+        PRODUCT.op.run[is_double](&record)
     return 0
 
 
