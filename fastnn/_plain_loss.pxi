@@ -142,15 +142,18 @@ def plain_learned(str row, x, tuple params, double fixed):
     return y
 
 
-def plain_learned_backward(str row, dy, x, tuple params, double fixed):
-    """The gradients of x and of each parameter."""
+def plain_learned_backward(str row, dy, x, tuple params, double fixed, bint of_input, bint of_params):
+    """The gradients of x and of each parameter, None for those that are not asked for."""
     cdef Learned d = Learned(row, x, params, fixed)
     if not d.taken or not is_shaped_as(dy, x):
         return None
-    dx = new_like(x, cnp.NPY_CORDER)
+    dx = new_like(x, cnp.NPY_CORDER) if of_input else None
+    if of_input:
+        run(CHANNELS_BACKWARD, d.type, [data(dx), data(dy), d.x, d.a, d.b], [d.act, d.n, d.c, d.s, d.last], NULL)
+    if not of_params:
+        return (dx, *[None] * len(params))
     sums = new_vector(2 * d.c, cnp.NPY_DOUBLE)
     cdef double *da = <double *>data(sums)
-    run(CHANNELS_BACKWARD, d.type, [data(dx), data(dy), d.x, d.a, d.b], [d.act, d.n, d.c, d.s, d.last], NULL)
     run(PARAMETERS_BACKWARD, d.type, [da, da + d.c, data(dy), d.x, d.a, d.b], [d.act, d.n, d.c, d.s, d.last], NULL)
     narrow = sums.astype(x.dtype)
     return (dx, *[narrow[i * d.c : (i + 1) * d.c] for i in range(len(params))])

@@ -46,8 +46,8 @@ def plain_batch_norm(x, weight, bias, running_mean, running_var, bint training, 
     return y, mean, rstd
 
 
-def plain_batch_norm_backward(dy, x, mean, rstd, weight, bint training):
-    """dx, dweight, dbias."""
+def plain_batch_norm_backward(dy, x, mean, rstd, weight, bint training, bint of_input, bint of_params):
+    """dx, dweight, dbias, None for what is neither asked for nor made on the way."""
     cdef int type = type_of(x)
     cdef ptrdiff_t n, c, s
     cdef bint last
@@ -58,8 +58,10 @@ def plain_batch_norm_backward(dy, x, mean, rstd, weight, bint training):
     if weight is not None and not is_vector(weight, type, c):
         return None
     last = cnp.PyArray_NDIM(<cnp.ndarray>x) == 2
-    dx = new_like(x, cnp.NPY_CORDER)
-    dw, db = new_vector(c, type), new_vector(c, type)
+    dx = new_like(x, cnp.NPY_CORDER) if of_input else None
+    dw = db = None
+    if training or of_params:
+        dw, db = new_vector(c, type), new_vector(c, type)
     run(BATCH_NORM_BACKWARD, type, [data(dx), data(dw), data(db), data(dy), data(x), data(mean), data(rstd), data(weight)],
         [n, c, s, last, training], NULL)
     return dx, dw, db
@@ -111,8 +113,8 @@ def plain_layer_norm(x, normalized_shape, weight, bias, double eps, bint centre)
     return y, mean, rstd
 
 
-def plain_layer_norm_backward(dy, x, mean, rstd, weight, bint centre):
-    """dx, dweight, dbias; the mean is read with `centre` alone."""
+def plain_layer_norm_backward(dy, x, mean, rstd, weight, bint centre, bint of_input):
+    """dx, None if it is not asked for, dweight, dbias; the mean is read with `centre` alone."""
     cdef int type = type_of(x)
     cdef ptrdiff_t rows, k
     if type < 0 or not is_dense(x, type) or not rows_of(x, &rows, &k) or not is_shaped_as(dy, <cnp.ndarray>x):
@@ -121,7 +123,7 @@ def plain_layer_norm_backward(dy, x, mean, rstd, weight, bint centre):
         return None
     if weight is not None and not is_vector(weight, type, k):
         return None
-    dx = new_like(x, cnp.NPY_CORDER)
+    dx = new_like(x, cnp.NPY_CORDER) if of_input else None
     dw, db = new_vector(k, type), new_vector(k, type)
     run(GROUP_NORM_BACKWARD, type, [data(dx), data(dw), data(db), data(dy), data(x), data(mean), data(rstd), data(weight)],
         [rows, 1, k, 1, centre], NULL)

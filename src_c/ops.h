@@ -73,7 +73,7 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o); /* records of both types 
 ptrdiff_t fnn_conv_weight_work(const struct fnn_conv_weight_f32 *o);
 ptrdiff_t fnn_ctc_width(ptrdiff_t s);
 ptrdiff_t fnn_ctc_work(ptrdiff_t n, ptrdiff_t s);
-ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre);
+ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre, int spare);
 ptrdiff_t fnn_pair_loss_work(ptrdiff_t n);
 ptrdiff_t fnn_gated_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
 ptrdiff_t fnn_gated_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);

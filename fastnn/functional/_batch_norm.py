@@ -207,7 +207,7 @@ def _batch_norm(
     eps: float = 1e-5,
 ) -> Any:
     y, mean, rstd = forward_with_stats(input, running_mean, running_var, weight, bias, training, momentum, eps)
-    return y, lambda dy: batch_norm_backward(dy, input, mean, rstd, weight, training)
+    return y, lambda dy: _gradients(dy, input, mean, rstd, weight, training, wanted)
 
 
 def forward_with_stats(
@@ -285,7 +285,15 @@ def batch_norm_backward(
     >>> dweight.round(3), dbias
     (array([-1.]), array([1.]))
     """
-    plain = _core.plain_batch_norm_backward(dy, input, mean, rstd, weight, bool(training))
+    return _gradients(dy, input, mean, rstd, weight, training, (True, True, True))
+
+
+def _gradients(
+    dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, training: bool, wanted: tuple[bool, bool, bool]
+) -> Any:
+    """`batch_norm_backward`, only those gradients that are wanted, or that are made on the way to others."""
+    of_input, of_params = wanted[0], wanted[1] or wanted[2]
+    plain = _core.plain_batch_norm_backward(dy, input, mean, rstd, weight, bool(training), of_input, of_params)
     if plain is not None:
         return plain
     name = "batch_norm_backward"
@@ -300,11 +308,13 @@ def batch_norm_backward(
         raise TypeError(f"{name}: expected mean and rstd to be arrays, got None")
     weight = _check.as_vector(name, weight, "weight", c, x.dtype)
     x, memory = memory_of(x)
-    dx, dweight, dbias = _core.empty_like(x), np.zeros(c, x.dtype), np.zeros(c, x.dtype)
+    dx = _core.empty_like(x) if of_input else None
+    dweight, dbias = np.zeros((2, c), x.dtype) if training or of_params else (None, None)
     if x.size:
         gradient = _check.laid_out_as(x, gradient)
         n, c, s, last, _ = memory
         given = (memory.flat(gradient), memory.flat(x), mean, rstd, weight)
-        ops.batch_norm_backward(memory.flat(dx), dweight, dbias, *given, n, c, s, last, bool(training))
-    dx, dweight, dbias = (_check.finish(each, dtype, None) for each in (dx, dweight, dbias))
-    return dx.reshape(np.shape(input)), dweight, dbias
+        flat_dx = None if dx is None else memory.flat(dx)
+        ops.batch_norm_backward(flat_dx, dweight, dbias, *given, n, c, s, last, bool(training))
+    found = [None if each is None else _check.finish(each, dtype, None) for each in (dx, dweight, dbias)]
+    return found[0] if found[0] is None else found[0].reshape(np.shape(input)), *found[1:]

@@ -123,7 +123,7 @@ def _group_norm(
     eps: float = 1e-5,
 ) -> Any:
     y, mean, rstd = group_forward("group_norm", input, num_groups, weight, bias, eps, None)
-    return y, lambda dy: group_norm_backward(dy, input, mean, rstd, weight)
+    return y, lambda dy: _gradients(dy, input, mean, rstd, weight, wanted[0])
 
 
 def group_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array, Array]:
@@ -158,9 +158,14 @@ def group_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any =
     >>> dweight.round(3), dbias
     (array([-1.,  1.,  0.,  0.]), array([1., 1., 1., 1.]))
     """
+    return _gradients(dy, input, mean, rstd, weight, True)
+
+
+def _gradients(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, of_input: bool) -> tuple[Any, Array, Array]:
+    """`group_norm_backward`, without the input's gradient if it is not wanted; the others are made on its way."""
     name = "group_norm_backward"
     if np.ndim(mean) != 2:
         raise ValueError(f"{name}: expected mean of shape (N, num_groups), got {np.shape(mean)}")
     x, dtype, rows = _group_input(name, input, max(np.shape(mean)[1], 1))
     weight = _check.as_vector(name, weight, "weight", x.shape[1], x.dtype)
-    return backward(name, dy, x, dtype, rows, mean, rstd, weight)
+    return backward(name, dy, x, dtype, rows, mean, rstd, weight, of_input)

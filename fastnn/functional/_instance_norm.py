@@ -157,7 +157,7 @@ def _instance_norm(
         by_running = DERIVATIVES[batch_norm].run
         return by_running(wanted, input, running_mean, running_var, weight, bias, False, momentum, eps)
     y, mean, rstd = instance_forward(input, running_mean, running_var, weight, bias, momentum, eps)
-    return y, lambda dy: instance_norm_backward(dy, input, mean, rstd, weight)
+    return y, lambda dy: _gradients(dy, input, mean, rstd, weight, wanted[0])
 
 
 def instance_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array, Array]:
@@ -192,7 +192,12 @@ def instance_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: An
     >>> dweight.round(3), dbias
     (array([0., 0.]), array([2., 2.]))
     """
+    return _gradients(dy, input, mean, rstd, weight, True)
+
+
+def _gradients(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, of_input: bool) -> tuple[Any, Array, Array]:
+    """`instance_norm_backward`, without the input's gradient if it is not wanted; the others are made on its way."""
     name = "instance_norm_backward"
     x, dtype, rows = _instance_input(name, input)
     weight = _check.as_vector(name, weight, "weight", x.shape[1], x.dtype)
-    return backward(name, dy, x, dtype, rows, mean, rstd, weight)
+    return backward(name, dy, x, dtype, rows, mean, rstd, weight, of_input)

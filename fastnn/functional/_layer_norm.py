@@ -131,7 +131,7 @@ def _layer_norm(
 ) -> Any:
     eps = _check.real("layer_norm", "eps", eps)
     y, mean, rstd = layer_forward("layer_norm", input, normalized_shape, weight, bias, eps, None, True)
-    return y, lambda dy: layer_norm_backward(dy, input, mean, rstd, weight)
+    return y, lambda dy: _layer_gradients(dy, input, mean, rstd, weight, wanted[0])
 
 
 def layer_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array, Array]:
@@ -158,14 +158,21 @@ def layer_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any =
     >>> dweight.round(3), dbias
     (array([-1.,  0.]), array([1., 0.]))
     """
-    plain = _core.plain_layer_norm_backward(dy, input, mean, rstd, weight, True)
+    return _layer_gradients(dy, input, mean, rstd, weight, True)
+
+
+def _layer_gradients(
+    dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, of_input: bool
+) -> tuple[Any, Array, Array]:
+    """`layer_norm_backward`, without the input's gradient if it is not wanted; the others are made on its way."""
+    plain = _core.plain_layer_norm_backward(dy, input, mean, rstd, weight, True, of_input)
     if plain is not None:
         return plain
     name = "layer_norm_backward"
     x, dtype = _check.as_compute(name, input)
     shape = x.shape[np.ndim(mean) :]
     weight = _shaped(name, "weight", weight, shape, x.dtype)
-    dx, dweight, dbias = backward(name, dy, x, dtype, _layer_rows(x, len(shape)), mean, rstd, weight)
+    dx, dweight, dbias = backward(name, dy, x, dtype, _layer_rows(x, len(shape)), mean, rstd, weight, of_input)
     return dx, dweight.reshape(shape), dbias.reshape(shape)
 
 
@@ -240,7 +247,7 @@ def _rms_norm(
 ) -> Any:
     number = rms_eps("rms_norm", input, eps)
     y, _, rstd = layer_forward("rms_norm", input, normalized_shape, weight, None, number, None, False)
-    return y, lambda dy: rms_norm_backward(dy, input, rstd, weight)
+    return y, lambda dy: _rms_gradients(dy, input, rstd, weight, wanted[0])
 
 
 def rms_norm_backward(dy: Any, input: Any, rstd: Any, weight: Any = None) -> tuple[Array, Array]:
@@ -273,7 +280,12 @@ def rms_norm_backward(dy: Any, input: Any, rstd: Any, weight: Any = None) -> tup
     >>> dx.round(4), dweight
     (array([[ 0.1667, -0.1667]]), array([1., 0.]))
     """
-    plain = _core.plain_layer_norm_backward(dy, input, None, rstd, weight, False)
+    return _rms_gradients(dy, input, rstd, weight, True)
+
+
+def _rms_gradients(dy: Any, input: Any, rstd: Any, weight: Any, of_input: bool) -> tuple[Any, Array]:
+    """`rms_norm_backward`, without the input's gradient if it is not wanted."""
+    plain = _core.plain_layer_norm_backward(dy, input, None, rstd, weight, False, of_input)
     if plain is not None:
         return plain[:2]
     name = "rms_norm_backward"
@@ -281,5 +293,5 @@ def rms_norm_backward(dy: Any, input: Any, rstd: Any, weight: Any = None) -> tup
     shape = x.shape[np.ndim(rstd) :]
     weight = _shaped(name, "weight", weight, shape, x.dtype)
     rows = _layer_rows(x, len(shape), centre=False)
-    dx, dweight, _ = backward(name, dy, x, dtype, rows, np.zeros(rows.shape), rstd, weight)
+    dx, dweight, _ = backward(name, dy, x, dtype, rows, np.zeros(rows.shape), rstd, weight, of_input)
     return dx, dweight.reshape(shape)

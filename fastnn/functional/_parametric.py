@@ -89,9 +89,11 @@ def _forward(name: str, row: str, input: Any, params: dict[str, Any], out: Array
 
 
 def _backward(
-    name: str, row: str, dy: Any, input: Any, params: dict[str, Any], fixed: float = 0.0
-) -> tuple[Array, ...]:
-    plain = _core.plain_learned_backward(row, dy, input, tuple(params.values()), fixed)
+    name: str, row: str, dy: Any, input: Any, params: dict[str, Any], fixed: float = 0.0, wanted: tuple[bool, ...] = ()
+) -> tuple[Any, ...]:
+    """The gradients of the input and of each parameter; `wanted` tells of which, if not of all."""
+    of_input, of_params = not wanted or wanted[0], not wanted or any(wanted[1:])
+    plain = _core.plain_learned_backward(row, dy, input, tuple(params.values()), fixed, of_input, of_params)
     if plain is not None:
         return plain
     call = _checked(name, row, input, params, fixed)
@@ -103,28 +105,38 @@ def _backward(
         x = call.x
     x, memory = memory_of(x)
     gradient = _check.laid_out_as(x, _check.compute_array(gradient))
-    dx = _core.empty_like(x)
+    dx = _core.empty_like(x) if of_input else None
     sums = np.zeros((2, call.a.size))
     if x.size:
         flat, sizes = memory.flat, memory.sizes
         given = (flat(gradient), flat(x), call.a, call.b, call.row, *sizes)
-        ops.activation_channels_backward(flat(dx), *given)
-        ops.activation_parameters_backward(*sums, *given)
+        if dx is not None:
+            ops.activation_channels_backward(flat(dx), *given)
+        if of_params:
+            ops.activation_parameters_backward(*sums, *given)
     dparams = [
         each.reshape(param.shape) if each.size == param.size else each.sum().reshape(param.shape)
         for each, param in zip(sums, call.given, strict=False)
     ]
-    return _check.finish(dx.reshape(call.x.shape), call.dtype, None), *(
-        _check.finish(d, call.dtype, None) for d in dparams
+    return None if dx is None else _check.finish(dx.reshape(call.x.shape), call.dtype, None), *(
+        _check.finish(d, call.dtype, None) if of_params else None for d in dparams
     )
 
 
-def _learned(function: Callable[..., Any], backward: Callable[..., Any], *names: str) -> None:
-    """Declare the derivative of an activation with respect to its input and to its learned parameters."""
+def _learned(function: Callable[..., Any], row: str, *names: str, **defaults: float) -> None:
+    """Declare the derivative of an activation with respect to its input and to its learned parameters.
+
+    `defaults` are those of its arguments, in their order; one that is no learned parameter is fixed.
+    """
+    name = function.__name__ + "_backward"
+    order = (*names, *(each for each in defaults if each not in names))
 
     @derivative(function, "input", *names)
-    def run(wanted: tuple[bool, ...], input: Any, *parameters: Any, **named: Any) -> Any:
-        return function(input, *parameters, **named), lambda dy: backward(dy, input, *parameters, **named)
+    def run(wanted: tuple[bool, ...], input: Any, *args: Any, **named: Any) -> Any:
+        given = defaults | dict(zip(order, args, strict=False)) | named
+        params, fixed = {each: given[each] for each in names}, [given[each] for each in order[len(names) :]] or [0.0]
+        y = function(input, *args, **named)
+        return y, lambda dy: _backward(name, row, dy, input, params, fixed[0], wanted)
 
 
 @differentiable
@@ -167,7 +179,7 @@ def prelu_backward(dy: Any, x: Any, weight: Any) -> tuple[Array, ...]:
     return _backward("prelu_backward", "leaky_relu", dy, x, {"weight": weight})
 
 
-_learned(prelu, prelu_backward, "weight")
+_learned(prelu, "leaky_relu", "weight")
 
 
 @differentiable
@@ -204,7 +216,7 @@ def swish_backward(dy: Any, x: Any, beta: Any = 1.0) -> tuple[Array, ...]:
     return _backward("swish_backward", "swish", dy, x, {"beta": beta})
 
 
-_learned(swish, swish_backward, "beta")
+_learned(swish, "swish", "beta", beta=1.0)
 
 
 @differentiable
@@ -242,7 +254,7 @@ def parametric_elu_backward(dy: Any, x: Any, alpha: Any) -> tuple[Array, ...]:
     return _backward("parametric_elu_backward", "elu", dy, x, {"alpha": alpha})
 
 
-_learned(parametric_elu, parametric_elu_backward, "alpha")
+_learned(parametric_elu, "elu", "alpha")
 
 
 @differentiable
@@ -283,7 +295,7 @@ def parametric_softplus_backward(dy: Any, x: Any, beta: Any, threshold: float = 
     return _backward("parametric_softplus_backward", "softplus", dy, x, {"beta": beta}, threshold)
 
 
-_learned(parametric_softplus, parametric_softplus_backward, "beta")
+_learned(parametric_softplus, "softplus", "beta", threshold=20.0)
 
 
 @differentiable
@@ -320,7 +332,7 @@ def parametric_sigmoid_backward(dy: Any, x: Any, a: Any, b: Any) -> tuple[Array,
     return _backward("parametric_sigmoid_backward", "parametric_sigmoid", dy, x, {"a": a, "b": b})
 
 
-_learned(parametric_sigmoid, parametric_sigmoid_backward, "a", "b")
+_learned(parametric_sigmoid, "parametric_sigmoid", "a", "b")
 
 
 @differentiable
@@ -357,4 +369,4 @@ def scaled_relu_backward(dy: Any, x: Any, alpha: Any) -> tuple[Array, ...]:
     return _backward("scaled_relu_backward", "scaled_relu", dy, x, {"alpha": alpha})
 
 
-_learned(scaled_relu, scaled_relu_backward, "alpha")
+_learned(scaled_relu, "scaled_relu", "alpha")

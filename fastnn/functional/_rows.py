@@ -49,9 +49,17 @@ def _run(
 
 
 def backward(
-    name: str, dy: Any, x: Array, dtype: Any, rows: Rows, mean: Any, rstd: Any, weight: Array | None
-) -> tuple[Array, Array, Array]:
-    """dx, dweight, dbias; the last two as vectors of g k values."""
+    name: str,
+    dy: Any,
+    x: Array,
+    dtype: Any,
+    rows: Rows,
+    mean: Any,
+    rstd: Any,
+    weight: Array | None,
+    of_input: bool = True,
+) -> tuple[Any, Array, Array]:
+    """dx, or None if it is not asked for, dweight, dbias; the last two, made on the way, as vectors of g k values."""
     gradient = _check.as_float(name, dy, "dy")
     _check.same_shape(name, "input", x, "dy", gradient)
     gradient, flat_x = (_check.contiguous(each, x.dtype).reshape(-1) for each in (gradient, x))
@@ -61,9 +69,10 @@ def backward(
         if array.shape != rows.shape:
             raise ValueError(f"{name}: expected {argument} of shape {rows.shape}, got {array.shape}")
         statistics.append(_check.contiguous(array, np.float64).reshape(-1))
-    dx = _core.empty(x.shape, x.dtype)
+    dx = _core.empty(x.shape, x.dtype) if of_input else None
     dweight, dbias = np.zeros((2, rows.g * rows.k), x.dtype)
     if x.size:
         sizes = (len(statistics[0]), rows.g, rows.k, rows.s)
         ops.group_norm_backward(dx, dweight, dbias, gradient, flat_x, *statistics, weight, *sizes, rows.centre)
-    return _check.finish(dx, dtype, None), _check.finish(dweight, dtype, None), _check.finish(dbias, dtype, None)
+    dx = None if dx is None else _check.finish(dx, dtype, None)
+    return dx, _check.finish(dweight, dtype, None), _check.finish(dbias, dtype, None)

@@ -347,9 +347,15 @@ void FN(fnn_batch_norm_backward)(const struct FN(fnn_batch_norm_backward) *o)
         fnn_parallel(strips_of(c), (NS_SUM + NS_WRITE) * (double)(m * STRIP), FN(backward_strip), &strips);
         return;
     }
-    FN(fnn_channel_sums)(sum, dot, o->work, TIER->grad_sums_first, TIER->grad_sums_last, o->dy, o->x, high, low, scale, o->n, c, o->s,
-                         o->last);
-    FN(gradient_coefficients)(o->dgamma, o->dbeta, scale, shift, slope, sum, dot, o->rstd, o->gamma, m, c, o->training);
+    if (o->dgamma)
+    {
+        FN(fnn_channel_sums)(sum, dot, o->work, TIER->grad_sums_first, TIER->grad_sums_last, o->dy, o->x, high, low, scale, o->n, c,
+                             o->s, o->last);
+        FN(gradient_coefficients)(o->dgamma, o->dbeta, scale, shift, slope, sum, dot, o->rstd, o->gamma, m, c, o->training);
+    }
+    else
+        for (ptrdiff_t j = 0; j < c; j++)
+            scale[j] = (REAL)(o->gamma ? (double)o->gamma[j] * o->rstd[j] : o->rstd[j]), shift[j] = 0;
     if (o->dx && o->training)
         FN(over_values)(&d, FN(dnormalize_body));
     if (!o->dx || o->training)

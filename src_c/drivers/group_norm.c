@@ -23,10 +23,14 @@ static ptrdiff_t blocks_of(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s
     return (rows / g + each - 1) / each;
 }
 
-/* Scratch memory: the sums of each block of samples, ones in place of missing weights, zeros in place of missing means */
-ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre)
+static ptrdiff_t rows_at_once(ptrdiff_t g, ptrdiff_t s) { return s > 1 || g > 1 ? 1 : 4; }
+
+/* Scratch memory: the sums of each block of samples, ones in place of missing weights, zeros in place of missing means, and, if
+ * `spare`, the rows of dx that an item is at, where nobody wants them */
+ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre, int spare)
 {
-    return (2 * blocks_of(rows, g, k, s) + 1) * g * k + (centre ? 0 : rows);
+    const ptrdiff_t blocks = blocks_of(rows, g, k, s);
+    return (2 * blocks + 1) * g * k + (centre ? 0 : rows) + (spare ? blocks * g * rows_at_once(g, s) * k * s : 0);
 }
 
 #define FNN_SELF "drivers/group_norm.c"
@@ -56,6 +60,7 @@ struct FN(blocks)
     double *dgamma, *dbeta;
     const REAL *gamma;
     const double *mean;
+    REAL *spare;
 };
 
 static void FN(backward_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -66,16 +71,17 @@ static void FN(backward_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     for (ptrdiff_t item = begin; item < end; item++)
     {
         const ptrdiff_t first = item / o->g * each, own = item % o->g, part = item * o->k;
-        const ptrdiff_t last = fnn_min(first + each, samples), step = o->s > 1 || o->g > 1 ? 1 : 4;
+        const ptrdiff_t last = fnn_min(first + each, samples), step = rows_at_once(o->g, o->s);
         for (ptrdiff_t sample = first; sample < last; sample += step)
         {
             const ptrdiff_t r = sample * o->g + own, at = r * o->k * o->s;
             const REAL *gamma = d->gamma + own * o->k;
+            REAL *dx = o->dx ? o->dx + at : d->spare + item * step * o->k * o->s;
             if (o->s == 1)
-                TIER->dlayer_rows(o->dx + at, d->dgamma + part, d->dbeta + part, o->dy + at, o->x + at, fnn_min(step, last - sample),
+                TIER->dlayer_rows(dx, d->dgamma + part, d->dbeta + part, o->dy + at, o->x + at, fnn_min(step, last - sample),
                                   o->k, d->mean + r, o->rstd + r, gamma, (int)o->centre);
             else
-                TIER->dgroup_norm(o->dx + at, d->dgamma + part, d->dbeta + part, o->dy + at, o->x + at, o->k, o->s, d->mean[r],
+                TIER->dgroup_norm(dx, d->dgamma + part, d->dbeta + part, o->dy + at, o->x + at, o->k, o->s, d->mean[r],
                                   o->rstd[r], gamma, (int)o->centre);
         }
     }
@@ -86,7 +92,8 @@ void FN(fnn_group_norm_backward)(const struct FN(fnn_group_norm_backward) *o)
     const ptrdiff_t blocks = blocks_of(o->rows, o->g, o->k, o->s), c = o->g * o->k;
     double *zeros = o->work + 2 * blocks * c;
     REAL *ones = (REAL *)(zeros + (o->centre ? 0 : o->rows));
-    const struct FN(blocks) d = {o, o->work, o->work + blocks * c, o->gamma ? o->gamma : ones, o->centre ? o->mean : zeros};
+    const struct FN(blocks) d = {o, o->work, o->work + blocks * c, o->gamma ? o->gamma : ones, o->centre ? o->mean : zeros,
+                                 (REAL *)(zeros + (o->centre ? 0 : o->rows) + c)};
     memset(o->work, 0, (size_t)((REAL *)ones - (REAL *)o->work) * sizeof(REAL));
     for (ptrdiff_t j = 0; !o->gamma && j < c; j++)
         ones[j] = 1;

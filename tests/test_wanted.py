@@ -1,0 +1,60 @@
+"""Backward makes only what is wanted: the gradients of frozen parameters, and of inputs that have none, are left out."""
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn._dispatch import DERIVATIVES
+
+RNG = np.random.default_rng(0)
+CHANNELS = [RNG.uniform(0.5, 2, 5) for _ in range(4)]
+X = RNG.normal(size=(4, 5, 6))
+ROWS = RNG.normal(size=(8, 5))
+W, B, MEAN, VAR = CHANNELS
+# a function, its arguments, and whether the gradients of parameters are made on the way to the input's, and cost nothing
+CALLS = {
+    "prelu": (fastnn.prelu, (X, W), False),
+    "swish": (fastnn.swish, (X, W), False),
+    "swish, beta by default": (fastnn.swish, (X,), False),
+    "parametric_softplus": (fastnn.parametric_softplus, (X, W, 3.0), False),
+    "parametric_sigmoid": (fastnn.parametric_sigmoid, (X, W, B), False),
+    "parametric_elu, a view": (fastnn.parametric_elu, (X[::2], W), False),
+    "scaled_relu": (fastnn.scaled_relu, (ROWS, W), False),
+    "batch_norm": (fastnn.batch_norm, (X, None, None, W, B, True), True),
+    "batch_norm, running": (fastnn.batch_norm, (X, MEAN, VAR, W, B), False),
+    "batch_norm, running, a view": (fastnn.batch_norm, (X[:, :, ::2], MEAN, VAR, W, B), False),
+    "layer_norm": (fastnn.layer_norm, (ROWS, 5, W, B), True),
+    "layer_norm, a view": (fastnn.layer_norm, (ROWS[::2], 5, W, B), True),
+    "rms_norm": (fastnn.rms_norm, (ROWS, 5, W), True),
+    "group_norm": (fastnn.group_norm, (X, 5, W, B), True),
+    "instance_norm": (fastnn.instance_norm, (X, None, None, W, B), True),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_backward_makes_what_is_wanted(call, dtype):
+    function, arguments, on_the_way = CALLS[call]
+    arguments = [each.astype(dtype) if isinstance(each, np.ndarray) else each for each in arguments]
+    declared = DERIVATIVES[function]
+    count = len(declared.names)
+    y, backward = declared.run((True,) * count, *arguments)
+    dy = np.asarray(RNG.normal(size=y.shape), dtype)
+    whole = backward(dy)
+    of_input = declared.run((True,) + (False,) * (count - 1), *arguments)[1](dy)
+    np.testing.assert_array_equal(of_input[0], whole[0])
+    assert on_the_way or all(each is None for each in of_input[1:])
+    of_parameters = declared.run((False,) + (True,) * (count - 1), *arguments)[1](dy)
+    assert of_parameters[0] is None
+    for got, expected in zip(of_parameters[1:], whole[1:], strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_frozen_layer_gets_no_gradients():
+    model = fastnn.nn.Sequential(
+        fastnn.nn.Linear(5, 5), fastnn.nn.PReLU(), fastnn.nn.LayerNorm(5), fastnn.nn.BatchNorm1d(5)
+    )
+    for parameter in list(model.parameters())[2:]:
+        parameter.requires_grad = False
+    model(ROWS).sum().backward()
+    assert [parameter.grad is None for parameter in model.parameters()] == [False] * 2 + [True] * 5
