@@ -75,7 +75,7 @@ cdef object general_unary = None
 cdef object general_unary_backward = None
 
 def set_general(forward, backward):
-    """What the calls below hand over to for anything but plain arrays and numbers: lists, Tensors, views with gaps."""
+    """Name the functions that take over where an argument is no plain array or number: lists, Tensors, views with gaps."""
     global general_unary, general_unary_backward
     general_unary, general_unary_backward = forward, backward
 
@@ -90,7 +90,7 @@ cdef inline object output_like(cnp.ndarray x, object out):
 
 
 cdef inline object scalar(object y, object out):
-    """y, or its value where it has no dimension and is not the caller's, as NumPy's functions return it."""
+    """y; a new array without dimensions as a scalar, as NumPy's functions return it."""
     return y[()] if cnp.PyArray_NDIM(<cnp.ndarray>y) == 0 and out is None else y
 
 

@@ -85,7 +85,7 @@ cdef Op DROPOUT = ops.dropout
 
 
 def plain_dropout(x, uint64_t key, uint32_t threshold, double scale, double shift, double dropped):
-    """Each element for itself."""
+    """Dropout that decides for each element separately."""
     cdef int type = type_of(x)
     if type < 0 or not is_dense(x, type) or cnp.PyArray_NDIM(<cnp.ndarray>x) == 0:
         return None

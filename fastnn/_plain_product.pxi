@@ -5,7 +5,7 @@ cdef Op PRODUCT = ops.product
 
 cdef int product(int type, void *c, void *a, ptrdiff_t a_row, ptrdiff_t a_column, void *b, ptrdiff_t b_row, ptrdiff_t b_column,
                  void *bias, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) except -1:
-    """One product c = a b + bias into a dense c, by the record itself: the most frequent op is not filled by its table."""
+    """One product c = a b + bias into a dense c.  It is the most frequent op, so its record is filled here and not by the table."""
     cdef product_record record
     memset(&record, 0, sizeof(record))
     record.c, record.c_strides[1], record.c_strides[2] = c, n, 1

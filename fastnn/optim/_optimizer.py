@@ -91,7 +91,7 @@ class Optimizer:
                 raise TypeError(f"{self._name}: expected {option} to be True or False, got {group[option]!r}")
 
     def _checked(self, group: Group) -> Group:
-        """The group's options as plain numbers, after a check, which those of the last steps need not again."""
+        """The options as plain numbers; those that have not changed since the last step are not checked again."""
         values = (*map(group.get, self.defaults), "initial_lr" in group)
         known = self._known.get(values) if all(map(_is_fixed, values)) else None
         if known is not None:
@@ -122,7 +122,7 @@ class Optimizer:
         return self._states
 
     def _initial(self, name: str, group: Group) -> float:
-        """What an array or a number starts from."""
+        """The initial value of a state, array or number."""
         return 0.0
 
     def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
@@ -328,7 +328,7 @@ class Optimizer:
         self.state = state
 
     def _entries(self, name: str, param: Tensor, options: Group, entries: Mapping[str, Any]) -> dict[str, Any]:
-        """The numbers and arrays of one parameter's state: all that a step needs and nothing else."""
+        """The numbers and arrays of one parameter's loaded state, which must be exactly those that a step needs."""
         state: dict[str, Any] = {}
         for key, value in entries.items():
             if key in self._numbers:
@@ -361,20 +361,20 @@ def _is_dense(array: Array) -> bool:
 
 
 def _in_order(name: str, params: Any) -> list[Any]:
-    """The parameters, whose order is theirs in a state; a set has another in each process."""
+    """The parameters as a list.  A state refers to them by position, so a set, whose order varies, is refused."""
     if isinstance(params, (set, frozenset)) or not isinstance(params, Iterable):
         raise TypeError(f"{name}: expected parameters in order, such as a list, got a {type(params).__name__}")
     return list(params)
 
 
 def _is_fixed(value: Any) -> bool:
-    """Whether nothing can change within the option."""
+    """Whether the option is immutable."""
     kind = type(value)
     return kind is float or kind is bool or kind is int or (kind is tuple and all(map(_is_fixed, value)))
 
 
 def _plain(value: Any) -> Any:
-    """An option as a Python number: NumPy's would round what is computed from them to their own type."""
+    """An option as a Python number: arithmetic with NumPy's is rounded to their type, which may be float32."""
     if type(value) in (float, bool, int):
         return value
     if isinstance(value, (tuple, list)):

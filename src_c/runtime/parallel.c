@@ -20,11 +20,11 @@
 
 #define MAX_WORKERS     255
 #define NS_ASLEEP       6e3 /* work that repays one more thread that sleeps */
-#define NS_AWAKE        15e2 /* and one that looks for work just now */
-#define CHUNKS_A_THREAD 16  /* chunks to even out cores of unequal speed and workers that wake late */
-#define NS_PER_CHUNK    2e3 /* the least work of a chunk, next to which the counter costs nothing */
-#define POLL_NS         4000 /* how long a waiting thread looks before it lets others run, or sleeps */
-#define SOON_NS         200000 /* work that came after less than this is expected again so soon */
+#define NS_AWAKE        15e2 /* work that repays one that is awake and polls */
+#define CHUNKS_A_THREAD 16  /* several chunks each, so that fast cores take over from slow ones and from workers that wake late */
+#define NS_PER_CHUNK    2e3 /* a chunk's least work: taking one from the shared counter is cheap beside it */
+#define POLL_NS         4000 /* how long a waiting thread polls before it yields the processor, or sleeps */
+#define SOON_NS         200000 /* if the last two calls were closer than this, the next is expected as soon */
 
 static atomic_int process_threads = 1;
 static _Thread_local int thread_limit;
@@ -40,7 +40,7 @@ int fnn_set_thread_limit(int n)
 
 int fnn_get_num_threads(void) { return thread_limit ? thread_limit : atomic_load(&process_threads); }
 
-/* One region: the work, and the next item to hand out */
+/* One parallel region: its work, and the number of the next item that a thread may take */
 struct region
 {
     fnn_body body;
@@ -78,9 +78,9 @@ static atomic_int forked;
 static thread worker_ids[MAX_WORKERS];
 static atomic_int worker_cpus[MAX_WORKERS]; /* where each was when it last lay down to sleep, or yielded */
 
-/* Linux likes to wake a sleeper where it slept.  If that is the caller's own processor the two then take turns on it (on
- * small machines it does not look for an idle one): a worker found there is sent elsewhere before it is woken.  Once
- * moved it stays away, so this costs its two microseconds only when the caller has wandered. */
+/* Linux tends to wake a thread on the processor where it fell asleep.  If the caller runs there now, both share one processor
+ * although another is idle.  So a worker that slept on the caller's processor is barred from it before it is woken.  That takes
+ * two microseconds, but only after the caller has moved: the worker stays where it was sent. */
 static void keep_apart(void)
 {
 #ifdef __linux__
@@ -111,9 +111,9 @@ static void remember_cpu(int worker)
 #endif
 }
 
-/* Looks for up to `most` ns until *value is (or is not) 0, and soon lets other threads have the processor between looks.
- * A sleeper's wake costs 15 to 40 us on a virtual machine, as much as many a region, but only looks that are likely to
- * succeed may be long.  worker: who looks, or -1. */
+/* Polls until *value is (or is not) 0, for at most `most` ns, after a while yielding the processor between polls.  Waking a
+ * sleeping thread takes 15 to 40 us on a virtual machine, as long as many regions, which is why threads poll first; long polls
+ * are for waits that will probably end soon.  worker: the number of the polling worker, -1 for the caller. */
 static void poll_for(atomic_int *value, int zero, int64_t most, int worker)
 {
     const int64_t start = nanoseconds();
@@ -191,10 +191,10 @@ static void run_own(struct region *r, int threads)
 
     take_chunks(r);
 
-    atomic_store(&places, 0); /* whoever has not come by now is not waited for */
+    atomic_store(&places, 0); /* workers that have not joined by now are no longer let in */
     poll_for(&active, 1, SOON_NS, -1);
     lock(&team_lock);
-    atomic_store(&places, 0); /* again, under the lock: a worker may have been between its look and its step */
+    atomic_store(&places, 0); /* again, under the lock: a worker may have read the old value just before */
     while (atomic_load(&active) != 0)
         sleep_until(&work_done, &team_lock);
     current = NULL;
@@ -249,8 +249,9 @@ void fnn_unlock(void) { unlock(&shared_lock); }
 static int find_openmp(void) { return 0; }
 #define run_openmp run_serial
 #else
-/* The runtime is not linked, for a wheel would then bring one of its own: what is wanted here is the team that the program
- * owns already, or else the system's.  gcc's entry point, which LLVM's and Intel's runtimes have as well. */
+/* OpenMP's runtime is looked up at run time instead of being linked, because a wheel would then carry a copy of its own.  What is
+ * wanted is the runtime that the program has loaded already, or else the system's.  The function is gcc's entry point, which the
+ * runtimes of LLVM and Intel have as well. */
 static void (*gomp_parallel)(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 static int (*in_parallel)(void);
 
@@ -314,7 +315,8 @@ const char *fnn_team(void) { return teams[team].name; }
 
 int fnn_team_size(void) { return workers; }
 
-/* What one more thread must save: less while workers look for work, and where calls follow so closely that they soon will */
+/* The work in ns that makes one more thread worthwhile: less while workers poll, and where calls come in quick succession, so
+ * that they soon will */
 static double threshold(double ns)
 {
     static _Atomic int64_t last;
