@@ -46,6 +46,7 @@ __all__ = [
     "is_grad_enabled",
     "isa",
     "load",
+    "load_frozen",
     "manual_seed",
     "memory_stats",
     "metrics",
@@ -70,7 +71,7 @@ __all__ += functional.__all__
 if TYPE_CHECKING:
     from . import data, graph, inference, io, metrics, models, nn, onnx, optim, plot, sklearn, training
     from ._info import show_config
-    from .graph import freeze
+    from .graph import freeze, load_frozen
     from .io import load, save
     from .nn._anomaly import AnomalyError, detect_anomaly
     from .training import Trainer
@@ -95,6 +96,7 @@ else:
         "Trainer": "training",
         "detect_anomaly": "nn._anomaly",
         "freeze": "graph",
+        "load_frozen": "graph",
         "load": "io",
         "save": "io",
         "show_config": "_info",

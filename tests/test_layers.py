@@ -38,7 +38,7 @@ ALLOWED = {
     "io": BASE | {"_foreign_files", "_narrow_floats", "_replace", "_torch_file", "autograd"},
     "nn": BASE | {"functional", "autograd"},
     "optim": BASE | {"autograd"},
-    "graph": BASE | {"functional", "autograd", "nn"},
+    "graph": BASE | {"_replace", "functional", "autograd", "nn"},
     "onnx": BASE | {"autograd", "functional"},
     "inference": {"graph"},
     "models": BASE | {"functional", "autograd", "nn"},

@@ -2,5 +2,6 @@
 
 from ._freeze import Frozen, freeze
 from ._graph import Call, Constant, Graph, Own, Ref, Times, Unary, Value
+from ._loaded import load_frozen
 
-__all__ = ["Call", "Constant", "Frozen", "Graph", "Own", "Ref", "Times", "Unary", "Value", "freeze"]
+__all__ = ["Call", "Constant", "Frozen", "Graph", "Own", "Ref", "Times", "Unary", "Value", "freeze", "load_frozen"]

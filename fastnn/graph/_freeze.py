@@ -23,7 +23,7 @@ PLANS = 32  # of one model; the one used longest ago goes
 OTHER_SIZES = 1, 4  # of the batches on which a plan for any batch is compared with the model
 
 
-class _Given:
+class Given:
     """The arguments of one call: their structure, and the arrays among them."""
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]):
@@ -52,7 +52,11 @@ class _Given:
     def key(self) -> Any:
         """What arguments of one plan for all batch sizes have in common."""
         kinds = [(led, array.shape[led:], array.dtype) for led, array in zip(self.led, self.arrays, strict=True)]
-        return _hashable((self.args, self.kwargs)), tuple(kinds), _core.isa()
+        return hashable((self.args, self.kwargs)), tuple(kinds), _core.isa()
+
+    def described(self) -> str:
+        """The arrays, in words."""
+        return ", ".join(f"{array.dtype}{array.shape}" for array in self.arrays) or "no arrays"
 
     def filled(self, arrays: list[Array]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with these arrays."""
@@ -80,12 +84,12 @@ class _Given:
         ]
 
 
-def _hashable(value: Any) -> Any:
+def hashable(value: Any) -> Any:
     """Equal where structure, names and plain values are equal, and of one type."""
     if isinstance(value, dict):
-        return dict, *((key, _hashable(each)) for key, each in value.items())
+        return dict, *((key, hashable(each)) for key, each in value.items())
     if isinstance(value, (list, tuple)) and not isinstance(value, Ref):
-        return type(value), *map(_hashable, value)
+        return type(value), *map(hashable, value)
     return type(value), repr(value) if isinstance(value, float) else value
 
 
@@ -102,6 +106,7 @@ class _Kept:
 
     plan: Plan | None
     used: int
+    given: Any  # the arguments' structure
 
 
 class Frozen:
@@ -142,9 +147,9 @@ class Frozen:
             y = program(*args)
             if y is not None:
                 return y
-        return self._general(_Given(args, kwargs))
+        return self._general(Given(args, kwargs))
 
-    def _general(self, given: _Given) -> Any:
+    def _general(self, given: Given) -> Any:
         if not given.planned:
             return self._as_it_is(given, given.arrays)
         key = given.key()
@@ -158,32 +163,32 @@ class Frozen:
         except Refused:
             return self._as_it_is(given, given.arrays)  # which may raise what is wrong with the values
 
-    def _plan(self, key: Any, given: _Given, batch: int | None) -> Plan | None:
+    def _plan(self, key: Any, given: Given, batch: int | None) -> Plan | None:
         kept = self._plans.get(key)
         if kept is None:
             with self._lock:
-                kept = self._plans.get(key) or self._keep(key, self._planned(given, batch))
+                kept = self._plans.get(key) or self._keep(key, self._planned(given, batch), given)
         kept.used = next(self._clock)
         return kept.plan
 
-    def _keep(self, key: Any, plan: Plan | None) -> _Kept:
+    def _keep(self, key: Any, plan: Plan | None, given: Given) -> _Kept:
         """Enter a plan into the table; the one used longest ago leaves a full one."""
         if plan is not None:
             self.unplanned = tuple(dict.fromkeys((*self.unplanned, *plan.own)))
             self.graph = plan.graph
         if len(self._plans) >= PLANS:
             del self._plans[min(self._plans, key=lambda each: self._plans[each].used)]
-        kept = self._plans[key] = _Kept(plan, next(self._clock))
+        kept = self._plans[key] = _Kept(plan, next(self._clock), (given.args, given.kwargs))
         return kept
 
-    def _as_it_is(self, given: _Given, arrays: list[Array]) -> Any:
+    def _as_it_is(self, given: Given, arrays: list[Array]) -> Any:
         args, kwargs = given.filled(arrays)
         with no_grad():
             return mapped(self.model(*args, **kwargs), value_of)
 
     # -- making plans -------------------------------------------------------------------------------------------------
 
-    def _planned(self, given: _Given, batch: int | None) -> Plan | None:
+    def _planned(self, given: Given, batch: int | None) -> Plan | None:
         """A plan that gives the model's own output, or None where there is one for each batch size alone.
 
         Where neither can be made the plan is one call of the model.
@@ -205,7 +210,7 @@ class Frozen:
         call = Call(Own("", self.model, reason), given.args, given.kwargs, len(inputs))
         return Plan(Graph(inputs, [call], Ref(len(inputs)), dict(enumerate(inputs)), batch), self._weights)
 
-    def _attempt(self, given: _Given, sizes: tuple[int, ...]) -> Plan:
+    def _attempt(self, given: Given, sizes: tuple[int, ...]) -> Plan:
         """A plan for any batch, or for batches of one size, compared with the model on values it was not made from."""
         try:
             graph = trace(self.model, given.args, given.kwargs, [given.resized(size) for size in sizes], sizes)
@@ -244,7 +249,7 @@ class Frozen:
         except Refused as error:
             raise Untraceable("its plan refuses values that it takes") from error
 
-    def _own(self, given: _Given, arrays: list[Array]) -> Any:
+    def _own(self, given: Given, arrays: list[Array]) -> Any:
         """The model's output for arrays that nobody gave, or _FAILED: it may refuse them."""
         try:
             with np.errstate(all="ignore"):
@@ -265,6 +270,30 @@ class Frozen:
         from ._stream import Stream
 
         return Stream(self.model, batch)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the plans made so far to a safetensors file, for `load_frozen`: graphs, weights, packed weights.
+
+        The file answers for the kinds of input (structure, dtypes, shapes of a sample) that have been predicted before.
+
+        Parameters
+        ----------
+        path : path-like
+            Written under another name first, then renamed.
+
+        Raises
+        ------
+        ValueError
+            If no input has been seen, or a call stands in a plan that a file cannot hold: a module called as it is.
+        OSError
+            From the file system.
+        """
+        from . import _files
+
+        kinds = [(*kept.given, kept.plan.graph) for kept in self._plans.values() if kept.plan is not None]
+        if not kinds:
+            raise ValueError("save: expected a model that has predicted; give freeze an example")
+        _files.write(path, kinds, self._weights)
 
     def __reduce__(self) -> Any:
         return type(self), (self.model,)

@@ -151,7 +151,7 @@ def lowered(graph: Graph) -> list[Step | Same | Call]:
     """The graph's calls, in order, as steps where a program can do them, without those that nothing needs any more."""
     items: list[Step | Same | Call] = []
     for written in graph.calls:
-        call = _as_function(written)
+        call = as_function(written)
         lower = LOWERINGS.get(Unary if isinstance(call.function, Unary) else call.function)
         try:
             found = call if lower is None else lower(call, graph)
@@ -170,7 +170,7 @@ def lowered(graph: Graph) -> list[Step | Same | Call]:
     return kept[::-1]
 
 
-def _as_function(call: Call) -> Call:
+def as_function(call: Call) -> Call:
     """A method of arrays as NumPy's function of that name, where there is a rule for that one alone."""
     function = getattr(np, call.function.name, None) if isinstance(call.function, Method) else None
     if function is None or call.function in LOWERINGS or function not in LOWERINGS:
