@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.special
+from records import ACTIVATIONS, BY_NAME, LEARNED
 
 import fastnn
-from fastnn._records import ACTIVATIONS, BY_NAME, LEARNED
 
 from .contest import Call, CompiledToo, Contest, Unavailable, jitted, onnx_call, values
 

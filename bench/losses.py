@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import scipy.special
+from records import BY_NAME, LOSSES
 
 import fastnn
-from fastnn._records import BY_NAME, LOSSES
 
 from .contest import Call, CompiledToo, Contest, Unavailable, jitted, onnx_call, values
 

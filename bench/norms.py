@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from records import BY_NAME
 
 import fastnn
-from fastnn._records import BY_NAME
 
 from .contest import Call, Contest, Unavailable, compiled, jitted, onnx_call, values
 

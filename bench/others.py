@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from records import BY_NAME, RECORDS
 
 import fastnn
-from fastnn._records import BY_NAME, RECORDS
 
 # the other contests, so that they are there before the rest is known
 from . import elementwise, linear, losses, norms  # noqa: F401

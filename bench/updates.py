@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from records import RULES
+
 from fastnn import nn
-from fastnn._records import RULES
 
 from .contest import Call, Contest, Unavailable, values
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+from records import COMPANIONS, RECORDS, RULES
 
 import fastnn
 from fastnn import _core, functional, nn, optim
-from fastnn._records import COMPANIONS, RECORDS, RULES
 
 
 def results(record, dtype):

@@ -9,10 +9,10 @@ import hashlib
 import itertools
 
 import numpy as np
+from records import RECORDS
 
 import fastnn
 from fastnn import nn
-from fastnn._records import RECORDS
 
 
 def strided(x):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import mpmath as mp
+from records import ACTIVATIONS as OPS, LEARNED, Activation
 
 from fastnn import nn
-from fastnn._records import ACTIVATIONS as OPS, LEARNED, Activation
 from fastnn._records._formulas import Multiple
 
 __all__ = ["BY_NAME", "CASES", "CASE_IDS", "LAYERS", "LEARNED", "OPS", "ROWS_BY_OPTION", "exact", "layer_of"]

@@ -10,10 +10,10 @@ import os
 import numpy as np
 import pytest
 from ops import CASES, LEARNED, layer_of
+from records import RECORDS
 
 import fastnn
 from fastnn import data, functional, metrics, nn, optim
-from fastnn._records import RECORDS
 
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings, strategies as st  # noqa: E402

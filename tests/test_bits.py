@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import scripts
+from records import BY_NAME
 
 import fastnn
 from fastnn import _core
-from fastnn._records import BY_NAME
 
 HERE = Path(__file__).parent
 TIERS = [name for name, runs in _core.isa_tiers() if runs]

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from fastnn._records import BY_NAME, IN_TABLE, NO_KERNEL, RECORDS
+from records import BY_NAME, IN_TABLE, NO_KERNEL, RECORDS
 
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("gcc") or shutil.which("clang")
@@ -75,7 +74,7 @@ def test_the_c_calls_of_the_records_fit_the_kernels(tmp_path):
         re.findall(r"^OP\((\w+)", "".join(path.read_text() for path in (ROOT / "src_c/tables/ops").glob("*.def")), re.M)
     )
     assert rows == ran, (
-        f"no C call of {sorted(rows - ran)}: `native` of the record in fastnn/_records, or tests/native/families.inc"
+        f"no C call of {sorted(rows - ran)}: `native` of the record in tests/records, or tests/native/families.inc"
     )
     flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'src_c'}", f"-I{tmp_path}"]
     done = subprocess.run([COMPILER, *flags, ROOT / "tests/native/selftest.c"], capture_output=True, text=True)

@@ -7,10 +7,10 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 from ops import OPS, layer_of
+from records import RECORDS
 
 import fastnn
 from fastnn import nn
-from fastnn._records import RECORDS
 
 
 def net():

@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from records.optimizers import GRADIENTS, IDS, RULES
 
 import fastnn
 from fastnn import nn, optim
-from fastnn._records.optimizers import GRADIENTS, IDS, RULES
 
 every = pytest.mark.parametrize("rule", RULES, ids=IDS)
 

@@ -6,10 +6,10 @@ import mpmath as mp
 import numpy as np
 import pytest
 from numeric import slope
+from records import LOSSES
 
 import fastnn
 from fastnn import nn
-from fastnn._records import LOSSES
 from fastnn._records._formulas import Multiple
 
 both = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])

@@ -5,10 +5,10 @@ import inspect
 import numpy as np
 import pytest
 from numeric import slope
+from records import ACTIVATIONS, BY_NAME, COMPANIONS, LEARNED, LOSSES, RECORDS, RULES, is_float
 
 import fastnn
 from fastnn import functional, optim
-from fastnn._records import ACTIVATIONS, BY_NAME, COMPANIONS, LEARNED, LOSSES, RECORDS, RULES, is_float
 from fastnn._records._record import signature_of
 
 both = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
@@ -28,7 +28,7 @@ def missing_records(names):
 def test_every_function_has_a_record():
     missing = missing_records(functional.__all__)
     assert not missing, (
-        f"no record for {', '.join(missing)}: add to the file of its family in fastnn/_records a Record with the names and draws "
+        f"no record for {', '.join(missing)}: add to the file of its family in tests/records a Record with the names and draws "
         "of its arguments, small shapes, a reference in NumPy, the arguments that have a gradient, calls that must be refused, "
         "large shapes for the hashes, shapes to be timed and the C calls of its kernels"
     )
@@ -58,7 +58,7 @@ def test_a_record_says_all_that_its_readers_need(record):
 def test_every_loss_and_optimizer_of_the_tables_has_a_record():
     classes = {each for each in vars(optim).values() if isinstance(each, type)} - {optim.Optimizer}
     missing = sorted(each.__name__ for each in classes - {rule.optimizer for rule in RULES})
-    assert not missing, f"no record for {', '.join(missing)}: add a Rule to fastnn/_records/optimizers.py"
+    assert not missing, f"no record for {', '.join(missing)}: add a Rule to tests/records/optimizers.py"
     assert {loss.name for loss in LOSSES} <= set(BY_NAME)
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from ops import LEARNED, OPS
+from records import RECORDS
 
 import fastnn
 from fastnn import _core, functional, nn
-from fastnn._records import RECORDS
 
 SCALARS = [(1.5, np.float64), (2, np.float64), (True, np.float64), (np.float32(1.5), np.float32), (np.float16(1.5), np.float16)]  # fmt: skip
 SCALARS += [(np.array(value, dtype), dtype) for value, dtype in [*SCALARS[3:], (1.5, np.float64)]]

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from ops import BY_NAME, CASE_IDS, CASES, layer_of
+from records import LOSSES, RECORDS, LayerCall
+from records.optimizers import IDS, RULES
 
 import fastnn
 from fastnn import nn, optim
-from fastnn._records import LOSSES, RECORDS, LayerCall
-from fastnn._records.optimizers import IDS, RULES
 from fastnn.optim import lr_scheduler
 
 torch = pytest.importorskip("torch")

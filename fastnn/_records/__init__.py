@@ -1,57 +1,14 @@
-"""What is known of every function and optimizer: one record each, in the file of its family.
+"""What is known of every element-wise function: one record each, read by the accuracy certificate and by the tests.
 
-The tests, the accuracy certificate, the hashes, the comparison with PyTorch and the benchmarks take their calls from
-here and from nowhere else.  A function without a record fails tests/test_records.py.
+The records of all other functions, which only tests and benchmarks read, stand in tests/records.
 """
 
 from __future__ import annotations
 
-from . import attention, conv, dropout, image, linear, norm, pool, recurrent, row_loss, softmax_loss, switchable
 from ._activation import Activation, Formula
-from ._record import COMPANIONS, IN_TABLE, NO_KERNEL, Call, LayerCall, Record, Wrong, is_float
 from .elementwise import ACTIVATIONS
-from .optimizers import RULES, Rule
-from .pair_loss import LOSSES, THREE, PairLoss
 from .parametric import GATES, LEARNED
 
-__all__ = [
-    "ACTIVATIONS",
-    "BY_NAME",
-    "COMPANIONS",
-    "FORMULAS",
-    "IN_TABLE",
-    "LEARNED",
-    "LOSSES",
-    "NO_KERNEL",
-    "RECORDS",
-    "RULES",
-    "Activation",
-    "Call",
-    "Formula",
-    "LayerCall",
-    "PairLoss",
-    "Record",
-    "Rule",
-    "Wrong",
-    "is_float",
-]
+__all__ = ["ACTIVATIONS", "FORMULAS", "GATES", "LEARNED", "Activation", "Formula"]
 
-RECORDS = [
-    *(activation.record for activation in [*ACTIVATIONS, *LEARNED]),
-    *GATES,
-    *norm.RECORDS,
-    *switchable.RECORDS,
-    *linear.RECORDS,
-    *conv.RECORDS,
-    *pool.RECORDS,
-    *image.RECORDS,
-    *attention.RECORDS,
-    *softmax_loss.RECORDS,
-    *(loss.record for loss in LOSSES),
-    *THREE,
-    *row_loss.RECORDS,
-    *dropout.RECORDS,
-    *recurrent.RECORDS,
-]
-BY_NAME = {record.name: record for record in RECORDS}
 FORMULAS = [Formula(each, each.given | case) for each in [*ACTIVATIONS, *LEARNED] for case in each.certified]

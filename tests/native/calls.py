@@ -1,8 +1,11 @@
 """calls.py: prints the records' C calls as functions that selftest.c includes, once for float and once for double."""
 
+import sys
 import textwrap
+from pathlib import Path
 
-from fastnn._records import RECORDS
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from records import RECORDS
 
 OWN = [record for record in RECORDS if ";" in record.native]
 
@@ -16,7 +19,7 @@ def function(record) -> str:
 
 
 if __name__ == "__main__":
-    print("/* Written by calls.py from fastnn/_records. */")
+    print("/* Written by calls.py from tests/records. */")
     print("\n".join(function(record) for record in OWN))
     print("#undef RECORDED")
     print("#define RECORDED " + ", ".join(f"FN(run_{record.name})" for record in OWN))

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import functional
-from ._record import Draw, LayerCall, Options, Record, Wrong
+from fastnn import functional
+from fastnn._records._record import Draw, LayerCall, Options, Record, Wrong
 
 GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
 UNITS = 4

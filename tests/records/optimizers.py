@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import optim
+from fastnn import optim
 
 GRADIENTS = (0.5, -0.2, 0.1)
 

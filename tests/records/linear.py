@@ -7,7 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from ._record import Call, Draw, LayerCall, Options, Record, Wrong, features, fixed, indices, normal, weights
+from fastnn._records._record import (
+    Call,
+    Draw,
+    LayerCall,
+    Options,
+    Record,
+    Wrong,
+    features,
+    fixed,
+    indices,
+    normal,
+    weights,
+)
 
 
 def _linear(input: Any, weight: Any, bias: Any = None) -> Any:

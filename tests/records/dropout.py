@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import functional
-from ._record import LayerCall, Options, Record, Shape, Wrong, normal
+from fastnn import functional
+from fastnn._records._record import LayerCall, Options, Record, Shape, Wrong, normal
 
 # selu's least value, which alpha dropout puts in the place of what it drops
 SELU_LIMIT = -1.7580993408473766

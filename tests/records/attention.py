@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._record import Draw, Record, Shape, Wrong, normal
+from fastnn._records._record import Draw, Record, Shape, Wrong, normal
 
 
 def _keys(count: int, width: int | None = None, heads: int | None = None) -> Draw:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._record import (
+from fastnn._records._record import (
     NO_KERNEL,
     LayerCall,
     Options,

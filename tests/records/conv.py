@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._record import Draw, LayerCall, Options, Record, Shape, Wrong, fixed, normal
+from fastnn._records._record import Draw, LayerCall, Options, Record, Shape, Wrong, fixed, normal
 
 _PADDINGS: dict[str, Any] = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._record import NO_KERNEL, LayerCall, Record, Wrong, normal
+from fastnn._records._record import NO_KERNEL, LayerCall, Record, Wrong, normal
 
 _NUMPY_MODES: dict[str, Any] = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 

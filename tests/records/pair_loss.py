@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ._formulas import Doubles
-from ._record import IN_TABLE, Draw, LayerCall, Options, Record, Wrong, normal, signs, uniform
-from .elementwise import log1p_exp
+from fastnn._records._formulas import Doubles
+from fastnn._records._record import IN_TABLE, Draw, LayerCall, Options, Record, Wrong, normal, signs, uniform
+from fastnn._records.elementwise import log1p_exp
 
 REDUCTIONS = ("mean", "sum", "none")
 LOGARITHM, PROBABILITY = normal(0, 2), uniform(0.01, 0.99)

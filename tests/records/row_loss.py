@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._record import (
+from fastnn._records._record import (
     IN_TABLE,
     Draw,
     LayerCall,
@@ -21,6 +21,7 @@ from ._record import (
     trailing,
     uniform,
 )
+
 from .pair_loss import REDUCTIONS, reduced
 
 # -- connectionist temporal classification ----------------------------------------------------------------------------

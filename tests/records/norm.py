@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._record import Call, LayerCall, Options, Record, Shape, Wrong, channels, normal, trailing
+from fastnn._records._record import Call, LayerCall, Options, Record, Shape, Wrong, channels, normal, trailing
 
 
 def _normalized(x: Any, axes: tuple[int, ...], eps: float, centre: bool = True) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._record import Draw, LayerCall, Record, Wrong, channels, normal
+from fastnn._records._record import Draw, LayerCall, Record, Wrong, channels, normal
 
 
 def _softmax(shares: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._record import NO_KERNEL, Draw, LayerCall, Options, Record, Shape, Wrong, normal, uniform
+from fastnn._records._record import NO_KERNEL, Draw, LayerCall, Options, Record, Shape, Wrong, normal, uniform
 
 
 def _per_axis(value: Any, n: int) -> tuple[int, ...]:
