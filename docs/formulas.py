@@ -141,7 +141,10 @@ VALUES = {
     "multi_margin_loss": r"\ell = \frac{w_t}{C} \sum_{i \ne t} \max(0, m - x_t + x_i)^p",
     "multilabel_margin_loss": r"\ell = \frac{1}{C} \sum_{t} \sum_{i \notin t} \max(0, 1 - x_t + x_i)",
     "cosine_embedding_loss": r"\ell = " + cases(r"1 - c & t = 1", r"\max(0, c - m) & t = -1"),
+    "multilabel_soft_margin_loss": r"\ell = -\frac{1}{C} \sum_c w_c"
+    r"\left(t_c \log \sigma(x_c) + (1 - t_c) \log \sigma(-x_c)\right)",
     "triplet_margin_loss": r"\ell = \max\left(0, m + d(a, p) - d(a, n)\right)",
+    "triplet_margin_with_distance_loss": r"\ell = \max\left(0, m + D(a, p) - D(a, n)\right)",
     "ctc_loss": r"\ell = -\log \sum_{\pi \,\text{reads as}\, t} \;\prod_\tau p_{\tau, \pi_\tau}",
     "soft_margin_loss": r"\ell = \log\left(1 + e^{-t x}\right)",
 }

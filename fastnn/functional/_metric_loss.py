@@ -124,9 +124,9 @@ def cosine_embedding_loss_backward(
 
     Examples
     --------
-    >>> dx1, dx2 = cosine_embedding_loss_backward(1.0, [3.0, 4.0], [1.0, 0.0], 1)
+    >>> dx1, dx2 = cosine_embedding_loss_backward(1.0, [3.0, 4.0], [4.0, 3.0], 1)
     >>> dx1.round(4), dx2.round(4)
-    (array([-0.128,  0.096]), array([ 0. , -0.8]))
+    (array([-0.0448,  0.0336]), array([ 0.0336, -0.0448]))
     """
     given = _Cosine.of("cosine_embedding_loss_backward", input1, input2, target, margin, reduction=reduction)
     return tuple(each for each in given.gradients(dy, (True, True)) if each is not None)

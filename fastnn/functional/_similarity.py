@@ -156,8 +156,9 @@ def cosine_similarity_backward(dy: Any, x1: Any, x2: Any, dim: int = 1, eps: flo
 
     Examples
     --------
-    >>> cosine_similarity_backward([1.0], [[3.0, 4.0]], [[1.0, 0.0]])
-    (array([[ 0.128, -0.096]]), array([[0. , 0.8]]))
+    >>> dx1, dx2 = cosine_similarity_backward([1.0], [[3.0, 4.0]], [[4.0, 3.0]])
+    >>> dx1.round(4), dx2.round(4)
+    (array([[ 0.0448, -0.0336]]), array([[-0.0336,  0.0448]]))
     """
     return tuple(each for each in _cosine_gradients(dy, x1, x2, dim, eps, (True, True)) if each is not None)
 

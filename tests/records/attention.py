@@ -79,6 +79,19 @@ _NATIVE = """
 
 _MANY: dict[str, Any] = {"key": _keys(520), "value": _keys(520, 33)}
 
+
+def _pytorch(query: Any, key: Any, value: Any, attn_mask: Any = None, is_causal: bool = False, **options: Any) -> Any:
+    """PyTorch's function, which takes a mask or is_causal, not both."""
+    import torch
+
+    if attn_mask is not None and is_causal:
+        seen = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
+        attn_mask = torch.where(seen, attn_mask, torch.tensor(-torch.inf, dtype=attn_mask.dtype))
+        is_causal = False
+    attend = torch.nn.functional.scaled_dot_product_attention
+    return attend(query, key, value, attn_mask=attn_mask, is_causal=is_causal, **options)
+
+
 RECORDS = [
     Record(
         "scaled_dot_product_attention",
@@ -94,7 +107,7 @@ RECORDS = [
         reference=_attention,
         gradients=("query", "key", "value", "attn_mask"),
         random=lambda arguments: bool(arguments.get("dropout_p")),
-        torch="scaled_dot_product_attention",
+        torch=_pytorch,
         bounds=(3e-6, 1e-13),
         wrong=(
             Wrong("expected key of 4 features in its last dimension", {"key": np.ones((2, 4, 5, 3))}),
