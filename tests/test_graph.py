@@ -304,3 +304,20 @@ def test_another_length_makes_no_weights_anew():
         tracemalloc.stop()
     assert {key: id(array) for key, array in frozen._weights.made.items()} == before
     assert live < 10 * 100_000
+
+
+def test_a_graph_is_drawn_by_graphviz_language():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(3, 3)
+
+        def forward(self, x, y):
+            return {"sum": self.inner(x) + y, 'a "quoted" \\ name': x}
+
+    frozen = fastnn.freeze(Model())
+    frozen(np.ones((2, 3), np.float32), np.ones((2, 3), np.float32))
+    lines = frozen.graph.dot().splitlines()
+    arrows = {line.strip() for line in lines if "->" in line}
+    assert arrows == {"0 -> 2;", "2 -> 3;", "1 -> 3;", "3 -> result;", "0 -> result;"}
+    assert r"""label="{'sum': %3, 'a \"quoted\" \\\\ name': %0}"];""" in frozen.graph.dot()

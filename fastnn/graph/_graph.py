@@ -174,6 +174,43 @@ class Graph:
         return "\n".join([*lines, f"    return {_shown(self.results)}"])
 
 
+    def dot(self) -> str:
+        """Return the graph in Graphviz's language: a box for each call, an arrow for each value that one reads.
+
+        See https://graphviz.org/doc/info/lang.html; `dot -Tsvg` draws it.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn
+        >>> frozen = fastnn.freeze(fastnn.nn.Linear(3, 2))
+        >>> _ = frozen(np.ones((1, 3), np.float32))
+        >>> print(frozen.graph.dot())
+        digraph {
+            node [shape=box];
+            0 [shape=ellipse, label="input 0\\nfloat32(N, 3)"];
+            1 [label="linear(%0, weight, bias)\\nfloat32(N, 2)"];
+            0 -> 1;
+            result [shape=ellipse, label="%1"];
+            1 -> result;
+        }
+        """
+        lines = ["digraph {", "    node [shape=box];"]
+
+        def put(number: Any, text: str, more: str, reads: set[int]) -> None:
+            label = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+            lines.append(f'    {number} [{more}label="{label}"];')
+            lines.extend(f"    {read} -> {number};" for read in sorted(reads))
+
+        for number, value in enumerate(self.inputs):
+            put(number, f"input {number}\n{value}", "shape=ellipse, ", set())
+        for call in self.calls:
+            value = self.values.get(call.number)
+            text = str(call).split(" = ", 1)[1]
+            put(call.number, text if value is None else f"{text}\n{value}", "", call.reads)
+        put("result", _shown(self.results), "shape=ellipse, ", refs(self.results))
+        return "\n".join([*lines, "}"])
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, Ref):
         return f"%{value.number}"
