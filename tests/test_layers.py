@@ -65,6 +65,7 @@ ALLOWED = {
         "metrics",
         "models",
         "nn",
+        "onnx",
         "optim",
         "plot",
         "training",

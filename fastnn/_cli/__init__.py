@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._version import __version__
-from . import _tools, _train, _use
+from . import _onnx, _tools, _train, _use
 
 DESCRIPTION = "Neural-network kernels for NumPy on the CPU."
 EXAMPLES = """examples:
@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   fastnn train --data table.csv --target price         a network on your own numbers
   fastnn predict run/model.safetensors new.csv         what it says of others
   fastnn plot activation gelu mish --out a.png         a picture of functions
+  fastnn run model.onnx inputs.npz --out outputs.npz   a model that was trained elsewhere
 
 `fastnn COMMAND --help` tells more of each."""
 
@@ -34,7 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for part in (_tools, _train, _use):
+    for part in (_tools, _train, _use, _onnx):
         part.add_commands(commands)
     return parser
 

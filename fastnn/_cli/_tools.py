@@ -17,7 +17,8 @@ from ._options import add_command, at_least, report
 
 def add_commands(commands: Any) -> None:
     """Their options."""
-    add_command(commands, "info", info, "version, kernels, threads and compiler")
+    info_ = add_command(commands, "info", info, "version, kernels, threads and compiler; or what an ONNX model holds")
+    info_.add_argument("model", nargs="?", help="ONNX file")
     demo_ = add_command(commands, "demo", demo, "train a network on scikit-learn's handwritten digits")
     demo_.add_argument("--seed", type=at_least(0), default=0, help="the same seed gives the same bits (%(default)s)")
     demo_.add_argument("--epochs", type=at_least(1), default=30, help="passes over the training images (%(default)s)")
@@ -62,8 +63,9 @@ def add_commands(commands: Any) -> None:
 def info(options: Namespace) -> int:
     """`fastnn info`."""
     from .._info import show_config
+    from ._onnx import describe
 
-    print(show_config())
+    print(show_config() if options.model is None else describe(options.model))
     return 0
 
 

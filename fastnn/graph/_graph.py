@@ -173,9 +173,8 @@ class Graph:
             lines.append(f"    {call}" + ("" if value is None else f"  # {value}"))
         return "\n".join([*lines, f"    return {_shown(self.results)}"])
 
-
     def dot(self) -> str:
-        """Return the graph in Graphviz's language: a box for each call, an arrow for each value that one reads.
+        r"""Return the graph in Graphviz's language: a box for each call, an arrow for each value that one reads.
 
         See https://graphviz.org/doc/info/lang.html; `dot -Tsvg` draws it.
 
@@ -187,8 +186,8 @@ class Graph:
         >>> print(frozen.graph.dot())
         digraph {
             node [shape=box];
-            0 [shape=ellipse, label="input 0\\nfloat32(N, 3)"];
-            1 [label="linear(%0, weight, bias)\\nfloat32(N, 2)"];
+            0 [shape=ellipse, label="input 0\nfloat32(N, 3)"];
+            1 [label="linear(%0, weight, bias)\nfloat32(N, 2)"];
             0 -> 1;
             result [shape=ellipse, label="%1"];
             1 -> result;
@@ -204,9 +203,8 @@ class Graph:
         for number, value in enumerate(self.inputs):
             put(number, f"input {number}\n{value}", "shape=ellipse, ", set())
         for call in self.calls:
-            value = self.values.get(call.number)
-            text = str(call).split(" = ", 1)[1]
-            put(call.number, text if value is None else f"{text}\n{value}", "", call.reads)
+            text, known = str(call).split(" = ", 1)[1], self.values.get(call.number)
+            put(call.number, text if known is None else f"{text}\n{known}", "", call.reads)
         put("result", _shown(self.results), "shape=ellipse, ", refs(self.results))
         return "\n".join([*lines, "}"])
 

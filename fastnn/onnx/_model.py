@@ -41,6 +41,12 @@ class Model:
     Attributes
     ----------
     inputs, outputs : list of Argument
+    operators : list of str
+        Of its nodes, those inside of other nodes not among them.
+    constants : dict of str to ndarray
+        Its weights by name.
+    opset : int
+        The version of ONNX's operators that it is written in.
     """
 
     def __init__(self, file: File):
@@ -50,7 +56,9 @@ class Model:
         self._program = Program(file.graph, file, file.opsets, set(), missing)
         if missing:
             raise NotImplementedError("onnx.load: operators that are not here: " + ", ".join(dict.fromkeys(missing)))
-        constants = file.graph.constants
+        self.constants = constants = file.graph.constants
+        self.operators = [node.operator for node in file.graph.nodes]
+        self.opset = file.opsets.get("", 0)
         self.inputs = [_argument(each) for each in file.graph.inputs if each.name not in constants]
         self.outputs = [_argument(each) for each in file.graph.outputs]
 

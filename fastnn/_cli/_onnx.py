@@ -1,0 +1,63 @@
+"""`fastnn run` and `fastnn info MODEL`: ONNX files from the shell."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from .._replace import replacing
+from ._options import add_command
+
+
+def add_commands(commands: Any) -> None:
+    """Their options."""
+    run_ = add_command(
+        commands,
+        "run",
+        run,
+        "run an ONNX model on the arrays of an NPZ file",
+        "  fastnn run model.onnx inputs.npz --out outputs.npz\n",
+    )
+    run_.add_argument("model", help="ONNX file")
+    run_.add_argument("inputs", help="NPZ file with an array for each input, by name")
+    run_.add_argument("--out", default="outputs.npz", help="NPZ file for the outputs, by name (%(default)s)")
+
+
+def run(options: Namespace) -> int:
+    """`fastnn run`."""
+    from .. import onnx
+
+    model = onnx.load(options.model)
+    with np.load(options.inputs, allow_pickle=False) as arrays:
+        feeds = {name: arrays[name] for name in arrays.files}
+    try:
+        results = model.run(None, feeds)
+    except TypeError as error:  # an input that is missing, or of another type
+        raise ValueError(str(error)) from None
+    named = dict(zip((each.name for each in model.outputs), results, strict=True))
+    with replacing(options.out) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **named)  # type: ignore[arg-type]
+    for name, array in named.items():
+        print(f"{name}: {array.dtype} {array.shape}")
+    return 0
+
+
+def describe(path: str) -> str:
+    """What an ONNX file takes, gives and holds."""
+    from .. import onnx
+
+    model = onnx.load(path)
+    lines = []
+    for title, arguments in (("input", model.inputs), ("output", model.outputs)):
+        for each in arguments:
+            sizes = ", ".join(str(size if size is not None else "?") for size in each.shape or [])
+            lines.append(f"{title}  {each.name}: {each.dtype} ({sizes})")
+    arrays = model.constants
+    size = sum(array.nbytes for array in arrays.values())
+    lines.append(f"weights  {sum(array.size for array in arrays.values()):,} numbers, {size / 1e6:.1f} MB")
+    lines.append(f"opset  {model.opset}")
+    lines += [f"{count:6}  {name}" for name, count in Counter(model.operators).most_common()]
+    return "\n".join(lines)
