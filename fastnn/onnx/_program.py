@@ -28,15 +28,15 @@ class Step:
 
 
 class Scope(dict[str, Any]):
-    """Values by name; what is not here is looked for in the graph around."""
+    """Values by name; what is not here is a constant, or stands in the graph around."""
 
-    def __init__(self, outer: Scope | None, values: dict[str, Any]):
+    def __init__(self, outer: Scope | None, constants: dict[str, Any], values: dict[str, Any]):
         super().__init__(values)
-        self.outer = outer
+        self.outer, self.constants = outer, constants
 
     def __missing__(self, name: str) -> Any:
-        if self.outer is None:
-            raise KeyError(name)
+        if name in self.constants or self.outer is None:
+            return self.constants[name]
         return self.outer[name]
 
 
@@ -53,11 +53,13 @@ class Program:
         Names that the graphs around give.
     missing : list of str
         What is not supported is added here: the caller names all of it at once.
+    around : dict
+        Constants of the graphs around.
     """
 
     def __init__(
         self, graph: Graph, file: File, opsets: dict[str, int], outer: set[str], missing: list[str], depth: int = 0,
-        given: dict[str, Any] | None = None,
+        given: dict[str, Any] | None = None, around: dict[str, Any] | None = None,
     ):  # fmt: skip
         if depth > DEPTH:
             raise DamagedError(f"graphs in more than {DEPTH} graphs or functions")
@@ -68,6 +70,7 @@ class Program:
         self._file, self._opsets, self._missing, self._depth, self._given = file, opsets, missing, depth, given or {}
         self.steps: list[Step] = []
         self._known = set(self.inputs) | set(self.constants)
+        self._around = around or {}
         self._outer = outer
         for node in graph.nodes:
             self._add(node)
@@ -121,7 +124,11 @@ class Program:
         """Graphs among attributes as programs."""
         if isinstance(value, Graph):
             known = self._known | self._outer
-            program = Program(value, self._file, self._opsets, known, self._missing, self._depth + 1, self._given)
+            hidden = self._known - self.constants.keys()
+            around = {name: each for name, each in self._around.items() if name not in hidden} | self.constants
+            program = Program(
+                value, self._file, self._opsets, known, self._missing, self._depth + 1, self._given, around
+            )
             self.reads |= program.reads - self._known
             return program
         return [self._inner(each) for each in value] if isinstance(value, list) else value
@@ -145,9 +152,10 @@ class Program:
         """Whether a call of constants alone was replaced by its results."""
         names = [name for name in step.node.inputs if name]
         inner = [each for each in step.attributes.values() if isinstance(each, Program)]
-        if inner or step.node.operator in DRAWN or not all(name in self.constants for name in names):
+        if inner or step.node.operator in DRAWN or not all(map(self._is_constant, names)):
             return False
-        given = [self.constants[name] if name else None for name in step.node.inputs]
+        constants = self._around | self.constants
+        given = [constants[name] if name else None for name in step.node.inputs]
         if step.node.operator != "Constant" and _size_bound(step.node.operator, given) > FOLDED:
             return False
         token = LIMIT.set(FOLDED)
@@ -159,6 +167,9 @@ class Program:
             LIMIT.reset(token)
         self.constants |= {name: each for name, each in zip(step.node.outputs, results, strict=False) if name}
         return True
+
+    def _is_constant(self, name: str) -> bool:
+        return name in self.constants or (name in self._around and name not in self._known)
 
     def _free(self) -> None:
         """Note with each step which values nobody reads after it."""
@@ -173,7 +184,7 @@ class Program:
 
     def __call__(self, values: dict[str, Any], outer: Scope | None) -> list[Any]:
         """The outputs for these inputs."""
-        scope = Scope(outer, self.constants | values)
+        scope = Scope(outer, self.constants, values)
         for step in self.steps:
             given = [scope[name] if name else None for name in step.node.inputs]
             bound = {

@@ -22,7 +22,7 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wide(x: Array, *args: Any, **kwargs: Any) -> Any:
-        if x.dtype.name not in HALVES:
+        if x.dtype.char in "fd" or x.dtype.name not in HALVES:
             return function(x, *args, **kwargs)
         others = [each.astype(np.float32) if getattr(each, "dtype", None) == x.dtype else each for each in args]
         result = function(x.astype(np.float32), *others, **kwargs)
