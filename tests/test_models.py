@@ -157,7 +157,7 @@ def pair(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_keys_and_outputs_are_those_of_the_twin(name):
-    import torch
+    torch = pytest.importorskip("torch")
 
     ours, theirs, x = pair(name)
     with torch.no_grad():
@@ -170,7 +170,7 @@ def test_keys_and_outputs_are_those_of_the_twin(name):
 @pytest.mark.parametrize("name", [name for name in CASES if name not in ("resnet56", "mobilenet_v2")])
 def test_a_training_step_is_the_twins(name):
     """Loss, gradients, running statistics and what a step of SGD makes of the weights, in double on both sides."""
-    import torch
+    torch = pytest.importorskip("torch")
 
     ours, theirs, x = pair(name)
     ours, theirs = ours.double().train(), theirs.double().train()

@@ -51,7 +51,7 @@ def pair(layer, wrap, old=False, **options):
     ],
 )
 def test_values_gradients_and_states_are_pytorchs(layer, wrap, options, old):
-    import torch
+    torch = pytest.importorskip("torch")
 
     ours, theirs, x = pair(layer, wrap, old, **options)
     for step in range(3):
