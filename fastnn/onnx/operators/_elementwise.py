@@ -307,7 +307,8 @@ def converted(x: Array, dtype: np.dtype[Any], saturate: bool = True, round_mode:
 def _to_float8(x: Array, dtype: np.dtype[Any], saturate: bool) -> Any:
     import ml_dtypes
 
-    largest = np.float32(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
+    types: Any = ml_dtypes  # which has no types of its own
+    largest = np.float32(types.finfo(dtype).max)
     with np.errstate(over="ignore", invalid="ignore"):
         result = x.astype(dtype)
         if not saturate:
