@@ -193,7 +193,15 @@ def between(call: Call, i: int) -> int:
 # -- what lowerings ask of a call -------------------------------------------------------------------------------------
 
 
-_signature = functools.cache(inspect.signature)
+def _concatenate(
+    arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> None:
+    """What NumPy's own takes, which tells it only since NumPy 2.4."""
+
+
+@functools.cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(_concatenate if function is np.concatenate else function)
 
 
 def arguments(call: Call) -> dict[str, Any]:
