@@ -239,3 +239,48 @@ def test_what_is_written_is_read():
     assert (found.float_data, found.dims) == ([1, 2], [1, 300])
     with pytest.raises(DamagedError):
         read("Tensor", memoryview(b"\x22\x07" + bytes(7)))
+
+
+def test_results_are_the_callers_own():
+    nodes = [
+        node("Identity", "x", "same"),
+        node("Reshape", "x s", "seen"),
+        node("Add", "w w", "twice"),
+        node("Expand", "w e", "w2"),
+    ]
+    outputs = [value(name) for name in ("same", "seen", "twice", "w2", "w")]
+    loaded = fastnn.onnx.load(model(nodes, [X], outputs, w=W, s=np.array([-1]), e=np.array([2, 3, 2])))
+    x = np.ones((1, 3), np.float32)
+    first = [each.copy() for each in loaded.run(None, {"x": x})]
+    for each in loaded.run(None, {"x": x}):
+        each += 1
+    np.testing.assert_array_equal(x, 1)
+    for one, other in zip(first, loaded.run(None, {"x": x}), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("turns", [0, 2])
+def test_a_loop_gathers_also_from_no_turn(turns):
+    body = graph(
+        [node("Identity", "going", "on"), node("Add", "state one", "next"), node("Identity", "next", "seen")],
+        [value("i", np.int64), value("going", bool), value("state")],
+        [value("on", bool), value("next"), value("seen")],
+    )
+    nodes = [node("Loop", "turns yes one", "last all", body=body)]
+    outputs = [value("last"), value("all")]
+    found = fastnn.onnx.load(
+        model(nodes, [], outputs, turns=np.array(turns), yes=np.array(True), one=np.ones((), np.float32))
+    )()
+    np.testing.assert_array_equal(found[0], 1 + turns)
+    np.testing.assert_array_equal(found[1], np.arange(turns) + 2)
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_scan_gathers_also_from_no_step(steps):
+    body = graph([node("Add", "state x1", "next"), node("Identity", "next", "seen")],
+                 [value("state"), value("x1")], [value("next"), value("seen")])  # fmt: skip
+    nodes = [node("Scan", "zero x", "last all", body=body, num_scan_inputs=1)]
+    loaded = fastnn.onnx.load(model(nodes, [X], [value("last"), value("all")], zero=np.zeros(3, np.float32)))
+    last, seen = loaded(np.ones((steps, 3), np.float32))
+    np.testing.assert_array_equal(last, [steps] * 3)
+    assert seen.shape == ((2, 3) if steps else (0,))

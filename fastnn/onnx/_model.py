@@ -24,14 +24,14 @@ class Argument:
     name : str
     type : str
         As ONNX Runtime says it: "tensor(float)".
-    shape : list of int, str or None
-        A name or None stands for any size.
+    shape : list of int, str or None, or None
+        A name or None stands for any size; None in place of the list for any shape.
     dtype : numpy.dtype
     """
 
     name: str
     type: str
-    shape: list[int | str | None]
+    shape: list[int | str | None] | None
     dtype: np.dtype[Any]
 
 
@@ -88,8 +88,9 @@ class Model:
         unknown = [name for name in wanted if name not in names]
         if unknown:
             raise ValueError(f"onnx: no output {unknown[0]!r}: there are {', '.join(names)}")
-        results = dict(zip(names, self._program(self._checked(input_feed), None), strict=True))
-        return [results[name] for name in wanted]
+        feeds = self._checked(input_feed)
+        results = dict(zip(names, self._program(feeds, None), strict=True))
+        return [_owned(results[name], feeds) for name in wanted]
 
     def get_inputs(self) -> list[Argument]:
         """Return what the model takes."""
@@ -115,6 +116,12 @@ class Model:
             if name in known:
                 _check(array, known[name], sizes)
         return checked
+
+
+def _owned(result: Array, feeds: dict[str, Array]) -> Array:
+    """A result that the caller may change: a copy where it shares memory with the model or with an input."""
+    shared = not result.flags.writeable or any(np.may_share_memory(result, each) for each in feeds.values())
+    return result.copy() if shared else result
 
 
 def _listed(value: Any, argument: Argument | None) -> Array:
@@ -144,11 +151,11 @@ def _shown(shape: list[int | str | None]) -> str:
 
 def _argument(declared: Declared) -> Argument:
     if not declared.type:
-        return Argument(declared.name, "", None, np.dtype(object))  # type: ignore[arg-type]
+        return Argument(declared.name, "", None, np.dtype(object))
     shape = declared.shape
     if shape is not None:  # some exporters write -1 for any size
         shape = [None if isinstance(size, int) and size < 0 else size for size in shape]
-    return Argument(declared.name, type_name(declared.type), shape, dtype_of(declared.type))  # type: ignore[arg-type]
+    return Argument(declared.name, type_name(declared.type), shape, dtype_of(declared.type))
 
 
 def load(model: bytes | str | os.PathLike[str] | Any) -> Model:

@@ -65,7 +65,7 @@ class Program:
             raise DamagedError(f"graphs in more than {DEPTH} graphs or functions")
         self.inputs = [each.name for each in graph.inputs]
         self.outputs = [each.name for each in graph.outputs]
-        self.constants: dict[str, Any] = dict(graph.constants)
+        self.constants: dict[str, Any] = {name: _kept(each) for name, each in graph.constants.items()}
         self.reads: set[str] = set()  # of the scope around
         self._file, self._opsets, self._missing, self._depth, self._given = file, opsets, missing, depth, given or {}
         self.steps: list[Step] = []
@@ -165,7 +165,7 @@ class Program:
             return False
         finally:
             LIMIT.reset(token)
-        self.constants |= {name: each for name, each in zip(step.node.outputs, results, strict=False) if name}
+        self.constants |= {name: _kept(each) for name, each in zip(step.node.outputs, results, strict=False) if name}
         return True
 
     def _is_constant(self, name: str) -> bool:
@@ -197,6 +197,14 @@ class Program:
             for name in step.done:
                 scope.pop(name, None)
         return [scope[name] for name in self.outputs]
+
+
+def _kept(array: Any) -> Any:
+    """A constant, which nobody may change: all calls of the model read it."""
+    if isinstance(array, np.ndarray):
+        array = array.view()
+        array.setflags(write=False)
+    return array
 
 
 def _size_bound(operator: str, given: list[Any]) -> int:

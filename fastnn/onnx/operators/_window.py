@@ -167,9 +167,9 @@ class _Windows:
             self.counts.append(int(count))
             self.pads.append((first, max(last, (int(count) - 1) * s + span - n - first)))
 
-    def of(self, x: Array, value: Any) -> Array:
-        """A view of the padded array: (N, C, windows, places in a window)."""
-        y = _padded(x, self.pads, value)
+    def of(self, x: Array, value: Any, pads: list[tuple[int, int]] | None = None) -> Array:
+        """A view of the array padded by the windows' pads, or those that it still lacks: (N, C, windows, places)."""
+        y = _padded(x, self.pads if pads is None else pads, value)
         spans = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations, strict=True)]
         view = np.lib.stride_tricks.sliding_window_view(y, spans, tuple(range(2, x.ndim)))
         starts = [slice(0, (c - 1) * s + 1, s) for c, s in zip(self.counts, self.strides, strict=True)]
@@ -206,15 +206,11 @@ def average_pool(
 ) -> Any:  # fmt: skip
     windows = _Windows(x, kernel_shape, strides, dilations, auto_pad, pads, ceil_mode)
     axes = tuple(range(-len(kernel_shape), 0))
-    counted = np.ones((1, 1, *x.shape[2:]), np.int64)
+    counted, lacking = np.ones((1, 1, *x.shape[2:]), np.int64), windows.pads
     if count_include_pad:  # the padding that was asked for, not what rounding up adds
         counted = _padded(counted, windows.inner, 1)
-        rest = [(a - b, c - d) for (a, c), (b, d) in zip(windows.pads, windows.inner, strict=True)]
-        windows_of_ones = _Windows.__new__(_Windows)
-        windows_of_ones.__dict__.update(windows.__dict__, pads=rest)
-        counts = windows_of_ones.of(counted, 0).sum(axes)
-    else:
-        counts = windows.of(counted, 0).sum(axes)
+        lacking = [(a - b, c - d) for (a, c), (b, d) in zip(windows.pads, windows.inner, strict=True)]
+    counts = windows.of(counted, 0, lacking).sum(axes)
     return (windows.of(x, 0).sum(axes, dtype=np.float64) / counts).astype(x.dtype)
 
 
