@@ -1,9 +1,49 @@
-"""ONNX files made by hand, by the project's own writer: no library of ONNX's is needed."""
+"""ONNX files made by hand: no library of ONNX's is needed."""
+
+import struct
 
 import numpy as np
 
-from fastnn.onnx._protobuf import write
-from fastnn.onnx._tensors import number_of
+from fastnn.onnx._protobuf import MESSAGES
+from fastnn.onnx._tensors import NARROW, NUMPY
+
+
+def _written_varint(value):
+    value &= 0xFFFFFFFFFFFFFFFF
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+def _written(of, value):
+    """How a value is written, and its bytes."""
+    if of == "int":
+        return 0, _written_varint(int(value))
+    if of in ("float", "double"):
+        return (5, struct.pack("<f", value)) if of == "float" else (1, struct.pack("<d", value))
+    data = value.encode() if isinstance(value, str) else write(of, value) if isinstance(value, dict) else bytes(value)
+    return 2, _written_varint(len(data)) + data
+
+
+def write(kind, fields):
+    """A message of that kind: its fields by name, lists where a field may stand many times, dicts for messages."""
+    parts = []
+    numbers = {name.rstrip("*"): (number, of) for number, (name, of) in MESSAGES[kind].items()}
+    for name, value in fields.items():
+        number, of = numbers[name]
+        for each in value if isinstance(value, (list, tuple)) else [value]:
+            way, data = _written(of, each)
+            parts += [_written_varint(number << 3 | way), data]
+    return b"".join(parts)
+
+
+def number_of(dtype):
+    """ONNX's number of a dtype."""
+    name = np.dtype(dtype).name
+    return next(number for number, known in (NUMPY | NARROW).items() if known == name)
 
 
 def tensor(array, name=""):

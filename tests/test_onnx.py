@@ -5,10 +5,10 @@ import threading
 
 import numpy as np
 import pytest
-from onnx_files import graph, model, node, tensor, value
+from onnx_files import graph, model, node, tensor, value, write
 
 import fastnn.onnx
-from fastnn.onnx._protobuf import DamagedError, read, write
+from fastnn.onnx._protobuf import DamagedError, read
 
 X = value("x", shape=["N", 3])
 Y = value("y")

@@ -151,38 +151,3 @@ def read(kind: str, data: memoryview, depth: int = 0) -> Message:
         elif values:
             setattr(message, name, values[-1])
     return message
-
-
-# -- writing ----------------------------------------------------------------------------------------------------------
-
-
-def _written_varint(value: int) -> bytes:
-    value &= 0xFFFFFFFFFFFFFFFF
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
-
-
-def _written(of: str, value: Any) -> tuple[int, bytes]:
-    """How a value is written, and its bytes."""
-    if of == "int":
-        return 0, _written_varint(int(value))
-    if of in ("float", "double"):
-        return (5, struct.pack("<f", value)) if of == "float" else (1, struct.pack("<d", value))
-    data = value.encode() if isinstance(value, str) else write(of, value) if isinstance(value, dict) else bytes(value)
-    return 2, _written_varint(len(data)) + data
-
-
-def write(kind: str, fields: dict[str, Any]) -> bytes:
-    """A message of that kind: its fields by name, lists where a field may stand many times, dicts for messages."""
-    parts = []
-    numbers = {name.rstrip("*"): (number, of) for number, (name, of) in MESSAGES[kind].items()}
-    for name, value in fields.items():
-        number, of = numbers[name]
-        for each in value if isinstance(value, (list, tuple)) else [value]:
-            way, data = _written(of, each)
-            parts += [_written_varint(number << 3 | way), data]
-    return b"".join(parts)

@@ -35,12 +35,6 @@ def dtype_of(number: int | None) -> np.dtype[Any]:
     return np.dtype(getattr(ml_dtypes, NARROW[number]))
 
 
-def number_of(dtype: Any) -> int:
-    """ONNX's number of a dtype."""
-    name = np.dtype(dtype).name
-    return next(number for number, known in (NUMPY | NARROW).items() if known == name)
-
-
 def type_name(number: int) -> str:
     """A tensor's type as ONNX Runtime says it: tensor(float)."""
     return f"tensor({TYPE_NAMES.get(number) or (NUMPY | NARROW)[number]})"
