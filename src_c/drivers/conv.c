@@ -287,9 +287,9 @@ static int FN(lies_ready)(const struct FN(fnn_conv) *o, const struct conv_plan *
 /* The function, where it is a pair of bounds */
 static int FN(bounds)(const struct FN(fnn_conv) *o, struct FN(fnn_conv_end) *end)
 {
-    end->low = -INFINITY, end->high = INFINITY;
+    end->low = -(REAL)INFINITY, end->high = (REAL)INFINITY;
     if (o->act == FNN_ACT_relu || o->act == FNN_ACT_relu6)
-        end->low = 0, end->high = o->act == FNN_ACT_relu6 ? 6 : INFINITY;
+        end->low = 0, end->high = o->act == FNN_ACT_relu6 ? 6 : (REAL)INFINITY;
     else if (o->act == FNN_ACT_hardtanh)
         end->low = (REAL)o->act_a, end->high = (REAL)o->act_b;
     else

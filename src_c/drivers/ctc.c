@@ -47,29 +47,29 @@ static void set_out(struct paths *p, double *work, const int64_t *labels, ptrdif
         *arrays[i] = work + (ptrdiff_t)i * width;
     p->labels = labels, p->count = count, p->places = 2 * count + 1, p->whole = whole(p->places), p->blank = blank, p->back = back;
     for (ptrdiff_t place = 0; place < p->whole; place++)
-        p->skip[place] = p->emit[place] = p->at[place] = -INFINITY;
+        p->skip[place] = p->emit[place] = p->at[place] = -(double)INFINITY;
     for (ptrdiff_t place = 1; place < p->places; place += 2) /* two labels that are the same need the blank between them */
-        p->skip[place] = place == 1 || label_of(p, place) != label_of(p, place - 2) ? 0 : -INFINITY;
+        p->skip[place] = place == 1 || label_of(p, place) != label_of(p, place - 2) ? 0 : -(double)INFINITY;
 }
 
 /* The row of places before the first step: all paths begin one place before the first */
 static double *start(double *row, ptrdiff_t whole)
 {
     for (ptrdiff_t i = 0; i < whole + 2; i++)
-        row[i] = i == 1 ? 0 : -INFINITY;
+        row[i] = i == 1 ? 0 : -(double)INFINITY;
     return row + 2;
 }
 
 static double *row_after(double *row)
 {
-    row[0] = row[1] = -INFINITY;
+    row[0] = row[1] = -(double)INFINITY;
     return row + 2;
 }
 
 /* What the paths that have reached one of the last two places have together, as a logarithm */
 static double end_of(const double *row, ptrdiff_t places)
 {
-    const double never = -INFINITY, nothing = 0;
+    const double never = -(double)INFINITY, nothing = 0;
     double both, unused;
     fnn_tier->ctc_step(&both, &unused, row + places - 1, &never, &nothing, 1);
     return both;
