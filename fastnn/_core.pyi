@@ -48,13 +48,13 @@ class TensorBase:
 
 class Mode:
     enabled: bool
-    tracer: Callable[..., Any] | None
-    watcher: Any
+    observer: Any
+    origin: Any
 
 mode: Mode
+observers: list[Any]
 
 def set_tape(tensor: type, declared: dict[Callable[..., Any], Any], module: Any) -> None: ...
-def watch(change: int) -> int: ...
 def wants(value: Any) -> bool: ...
 def value_of(value: Any) -> Any: ...
 def tracks(*values: Any) -> bool: ...

@@ -104,10 +104,8 @@ cdef Op ACTIVATION = ops.activation, ACTIVATION_BACKWARD = ops.activation_backwa
 def unary(int act, x, out=None, a=0.0, b=0.0):
     """y = f(x; a, b)."""
     y = None
-    if watchers:
-        watcher = free_watcher()
-        if watcher is not None:
-            return watcher.run(fnn_act_name(act).decode(), functools.partial(unary, act, x, out, a, b), (x,))
+    if watching and mode.observer is not None:
+        return mode.observer.tell(fnn_act_name(act).decode(), functools.partial(unary, act), (x, out, a, b), {})
     if is_plain(x) and is_number(a) and is_number(b):
         y = output_like(<cnp.ndarray>x, out)
     if y is None:

@@ -19,18 +19,19 @@ cdef class Node:
     cdef readonly tuple parents
     cdef readonly object backward, number, function  # the function that was called, where that is known
     cdef readonly Py_ssize_t count
-    cdef object origin  # where it was recorded, while a watcher looks; else None
+    cdef object origin  # what an observer was told that recorded it; else None
 
 
 class Mode(threading.local):
-    """Of each thread: whether calls are recorded, who is told of those that are not, who looks at results."""
+    """Of each thread: whether calls are recorded, who is told of them (_observe.py), and the one that it was told of last."""
     enabled = True
-    tracer = None
-    watcher = None
+    observer = None
+    origin = None
 
 
 mode = Mode()
-cdef int watchers = 0  # of all threads together; while it is 0, a call need not look for a watcher of its thread
+cdef list watching = []  # the observers of all threads; while there are none, a call need not look for its thread's
+observers = watching
 cdef object numbers = itertools.count()
 cdef object tensor_class = None  # what `make` makes
 cdef dict derivatives = {}
@@ -46,19 +47,6 @@ def set_tape(tensor, declared, module):
 
 cdef inline bint wants_gradient(object value) noexcept:
     return isinstance(value, TensorBase) and (<TensorBase>value)._requires_grad
-
-
-def watch(int change):
-    """Count watchers; how many there are now."""
-    global watchers
-    watchers += change
-    return watchers
-
-
-cdef object free_watcher():
-    """This thread's watcher, if it has one that looks at no function already."""
-    watcher = mode.watcher
-    return watcher if watcher is not None and watcher.free else None
 
 
 def wants(value):
@@ -97,8 +85,8 @@ def make(data, parents, backward, function=None):
     node.backward = backward
     node.number = next(numbers)
     node.function = function
-    if watchers and mode.watcher is not None:
-        node.origin = mode.watcher.origin
+    if watching:
+        node.origin = mode.origin
     if type(data) is not tuple:
         node.count = 1
         return result_of(node, 0, data)
@@ -126,10 +114,8 @@ def differentiable(function, respelled):
     """Make a function of arrays take Tensors too; `respelled` makes the best of a TypeError."""
 
     def call(*args, **kwargs):
-        if watchers:
-            watcher = free_watcher()
-            if watcher is not None:
-                return watcher.run(function.__name__, functools.partial(call, *args, **kwargs), (*args, *kwargs.values()))
+        if watching and mode.observer is not None:
+            return mode.observer.tell(function.__name__, call, args, kwargs)
         try:
             for value in args:
                 if isinstance(value, TensorBase):
@@ -149,8 +135,6 @@ cdef object record(object function, tuple args, dict kwargs):
     """Run a function of `fastnn.functional` on Tensors, and record it if one of them tracks gradients."""
     out = kwargs.pop("out", None)
     if not tracks(*args, *kwargs.values(), out):
-        if mode.tracer is not None:
-            return mode.tracer(function, args, kwargs if out is None else {**kwargs, "out": out})
         options = {name: value_of(value) for name, value in kwargs.items()}
         return function(*map(value_of, args), **options, **({} if out is None else {"out": value_of(out)}))
     if out is not None:
@@ -214,9 +198,10 @@ def run_backward(TensorBase root, grad):
         dys = pending.pop(node, None)
         if dys is None:
             continue
-        gradients = node.backward(dys[0]) if node.count == 1 else node.backward(*dys)
-        if node.origin is not None and mode.watcher is not None:
-            mode.watcher.back(node.origin, dys, gradients)
+        if watching and node.origin is not None and mode.observer is not None:
+            gradients = mode.observer.back(node.origin, node.backward, dys)
+        else:
+            gradients = node.backward(dys[0]) if node.count == 1 else node.backward(*dys)
         if len(gradients) != len(node.parents):
             unusual.refuse_number(node, gradients)
         for i, (parent, d) in enumerate(zip(node.parents, gradients)):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(not (ROOT / "src_c").is_dir(), reason="needs the source tree")
 
 # What each part may import of the package, from the bottom up.
-BASE = {"_core", "_check", "_dispatch", "_random", "_scope", "_threads", "_version"}
+BASE = {"_core", "_check", "_dispatch", "_observe", "_random", "_scope", "_threads", "_version"}
 ALLOWED = {
     "_check": {"_core", "_dispatch"},
     "_dispatch": {"_core"},
@@ -24,6 +24,7 @@ ALLOWED = {
     "_unbuilt": set(),
     "_random": {"_check"},
     "_scope": set(),
+    "_observe": {"_core"},
     "_threads": {"_check", "_core", "_scope", "_threadpoolctl"},
     "_threadpoolctl": {"_core", "_version"},
     "_memory": {"_check", "_core"},

@@ -10,7 +10,7 @@ from fastnn import _core
 
 
 def state():
-    return fastnn.is_grad_enabled(), fastnn.get_num_threads(), _core.mode.watcher is not None
+    return fastnn.is_grad_enabled(), fastnn.get_num_threads(), _core.mode.observer is not None
 
 
 SCOPES = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._core import make, mode, tracks, value_of, wants
 from . import _matmul, _rearranging, _reductions, _ufuncs
-from ._mode import enable_grad, is_grad_enabled, no_grad, tracer_of_thread, tracing
+from ._mode import enable_grad, is_grad_enabled, no_grad
 from ._registry import UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
 from ._tensor import Tensor, tensor, zero_gradients
 
@@ -40,8 +40,6 @@ __all__ = [
     "mode",
     "no_grad",
     "tensor",
-    "tracer_of_thread",
-    "tracing",
     "tracks",
     "unbroadcast",
     "value_of",

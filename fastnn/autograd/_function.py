@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _core, _dispatch
 from .._check import Array
-from .._core import make, mode, tracks, value_of, wants
+from .._core import make, mode, observers, tracks, value_of, wants
 from ._mode import no_grad
 
 
@@ -109,10 +109,8 @@ class Function:
             args = cls._positional(args, kwargs)
         lists = [each for each in args if isinstance(each, (list, tuple))]
         _dispatch.refuse_tracked(f"{cls.__name__}.apply", "a list", _core.flat(lists))
-        if mode.watcher is not None and mode.watcher.free:
-            return mode.watcher.run(cls.__name__, lambda: cls._applied(args), args)
-        if mode.tracer is not None and not tracks(*args):
-            return mode.tracer(cls.apply, args, {})
+        if observers and mode.observer is not None:
+            return mode.observer.tell(cls.__name__, cls.apply, args, {})
         return cls._applied(args)
 
     @classmethod

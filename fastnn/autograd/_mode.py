@@ -1,9 +1,6 @@
-"""Whether this thread's calls are recorded, and who is told of those that are not."""
+"""Whether this thread's calls are recorded."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 from .._core import mode
 from .._scope import Scope
@@ -17,12 +14,6 @@ def is_grad_enabled() -> bool:
 def _swap_enabled(value: bool) -> bool:
     before = mode.enabled
     mode.enabled = value
-    return before
-
-
-def _swap_tracer(value: Any) -> Any:
-    before = mode.tracer
-    mode.tracer = value
     return before
 
 
@@ -46,13 +37,3 @@ def no_grad() -> Scope[bool]:
 def enable_grad() -> Scope[bool]:
     """Record again inside a `with` block under `no_grad`, or in a function so decorated."""
     return Scope("enable_grad", _swap_enabled, True)
-
-
-def tracing(tracer: Callable[[Callable[..., Any], Any, Any], Any] | None) -> Scope[Any]:
-    """Hand this thread's calls on Tensors that nothing records to `tracer`, as (function, args, kwargs)."""
-    return Scope("tracing", _swap_tracer, tracer)
-
-
-def tracer_of_thread() -> Any:
-    """What `tracing` has set."""
-    return mode.tracer

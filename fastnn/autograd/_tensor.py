@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _check, _core, _dispatch
 from .._check import Array
-from .._core import make, mode, tracks, value_of, wants
+from .._core import make, mode, observers, tracks, value_of, wants
 from .._dispatch import DERIVATIVES
 from . import _unusual
 from ._indexing import index_gradient, own_index
@@ -238,6 +238,9 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     # -- NumPy's functions and operators ------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if observers and mode.observer is not None:
+            told = ufunc if method == "__call__" else getattr(ufunc, method)
+            return mode.observer.tell(f"np.{ufunc.__name__}", told, inputs, kwargs)
         out = kwargs.pop("out", ())
         if not tracks(*inputs, *out) or (ufunc in UNDIFFERENTIATED and not tracks(*out)):
             call = OWN.get(ufunc, ufunc) if method == "__call__" else getattr(ufunc, method)
@@ -264,12 +267,12 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         return make(y, inputs, backward, ufunc)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if observers and mode.observer is not None:
+            return mode.observer.tell(f"np.{function.__name__}", function, args, kwargs)
         values = [*_core.flat(args), *_core.flat(tuple(kwargs.values()))]
         if function in UNDIFFERENTIATED or not tracks(*values):
             if "out" in kwargs:
                 _dispatch.refuse_tracked(f"np.{function.__name__}", "out", kwargs["out"])
-            if mode.tracer is not None:
-                return mode.tracer(function, args, kwargs)
             return function(*_unwrapped(args), **{name: _unwrapped(value) for name, value in kwargs.items()})
         if function not in DERIVATIVES:
             raise TypeError(
@@ -279,9 +282,9 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         return _core.recorded_call(f"np.{function.__name__}", DERIVATIVES[function], args, kwargs)
 
     def __getitem__(self, index: Any) -> Tensor:
+        if observers and mode.observer is not None:
+            return mode.observer.tell("getitem", operator.getitem, (self, index), {})
         if not tracks(self):
-            if mode.tracer is not None:
-                return mode.tracer(operator.getitem, (self, index), {})
             return self.data[_unwrapped(index)]
         index = _unwrapped(index)
         x = self.data
@@ -405,8 +408,6 @@ def _unrecorded(call: Any, inputs: Any, out: Any, kwargs: Any) -> Any:
     """A ufunc, or one of its methods, on the arrays alone."""
     if out:
         kwargs["out"] = tuple(map(value_of, out))
-    if mode.tracer is not None:
-        return mode.tracer(call, inputs, kwargs)
     result = call(*_core.arrays_of(inputs, call), **kwargs)
     return out[0] if len(out) == 1 else result
 

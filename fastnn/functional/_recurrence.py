@@ -56,7 +56,7 @@ def stacked(
 def _joint(x: Any, states: list[Any], directions: Sequence[Direction]) -> Array | None:
     """Where both directions put their outputs side by side, where nothing is recorded or traced and types agree."""
     arrays = [x, *states, *(each for own in directions for each in own if each is not None)]
-    if _core.tracks(*arrays) or _core.mode.tracer is not None:
+    if _core.tracks(*arrays) or not all(isinstance(_core.value_of(each), np.ndarray) for each in arrays):
         return None
     types = {each.dtype for each in arrays}
     if len(types) > 1 or (dtype := types.pop()) not in _check.FLOATS[1:] or not dtype.isnative:

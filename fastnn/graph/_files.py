@@ -15,7 +15,7 @@ import numpy as np
 from .. import _core
 from .._check import Array
 from .._replace import replacing
-from ..autograd import no_grad, tracing
+from ..autograd import no_grad
 from ._graph import Constant, Graph, Method, Names, Ref, Times, Unary, mapped
 from ._passes import Steps
 from ._plan import Weights
@@ -243,7 +243,7 @@ def replayed(record: Any, arrays: dict[str, Array]) -> Graph:
             return Batch(leaf.factor, tracer) if batch is None else leaf.factor * batch
         return leaf.array if isinstance(leaf, Constant) else leaf
 
-    with no_grad(), tracing(tracer):
+    with no_grad(), tracer:
         for name, args, kwargs, number in record["calls"]:
             given = mapped((read(args, constants), read(kwargs, constants)), fetch)
             if isinstance(name, dict):
@@ -253,7 +253,7 @@ def replayed(record: Any, arrays: dict[str, Array]) -> Graph:
             if isinstance(given[0][0], (list, tuple)) and function is operator.getitem:
                 values[number] = given[0][0][given[0][1]]  # of a call with several results
             else:
-                values[number] = tracer(function, *given)
+                values[number] = tracer.tell("", function, *given)
     results = mapped(mapped(read(record["results"], constants), fetch), tracer.written)
     known_values = dict(tracer.values)
     inputs = [known_values[i] for i in range(len(record["inputs"]))]

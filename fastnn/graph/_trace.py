@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import functional
 from .._check import Array
-from ..autograd import Tensor, no_grad, tracer_of_thread, tracing, value_of
+from .._observe import Observer, swap
+from ..autograd import Tensor, no_grad, value_of
+from ..autograd._registry import OWN
 from ._graph import Call, Constant, Graph, Method, Names, Own, Ref, Times, Unary, Value, filled, leaves, mapped
 
 SIZES = 3, 5  # of the two batches
@@ -153,7 +155,7 @@ class Traced(Tensor):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         if not callable(method) or name in IN_PLACE:
             raise self.tracer.refused(f"it uses .{name}" if not callable(method) else "it writes into an array")
-        return lambda *args, **kwargs: self.tracer(Method(name), (self, *args), kwargs)
+        return lambda *args, **kwargs: self.tracer.tell(name, Method(name), (self, *args), kwargs)
 
     def detach(self) -> Tensor:
         """Itself: nothing is tracked."""
@@ -165,27 +167,29 @@ class Traced(Tensor):
 
     def astype(self, dtype: Any, **options: Any) -> Any:
         """Cast."""
-        return self.tracer(Method("astype"), (self, dtype), options)
-
-    def _elementwise(self, act: int, out: Any, a: float, b: float) -> Any:
-        if out is not None and out is not self:
-            raise self.tracer.refused("it writes into an array")
-        return self.tracer(Unary(act, a, b), (self,), {})
+        return self.tracer.tell("astype", Method("astype"), (self, dtype), options)
 
 
-class Tracer:
-    """Carries out the calls it is handed, and writes down those with a stand-in among their arguments.
+class Tracer(Observer):
+    """Carries out the calls it is told of, and writes down those with a stand-in among their arguments.
 
     sizes : of the batches; a single one where the batch size is no secret
     """
 
     def __init__(self, sizes: tuple[int, ...], names: Names):
+        super().__init__()
         self.sizes, self.names = sizes, names
         self.calls: list[Call] = []
         self.values: dict[int, Value] = {}
         self.next = 0
         self.reason: str | None = None  # what has been refused: forward passes may catch what is raised
         self.reads_batch = False
+
+    def __enter__(self) -> None:
+        self.before = swap(self)
+
+    def __exit__(self, *_: Any) -> None:
+        swap(self.before)
 
     def refused(self, reason: str) -> Untraceable:
         """What to raise where a forward pass cannot be written down."""
@@ -223,23 +227,47 @@ class Tracer:
         self.next += 1
         return Traced(batches, self.next - 1, self)
 
-    def __call__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def call(self, name: str, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """Return the result, or the several results; stand-ins for those that depend on a stand-in."""
+        if isinstance(function, partial) and isinstance(args[0], Traced):  # a row of activations.def
+            x, out, a, b = args
+            kwargs = {} if out is None or out is x else {"out": out}
+            function, args = Unary(function.args[0], a, b), (x,)
+        function = OWN.get(function, function)  # type: ignore[call-overload]
         if function in (np.shape, np.size, np.ndim) and isinstance(args[0], Traced) and len(args) == 1 and not kwargs:
             return getattr(args[0], function.__name__)
         given = leaves((args, kwargs))
         if not any(isinstance(leaf, (Traced, Batch)) for leaf in given):
-            with tracing(None):
-                return function(*mapped(args, value_of), **mapped(kwargs, value_of))
+            return function(*mapped(args, value_of), **mapped(kwargs, value_of))
         self._check(function, args, kwargs)
         written = mapped((tuple(args), kwargs), self.written)
         results = []
         for i, batch in enumerate(self.sizes):
             own = {leaf.number: leaf.batches[i] for leaf in given if isinstance(leaf, Traced)}
             filled_args, filled_kwargs = filled(written, own.__getitem__, batch)
-            with tracing(None):
-                results.append(_computed(function, filled_args, filled_kwargs))
+            results.append(_computed(function, filled_args, filled_kwargs))
         return self._recorded(function, written[0], written[1], results)
+
+    def enter(self, module: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Trace through a module's forward pass, or, where that cannot be written down, make it one call."""
+        path = self.paths.get(id(module), "") if self.modules else ""
+        if self.modules and not path:
+            return super().enter(module, args, kwargs)  # of nobody: what cannot be written down is its caller's
+        before, reason = len(self.calls), "it has hooks"
+        if vars(module).get("_hooks") is None:
+            outside, self.reason = self.reason, None
+            try:
+                result = super().enter(module, args, kwargs)
+                reason = self.reason or ""
+            except Exception as error:  # a forward pass may do anything to a stand-in; a real fault shows again below
+                reason = self.reason or f"{type(error).__name__} for a stand-in: {error}"
+            self.reason = outside
+            if self.reads_batch:
+                raise self.refused_batch()
+            if not reason:
+                return result
+        del self.calls[before:]
+        return self.tell(path, Own(path, module, reason), args, kwargs)
 
     def written(self, leaf: Any) -> Any:
         """What stands for an argument in the graph."""
@@ -343,46 +371,6 @@ def _fits_any_batch(place: Any) -> bool:
     return isinstance(place, (Tensor, Batch)) or place is Ellipsis
 
 
-class _Boundary:
-    """Stands where a module's hooks do while it is traced: the module of a call that cannot be written down."""
-
-    def __init__(self, path: str, hooks: Any):
-        self.path, self.hooks = path, hooks
-
-    def call(self, module: Any, args: Any, kwargs: Any) -> Any:
-        tracer = tracer_of_thread()
-        if tracer is None:
-            return module.forward(*args, **kwargs) if self.hooks is None else self.hooks.call(module, args, kwargs)
-        before, reason = len(tracer.calls), "it has hooks"
-        if self.hooks is None:
-            outside, tracer.reason = tracer.reason, None
-            try:
-                result = module.forward(*args, **kwargs)
-                reason = tracer.reason
-            except Exception as error:  # a forward pass may do anything to a stand-in; a real fault shows again below
-                reason = tracer.reason or f"{type(error).__name__} for a stand-in: {error}"
-            tracer.reason = outside
-            if tracer.reads_batch:
-                raise tracer.refused_batch()
-            if reason is None:
-                return result
-        del tracer.calls[before:]
-        return tracer(Own(self.path, module, reason), args, kwargs)
-
-
-@contextmanager
-def _boundaries(model: Any) -> Iterator[None]:
-    modules = dict(model.named_modules())
-    before = {path: vars(module)["_hooks"] for path, module in modules.items()}
-    for path, module in modules.items():
-        module.__dict__["_hooks"] = _Boundary(path, before[path])
-    try:
-        yield
-    finally:
-        for path, module in modules.items():
-            module.__dict__["_hooks"] = before[path]
-
-
 def trace(model: Any, args: Any, kwargs: dict[str, Any], batches: list[list[Array]], sizes: tuple[int, ...]) -> Graph:
     """The graph of a model's forward pass.
 
@@ -406,7 +394,7 @@ def trace(model: Any, args: Any, kwargs: dict[str, Any], batches: list[list[Arra
     tracer = Tracer(sizes, Names.of([*model.named_parameters(), *model.named_buffers()]))
     inputs = [tracer.stand_in(list(each)) for each in zip(*batches, strict=True)]
     given, named = filled((args, kwargs), inputs.__getitem__, sizes[0])
-    with no_grad(), tracing(tracer), _boundaries(model):
+    with no_grad(), tracer:
         y = model(*given, **named)
     if tracer.reads_batch:
         raise tracer.refused_batch()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,17 +10,10 @@ import numpy as np
 
 from .. import _core
 from .._check import Array
+from .._core import mode
+from .._observe import Observer, Origin, swap
 from .._scope import Scope
 from ..autograd import Tensor
-from ._module import Module
-
-_lock = threading.Lock()
-_METHODS: tuple[tuple[type, str], ...] = (
-    (Module, "__call__"),
-    (Tensor, "__array_ufunc__"),
-    (Tensor, "__array_function__"),
-)
-_plain: dict[tuple[type, str], Callable[..., Any]] = {each: getattr(*each) for each in _METHODS}
 
 
 class AnomalyError(FloatingPointError):
@@ -90,105 +83,42 @@ def _bad_gradient(dys: list[Array | None]) -> str:
     return ""
 
 
-class _Watcher:
-    """One thread's modules on the way down, and the function that runs."""
+class _Watcher(Observer):
+    """Looks at the results of functions, and at gradients."""
 
-    def __init__(self) -> None:
-        self.modules: list[Module] = []
-        self.paths: dict[int, str] = {}
-        self.op = ""  # the function that runs; while there is one, functions that it calls are not watched
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Path and class name of the innermost module."""
-        if not self.modules:
-            return "", ""
-        module = self.modules[-1]
-        return self.paths.get(id(module), ""), type(module).__name__
-
-    @property
-    def free(self) -> bool:
-        """Whether no function runs."""
-        return not self.op
-
-    def enter(self, module: Module, args: Any, kwargs: Any) -> Any:
-        """Call a module."""
-        if not self.modules:
-            self.paths = {id(each): path for path, each in module.named_modules()}
-        self.modules.append(module)
-        try:
-            return _plain[Module, "__call__"](module, *args, **kwargs)
-        finally:
-            self.modules.pop()
-
-    def run(self, op: str, call: Callable[[], Any], inputs: Iterable[Any]) -> Any:
-        """Call a function and look at its result."""
-        source = _source(inputs)  # before: the result may be written over an input
-        self.op = op
-        try:
-            result = call()
-        finally:
-            self.op = ""
+    def call(self, name: str, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        """Call a function and look at its result; an index computes nothing."""
+        if function is operator.getitem:
+            return function(*args)
+        source = _source((*args, *kwargs.values()))  # before: the result may be written over an input
+        path, kind, _ = mode.origin
+        result = super().call(name, function, args, kwargs)
         for each in result if isinstance(result, (list, tuple)) else (result,):
             found = _first(each) if isinstance(each, (np.ndarray, np.floating, float, Tensor)) else None
             if found is not None:
-                raise AnomalyError(*self.place, op, "forward", *found, source)
+                raise AnomalyError(path, kind, name, "forward", *found, source)
         return result
 
-    @property
-    def origin(self) -> tuple[str, str, str]:
-        """What a recorded step is called on its way back."""
-        return (*self.place, self.op)
-
-    def back(self, origin: tuple[str, str, str], dys: list[Array | None], gradients: Iterable[Any]) -> None:
+    def back(self, origin: Origin, function: Callable[..., Any], dys: list[Array | None]) -> Any:
         """Look at the gradients of one recorded call."""
+        gradients = super().back(origin, function, dys)
         for gradient in gradients:
             found = None if gradient is None else _first(gradient)
             if found is not None:
                 raise AnomalyError(*origin, "backward", *found, _bad_gradient(dys))
-
-
-def _watched_module(module: Module, *args: Any, **kwargs: Any) -> Any:
-    watcher = _core.mode.watcher
-    call = _plain[Module, "__call__"]
-    return call(module, *args, **kwargs) if watcher is None else watcher.enter(module, args, kwargs)
-
-
-def _watched(name: str) -> Callable[..., Any]:
-    plain = _plain[Tensor, name]
-
-    def method(tensor: Tensor, function: Any, how: Any, *rest: Any, **kwargs: Any) -> Any:
-        watcher = _core.mode.watcher
-        if watcher is None or not watcher.free:
-            return plain(tensor, function, how, *rest, **kwargs)
-        inputs = rest if name == "__array_ufunc__" else rest[0]
-        return watcher.run(f"np.{function.__name__}", lambda: plain(tensor, function, how, *rest, **kwargs), inputs)
-
-    return method
-
-
-def _install(change: int) -> None:
-    """Count the blocks that run; the classes' own methods stand in their place while there is none."""
-    with _lock:
-        if _core.watch(change) == 0:
-            for (owner, name), plain in _plain.items():
-                setattr(owner, name, plain)
-        else:
-            for owner, name in _METHODS:
-                setattr(owner, name, _watched_module if owner is Module else _watched(name))
+        return gradients
 
 
 def _swap(block: Any) -> Any:
-    """Let this block's watcher look at this thread, or let the one before look again: (watcher, its error state)."""
-    before = _core.mode.watcher
+    """Let a new watcher look at this thread, or the one before look again: (observer, its error state)."""
     if block is None:
         quiet = np.errstate(all="ignore")
         quiet.__enter__()
-        _install(1)
-        _core.mode.watcher = _Watcher()
-        return before, quiet
-    _core.mode.watcher, quiet = block
-    _install(-1)
+        watcher = _Watcher()
+        watcher.outer = mode.observer
+        return swap(watcher), quiet
+    observer, quiet = block
+    swap(observer)
     quiet.__exit__(None, None, None)
     return None
 

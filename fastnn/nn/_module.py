@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _check
 from .._check import Array
+from .._core import mode, observers
 from ..autograd import Tensor, value_of, zero_gradients
 from ._hooks import Hook, Hooks, RemovableHandle
 from ._state import IncompatibleKeys, fitting
@@ -76,6 +77,8 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__}: forward is not defined")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if observers and mode.observer is not None:
+            return mode.observer.enter(self, args, kwargs)
         hooks = vars(self).get("_hooks")
         return self.forward(*args, **kwargs) if hooks is None else hooks.call(self, args, kwargs)
 
