@@ -18,6 +18,7 @@ from . import (
     linear,
     loss,
     metric_loss,
+    padding,
     parametric,
     pool,
     recurrent,
@@ -46,6 +47,7 @@ from .layer_norm import *
 from .linear import *
 from .loss import *
 from .metric_loss import *
+from .padding import *
 from .parametric import *
 from .pool import *
 from .recurrent import *
@@ -78,6 +80,7 @@ __all__ = [
     *linear.__all__,
     *loss.__all__,
     *metric_loss.__all__,
+    *padding.__all__,
     *parametric.__all__,
     *pool.__all__,
     *rrelu.__all__,

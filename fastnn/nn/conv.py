@@ -12,7 +12,8 @@ from .._check import Array
 from ..functional._conv_engine import MODES
 from ..functional._conv_shapes import output_padding_for, padding_of, spatial
 from . import init
-from ._module import Module, Parameter, cast
+from ._dimensions import Dimensional
+from ._module import Parameter, cast
 
 __all__ = [
     "Conv1d",
@@ -24,10 +25,9 @@ __all__ = [
 ]
 
 
-class _Conv(Module):
-    """What all of them have: the checked arguments, weight and bias, and how they are shown."""
+class _Conv(Dimensional):
+    """The checked arguments, weight and bias of every convolution, and how they are shown."""
 
-    _dims: ClassVar[int]
     _transposed: ClassVar[bool] = False
 
     def _set_up(
@@ -101,6 +101,34 @@ def _weight(kernel: tuple[int, ...], first: int, second: int, transposed: bool, 
 
 
 class _Convolution(_Conv):
+    """The layers that call conv1d, conv2d, conv3d."""
+
+    _sections = """
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int, or one for each dimension of space
+    padding : int, or one for each dimension of space, or "same" or "valid"
+    groups : int
+        Group h of the outputs sees group h of the inputs alone.
+    bias : bool
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+    dtype : float32 or float64
+        What enters is converted to it.
+
+    Attributes
+    ----------
+    weight : Parameter, (out_channels, in_channels / groups, {kernel})
+        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.
+        In memory the outputs lie side by side, as the kernels read them.
+    bias : Parameter, (out_channels,), or None
+
+    Examples
+    --------
+    >>> {layer}(4, 6, 3)(np.ones((2, 4, {5s}))).shape
+    (2, 6, {3s})
+    """
+
     def __init__(
         self,
         in_channels: int,
@@ -135,6 +163,36 @@ class _Convolution(_Conv):
 
 
 class _TransposedConvolution(_Conv):
+    """The layers that call conv_transpose1d, conv_transpose2d, conv_transpose3d."""
+
+    _sections = """
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int, or one for each dimension of space
+    padding : int, or one for each dimension of space
+    output_padding : int, or one for each dimension of space
+        Lengthens the result at the end.
+    groups : int
+        Group h of the outputs sees group h of the inputs alone.
+    bias : bool
+    padding_mode : {"zeros"}
+    dtype : float32 or float64
+        What enters is converted to it.
+
+    Attributes
+    ----------
+    weight : Parameter, (in_channels, out_channels / groups, {kernel})
+        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.
+        In memory the outputs lie side by side, as the kernels read them.
+    bias : Parameter, (out_channels,), or None
+
+    Examples
+    --------
+    >>> {layer}(4, 6, 3, stride=2)(np.ones((2, 4, {5s}))).shape
+    (2, 6, {11s})
+    """
+
     _transposed = True
 
     def __init__(
@@ -179,193 +237,25 @@ class _TransposedConvolution(_Conv):
         )
 
 
-class Conv1d(_Convolution):
-    """Convolution over one dimension of (N, C, L) or (C, L); see `fastnn.conv1d`.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int, or one for each dimension of space
-    padding : int, or one for each dimension of space, or "same" or "valid"
-    groups : int
-        Group h of the outputs sees group h of the inputs alone.
-    bias : bool
-    padding_mode : {"zeros", "reflect", "replicate", "circular"}
-    dtype : float32 or float64
-        What enters is converted to it.
-
-    Attributes
-    ----------
-    weight : Parameter, (out_channels, in_channels / groups, kL)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.
-        In memory the outputs lie side by side, as the kernels read them.
-    bias : Parameter, (out_channels,), or None
-
-    Examples
-    --------
-    >>> Conv1d(4, 6, 3)(np.ones((2, *(4, 5)))).shape
-    (2, 6, 3)
-    """
-
-    _dims = 1
+class Conv1d(_Convolution, dims=1):
+    """Convolution over (N, C, L) or (C, L); see `fastnn.conv1d`."""
 
 
-class Conv2d(_Convolution):
-    """Convolution over two dimensions of (N, C, H, W) or (C, H, W); see `fastnn.conv2d`.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int, or one for each dimension of space
-    padding : int, or one for each dimension of space, or "same" or "valid"
-    groups : int
-        Group h of the outputs sees group h of the inputs alone.
-    bias : bool
-    padding_mode : {"zeros", "reflect", "replicate", "circular"}
-    dtype : float32 or float64
-        What enters is converted to it.
-
-    Attributes
-    ----------
-    weight : Parameter, (out_channels, in_channels / groups, kH, kW)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.
-        In memory the outputs lie side by side, as the kernels read them.
-    bias : Parameter, (out_channels,), or None
-
-    Examples
-    --------
-    >>> Conv2d(4, 6, 3)(np.ones((2, *(4, 5, 5)))).shape
-    (2, 6, 3, 3)
-    """
-
-    _dims = 2
+class Conv2d(_Convolution, dims=2):
+    """Convolution over (N, C, H, W) or (C, H, W); see `fastnn.conv2d`."""
 
 
-class Conv3d(_Convolution):
-    """Convolution over three dimensions of (N, C, D, H, W) or (C, D, H, W); see `fastnn.conv3d`.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int, or one for each dimension of space
-    padding : int, or one for each dimension of space, or "same" or "valid"
-    groups : int
-        Group h of the outputs sees group h of the inputs alone.
-    bias : bool
-    padding_mode : {"zeros", "reflect", "replicate", "circular"}
-    dtype : float32 or float64
-        What enters is converted to it.
-
-    Attributes
-    ----------
-    weight : Parameter, (out_channels, in_channels / groups, kD, kH, kW)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = in_channels / groups times the kernel's size, as the bias.
-        In memory the outputs lie side by side, as the kernels read them.
-    bias : Parameter, (out_channels,), or None
-
-    Examples
-    --------
-    >>> Conv3d(4, 6, 3)(np.ones((2, *(4, 5, 5, 5)))).shape
-    (2, 6, 3, 3, 3)
-    """
-
-    _dims = 3
+class Conv3d(_Convolution, dims=3):
+    """Convolution over (N, C, D, H, W) or (C, D, H, W); see `fastnn.conv3d`."""
 
 
-class ConvTranspose1d(_TransposedConvolution):
-    """Transposed convolution over one dimension of (N, C, L) or (C, L); see `fastnn.conv_transpose1d`.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int, or one for each dimension of space
-    padding : int, or one for each dimension of space
-    output_padding : int, or one for each dimension of space
-        Lengthens the result at the end.
-    groups : int
-        Group h of the outputs sees group h of the inputs alone.
-    bias : bool
-    padding_mode : {"zeros"}
-    dtype : float32 or float64
-        What enters is converted to it.
-
-    Attributes
-    ----------
-    weight : Parameter, (in_channels, out_channels / groups, kL)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.
-        In memory the outputs lie side by side, as the kernels read them.
-    bias : Parameter, (out_channels,), or None
-
-    Examples
-    --------
-    >>> ConvTranspose1d(4, 6, 3, stride=2)(np.ones((2, *(4, 5)))).shape
-    (2, 6, 11)
-    """
-
-    _dims = 1
+class ConvTranspose1d(_TransposedConvolution, dims=1):
+    """Transposed convolution over (N, C, L) or (C, L); see `fastnn.conv_transpose1d`."""
 
 
-class ConvTranspose2d(_TransposedConvolution):
-    """Transposed convolution over two dimensions of (N, C, H, W) or (C, H, W); see `fastnn.conv_transpose2d`.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int, or one for each dimension of space
-    padding : int, or one for each dimension of space
-    output_padding : int, or one for each dimension of space
-        Lengthens the result at the end.
-    groups : int
-        Group h of the outputs sees group h of the inputs alone.
-    bias : bool
-    padding_mode : {"zeros"}
-    dtype : float32 or float64
-        What enters is converted to it.
-
-    Attributes
-    ----------
-    weight : Parameter, (in_channels, out_channels / groups, kH, kW)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.
-        In memory the outputs lie side by side, as the kernels read them.
-    bias : Parameter, (out_channels,), or None
-
-    Examples
-    --------
-    >>> ConvTranspose2d(4, 6, 3, stride=2)(np.ones((2, *(4, 5, 5)))).shape
-    (2, 6, 11, 11)
-    """
-
-    _dims = 2
+class ConvTranspose2d(_TransposedConvolution, dims=2):
+    """Transposed convolution over (N, C, H, W) or (C, H, W); see `fastnn.conv_transpose2d`."""
 
 
-class ConvTranspose3d(_TransposedConvolution):
-    """Transposed convolution over three dimensions of (N, C, D, H, W) or (C, D, H, W); see `fastnn.conv_transpose3d`.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int, or one for each dimension of space
-    padding : int, or one for each dimension of space
-    output_padding : int, or one for each dimension of space
-        Lengthens the result at the end.
-    groups : int
-        Group h of the outputs sees group h of the inputs alone.
-    bias : bool
-    padding_mode : {"zeros"}
-    dtype : float32 or float64
-        What enters is converted to it.
-
-    Attributes
-    ----------
-    weight : Parameter, (in_channels, out_channels / groups, kD, kH, kW)
-        From U(-1/sqrt(fan), 1/sqrt(fan)), fan = out_channels / groups times the kernel's size, as the bias.
-        In memory the outputs lie side by side, as the kernels read them.
-    bias : Parameter, (out_channels,), or None
-
-    Examples
-    --------
-    >>> ConvTranspose3d(4, 6, 3, stride=2)(np.ones((2, *(4, 5, 5, 5)))).shape
-    (2, 6, 11, 11, 11)
-    """
-
-    _dims = 3
+class ConvTranspose3d(_TransposedConvolution, dims=3):
+    """Transposed convolution over (N, C, D, H, W) or (C, D, H, W); see `fastnn.conv_transpose3d`."""

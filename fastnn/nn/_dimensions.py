@@ -1,0 +1,28 @@
+"""Layers that differ in their number of dimensions alone."""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+from typing import Any, ClassVar
+
+from ..functional._dimensions import filled
+from ._module import Module
+
+
+class Dimensional(Module):
+    """A family of layers: a subclass says of how many dimensions it is, as in `class Conv2d(_Convolution, dims=2)`.
+
+    The subclass's docstring is one paragraph.  The family's `_sections` follow it, with words in braces as in
+    `fastnn.functional._dimensions`, and {layer} for the subclass's name.
+    """
+
+    _sections: ClassVar[str] = ""
+    _dims: ClassVar[int]
+
+    def __init_subclass__(cls, dims: int = 0, **kwargs: Any) -> None:
+        """Complete a subclass for `dims` dimensions; a user's, which names none, inherits them."""
+        super().__init_subclass__(**kwargs)
+        if dims:
+            cls._dims = dims
+            sections = cleandoc(cls._sections)
+            cls.__doc__ = filled(f"{cls.__doc__}\n\n{sections}", dims, layer=cls.__name__)
