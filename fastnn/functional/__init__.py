@@ -139,6 +139,10 @@ _SAVED = """\
 dy, {0} : array_like
     Of one shape: the gradient of the result, and the {1} of `{2}`.
 """
+_SAME = """\
+dy : array_like
+    The gradient of the result, of its shape.
+"""
 _LOSS = """\
 dy : array_like
     The gradient of the loss, of its shape: a scalar, or, for reduction "none", one value for each.
@@ -150,6 +154,10 @@ out : ndarray, optional
 _ONE = """\
 ndarray
     The gradient of the input, of its shape, in the dtype that the arrays have together.
+"""
+_INPUT = """\
+ndarray
+    The gradient of the input, of its shape and dtype.
 """
 _SEVERAL = """\
 tuple of ndarray
@@ -175,7 +183,7 @@ def _complete(functions: dict[str, _Callable[..., _Any]]) -> None:
         if name.endswith("_backward") and doc and _PARAMETERS not in doc:
             function = name.removesuffix("_backward")
             own, example = doc.split(_EXAMPLES)
-            sections = _sections(twin.__code__, function, _text(functions[function]))
+            sections = _sections(getattr(twin, "__wrapped__", twin).__code__, function, _text(functions[function]))
             twin.__doc__ = f"{own}{sections}{_EXAMPLES}{example}"
 
 
@@ -187,12 +195,15 @@ def _text(function: _Callable[..., _Any]) -> str:
 
 def _sections(code: _Any, function: str, doc: str) -> str:
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    first, several = _LOSS, _ARRAYS
-    if "reduction" not in names:
-        first, several = _SAVED.format(names[1], "result" if names[1] == "y" else "input", function), _SEVERAL
+    first, returned = _SAME, _INPUT
+    if "reduction" in names:
+        first, returned = _LOSS, _ONE if "out" in names else _ARRAYS
+    elif names[1] in ("x", "y"):
+        first = _SAVED.format(names[1], "result" if names[1] == "y" else "input", function)
+        returned = _ONE if "out" in names else _SEVERAL
     others = "".join(entry for words, entry in _entries(doc) if not words.isdisjoint(names) and "out" not in words)
     out = _OUT if "out" in names else ""
-    return f"{_PARAMETERS}{first}{others}{out}\n{_RETURNS}{_ONE if 'out' in names else several}{_RAISES}"
+    return f"{_PARAMETERS}{first}{others}{out}\n{_RETURNS}{returned}{_RAISES}"
 
 
 def _entries(doc: str) -> _Iterator[tuple[set[str], str]]:

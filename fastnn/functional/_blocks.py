@@ -120,27 +120,6 @@ def unfold_backward(
 ) -> Array:
     """Gradient of `unfold`: each place gets the sum of dy over the blocks that hold it, which is `fold` of dy.
 
-    Parameters
-    ----------
-    dy : array_like
-        The gradient of the result, of its shape.
-    input : array_like, (N, C, H, W) or (C, H, W)
-    kernel_size : int or tuple of int
-    dilation : int or tuple of int
-    padding : int or tuple of int
-    stride : int or tuple of int
-        Those of the forward call.
-
-    Returns
-    -------
-    ndarray
-        The gradient of the input, of its shape and dtype.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
     Examples
     --------
     >>> unfold_backward([[1.0, 2.0], [4.0, 8.0]], [[[1.0, 2.0, 3.0]]], (1, 2))
@@ -212,28 +191,6 @@ def fold_backward(
     dy: Any, input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Array:
     """Gradient of `fold`: `unfold` of dy.
-
-    Parameters
-    ----------
-    dy : array_like
-        The gradient of the result, of its shape.
-    input : array_like, (N, C kh kw, blocks) or (C kh kw, blocks)
-    output_size : int or tuple of int
-    kernel_size : int or tuple of int
-    dilation : int or tuple of int
-    padding : int or tuple of int
-    stride : int or tuple of int
-        Those of the forward call.
-
-    Returns
-    -------
-    ndarray
-        The gradient of the input, of its shape and dtype.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._check import Array
 from .._dispatch import derivative, differentiable
-from ._dimensions import dimensional
+from ._text import dimensional
 
 __all__ = [
     "conv1d",

@@ -74,27 +74,6 @@ def _glu(wanted: tuple[bool], input: Any, dim: int = -1) -> Any:
 def glu_backward(dy: Any, x: Any, dim: int = -1, *, out: Array | None = None) -> Array:
     """Gradient of `glu`: s * dy for the first half and a * s * (1 - s) * dy for the second, s = sigmoid(b).
 
-    Parameters
-    ----------
-    dy : array_like
-        Of the result's shape: half as long as x along `dim`.
-    x : array_like
-        The input of `glu`.
-    dim : int
-        That of the forward call.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-        Of the shape and dtype of x.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
     Examples
     --------
     >>> glu_backward([1.0], [4.0, 0.0])

@@ -233,29 +233,6 @@ def interpolate_backward(
 ) -> Array:
     """Gradient of `interpolate`: each place gets the dy of the outputs that read it times their weights.
 
-    Parameters
-    ----------
-    dy : array_like
-        The gradient of the result, of its shape.
-    input : array_like, (N, C, *)
-    size : int or tuple of int
-    scale_factor : float or tuple of float
-    mode : str
-    align_corners : bool, optional
-    recompute_scale_factor : bool, optional
-    antialias : bool
-        Those of the forward call.
-
-    Returns
-    -------
-    ndarray
-        The gradient of the input, of its shape and dtype.
-
-    Raises
-    ------
-    ValueError
-        If the arguments do not fit each other or the input.
-
     Examples
     --------
     >>> interpolate_backward([[[1.0, 2.0, 4.0, 8.0]]], [[[1.0, 3.0]]], 4)

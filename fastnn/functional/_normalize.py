@@ -88,25 +88,6 @@ def _normalize(wanted: tuple[bool], input: Any, p: float = 2.0, dim: Any = 1, ep
 def normalize_backward(dy: Any, input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Array:
     """Gradient of `normalize`: dy / length - x * (dy . x) / length^3 for p = 2.
 
-    Parameters
-    ----------
-    dy, input : array_like
-        Of one shape: the gradient of the result, and the input of `normalize`.
-    p : float
-    dim : int or tuple of int
-    eps : float
-        Those of the forward call.
-
-    Returns
-    -------
-    ndarray
-        Of the input's shape and dtype.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-
     Examples
     --------
     >>> normalize_backward([[1.0, 0.0]], [[3.0, 4.0]]).round(4)

@@ -157,26 +157,6 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
 def pad_backward(dy: Any, input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Array:
     """Gradient of `pad`: each place gets the sum of dy over its copies.
 
-    Parameters
-    ----------
-    dy : array_like
-        The gradient of the result, of its shape.
-    input : array_like
-    pad : tuple of int
-    mode : str
-    value : float, optional
-        Those of the forward call.
-
-    Returns
-    -------
-    ndarray
-        The gradient of the input, of its shape and dtype.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
     Examples
     --------
     >>> pad_backward([[1.0, 1.0, 1.0, 1.0, 1.0]], [[1.0, 2.0, 3.0]], (1, 1), mode="replicate")

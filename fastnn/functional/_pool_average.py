@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from .. import _check
 from .._check import Array
 from .._core import ops
 from .._dispatch import differentiable, gradient_of
-from ._pool_text import described
+from ._text import dimensional
 from ._windows import MOST, Planes, Windows, adaptive, sliding
 
 __all__ = [
@@ -64,46 +65,116 @@ def spread(planes: Planes, gradient: Array, windows: Windows, divisor: Divisor =
     return dx
 
 
-def _average(
-    name: str, n: int, input: Any, arguments: tuple[Any, ...], count_include_pad: Any, divisor_override: Any = None
-) -> tuple[Planes, Windows, Divisor]:
-    kernel_size, stride, padding, ceil_mode = arguments
+def _average(name: str, n: int, input: Any, arguments: tuple[Any, ...]) -> tuple[Planes, Windows, Divisor]:
+    """The planes, windows and divisor of the arguments that follow the input."""
+    kernel_size, stride, padding, ceil_mode, count_include_pad, *others = arguments
     settings = sliding(name, n, kernel_size, stride, padding, 1, ceil_mode)
     divisor = 0
-    if divisor_override is not None:
-        divisor = _check.count(name, "divisor_override", divisor_override, -MOST, MOST)
+    if others and others[0] is not None:
+        divisor = _check.count(name, "divisor_override", others[0], -MOST, MOST)
         if divisor == 0:
             raise ValueError(f"{name}: expected divisor_override other than 0, got 0")
     planes = Planes(name, input, n)
     return planes, settings.over(name, planes.space), Divisor(bool(count_include_pad), divisor)
 
 
-def _avg_pool(name: str, n: int, input: Any, arguments: tuple[Any, ...], *counting: Any) -> Array:
-    planes, windows, divisor = _average(name, n, input, arguments, *counting)
+def _avg_pool(name: str, n: int, input: Any, arguments: tuple[Any, ...]) -> Array:
+    planes, windows, divisor = _average(name, n, input, arguments)
     return planes.finished(mean(planes, planes.x, windows, divisor))
 
 
-def _avg_pool_backward(name: str, n: int, dy: Any, input: Any, arguments: tuple[Any, ...], *counting: Any) -> Array:
-    planes, windows, divisor = _average(name, n, input, arguments, *counting)
+def _avg_pool_backward(name: str, n: int, dy: Any, input: Any, arguments: tuple[Any, ...]) -> Array:
+    planes, windows, divisor = _average(name, n, input, arguments)
     return planes.finished(spread(planes, planes.gradient(name, dy, windows.output), windows, divisor))
-
-
-def _adaptive(name: str, n: int, input: Any, output_size: Any) -> Array:
-    planes = Planes(name, input, n, no_channels=True)
-    return planes.finished(mean(planes, planes.x, adaptive(name, output_size, planes.space)))
-
-
-def _adaptive_backward(name: str, n: int, dy: Any, input: Any, output_size: Any) -> Array:
-    planes = Planes(name, input, n, no_channels=True)
-    windows = adaptive(name, output_size, planes.space)
-    return planes.finished(spread(planes, planes.gradient(name, dy, windows.output), windows))
 
 
 # -- average pooling --------------------------------------------------------------------------------------------------
 
 
+def _avg_pools(n: int) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Average pooling of n dimensions and its gradient; PyTorch's avg_pool1d has no divisor_override."""
+
+    @differentiable
+    @dimensional(n)
+    def avg_pool_nd(
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Array:
+        """The mean of each window.
+
+        y[j] = sum over t of x[j stride - padding + t] / divisor, t from 0 to kernel_size - 1 in each dimension.
+        Padding counts as 0, and places beyond it, which ceil_mode adds, count for nothing.  Sums are kept in float64.
+
+        Parameters
+        ----------
+        input : array_like, (N, C, {space}) or (C, {space})
+        kernel_size : int or tuple of int
+            The windows' size; one number stands for all dimensions.
+        stride : int or tuple of int, optional
+            The distance of windows; by default kernel_size.
+        padding : int or tuple of int
+            Places around the input, at most half of kernel_size.
+        ceil_mode : bool
+            Keep a last window that reaches beyond the end, if it begins before the right padding.
+        count_include_pad : bool
+            Divide by the window's size with the padding in it, else by the number of its places in the input.
+        divisor_override : int, optional
+            Divide by this number instead; any but 0.
+
+        Returns
+        -------
+        ndarray
+            In the memory order of the input, channels first or last.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or a number is out of its range.
+
+        Examples
+        --------
+        >>> avg_pool{n}d(np.reshape([1.0, 3.0, 2.0, 0.0], (1, {ones}4)), ({ones}2)).ravel()
+        array([2., 1.])
+        """
+        arguments = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+        return _avg_pool(avg_pool_nd.__name__, n, input, arguments)
+
+    @gradient_of(avg_pool_nd)
+    @dimensional(n)
+    def avg_pool_nd_backward(
+        dy: Any,
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Array:
+        """Gradient of `avg_pool{n}d`: each place of a window gets dy / divisor.
+
+        Examples
+        --------
+        >>> x = np.reshape([1.0, 3.0, 2.0, 0.0], (1, {ones}4))
+        >>> avg_pool{n}d_backward(np.reshape([1.0, 5.0], (1, {ones}2)), x, ({ones}2)).ravel()
+        array([0.5, 0.5, 2.5, 2.5])
+        """
+        arguments = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+        return _avg_pool_backward(avg_pool_nd_backward.__name__, n, dy, input, arguments)
+
+    return avg_pool_nd, avg_pool_nd_backward
+
+
+avg_pool2d, avg_pool2d_backward = _avg_pools(2)
+avg_pool3d, avg_pool3d_backward = _avg_pools(3)
+
+
 @differentiable
-@described(n=1)
 def avg_pool1d(
     input: Any,
     kernel_size: Any,
@@ -112,12 +183,44 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Array:
-    """The mean of each window."""
-    return _avg_pool("avg_pool1d", 1, input, (kernel_size, stride, padding, ceil_mode), count_include_pad)
+    """The mean of each window.
+
+    y[j] = sum over t of x[j stride - padding + t] / divisor, t from 0 to kernel_size - 1.  Padding counts as 0, and
+    places beyond it, which ceil_mode adds, count for nothing.  Sums are kept in float64.
+
+    Parameters
+    ----------
+    input : array_like, (N, C, L) or (C, L)
+    kernel_size : int
+        The windows' size.
+    stride : int, optional
+        The distance of windows; by default kernel_size.
+    padding : int
+        Places around the input, at most half of kernel_size.
+    ceil_mode : bool
+        Keep a last window that reaches beyond the end, if it begins before the right padding.
+    count_include_pad : bool
+        Divide by the window's size with the padding in it, else by the number of its places in the input.
+
+    Returns
+    -------
+    ndarray
+        In the memory order of the input, channels first or last.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or a number is out of its range.
+
+    Examples
+    --------
+    >>> avg_pool1d([[[1.0, 3.0, 2.0, 0.0]]], 2)
+    array([[[2., 1.]]])
+    """
+    return _avg_pool("avg_pool1d", 1, input, (kernel_size, stride, padding, ceil_mode, count_include_pad))
 
 
 @gradient_of(avg_pool1d)
-@described(n=1)
 def avg_pool1d_backward(
     dy: Any,
     input: Any,
@@ -127,120 +230,78 @@ def avg_pool1d_backward(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Array:
-    """Gradient of `avg_pool1d`."""
-    arguments = (kernel_size, stride, padding, ceil_mode)
-    return _avg_pool_backward("avg_pool1d_backward", 1, dy, input, arguments, count_include_pad)
+    """Gradient of `avg_pool1d`: each place of a window gets dy / divisor.
 
-
-@differentiable
-@described(n=2)
-def avg_pool2d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Array:
-    """The mean of each window."""
-    arguments, counting = (kernel_size, stride, padding, ceil_mode), (count_include_pad, divisor_override)
-    return _avg_pool("avg_pool2d", 2, input, arguments, *counting)
-
-
-@gradient_of(avg_pool2d)
-@described(n=2)
-def avg_pool2d_backward(
-    dy: Any,
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Array:
-    """Gradient of `avg_pool2d`."""
-    arguments, counting = (kernel_size, stride, padding, ceil_mode), (count_include_pad, divisor_override)
-    return _avg_pool_backward("avg_pool2d_backward", 2, dy, input, arguments, *counting)
-
-
-@differentiable
-@described(n=3)
-def avg_pool3d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Array:
-    """The mean of each window."""
-    arguments, counting = (kernel_size, stride, padding, ceil_mode), (count_include_pad, divisor_override)
-    return _avg_pool("avg_pool3d", 3, input, arguments, *counting)
-
-
-@gradient_of(avg_pool3d)
-@described(n=3)
-def avg_pool3d_backward(
-    dy: Any,
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Array:
-    """Gradient of `avg_pool3d`."""
-    arguments, counting = (kernel_size, stride, padding, ceil_mode), (count_include_pad, divisor_override)
-    return _avg_pool_backward("avg_pool3d_backward", 3, dy, input, arguments, *counting)
+    Examples
+    --------
+    >>> avg_pool1d_backward([[[1.0, 5.0]]], [[[1.0, 3.0, 2.0, 0.0]]], 2)
+    array([[[0.5, 0.5, 2.5, 2.5]]])
+    """
+    arguments = (kernel_size, stride, padding, ceil_mode, count_include_pad)
+    return _avg_pool_backward("avg_pool1d_backward", 1, dy, input, arguments)
 
 
 # -- adaptive average pooling -----------------------------------------------------------------------------------------
 
 
-@differentiable
-@described(n=1)
-def adaptive_avg_pool1d(input: Any, output_size: Any) -> Array:
-    """The mean of each of output_size windows."""
-    return _adaptive("adaptive_avg_pool1d", 1, input, output_size)
+def _adaptive_avg_pools(n: int) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Adaptive average pooling of n dimensions and its gradient."""
+
+    @differentiable
+    @dimensional(n)
+    def adaptive_avg_pool_nd(input: Any, output_size: Any) -> Array:
+        """The mean of each of output_size windows that cover the input evenly.
+
+        Window i of a dimension of size L, of o windows, goes from floor(i L / o) to ceil((i + 1) L / o); they may
+        overlap.  Sums are kept in float64.
+
+        Parameters
+        ----------
+        input : array_like, (N, C, {space}) or (C, {space})
+        output_size : int, or tuple of int or None
+            The result's size; None keeps that of a dimension.
+
+        Returns
+        -------
+        ndarray
+            In the memory order of the input, channels first or last.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or a number is out of its range.
+
+        Examples
+        --------
+        >>> adaptive_avg_pool{n}d(np.reshape([1.0, 3.0, 2.0, 0.0], (1, {ones}4)), ({ones}2)).ravel()
+        array([2., 1.])
+        """
+        name = adaptive_avg_pool_nd.__name__
+        planes = Planes(name, input, n, no_channels=True)
+        return planes.finished(mean(planes, planes.x, adaptive(name, output_size, planes.space)))
+
+    @gradient_of(adaptive_avg_pool_nd)
+    @dimensional(n)
+    def adaptive_avg_pool_nd_backward(dy: Any, input: Any, output_size: Any) -> Array:
+        """Gradient of `adaptive_avg_pool{n}d`: each place of a window gets dy / the window's size.
+
+        Examples
+        --------
+        >>> x = np.reshape([1.0, 3.0, 2.0, 0.0], (1, {ones}4))
+        >>> adaptive_avg_pool{n}d_backward(np.reshape([1.0, 5.0], (1, {ones}2)), x, ({ones}2)).ravel()
+        array([0.5, 0.5, 2.5, 2.5])
+        """
+        name = adaptive_avg_pool_nd_backward.__name__
+        planes = Planes(name, input, n, no_channels=True)
+        windows = adaptive(name, output_size, planes.space)
+        return planes.finished(spread(planes, planes.gradient(name, dy, windows.output), windows))
+
+    return adaptive_avg_pool_nd, adaptive_avg_pool_nd_backward
 
 
-@gradient_of(adaptive_avg_pool1d)
-@described(n=1)
-def adaptive_avg_pool1d_backward(dy: Any, input: Any, output_size: Any) -> Array:
-    """Gradient of `adaptive_avg_pool1d`."""
-    return _adaptive_backward("adaptive_avg_pool1d_backward", 1, dy, input, output_size)
-
-
-@differentiable
-@described(n=2)
-def adaptive_avg_pool2d(input: Any, output_size: Any) -> Array:
-    """The mean of each of output_size windows."""
-    return _adaptive("adaptive_avg_pool2d", 2, input, output_size)
-
-
-@gradient_of(adaptive_avg_pool2d)
-@described(n=2)
-def adaptive_avg_pool2d_backward(dy: Any, input: Any, output_size: Any) -> Array:
-    """Gradient of `adaptive_avg_pool2d`."""
-    return _adaptive_backward("adaptive_avg_pool2d_backward", 2, dy, input, output_size)
-
-
-@differentiable
-@described(n=3)
-def adaptive_avg_pool3d(input: Any, output_size: Any) -> Array:
-    """The mean of each of output_size windows."""
-    return _adaptive("adaptive_avg_pool3d", 3, input, output_size)
-
-
-@gradient_of(adaptive_avg_pool3d)
-@described(n=3)
-def adaptive_avg_pool3d_backward(dy: Any, input: Any, output_size: Any) -> Array:
-    """Gradient of `adaptive_avg_pool3d`."""
-    return _adaptive_backward("adaptive_avg_pool3d_backward", 3, dy, input, output_size)
+adaptive_avg_pool1d, adaptive_avg_pool1d_backward = _adaptive_avg_pools(1)
+adaptive_avg_pool2d, adaptive_avg_pool2d_backward = _adaptive_avg_pools(2)
+adaptive_avg_pool3d, adaptive_avg_pool3d_backward = _adaptive_avg_pools(3)
 
 
 # -- LP pooling -------------------------------------------------------------------------------------------------------
@@ -290,58 +351,69 @@ class _Norm:
             return np.where((through == 0) & ~np.isnan(slope), 0, through * slope).astype(x.dtype, copy=False)
 
 
-@differentiable
-@described(n=1)
-def lp_pool1d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Array:
-    """The p-norm of each window."""
-    norm = _Norm("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
-    return norm.planes.finished(norm.value())
+def _lp_pools(n: int) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """LP pooling of n dimensions and its gradient."""
+
+    @differentiable
+    @dimensional(n)
+    def lp_pool_nd(
+        input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> Array:
+        """The p-norm of each window without absolute values, (sum x^p)^(1/p).
+
+        A negative sum, or a negative x with a fraction as p, gives NaN.  A window that reaches beyond the end has the
+        sum of what is there.
+
+        Parameters
+        ----------
+        input : array_like, (N, C, {space}) or (C, {space})
+        norm_type : float
+            p, any number but 0; inf and -inf take the largest and the smallest absolute value.
+        kernel_size : int or tuple of int
+            The windows' size; one number stands for all dimensions.
+        stride : int or tuple of int, optional
+            The distance of windows; by default kernel_size.
+        ceil_mode : bool
+            Keep a last window that reaches beyond the end, if it begins before the right padding.
+
+        Returns
+        -------
+        ndarray
+            In the memory order of the input, channels first or last.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or a number is out of its range.
+
+        Examples
+        --------
+        >>> lp_pool{n}d(np.reshape([3.0, 4.0, 0.0, 1.0], (1, {ones}4)), 2, ({ones}2)).ravel()
+        array([5., 1.])
+        """
+        norm = _Norm(lp_pool_nd.__name__, n, input, norm_type, kernel_size, stride, ceil_mode)
+        return norm.planes.finished(norm.value())
+
+    @gradient_of(lp_pool_nd)
+    @dimensional(n)
+    def lp_pool_nd_backward(
+        dy: Any, input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> Array:
+        """Gradient of `lp_pool{n}d`: dx = dy y^(1 - p) x^(p - 1), 0 where y is 0.
+
+        Examples
+        --------
+        >>> x = np.reshape([3.0, 4.0, 0.0, 1.0], (1, {ones}4))
+        >>> lp_pool{n}d_backward(np.reshape([5.0, 1.0], (1, {ones}2)), x, 2, ({ones}2)).ravel()
+        array([3., 4., 0., 1.])
+        """
+        name = lp_pool_nd_backward.__name__
+        norm = _Norm(name, n, input, norm_type, kernel_size, stride, ceil_mode)
+        return norm.planes.finished(norm.gradient(norm.planes.gradient(name, dy, norm.space)))
+
+    return lp_pool_nd, lp_pool_nd_backward
 
 
-@gradient_of(lp_pool1d)
-@described(n=1)
-def lp_pool1d_backward(
-    dy: Any, input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Array:
-    """Gradient of `lp_pool1d`."""
-    name = "lp_pool1d_backward"
-    norm = _Norm(name, 1, input, norm_type, kernel_size, stride, ceil_mode)
-    return norm.planes.finished(norm.gradient(norm.planes.gradient(name, dy, norm.space)))
-
-
-@differentiable
-@described(n=2)
-def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Array:
-    """The p-norm of each window."""
-    norm = _Norm("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
-    return norm.planes.finished(norm.value())
-
-
-@gradient_of(lp_pool2d)
-@described(n=2)
-def lp_pool2d_backward(
-    dy: Any, input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Array:
-    """Gradient of `lp_pool2d`."""
-    name = "lp_pool2d_backward"
-    norm = _Norm(name, 2, input, norm_type, kernel_size, stride, ceil_mode)
-    return norm.planes.finished(norm.gradient(norm.planes.gradient(name, dy, norm.space)))
-
-
-@differentiable
-@described(n=3)
-def lp_pool3d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Array:
-    """The p-norm of each window."""
-    norm = _Norm("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
-    return norm.planes.finished(norm.value())
-
-
-@gradient_of(lp_pool3d)
-@described(n=3)
-def lp_pool3d_backward(
-    dy: Any, input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Array:
-    """Gradient of `lp_pool3d`."""
-    name = "lp_pool3d_backward"
-    norm = _Norm(name, 3, input, norm_type, kernel_size, stride, ceil_mode)
-    return norm.planes.finished(norm.gradient(norm.planes.gradient(name, dy, norm.space)))
+lp_pool1d, lp_pool1d_backward = _lp_pools(1)
+lp_pool2d, lp_pool2d_backward = _lp_pools(2)
+lp_pool3d, lp_pool3d_backward = _lp_pools(3)

@@ -12,7 +12,7 @@ from .. import _check
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
-from ._pool_text import described
+from ._text import dimensional
 from ._windows import Planes, Sizes, Windows, adaptive, sliding
 
 __all__ = [
@@ -61,121 +61,91 @@ def _to_largest(name: str, dy: Any, planes: Planes, windows: Windows) -> Array:
     return planes.finished(dx)
 
 
-def _max_pool(name: str, n: int, input: Any, *arguments: Any, return_indices: Any) -> Any:
+def _windows(name: str, n: int, input: Any, *arguments: Any) -> tuple[Planes, Windows]:
     settings, planes = sliding(name, n, *arguments), Planes(name, input, n)
-    return _largest(planes, settings.over(name, planes.space), return_indices)
-
-
-def _max_pool_backward(name: str, n: int, dy: Any, input: Any, *arguments: Any) -> Array:
-    settings, planes = sliding(name, n, *arguments), Planes(name, input, n)
-    return _to_largest(name, dy, planes, settings.over(name, planes.space))
-
-
-def _adaptive(name: str, n: int, input: Any, output_size: Any, return_indices: Any) -> Any:
-    planes = Planes(name, input, n)
-    return _largest(planes, adaptive(name, output_size, planes.space), return_indices)
-
-
-def _adaptive_backward(name: str, n: int, dy: Any, input: Any, output_size: Any) -> Array:
-    planes = Planes(name, input, n)
-    return _to_largest(name, dy, planes, adaptive(name, output_size, planes.space))
+    return planes, settings.over(name, planes.space)
 
 
 # -- max pooling ------------------------------------------------------------------------------------------------------
 
 
-@differentiable
-@described(n=1)
-def max_pool1d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """The largest value of each window."""
-    arguments = (kernel_size, stride, padding, dilation, ceil_mode)
-    return _max_pool("max_pool1d", 1, input, *arguments, return_indices=return_indices)
+def _max_pools(n: int) -> tuple[Callable[..., Any], Callable[..., Array]]:
+    """Max pooling of n dimensions and its gradient."""
 
+    @differentiable
+    @dimensional(n)
+    def max_pool_nd(
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> Any:
+        """The largest value of each window; NaN if it holds one.
 
-@described(n=1)
-def max_pool1d_backward(
-    dy: Any,
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-) -> Array:
-    """Gradient of `max_pool1d`."""
-    return _max_pool_backward("max_pool1d_backward", 1, dy, input, kernel_size, stride, padding, dilation, ceil_mode)
+        y[j] = max over t of x[j stride - padding + t dilation], t from 0 to kernel_size - 1 in each dimension.  Padding
+        counts as -inf; of equal values the first is taken.
 
+        Parameters
+        ----------
+        input : array_like, (N, C, {space}) or (C, {space})
+        kernel_size : int or tuple of int
+            The windows' size; one number stands for all dimensions.
+        stride : int or tuple of int, optional
+            The distance of windows; by default kernel_size.
+        padding : int or tuple of int
+            Places around the input, at most half of kernel_size.
+        dilation : int or tuple of int
+            The distance of a window's places.
+        ceil_mode : bool
+            Keep a last window that reaches beyond the end, if it begins before the right padding.
+        return_indices : bool
+            Return the places of the maxima too.
 
-@differentiable
-@described(n=2)
-def max_pool2d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """The largest value of each window."""
-    arguments = (kernel_size, stride, padding, dilation, ceil_mode)
-    return _max_pool("max_pool2d", 2, input, *arguments, return_indices=return_indices)
+        Returns
+        -------
+        ndarray
+            In the memory order of the input, channels first or last.
+            With return_indices a tuple: the result, and int64 flat places in a plane, -1 for none.
 
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or a number is out of its range.
 
-@described(n=2)
-def max_pool2d_backward(
-    dy: Any,
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-) -> Array:
-    """Gradient of `max_pool2d`."""
-    return _max_pool_backward("max_pool2d_backward", 2, dy, input, kernel_size, stride, padding, dilation, ceil_mode)
+        Examples
+        --------
+        >>> max_pool{n}d(np.reshape([1.0, 3.0, 2.0, 0.0], (1, {ones}4)), ({ones}2)).ravel()
+        array([3., 2.])
+        """
+        planes, windows = _windows(max_pool_nd.__name__, n, input, kernel_size, stride, padding, dilation, ceil_mode)
+        return _largest(planes, windows, return_indices)
 
+    @dimensional(n)
+    def max_pool_nd_backward(
+        dy: Any,
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+    ) -> Array:
+        """Gradient of `max_pool{n}d`: dy goes to each window's maximum, where overlapping windows add.
 
-@differentiable
-@described(n=3)
-def max_pool3d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """The largest value of each window."""
-    arguments = (kernel_size, stride, padding, dilation, ceil_mode)
-    return _max_pool("max_pool3d", 3, input, *arguments, return_indices=return_indices)
+        Examples
+        --------
+        >>> x = np.reshape([1.0, 3.0, 2.0, 0.0], (1, {ones}4))
+        >>> max_pool{n}d_backward(np.reshape([1.0, 5.0], (1, {ones}2)), x, ({ones}2)).ravel()
+        array([0., 1., 5., 0.])
+        """
+        name = max_pool_nd_backward.__name__
+        planes, windows = _windows(name, n, input, kernel_size, stride, padding, dilation, ceil_mode)
+        return _to_largest(name, dy, planes, windows)
 
-
-@described(n=3)
-def max_pool3d_backward(
-    dy: Any,
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-) -> Array:
-    """Gradient of `max_pool3d`."""
-    return _max_pool_backward("max_pool3d_backward", 3, dy, input, kernel_size, stride, padding, dilation, ceil_mode)
-
-
-def _declare(function: Callable[..., Any], twin: Callable[..., Array]) -> None:
-    @derivative(function, "input")
+    @derivative(max_pool_nd, "input")
     def run(
         wanted: tuple[bool],
         input: Any,
@@ -188,65 +158,84 @@ def _declare(function: Callable[..., Any], twin: Callable[..., Array]) -> None:
     ) -> Any:
         arguments = (kernel_size, stride, padding, dilation, ceil_mode)
         # return_indices gives a second result, whose gradient is None
-        return function(input, *arguments, return_indices), lambda *dys: (twin(dys[0], input, *arguments),)
+        y = max_pool_nd(input, *arguments, return_indices)
+        return y, lambda *dys: (max_pool_nd_backward(dys[0], input, *arguments),)
+
+    return max_pool_nd, max_pool_nd_backward
 
 
-_declare(max_pool1d, max_pool1d_backward)
-_declare(max_pool2d, max_pool2d_backward)
-_declare(max_pool3d, max_pool3d_backward)
+max_pool1d, max_pool1d_backward = _max_pools(1)
+max_pool2d, max_pool2d_backward = _max_pools(2)
+max_pool3d, max_pool3d_backward = _max_pools(3)
 
 
 # -- adaptive max pooling ---------------------------------------------------------------------------------------------
 
 
-@differentiable
-@described(n=1)
-def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest value of each of output_size windows."""
-    return _adaptive("adaptive_max_pool1d", 1, input, output_size, return_indices)
+def _adaptive_max_pools(n: int) -> tuple[Callable[..., Any], Callable[..., Array]]:
+    """Adaptive max pooling of n dimensions and its gradient."""
 
+    @differentiable
+    @dimensional(n)
+    def adaptive_max_pool_nd(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+        """The largest value of each of output_size windows that cover the input evenly; NaN if it holds one.
 
-@described(n=1)
-def adaptive_max_pool1d_backward(dy: Any, input: Any, output_size: Any) -> Array:
-    """Gradient of `adaptive_max_pool1d`."""
-    return _adaptive_backward("adaptive_max_pool1d_backward", 1, dy, input, output_size)
+        Window i of a dimension of size L, of o windows, goes from floor(i L / o) to ceil((i + 1) L / o); they may
+        overlap.
 
+        Parameters
+        ----------
+        input : array_like, (N, C, {space}) or (C, {space})
+        output_size : int, or tuple of int or None
+            The result's size; None keeps that of a dimension.
+        return_indices : bool
+            Return the places of the maxima too.
 
-@differentiable
-@described(n=2)
-def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest value of each of output_size windows."""
-    return _adaptive("adaptive_max_pool2d", 2, input, output_size, return_indices)
+        Returns
+        -------
+        ndarray
+            In the memory order of the input, channels first or last.
+            With return_indices a tuple: the result, and int64 flat places in a plane, -1 for none.
 
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or a number is out of its range.
 
-@described(n=2)
-def adaptive_max_pool2d_backward(dy: Any, input: Any, output_size: Any) -> Array:
-    """Gradient of `adaptive_max_pool2d`."""
-    return _adaptive_backward("adaptive_max_pool2d_backward", 2, dy, input, output_size)
+        Examples
+        --------
+        >>> adaptive_max_pool{n}d(np.reshape([1.0, 3.0, 2.0, 0.0], (1, {ones}4)), ({ones}2)).ravel()
+        array([3., 2.])
+        """
+        planes = Planes(name, input, n)
+        return _largest(planes, adaptive(name, output_size, planes.space), return_indices)
 
+    @dimensional(n)
+    def adaptive_max_pool_nd_backward(dy: Any, input: Any, output_size: Any) -> Array:
+        """Gradient of `adaptive_max_pool{n}d`: dy goes to each window's maximum, where overlapping windows add.
 
-@differentiable
-@described(n=3)
-def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest value of each of output_size windows."""
-    return _adaptive("adaptive_max_pool3d", 3, input, output_size, return_indices)
+        Examples
+        --------
+        >>> x = np.reshape([1.0, 3.0, 2.0, 0.0], (1, {ones}4))
+        >>> adaptive_max_pool{n}d_backward(np.reshape([1.0, 5.0], (1, {ones}2)), x, ({ones}2)).ravel()
+        array([0., 1., 5., 0.])
+        """
+        planes = Planes(twin, input, n)
+        return _to_largest(twin, dy, planes, adaptive(twin, output_size, planes.space))
 
+    name, twin = adaptive_max_pool_nd.__name__, adaptive_max_pool_nd_backward.__name__
 
-@described(n=3)
-def adaptive_max_pool3d_backward(dy: Any, input: Any, output_size: Any) -> Array:
-    """Gradient of `adaptive_max_pool3d`."""
-    return _adaptive_backward("adaptive_max_pool3d_backward", 3, dy, input, output_size)
-
-
-def _declare_adaptive(function: Callable[..., Any], twin: Callable[..., Array]) -> None:
-    @derivative(function, "input")
+    @derivative(adaptive_max_pool_nd, "input")
     def run(wanted: tuple[bool], input: Any, output_size: Any, return_indices: bool = False) -> Any:
-        return function(input, output_size, return_indices), lambda *dys: (twin(dys[0], input, output_size),)
+        y = adaptive_max_pool_nd(input, output_size, return_indices)
+        return y, lambda *dys: (adaptive_max_pool_nd_backward(dys[0], input, output_size),)
+
+    return adaptive_max_pool_nd, adaptive_max_pool_nd_backward
 
 
-_declare_adaptive(adaptive_max_pool1d, adaptive_max_pool1d_backward)
-_declare_adaptive(adaptive_max_pool2d, adaptive_max_pool2d_backward)
-_declare_adaptive(adaptive_max_pool3d, adaptive_max_pool3d_backward)
+adaptive_max_pool1d, adaptive_max_pool1d_backward = _adaptive_max_pools(1)
+adaptive_max_pool2d, adaptive_max_pool2d_backward = _adaptive_max_pools(2)
+adaptive_max_pool3d, adaptive_max_pool3d_backward = _adaptive_max_pools(3)
 
 
 # -- max unpooling ----------------------------------------------------------------------------------------------------
@@ -302,87 +291,93 @@ def _rows(planes: Planes) -> Array:
     return x.reshape(planes.n * planes.c, math.prod(planes.space))
 
 
-def _max_unpool(name: str, n: int, input: Any, indices: Any, *arguments: Any) -> Array:
-    planes, where, space = _unpool(name, n, input, indices, *arguments)
-    size = math.prod(space)
-    y = _check.new(name, (len(where), size + 1), planes.compute)  # what is nowhere goes beyond the end
-    y[...] = 0
-    y[np.arange(len(where))[:, np.newaxis], np.where(where < 0, size, where)] = _rows(planes)
-    return _in_layout(planes, y[:, :size], space)
+def _max_unpools(n: int) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Max unpooling of n dimensions and its gradient."""
 
+    @differentiable
+    @dimensional(n)
+    def max_unpool_nd(
+        input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    ) -> Array:
+        """Values put back to where max pooling found them, 0 elsewhere.
 
-def _max_unpool_backward(name: str, n: int, dy: Any, input: Any, indices: Any, *arguments: Any) -> Array:
-    planes, where, space = _unpool(name, n, input, indices, *arguments)
-    gradient = planes.gradient(name, dy, space)
-    rows = planes.result(gradient).reshape(len(where), math.prod(space))
-    dx = np.where(where < 0, planes.compute.type(0), np.take_along_axis(rows, np.maximum(where, 0), 1))
-    return _in_layout(planes, dx, planes.space)
+        y[indices[j]] = x[j] in each plane; of several values for a place the last stays.  A dimension has the size
+        (input - 1) stride - 2 padding + kernel_size.
 
+        Parameters
+        ----------
+        input : array_like, (N, C, {space}) or (C, {space})
+        indices : array_like of int64, of the input's shape
+            Flat places in a plane of the result, as the pooling returns them; -1 for none.
+        kernel_size : int or tuple of int
+            The windows' size; one number stands for all dimensions.
+        stride : int or tuple of int, optional
+            The distance of windows; by default kernel_size.
+        padding : int or tuple of int
+            Places around the input of the pooling, at most half of kernel_size.
+        output_size : tuple of int, optional
+            The result's size, or shape: that of the pooling's input, where several sizes pool to one.
 
-@differentiable
-@described(n=1)
-def max_unpool1d(
-    input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
-) -> Array:
-    """Values put back to where max pooling found them."""
-    return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
+        Returns
+        -------
+        ndarray
+            In the memory order of the input, channels first or last.
 
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or a number is out of its range.
 
-@described(n=1)
-def max_unpool1d_backward(
-    dy: Any, input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
-) -> Array:
-    """Gradient of `max_unpool1d`."""
-    return _max_unpool_backward(
-        "max_unpool1d_backward", 1, dy, input, indices, kernel_size, stride, padding, output_size
-    )
+        Examples
+        --------
+        >>> max_unpool{n}d(np.reshape([3.0, 2.0], (1, {ones}2)), np.reshape([1, 2], (1, {ones}2)), ({ones}2)).ravel()
+        array([0., 3., 2., 0.])
+        """
+        planes, where, space = _unpool(
+            max_unpool_nd.__name__, n, input, indices, kernel_size, stride, padding, output_size
+        )
+        size = math.prod(space)
+        # what has no place goes beyond the end
+        y = _check.new(max_unpool_nd.__name__, (len(where), size + 1), planes.compute)
+        y[...] = 0
+        y[np.arange(len(where))[:, np.newaxis], np.where(where < 0, size, where)] = _rows(planes)
+        return _in_layout(planes, y[:, :size], space)
 
+    @dimensional(n)
+    def max_unpool_nd_backward(
+        dy: Any,
+        input: Any,
+        indices: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        output_size: Any = None,
+    ) -> Array:
+        """Gradient of `max_unpool{n}d`: dx[j] = dy[indices[j]].
 
-@differentiable
-@described(n=2)
-def max_unpool2d(
-    input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
-) -> Array:
-    """Values put back to where max pooling found them."""
-    return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
+        Examples
+        --------
+        >>> dy, indices = np.reshape([0.5, 1.0, 2.0, 4.0], (1, {ones}4)), np.reshape([1, 2], (1, {ones}2))
+        >>> max_unpool{n}d_backward(dy, np.ones((1, {ones}2)), indices, ({ones}2)).ravel()
+        array([1., 2.])
+        """
+        name = max_unpool_nd_backward.__name__
+        planes, where, space = _unpool(name, n, input, indices, kernel_size, stride, padding, output_size)
+        gradient = planes.gradient(name, dy, space)
+        rows = planes.result(gradient).reshape(len(where), math.prod(space))
+        dx = np.where(where < 0, planes.compute.type(0), np.take_along_axis(rows, np.maximum(where, 0), 1))
+        return _in_layout(planes, dx, planes.space)
 
-
-@described(n=2)
-def max_unpool2d_backward(
-    dy: Any, input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
-) -> Array:
-    """Gradient of `max_unpool2d`."""
-    return _max_unpool_backward(
-        "max_unpool2d_backward", 2, dy, input, indices, kernel_size, stride, padding, output_size
-    )
-
-
-@differentiable
-@described(n=3)
-def max_unpool3d(
-    input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
-) -> Array:
-    """Values put back to where max pooling found them."""
-    return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
-
-
-@described(n=3)
-def max_unpool3d_backward(
-    dy: Any, input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
-) -> Array:
-    """Gradient of `max_unpool3d`."""
-    return _max_unpool_backward(
-        "max_unpool3d_backward", 3, dy, input, indices, kernel_size, stride, padding, output_size
-    )
-
-
-def _declare_unpool(function: Callable[..., Array], twin: Callable[..., Array]) -> None:
-    @derivative(function, "input")
+    @derivative(max_unpool_nd, "input")
     def run(wanted: tuple[bool], input: Any, indices: Any, *args: Any, **options: Any) -> Any:
-        where = _check.as_array(function.__name__, indices, "indices").copy()  # it may change before the backward pass
-        return function(input, where, *args, **options), lambda dy: (twin(dy, input, where, *args, **options),)
+        # the indices may change before the backward pass
+        where = _check.as_array(max_unpool_nd.__name__, indices, "indices").copy()
+        y = max_unpool_nd(input, where, *args, **options)
+        return y, lambda dy: (max_unpool_nd_backward(dy, input, where, *args, **options),)
+
+    return max_unpool_nd, max_unpool_nd_backward
 
 
-_declare_unpool(max_unpool1d, max_unpool1d_backward)
-_declare_unpool(max_unpool2d, max_unpool2d_backward)
-_declare_unpool(max_unpool3d, max_unpool3d_backward)
+max_unpool1d, max_unpool1d_backward = _max_unpools(1)
+max_unpool2d, max_unpool2d_backward = _max_unpools(2)
+max_unpool3d, max_unpool3d_backward = _max_unpools(3)

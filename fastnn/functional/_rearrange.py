@@ -95,22 +95,6 @@ def channel_shuffle(input: Any, groups: int) -> Array:
 def channel_shuffle_backward(dy: Any, groups: int) -> Array:
     """Gradient of `channel_shuffle`: the channels of dy back in their places.
 
-    Parameters
-    ----------
-    dy : array_like
-        The gradient of the result, of its shape.
-    groups : int
-        That of the forward call.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        If C is not divisible by groups.
-
     Examples
     --------
     >>> channel_shuffle_backward(np.arange(6.0).reshape(1, 6, 1), 2).ravel()
@@ -184,22 +168,6 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Array:
 def pixel_shuffle_backward(dy: Any, upscale_factor: int) -> Array:
     """Gradient of `pixel_shuffle`: the values of dy back in their channels.
 
-    Parameters
-    ----------
-    dy : array_like, (*, C, H r, W r)
-        The gradient of the result.
-    upscale_factor : int
-        That of the forward call.
-
-    Returns
-    -------
-    ndarray, (*, C r r, H, W)
-
-    Raises
-    ------
-    ValueError
-        If height and width are not divisible by r.
-
     Examples
     --------
     >>> pixel_shuffle_backward([[[0.0, 1.0], [2.0, 3.0]]], 2).ravel()
@@ -242,22 +210,6 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Array:
 
 def pixel_unshuffle_backward(dy: Any, downscale_factor: int) -> Array:
     """Gradient of `pixel_unshuffle`: the values of dy back in their pixels.
-
-    Parameters
-    ----------
-    dy : array_like, (*, C r r, H, W)
-        The gradient of the result.
-    downscale_factor : int
-        That of the forward call.
-
-    Returns
-    -------
-    ndarray, (*, C, H r, W r)
-
-    Raises
-    ------
-    ValueError
-        If the channels are not divisible by r r.
 
     Examples
     --------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ._recurrence import cell, cell_backward, described
+from ._recurrence import cell, cell_backward
+from ._text import written
 
 __all__ = [
     "gru_cell",
@@ -18,133 +20,131 @@ __all__ = [
 ]
 
 
-@described("cell")
-def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
-    """One step of Elman's network: tanh(W_ih x + b_ih + W_hh h + b_hh).
+def _cell(
+    name: str, formula: str, examples: str, twin_examples: str
+) -> tuple[Callable[..., Any], Callable[..., tuple[Any, ...]]]:
+    """A cell whose state is h alone, and its gradients."""
+    twin, kind = f"{name}_backward", name.removesuffix("_cell").upper()
 
-    SHARED
+    @written(name, formula=formula, examples=examples)
+    def forward(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
+        """One step of {formula}.
 
-    Returns
-    -------
-    h : ndarray, (N, H) or (H,)
-        The next state.
+        Parameters
+        ----------
+        input : array_like, (N, in) or (in,)
+        hx : array_like, (N, H) or (H,)
+        w_ih, w_hh : array_like, (gates H, in), (gates H, H)
+        b_ih, b_hh : array_like, (gates H,), optional
+            Both or neither.
 
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
+        Returns
+        -------
+        h : ndarray, (N, H) or (H,)
+            The next state.
 
-    Examples
-    --------
+        Raises
+        ------
+        ValueError
+            If shapes do not fit.
+
+        Examples
+        --------
+        {examples}
+        """
+        return cell(name, kind, hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh)
+
+    @written(twin, name=name, examples=twin_examples)
+    def backward(
+        dy: Any,
+        input: Any,
+        hx: Any,
+        w_ih: Any,
+        w_hh: Any,
+        b_ih: Any = None,
+        b_hh: Any = None,
+    ) -> tuple[Any, ...]:
+        """Gradients of `{name}`, which is computed anew.
+
+        Parameters
+        ----------
+        dy : array_like or None
+            The gradient of h; None stands for zeros.
+        input, hx, w_ih, w_hh, b_ih, b_hh
+            As they were given to `{name}`.
+
+        Returns
+        -------
+        dinput, dhx, dw_ih, dw_hh, db_ih, db_hh : ndarray
+            Of the arguments' shapes; the last two None where there are no biases.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit.
+
+        Examples
+        --------
+        {examples}
+        """
+        return cell_backward(twin, kind, {"dy": dy}, hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh)
+
+    return forward, backward
+
+
+rnn_tanh_cell, rnn_tanh_cell_backward = _cell(
+    "rnn_tanh_cell",
+    "Elman's network: tanh(W_ih x + b_ih + W_hh h + b_hh)",
+    """
     >>> rnn_tanh_cell([1.0], [0.0], [[1.0]], [[1.0]]).round(4)
     array([0.7616])
+    """,
     """
-    return cell("rnn_tanh_cell", "RNN_TANH", hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh)
-
-
-@described("cell")
-def rnn_tanh_cell_backward(
-    dy: Any,
-    input: Any,
-    hx: Any,
-    w_ih: Any,
-    w_hh: Any,
-    b_ih: Any = None,
-    b_hh: Any = None,
-) -> tuple[Any, ...]:
-    """Gradients of `rnn_tanh_cell`, which is computed anew.
-
-    SHARED
-
-    Returns
-    -------
-    dinput, dhx, dw_ih, dw_hh, db_ih, db_hh : ndarray
-        Of the arguments' shapes; the last two None where there are no biases.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
-    Examples
-    --------
     >>> dx, dhx, *dweights = rnn_tanh_cell_backward([1.0], [0.0], [0.0], [[2.0]], [[3.0]])
     >>> dx, dhx
     (array([2.]), array([3.]))
+    """,
+)
+rnn_relu_cell, rnn_relu_cell_backward = _cell(
+    "rnn_relu_cell",
+    "Elman's network: relu(W_ih x + b_ih + W_hh h + b_hh)",
     """
-    back = {"dy": dy}
-    return cell_backward(
-        "rnn_tanh_cell_backward", "RNN_TANH", back, hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh
-    )
-
-
-@described("cell")
-def rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
-    """One step of Elman's network: relu(W_ih x + b_ih + W_hh h + b_hh).
-
-    SHARED
-
-    Returns
-    -------
-    h : ndarray, (N, H) or (H,)
-        The next state.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
-    Examples
-    --------
     >>> rnn_relu_cell([1.0], [2.0], [[1.0]], [[1.0]])
     array([3.])
+    """,
     """
-    return cell("rnn_relu_cell", "RNN_RELU", hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh)
-
-
-@described("cell")
-def rnn_relu_cell_backward(
-    dy: Any,
-    input: Any,
-    hx: Any,
-    w_ih: Any,
-    w_hh: Any,
-    b_ih: Any = None,
-    b_hh: Any = None,
-) -> tuple[Any, ...]:
-    """Gradients of `rnn_relu_cell`, which is computed anew.
-
-    SHARED
-
-    Returns
-    -------
-    dinput, dhx, dw_ih, dw_hh, db_ih, db_hh : ndarray
-        Of the arguments' shapes; the last two None where there are no biases.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
-    Examples
-    --------
     >>> dx, dhx, *dweights = rnn_relu_cell_backward([1.0], [1.0], [0.0], [[2.0]], [[3.0]])
     >>> dx, dhx
     (array([2.]), array([3.]))
+    """,
+)
+gru_cell, gru_cell_backward = _cell(
+    "gru_cell",
+    "a GRU; `nn.GRU` has the formulas",
     """
-    back = {"dy": dy}
-    return cell_backward(
-        "rnn_relu_cell_backward", "RNN_RELU", back, hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh
-    )
+    >>> gru_cell([1.0], [0.0], np.ones((3, 1)), np.ones((3, 1))).round(4)
+    array([0.2048])
+    """,
+    """
+    >>> dx, dhx, *dweights = gru_cell_backward([1.0], [0.0], [1.0], np.ones((3, 1)), np.ones((3, 1)))
+    >>> dx.round(4), dhx.round(4)
+    (array([0.2706]), array([0.9575]))
+    """,
+)
 
 
-@described("lstm_cell")
 def lstm_cell(
     input: Any, hx: tuple[Any, Any], w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> tuple[Any, Any]:
     """One step of an LSTM; `nn.LSTM` has the formulas.
 
-    SHARED
+    Parameters
+    ----------
+    input : array_like, (N, in) or (in,)
+    hx : tuple of array_like, h and c (N, H) or (H,)
+    w_ih, w_hh : array_like, (4 H, in), (4 H, H)
+    b_ih, b_hh : array_like, (4 H,), optional
+        Both or neither.
 
     Returns
     -------
@@ -165,7 +165,6 @@ def lstm_cell(
     return cell("lstm_cell", "LSTM", hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh)
 
 
-@described("lstm_cell")
 def lstm_cell_backward(
     dh: Any | None,
     dc: Any | None,
@@ -178,7 +177,12 @@ def lstm_cell_backward(
 ) -> tuple[Any, ...]:
     """Gradients of `lstm_cell`, which is computed anew.
 
-    SHARED
+    Parameters
+    ----------
+    dh, dc : array_like or None
+        The gradients of h and c; None stands for zeros.
+    input, hx, w_ih, w_hh, b_ih, b_hh
+        As they were given to `lstm_cell`.
 
     Returns
     -------
@@ -201,61 +205,3 @@ def lstm_cell_backward(
     return cell_backward(
         "lstm_cell_backward", "LSTM", back, hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh
     )
-
-
-@described("cell")
-def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
-    """One step of a GRU; `nn.GRU` has the formulas.
-
-    SHARED
-
-    Returns
-    -------
-    h : ndarray, (N, H) or (H,)
-        The next state.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
-    Examples
-    --------
-    >>> gru_cell([1.0], [0.0], np.ones((3, 1)), np.ones((3, 1))).round(4)
-    array([0.2048])
-    """
-    return cell("gru_cell", "GRU", hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh)
-
-
-@described("cell")
-def gru_cell_backward(
-    dy: Any,
-    input: Any,
-    hx: Any,
-    w_ih: Any,
-    w_hh: Any,
-    b_ih: Any = None,
-    b_hh: Any = None,
-) -> tuple[Any, ...]:
-    """Gradients of `gru_cell`, which is computed anew.
-
-    SHARED
-
-    Returns
-    -------
-    dinput, dhx, dw_ih, dw_hh, db_ih, db_hh : ndarray
-        Of the arguments' shapes; the last two None where there are no biases.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
-    Examples
-    --------
-    >>> dx, dhx, *dweights = gru_cell_backward([1.0], [0.0], [1.0], np.ones((3, 1)), np.ones((3, 1)))
-    >>> dx.round(4), dhx.round(4)
-    (array([0.2706]), array([0.9575]))
-    """
-    back = {"dy": dy}
-    return cell_backward("gru_cell_backward", "GRU", back, hx, input=input, w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh)

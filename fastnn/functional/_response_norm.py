@@ -83,25 +83,6 @@ def local_response_norm_backward(
 
     b = k + alpha mean(x^2).
 
-    Parameters
-    ----------
-    dy : array_like
-        The gradient of the result, of its shape.
-    input : array_like, (N, C, *)
-    size : int
-    alpha, beta, k : float
-        Those of the forward call.
-
-    Returns
-    -------
-    ndarray
-        The gradient of the input, of its shape and dtype.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
     Examples
     --------
     >>> local_response_norm_backward([[[1.0]]], [[[2.0]]], 1, alpha=3.0, beta=0.5, k=4.0)

@@ -107,25 +107,6 @@ def _softmax(wanted: tuple[bool], input: Any, dim: int | None = None, *, dtype: 
 def softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `softmax`: y * (dy - sum y dy).
 
-    Parameters
-    ----------
-    dy, y : array_like
-        Of one shape: the gradient of the result, and the result of `softmax`.
-    dim : int, optional
-        That of the forward call.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-        The gradient of the input, of its shape, in the dtype that dy and y have together.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or there are more than 2 dimensions and dim is missing.
-
     Examples
     --------
     >>> softmax_backward([1.0, 0.0], [0.5, 0.5])
@@ -176,25 +157,6 @@ def _log_softmax(wanted: tuple[bool], input: Any, dim: int | None = None, *, dty
 def log_softmax_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `log_softmax`: dy - exp(y) * sum dy.
 
-    Parameters
-    ----------
-    dy, y : array_like
-        Of one shape: the gradient of the result, and the result of `log_softmax`.
-    dim : int, optional
-        That of the forward call.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-        The gradient of the input, of its shape, in the dtype that dy and y have together.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or there are more than 2 dimensions and dim is missing.
-
     Examples
     --------
     >>> log_softmax_backward([1.0, 0.0], log_softmax([0.0, 0.0])).round(4)
@@ -209,8 +171,12 @@ def softmin(input: Any, dim: int | None = None, *, dtype: Any = None, out: Array
 
     Parameters
     ----------
-    input, dim, dtype, out
+    input : array_like
+    dim : int, optional
+    dtype : data-type, optional
         As in `softmax`.
+    out : ndarray, optional
+        Where to put the result.
 
     Returns
     -------
@@ -234,25 +200,6 @@ def _softmin(wanted: tuple[bool], input: Any, dim: int | None = None, *, dtype: 
 @respelled
 def softmin_backward(dy: Any, y: Any, dim: int | None = None, *, out: Array | None = None) -> Array:
     """Gradient of `softmin`: -y * (dy - sum y dy).
-
-    Parameters
-    ----------
-    dy, y : array_like
-        Of one shape: the gradient of the result, and the result of `softmin`.
-    dim : int, optional
-        That of the forward call.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-        The gradient of the input, of its shape, in the dtype that dy and y have together.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or there are more than 2 dimensions and dim is missing.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import cleandoc
 from typing import Any, ClassVar
 
-from ..functional._dimensions import filled
+from ..functional._text import filled
 from ._module import Module
 
 
@@ -13,7 +13,7 @@ class Dimensional(Module):
     """A family of layers: a subclass says of how many dimensions it is, as in `class Conv2d(_Convolution, dims=2)`.
 
     The subclass's docstring is one paragraph.  The family's `_sections` follow it, with words in braces as in
-    `fastnn.functional._dimensions`, and {layer} for the subclass's name.
+    `fastnn.functional._text`, and {layer} for the subclass's name.
     """
 
     _sections: ClassVar[str] = ""
