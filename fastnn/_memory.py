@@ -17,7 +17,7 @@ def start() -> None:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not every system tells
         machine = 8 * MOST
-    _core.memory_limit(min(machine // 8, MOST))
+    _core.limit_memory(min(machine // 8, MOST))
 
 
 def memory_stats(reset_peak: bool = False) -> dict[str, int]:
@@ -54,7 +54,7 @@ def empty_cache() -> None:
     >>> memory_stats()["cached"]
     0
     """
-    _core.memory_empty()
+    _core.empty_memory()
 
 
 def set_cache_limit(limit: Any) -> int:
@@ -74,6 +74,6 @@ def set_cache_limit(limit: Any) -> int:
     >>> set_cache_limit(before)
     0
     """
-    before = _core.memory_stats()["limit"]
-    _core.memory_limit(min(_check.count("set_cache_limit", "limit", limit), sys.maxsize))
+    before = _core.memory_stats(False)["limit"]
+    _core.limit_memory(min(_check.count("set_cache_limit", "limit", limit), sys.maxsize))
     return before

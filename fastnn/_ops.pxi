@@ -2,26 +2,17 @@
 
 cdef enum:
     SMALL = 16384  # operations that take less time than letting other threads of Python run meanwhile and coming back
-    MOST_ARRAYS = 32
-    MOST_SIZES = 64
-    MOST_NUMBERS = 16
 
-cdef dict TYPE_NUMBERS = {
-    FNN_TYPE_double: cnp.NPY_DOUBLE, FNN_TYPE_int64_t: cnp.NPY_INT64, FNN_TYPE_uint8_t: cnp.NPY_UINT8,
-    FNN_TYPE_ptrdiff_t: cnp.NPY_INTP}  # addresses
-cdef dict KINDS = {
-    FNN_OUT: "array", FNN_MAYBE_OUT: "array or None", FNN_IN: "array", FNN_MAYBE: "array or None", FNN_VIEW_OUT: "view",
-    FNN_VIEW: "view", FNN_TABLE: "table", FNN_MAYBE_TABLE: "addresses or None", FNN_RESULT: "result", FNN_SIZE: "int",
-    FNN_FLAG: "bool", FNN_KEY: "key", FNN_NUMBER: "float",
-}
+cdef int *TYPE_NUMBERS = [-1, cnp.NPY_DOUBLE, cnp.NPY_INT64, cnp.NPY_UINT8, cnp.NPY_INTP]  # by FNN_TYPE_…; the last: addresses
+KINDS = ("array", "table", "work", "result", "int", "bool", "key", "float")  # by FNN_ARRAY, …
 
 
 cdef struct Values:
     # The arguments of one call by kind, each kind in the order of the op's fields, and how many of each are filled in
-    void *arrays[MOST_ARRAYS]
-    ptrdiff_t lengths[MOST_ARRAYS]
-    int64_t sizes[MOST_SIZES]
-    double numbers[MOST_NUMBERS]
+    void *arrays[FNN_ARRAYS]
+    ptrdiff_t lengths[FNN_ARRAYS]
+    int64_t sizes[FNN_SIZES]
+    double numbers[FNN_NUMBERS]
     double result
     int array, size, number
     int type  # of the arrays of the op's own type, or -1
@@ -34,19 +25,19 @@ cdef class Op:
     Arrays are checked for type, alignment, contiguity and length; what they mean is the caller's business.
     """
     cdef fnn_op_t *op
-    cdef fnn_field_t *fields
     cdef readonly str name
-    cdef readonly tuple arguments  # name and kind of each
+    cdef readonly tuple fields  # name, kind, dimensions and offset of each
+    cdef int arguments  # how many fields are given: all but results and scratch memory
     cdef int sizes  # how many integers describe its work: sizes, strides, flags; none if tables hold further ones
-    cdef readonly dict dimensions  # of its views
 
     def __call__(self, *args):
         cdef Values v
-        cdef fnn_field_t *field = self.fields
+        cdef fnn_field_t *field = self.op.fields()
+        cdef bint has_result = field.kind == FNN_RESULT
         cdef Py_ssize_t i = 0
         cdef int status
-        if len(args) != len(self.arguments):
-            raise TypeError(f"{self.name}: expected {len(self.arguments)} arguments, got {len(args)}")
+        if len(args) != self.arguments:
+            raise TypeError(f"{self.name}: expected {self.arguments} arguments, got {len(args)}")
         v.array = v.size = v.number = 0
         v.type = -1
         while field.kind != FNN_END:
@@ -58,15 +49,15 @@ cdef class Op:
                 i += 1
             field += 1
         status = call(self, v.type, v.arrays, v.sizes, v.numbers, v.lengths)
+        if status > 0:
+            raise ValueError(f"{self.name}: {self.fields[status - 1][0]} is shorter than the sizes say")
         if status < 0:
             raise MemoryError(f"{self.name}: no memory for intermediate values")
-        if status > 0:
-            raise ValueError(f"{self.name}: {self.fields[status - 1].name.decode()} is shorter than the sizes say")
-        if self.fields[0].kind == FNN_RESULT:
-            return v.result
+        return v.result if has_result else None
 
     cdef int take(self, Values *v, fnn_field_t *field, object value) except -1:
         """Put one argument where its kind goes."""
+        cdef bint given = value is not None or not field.optional
         cdef int i
         if field.kind == FNN_NUMBER:
             v.numbers[v.number] = value
@@ -77,23 +68,23 @@ cdef class Op:
         elif field.kind >= FNN_SIZE:
             v.sizes[v.size] = value
             v.size += 1
-        elif value is None and (field.kind == FNN_MAYBE or field.kind == FNN_MAYBE_OUT or field.kind == FNN_MAYBE_TABLE):
-            v.arrays[v.array], v.lengths[v.array] = NULL, (<size_t>-1) >> 1
-            v.array += 1
-            for i in range(field.dimensions):
-                v.sizes[v.size] = 0
-                v.size += 1
         else:
-            self.take_array(v, field, value)
+            if given:
+                self.check(v, field, value)
+            for i in range(field.dimensions):
+                v.sizes[v.size] = cnp.PyArray_STRIDE(<cnp.ndarray>value, i) // cnp.PyArray_ITEMSIZE(<cnp.ndarray>value) if given else 0
+                v.size += 1
+            v.arrays[v.array] = data(value)
+            v.lengths[v.array] = cnp.PyArray_SIZE(<cnp.ndarray>value) if given else (<size_t>-1) >> 1
+            v.array += 1
         return 0
 
-    cdef int take_array(self, Values *v, fnn_field_t *field, object value) except -1:
-        cdef cnp.ndarray array
-        cdef int type, i
-        if not isinstance(value, cnp.ndarray) or field.kind == FNN_TABLE:
-            raise TypeError(f"{self.name}: expected {field.name.decode()} to be an array, got {type_name(value)}")
-        array = value
-        type = cnp.PyArray_TYPE(array)
+    cdef int check(self, Values *v, fnn_field_t *field, object value) except -1:
+        """Refuse what is no array as the field wants it."""
+        if not isinstance(value, cnp.ndarray) or (field.kind == FNN_TABLE and not field.optional):  # such tables are made in C alone
+            raise TypeError(f"{self.name}: expected {field.name} to be an array, got {type_name(value)}")
+        cdef cnp.ndarray array = value
+        cdef int type = cnp.PyArray_TYPE(array)
         if field.type != FNN_TYPE_real:
             fits = type == TYPE_NUMBERS[field.type]
         elif v.type < 0:
@@ -101,19 +92,13 @@ cdef class Op:
         else:
             fits = type == v.type
         if not fits or not cnp.PyArray_ISBEHAVED_RO(array):
-            raise ValueError(f"{self.name}: {field.name.decode()} has dtype {array.dtype}, or lies askew in memory")
-        if (field.kind == FNN_OUT or field.kind == FNN_MAYBE_OUT or field.kind == FNN_VIEW_OUT) and not cnp.PyArray_ISWRITEABLE(array):
-            raise ValueError(f"{self.name}: {field.name.decode()} is read-only")
-        if field.dimensions == 0:
-            if not cnp.PyArray_IS_C_CONTIGUOUS(array):
-                raise ValueError(f"{self.name}: {field.name.decode()} is not contiguous")
-        elif cnp.PyArray_NDIM(array) != field.dimensions:
-            raise ValueError(f"{self.name}: expected {field.name.decode()} of {field.dimensions} dimensions, got {cnp.PyArray_NDIM(array)}")
-        for i in range(field.dimensions):
-            v.sizes[v.size] = cnp.PyArray_STRIDE(array, i) // cnp.PyArray_ITEMSIZE(array)
-            v.size += 1
-        v.arrays[v.array], v.lengths[v.array] = cnp.PyArray_DATA(array), cnp.PyArray_SIZE(array)
-        v.array += 1
+            raise ValueError(f"{self.name}: {field.name} has dtype {array.dtype}, or lies askew in memory")
+        if field.written and not cnp.PyArray_ISWRITEABLE(array):
+            raise ValueError(f"{self.name}: {field.name} is read-only")
+        if field.dimensions and cnp.PyArray_NDIM(array) != field.dimensions:
+            raise ValueError(f"{self.name}: expected {field.name} of {field.dimensions} dimensions, got {cnp.PyArray_NDIM(array)}")
+        if not field.dimensions and not cnp.PyArray_IS_C_CONTIGUOUS(array):
+            raise ValueError(f"{self.name}: {field.name} is not contiguous")
         return 0
 
 
@@ -124,19 +109,15 @@ cdef str type_name(object value):
 cdef Op make_op(fnn_op_t *op):
     cdef Op made = Op.__new__(Op)
     cdef fnn_field_t *field = op.fields()
-    cdef bint tables = False
-    made.op, made.fields, made.name = op, field, op.name.decode()
-    arguments, made.dimensions = [], {}
+    fields = []
     while field.kind != FNN_END:
-        made.sizes += field.dimensions if field.dimensions else FNN_SIZE <= field.kind <= FNN_KEY
-        tables |= field.kind == FNN_TABLE or field.kind == FNN_MAYBE_TABLE
-        if field.kind in KINDS and field.kind != FNN_RESULT:
-            arguments.append((field.name.decode(), "view" if field.dimensions else KINDS[field.kind]))
-            if field.dimensions:
-                made.dimensions[field.name.decode()] = field.dimensions
+        fields.append((field.name, KINDS[field.kind], field.dimensions, field.offset))
         field += 1
-    made.arguments = tuple(arguments)
-    made.sizes = 0 if tables else made.sizes
+    kinds = [kind for _, kind, _, _ in fields]
+    made.op, made.name, made.fields = op, op.name, tuple(fields)
+    made.arguments = len(kinds) - kinds.count("work") - kinds.count("result")
+    if "table" not in kinds:
+        made.sizes = sum([dimensions for _, _, dimensions, _ in fields]) + sum([kind in ("int", "bool", "key") for kind in kinds])
     return made
 
 
@@ -145,7 +126,7 @@ cdef dict every_op():
     cdef fnn_op_t *op = fnn_ops
     found = {}
     while op.name != NULL:
-        found[op.name.decode()] = make_op(op)
+        found[op.name] = make_op(op)
         op += 1
     return found
 

@@ -1,36 +1,23 @@
 # One step of an optimizer over all its parameters.
 
-cdef class Tensors:
-    """The pointers of one optimizer call: columns of arrays (parameters, states, gradients), flattened and of one type."""
-    cdef ptrdiff_t count
-    cdef void **table  # column after column
-    cdef ptrdiff_t *sizes
-    cdef object held
-
-    def __cinit__(self, columns):
-        cdef ptrdiff_t i, j
-        self.held = columns
-        self.count = len(columns[0])
-        self.sizes = <ptrdiff_t *>PyMem_Malloc(self.count * sizeof(ptrdiff_t) + 1)
-        self.table = <void **>PyMem_Malloc(len(columns) * self.count * sizeof(void *) + 1)
-        if self.sizes == NULL or self.table == NULL:
-            raise MemoryError
-        for i in range(len(columns)):
-            for j in range(self.count):
-                self.table[i * self.count + j] = cnp.PyArray_DATA(<cnp.ndarray?>columns[i][j])
-                if i == 0:
-                    self.sizes[j] = cnp.PyArray_SIZE(<cnp.ndarray>columns[0][j])
-                assert cnp.PyArray_SIZE(<cnp.ndarray>columns[i][j]) == self.sizes[j]
-
-    def __dealloc__(self):
-        PyMem_Free(self.sizes)
-        PyMem_Free(self.table)
-
-    cdef void **column(self, int i) noexcept nogil:
-        return self.table + i * self.count
+cdef object addresses(list columns):
+    """Where each array of each column begins, then how many values each of the first column has, as all others have."""
+    cdef Py_ssize_t i = 0, count = len(<list>columns[0])
+    cdef cnp.npy_intp size = (len(columns) + 1) * count
+    cdef cnp.ndarray each, table = cnp.PyArray_EMPTY(1, &size, cnp.NPY_INTP, False)
+    cdef ptrdiff_t *at = <ptrdiff_t *>cnp.PyArray_DATA(table)
+    cdef ptrdiff_t *sizes = at + size - count
+    for column in columns:
+        for each in <list>column:
+            at[i] = <ptrdiff_t>cnp.PyArray_DATA(each)
+            if i < count:
+                sizes[i] = cnp.PyArray_SIZE(each)
+            assert sizes[i % count] == cnp.PyArray_SIZE(each)
+            i += 1
+    return table
 
 
-def are_alike(arrays):
+def are_alike(list arrays):
     """Whether all are plain arrays, writable, of one type, shape and order."""
     cdef object first = arrays[0], each
     if not is_plain(first):
@@ -48,55 +35,49 @@ def usual_columns(list params, dict states, tuple names, tuple numbers):
     numbers.
     """
     cdef TensorBase param
-    cdef list row, values, columns = None, chosen = []
     cdef dict state
+    cdef list row, own, values = None, columns = [[] for _ in range(2 + len(names))], chosen = []
     cdef Py_ssize_t i
-    cdef int type = -1
-    values = None
     for param in params:
         if param._grad is None:
             continue
         state = states.get(param)
         if state is None:
             return None
-        row = [param._array, param._grad]
+        row, own = [param._array, param._grad], [type_of(param._array)]
         for name in names:
             row.append(state.get(name))
-        if not are_alike(row) or (type >= 0 and type_of(param._array) != type):
-            return None
-        own = [state.get(name) for name in numbers]
-        if columns is None:
-            type, values, columns = type_of(param._array), own, [[] for _ in row]
-        elif own != values:
+        for name in numbers:
+            own.append(state.get(name))
+        values = own if values is None else values
+        if own != values or not are_alike(row):
             return None
         for i in range(len(row)):
             (<list>columns[i]).append(row[i])
         chosen.append(state)
-    if columns is None or None in values:
-        return None
-    return columns, values, chosen
+    return None if values is None or None in values else (columns, values[1:], chosen)
 
 
 cdef Op OPTIMIZER_STEP = ops.optimizer_step, ALL_FINITE = ops.all_finite
 
 
-def optimizer_step(int rule, list params, list grads, list states, const double[::1] hyper, bint single, double sign,
-                   double weight_decay, double keep, double l1):
-    """One step over dense arrays of one type (single: float) and, tensor by tensor, one layout."""
-    cdef Tensors t = Tensors([params, grads, *states])
-    run(OPTIMIZER_STEP, cnp.NPY_FLOAT if single else cnp.NPY_DOUBLE,
-        [t.column(0), t.column(1), t.column(2), t.sizes, <void *>&hyper[0]], [rule, t.count], [sign, weight_decay, keep, l1])
+def optimizer_step(int rule, list columns, cnp.ndarray hyper, double sign, double weight_decay, double keep, double l1):
+    """One step over dense arrays (parameters, gradients, states) of one type and, tensor by tensor, one layout."""
+    cdef ptrdiff_t count = len(<list>columns[0])
+    table = addresses(columns)
+    cdef void **at = <void **>data(table)
+    run(OPTIMIZER_STEP, type_of(columns[0][0]), [at, at + count, at + 2 * count, at + len(columns) * count, data(hyper)],
+        [rule, count], [sign, weight_decay, keep, l1])
 
 
 def all_finite(list arrays):
     """Whether all values of these plain arrays are known to be finite; False where it takes a closer look to tell."""
     cdef double finite = 1
-    if not arrays:
-        return True
-    cdef int type = type_of(arrays[0])
+    cdef int type = type_of(arrays[0]) if arrays else -1
     for each in arrays:
         if type < 0 or type_of(each) != type:
             return False
-    cdef Tensors t = Tensors([arrays])
-    run(ALL_FINITE, type, [&finite, t.column(0), t.sizes], [t.count], NULL)
+    if arrays:
+        table = addresses([arrays])
+        run(ALL_FINITE, type, [&finite, data(table), <void **>data(table) + len(arrays)], [len(arrays)], NULL)
     return finite != 0

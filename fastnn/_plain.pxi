@@ -105,7 +105,7 @@ def unary(int act, x, out=None, a=0.0, b=0.0):
     """y = f(x; a, b)."""
     y = None
     if watching and mode.observer is not None:
-        return mode.observer.tell(fnn_act_name(act).decode(), functools.partial(unary, act), (x, out, a, b), {})
+        return mode.observer.tell(fnn_acts[act].name, functools.partial(unary, act), (x, out, a, b), {})
     if is_plain(x) and is_number(a) and is_number(b):
         y = output_like(<cnp.ndarray>x, out)
     if y is None:

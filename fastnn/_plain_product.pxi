@@ -95,3 +95,11 @@ def matmul(c, a, b, bias=None):
     run(PRODUCT, type, arrays, sizes, [0, 0])
     while next_place(&dims, arrays):
         run(PRODUCT, type, arrays, sizes, [0, 0])
+
+
+def pack(cnp.ndarray w not None):
+    """The weight (n, k) as products read it most quickly: panels of the chosen instruction set's width."""
+    cdef ptrdiff_t n = cnp.PyArray_DIM(w, 0), k = cnp.PyArray_DIM(w, 1)
+    packed = new_vector(fnn_packed_size_f32(k, n) if cnp.PyArray_TYPE(w) == cnp.NPY_FLOAT else fnn_packed_size_f64(k, n), cnp.PyArray_TYPE(w))
+    ops.pack_weight(packed, w, n, k)
+    return packed

@@ -153,11 +153,11 @@ def threads(n: int) -> Scope[int]:
 
 def start() -> None:
     """Choose kernels, thread team and thread number from the environment."""
-    tier = os.environ.get("FASTNN_ISA") or None
+    tier = os.environ.get("FASTNN_ISA", "")
     if not _core.select_isa(tier):
         names = ", ".join(name for name, runs in _core.isa_tiers() if runs)
         raise ImportError(f"FASTNN_ISA: expected one of this machine's tiers ({names}), got {tier!r}")
-    team = os.environ.get("FASTNN_THREADING") or None
+    team = os.environ.get("FASTNN_THREADING", "")
     if not _core.select_team(team):
         if team == "openmp":
             raise ImportError("FASTNN_THREADING: found no OpenMP runtime, such as libgomp.so.1; expected own or serial")

@@ -21,12 +21,12 @@
 #endif
 
 /* -- instruction sets ---------------------------------------------------------------------------------------------- */
-int fnn_select_isa(const char *name); /* NULL: the best this processor has; 0 if it has no tier of that name */
+int fnn_select_isa(const char *name); /* "": the best this processor has; 0 if it has no tier of that name */
 const char *fnn_isa(void);
 const char *fnn_isa_name(int i, int *supported); /* the tiers of this build, best first; NULL after the last */
 
 /* -- threads (parallel.h) ------------------------------------------------------------------------------------------ */
-int fnn_select_team(const char *name); /* "own", "openmp" or "serial"; 0 if there is none of that name here */
+int fnn_select_team(const char *name); /* "own", "openmp" or "serial", "" for the one in use; 0 if there is none of that name here */
 const char *fnn_team(void);
 FNN_EXPORT void fnn_set_num_threads(int n); /* these two are threadpoolctl's as well */
 FNN_EXPORT int fnn_get_num_threads(void); /* of this thread's next call: its own limit if it has set one, else the process's */
@@ -41,10 +41,23 @@ struct fnn_memory_stats
 };
 void *fnn_memory_alloc(size_t size); /* aligned to a cache line; NULL if there is no memory */
 void fnn_memory_free(void *memory);
-void *fnn_memory_realloc(void *memory, size_t size);
 void fnn_memory_empty(void);
 void fnn_memory_limit(size_t bytes);
-void fnn_memory_read(struct fnn_memory_stats *out, int reset_peak);
+struct fnn_memory_stats fnn_memory_read(int reset_peak);
+/* The same for NumPy, which hands its allocators a context and, where memory is freed, its size; neither is needed here */
+void *fnn_numpy_malloc(void *context, size_t size);
+void *fnn_numpy_calloc(void *context, size_t count, size_t size);
+void *fnn_numpy_realloc(void *context, void *memory, size_t size);
+void fnn_numpy_free(void *context, void *memory, size_t size);
+
+/* -- what the tables hold, by name (runtime/names.c) ----------------------------------------------------------------- */
+struct fnn_entry
+{
+    const char *name, *parameters, *states; /* lists of names: "(beta, threshold)", "(none)" for none */
+    int saves_y; /* of an element-wise function: its derivative reads the result, not the argument */
+    int learns;  /* how many of its parameters can be learned */
+};
+extern const struct fnn_entry fnn_acts[], fnn_losses[], fnn_rules[], fnn_pointwises[];
 
 /* -- element-wise functions: activations.def ----------------------------------------------------------------------- */
 enum
@@ -54,10 +67,6 @@ enum
 #undef ACT
     FNN_ACTS
 };
-const char *fnn_act_name(int act);
-const char *fnn_act_parameters(int act); /* "(beta, threshold)"; "(none)" for none */
-int fnn_act_saves_y(int act);
-int fnn_act_learns(int act); /* how many of its parameters can be learned */
 
 /* -- losses of two or three tensors: losses.def --------------------------------------------------------------------- */
 enum
@@ -67,7 +76,6 @@ enum
 #undef LOSS
     FNN_LOSSES
 };
-const char *fnn_loss_name(int loss);
 int fnn_loss_takes_three(int loss);
 
 /* -- update rules: optimizers.def ------------------------------------------------------------------------------------ */
@@ -78,9 +86,6 @@ enum
 #undef RULE
     FNN_RULES
 };
-const char *fnn_rule_name(int rule);
-const char *fnn_rule_hypers(int rule); /* "(lr, eps)": their order in `hyper` */
-const char *fnn_rule_states(int rule); /* "(none)" for none */
 
 /* -- functions of the values of two arrays: pointwise.def --------------------------------------------------------------- */
 enum
@@ -98,7 +103,6 @@ enum
 #undef POINTWISE_KERNEL
     FNN_POINTWISES
 };
-const char *fnn_pointwise_name(int function);
 
 /* What the op `convert` takes for a type; those that it makes are the last four */
 enum fnn_type_code
@@ -109,8 +113,7 @@ enum fnn_type_code
 /* -- ops: tables/ops.def -------------------------------------------------------------------------------------------- */
 enum /* kinds of fields: arrays, then integers, then numbers */
 {
-    FNN_OUT, FNN_MAYBE_OUT, FNN_IN, FNN_MAYBE, FNN_VIEW_OUT, FNN_VIEW, FNN_TABLE, FNN_MAYBE_TABLE, FNN_WORK, FNN_RESULT,
-    FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
+    FNN_ARRAY, FNN_TABLE, FNN_WORK, FNN_RESULT, FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
 };
 enum /* types of arrays; real: the one that the op computes in */
 {
@@ -118,14 +121,17 @@ enum /* types of arrays; real: the one that the op computes in */
 };
 enum
 {
-    FNN_RECORD = 640,   /* bytes of the largest record */
-    FNN_ARRAYS = 32,    /* arrays of any op */
+    FNN_RECORD = 640, /* bytes of the largest record */
+    FNN_ARRAYS = 32,  /* at most so many arrays, integers and numbers has any op */
+    FNN_SIZES = 64,
+    FNN_NUMBERS = 16,
     FNN_NO_MEMORY = -1
 };
 struct fnn_field
 {
     const char *name;
-    unsigned char kind, type, dimensions; /* dimensions: of a view, whose strides follow its pointer */
+    unsigned char kind, type, written, optional;
+    unsigned char dimensions; /* of a view, whose strides follow its pointer; 0 for an array that lies dense */
     unsigned short offset;
 };
 struct fnn_op
@@ -155,9 +161,9 @@ enum
 };
 struct fnn_patch
 {
-    unsigned short offset; /* of the field in the record */
-    short from;
-    ptrdiff_t add; /* bytes */
+    int64_t offset; /* of the field in the record */
+    int64_t from;
+    int64_t add; /* bytes from where the register begins */
 };
 struct fnn_plan_step
 {
@@ -175,11 +181,9 @@ struct fnn_plan
     int inputs, outputs, registers;
     ptrdiff_t size[FNN_PLAN_REGISTERS]; /* bytes of one sample */
 };
-/* A step from what fnn_run takes, zeroed before.  registers: of each array, or -1 for one that stays; add: bytes from where it
- * begins; scaled: which of the integers after the strides are of one sample.  0 if there are too many of both. */
-int fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
-                       const int64_t *sizes, const double *numbers, const int *registers, const int64_t *add,
-                       const uint8_t *scaled);
+/* A step from what fnn_run takes, and at most FNN_PLAN_PATCHES fields that every run fills anew */
+void fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
+                        const int64_t *sizes, const double *numbers, const struct fnn_patch *patches, int count);
 /* The steps over m samples of inputs and outputs; 0, FNN_PLAN_WRONG or FNN_NO_MEMORY */
 int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m);
 

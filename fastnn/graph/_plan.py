@@ -17,6 +17,7 @@ from ..autograd import no_grad
 from ._graph import Call, Constant, Graph, Own, Ref, filled, refs
 from ._layout import lay_out
 from ._passes import Steps
+from ._program import LAST, make_program
 from .lowering import Derived, Result, Scratch, Source, Step, Wrong, lowered, reads, record
 
 Shape = tuple[int, ...]
@@ -92,14 +93,14 @@ def _program(steps: list[Step], outputs: list[int], known: Known, weights: Weigh
             if isinstance(value, Scratch):
                 return next(scratch)
             if value is Wrong:
-                return _core.LAST
+                return LAST
             return None if value is None else weights(value)
 
         return place
 
     records = [record(step, placed(step)) for step in steps]
     given, made = ([known[number] for number in numbers] for numbers in (inputs, outputs))
-    return _core.Program(given, made, arena.sizes, records), inputs
+    return make_program(given, made, arena.sizes, records), inputs
 
 
 class _Arena:

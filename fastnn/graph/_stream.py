@@ -13,6 +13,7 @@ from ..autograd import no_grad, value_of
 from ..functional._recurrent import GATES, KINDS, _joined
 from ..nn import GRU, LSTM, RNN, Module
 from ._graph import leaves, mapped
+from ._program import make_program
 
 CELL_BYTES = 1 << 19  # of the values between the steps of one call, which a program does not cut by samples
 STEPS = 4  # of the sequence on which a stream is compared with the model
@@ -218,7 +219,7 @@ def fused(layer: Any, states: list[Array], batch: int) -> Any:
         integers = width, 1, KINDS[layer.mode], 1, (1,), (1,), units, width, 0
         steps.append(("recurrent", double, fields, integers, ()))
     between = [n * dtype.itemsize for n in (*sizes, width)]
-    return _core.Program([(dtype, (layer.input_size,)), (dtype, (1,))], [(dtype, (width,))], between, steps)
+    return make_program([(dtype, (layer.input_size,)), (dtype, (1,))], [(dtype, (width,))], between, steps)
 
 
 class _Remembering:

@@ -167,15 +167,11 @@ class Optimizer:
             columns = self._arrays(options, plan.batch, self._kept(options))
         for state in states if plan.numbers else ():
             state.update(plan.numbers)
-        params, grads, *arrays = columns
         lr, decay = options["lr"], options.get("weight_decay", 0.0)
         _core.optimizer_step(
             _core.RULES[step.rule][0],
-            params,
-            grads,
-            arrays,
+            columns,
             plan.hypers,
-            params[0].dtype == np.float32,
             -1.0 if options["maximize"] else 1.0,
             0.0 if step.decoupled else decay,
             1 - lr * decay if step.decoupled else 1.0,

@@ -10,37 +10,20 @@
 #define STREAM  1024 /* elements computed in the first-level cache before they are stored to memory past the other caches */
 #define COLLECT 512  /* elements of a strided row that are copied together at a time */
 
-static const struct
-{
-    const char *name, *parameters, *saved;
-    double ns_each;
-} rows[] = {
+static const double costs[] = {
 #define MEMORY NS_MEMORY
 #define EXP    NS_EXP
-#define ACT(name, parameters, cost, saved, value, gradient) {#name, #parameters, #saved, cost},
+#define ACT(name, parameters, cost, saved, value, gradient) cost,
 #include "tables/activations.def"
 #undef ACT
 #undef MEMORY
 #undef EXP
 };
 
-static const int learns[] = { /* a fixed parameter's column is 0 */
-#define ACT(name, parameters, cost, saved, value, gradient) 0,
-#define LEARN(name, parameters, cost, value, gradient, da, db) 2 - (sizeof #db == 2 && #db[0] == '0'),
-#include "tables/activations.def"
-#undef ACT
-#undef LEARN
-};
-
-const char *fnn_act_name(int act) { return rows[act].name; }
-const char *fnn_act_parameters(int act) { return rows[act].parameters; }
-int fnn_act_saves_y(int act) { return rows[act].saved[0] == 'y'; }
-int fnn_act_learns(int act) { return learns[act]; }
-
 /* What backward reads from y needs no exponential */
 static double ns_each(ptrdiff_t act, int backward)
 {
-    return backward && fnn_act_saves_y((int)act) ? NS_MEMORY : rows[act].ns_each;
+    return backward && fnn_acts[act].saves_y ? NS_MEMORY : costs[act];
 }
 
 #define FNN_SELF "drivers/activation.c"

@@ -194,7 +194,7 @@ static void FN(back_through)(REAL *dz, REAL *dscale, const REAL *s, const REAL *
 {
     if (learns)
         TIER->dscaled(dz, dscale, dz, s, scale, count);
-    TIER->dact[act](dz, dz, fnn_act_saves_y((int)act) ? s : entered, count, a, b);
+    TIER->dact[act](dz, dz, fnn_acts[act].saves_y ? s : entered, count, a, b);
 }
 
 /* The same for gates, or the activation, from vector `first` of the row on */

@@ -9,34 +9,14 @@
 #define NS_EACH 0.5
 #define NS_SUM  0.1
 
-static const char *const names[] = {
-#define RULE(name, hypers, states, ...) #name,
-#include "tables/optimizers.def"
-#undef RULE
-};
-static const char *const hypers_of[] = {
-#define RULE(name, hypers, states, ...) #hypers,
-#include "tables/optimizers.def"
-#undef RULE
-};
-static const char *const states_of[] = {
-#define RULE(name, hypers, states, ...) #states,
-#include "tables/optimizers.def"
-#undef RULE
-};
-
-const char *fnn_rule_name(int rule) { return names[rule]; }
-const char *fnn_rule_hypers(int rule) { return hypers_of[rule]; }
-const char *fnn_rule_states(int rule) { return states_of[rule]; }
-
 #define MOST_STATES 4
 
 static int states_in(int rule) /* a rule's number of state arrays: the names in its list, separated by commas */
 {
     int count = 1;
-    if (strcmp(states_of[rule], "(none)") == 0)
+    if (strcmp(fnn_rules[rule].states, "(none)") == 0)
         return 0;
-    for (const char *at = states_of[rule]; *at; at++)
+    for (const char *at = fnn_rules[rule].states; *at; at++)
         count += *at == ',';
     return count;
 }

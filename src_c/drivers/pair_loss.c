@@ -8,12 +8,6 @@
 
 ptrdiff_t fnn_pair_loss_work(ptrdiff_t n) { return (n + REDUCE_BLOCK - 1) / REDUCE_BLOCK; }
 
-static const char *const names[] = {
-#define LOSS(name, value, dx, dt) #name,
-#include "tables/losses.def"
-#undef LOSS
-};
-
 static const unsigned char takes_three[] = {
 #define LOSS(name, value, dx, dt)      0,
 #define LOSS3(name, value, dx, dt, da) 1,
@@ -21,8 +15,6 @@ static const unsigned char takes_three[] = {
 #undef LOSS
 #undef LOSS3
 };
-
-const char *fnn_loss_name(int loss) { return names[loss]; }
 
 int fnn_loss_takes_three(int loss) { return takes_three[loss]; }
 

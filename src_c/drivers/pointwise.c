@@ -10,14 +10,13 @@
 
 static const struct
 {
-    const char *name;
     uint8_t compares, less, equal, otherwise;
 } functions[] = {
-#define POINTWISE_1(name, ...)                        {#name, 0, 0, 0, 0},
+#define POINTWISE_1(name, ...)                        {0, 0, 0, 0},
 #define POINTWISE_2                                   POINTWISE_1
 #define POINTWISE_3                                   POINTWISE_1
 #define POINTWISE_KERNEL                              POINTWISE_1
-#define POINTWISE_TRUTH(name, less, equal, otherwise) {#name, 1, less, equal, otherwise},
+#define POINTWISE_TRUTH(name, less, equal, otherwise) {1, less, equal, otherwise},
 #include "tables/pointwise.def"
 #undef POINTWISE_1
 #undef POINTWISE_2
@@ -25,7 +24,6 @@ static const struct
 #undef POINTWISE_KERNEL
 #undef POINTWISE_TRUTH
 };
-const char *fnn_pointwise_name(int function) { return functions[function].name; }
 
 static ptrdiff_t place_of(ptrdiff_t row, ptrdiff_t n1, ptrdiff_t n2, const ptrdiff_t *strides)
 {

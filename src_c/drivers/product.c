@@ -200,4 +200,9 @@ void FN(fnn_pack)(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_colu
     for (ptrdiff_t j = 0; j < n; j += width)
         TIER->product_pack(packed + j * k, b + j * b_column, b_row, b_column, k, fnn_min(width, n - j));
 }
+
+void FN(fnn_pack_weight)(const struct FN(fnn_pack_weight) *o)
+{
+    FN(fnn_pack)(o->packed, o->w, o->w_strides[1], o->w_strides[0], o->k, o->n);
+}
 #endif

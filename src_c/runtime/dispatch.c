@@ -64,7 +64,7 @@ int fnn_select_isa(const char *name)
 {
     ask_cache_size();
     for (int i = 0; i < TIERS; i++)
-        if (runs_here(tiers[i]) && (!name || !strcmp(name, tiers[i]->name)))
+        if (runs_here(tiers[i]) && (!*name || !strcmp(name, tiers[i]->name)))
         {
             fnn_tier = tiers[i];
             return 1;

@@ -148,18 +148,6 @@ void fnn_memory_free(void *memory)
     fnn_unlock();
 }
 
-void *fnn_memory_realloc(void *memory, size_t size)
-{
-    void *moved = fnn_memory_alloc(size);
-    if (moved && memory)
-    {
-        const size_t had = ((struct block *)((char *)memory - HEADER))->bytes - HEADER;
-        memcpy(moved, memory, had < size ? had : size);
-        fnn_memory_free(memory);
-    }
-    return moved;
-}
-
 void fnn_memory_empty(void)
 {
     fnn_lock();
@@ -175,11 +163,48 @@ void fnn_memory_limit(size_t bytes)
     fnn_unlock();
 }
 
-void fnn_memory_read(struct fnn_memory_stats *out, int reset_peak)
+struct fnn_memory_stats fnn_memory_read(int reset_peak)
 {
     fnn_lock();
-    *out = stats;
+    const struct fnn_memory_stats found = stats;
     if (reset_peak)
         stats.peak = stats.live + stats.cached;
     fnn_unlock();
+    return found;
+}
+
+/* -- NumPy's view of the same ----------------------------------------------------------------------------------------- */
+void *fnn_numpy_malloc(void *context, size_t size)
+{
+    (void)context;
+    return fnn_memory_alloc(size);
+}
+
+void *fnn_numpy_calloc(void *context, size_t count, size_t size)
+{
+    (void)context;
+    if (size && count > SIZE_MAX / size)
+        return NULL;
+    void *memory = fnn_memory_alloc(count * size);
+    return memory ? memset(memory, 0, count * size) : NULL;
+}
+
+void *fnn_numpy_realloc(void *context, void *memory, size_t size)
+{
+    (void)context;
+    void *moved = fnn_memory_alloc(size);
+    if (moved && memory)
+    {
+        const size_t had = ((struct block *)((char *)memory - HEADER))->bytes - HEADER;
+        memcpy(moved, memory, had < size ? had : size);
+        fnn_memory_free(memory);
+    }
+    return moved;
+}
+
+void fnn_numpy_free(void *context, void *memory, size_t size)
+{
+    (void)context;
+    (void)size;
+    fnn_memory_free(memory);
 }

@@ -4,33 +4,35 @@
 
 /* -- the fields of each op ------------------------------------------------------------------------------------------ */
 #define REAL                                real /* the record's own type, by name */
-#define FIELD(field, of_kind, of_type, n)   {#field, FNN_##of_kind, FNN_TYPE_##of_type, n, offsetof(__typeof__(*o), field)},
-#define FIELD_OF(field, of_kind, type, n)   FIELD(field, of_kind, type, n)
-#define OUT(type, name, length)             FIELD_OF(name, OUT, type, 0)
-#define MAYBE_OUT(type, name, length)       FIELD_OF(name, MAYBE_OUT, type, 0)
-#define IN(type, name, length)              FIELD_OF(name, IN, type, 0)
-#define MAYBE(type, name, length)           FIELD_OF(name, MAYBE, type, 0)
-#define VIEW_OUT(type, name, n)             FIELD_OF(name, VIEW_OUT, type, n)
-#define VIEW(type, name, n)                 FIELD_OF(name, VIEW, type, n)
-#define MAYBE_VIEW(type, name, n)           FIELD_OF(name, MAYBE, type, n)
-#define TABLE(type, name)                   FIELD_OF(name, TABLE, type, 0)
-#define MAYBE_TABLE(type, name)             FIELD_OF(name, MAYBE_TABLE, ptrdiff_t, 0)
-#define WORK(name, length)                  FIELD_OF(name, WORK, double, 0)
-#define RESULT(name)                        FIELD_OF(name, RESULT, double, 0)
-#define SIZE(name)                          FIELD_OF(name, SIZE, none, 0)
-#define FLAG(name)                          FIELD_OF(name, FLAG, none, 0)
-#define KEY(name)                           FIELD_OF(name, KEY, none, 0)
-#define NUMBER(name)                        FIELD_OF(name, NUMBER, none, 0)
+#define FIELD(field, kind, type, written, optional, n) {#field, kind, FNN_TYPE_##type, written, optional, n, offsetof(__typeof__(*o), field)},
+#define ARRAY(field, type, written, optional, n)       FIELD(field, FNN_ARRAY, type, written, optional, n)
+#define OUT(type, name, length)                        ARRAY(name, type, 1, 0, 0)
+#define MAYBE_OUT(type, name, length)                  ARRAY(name, type, 1, 1, 0)
+#define IN(type, name, length)                         ARRAY(name, type, 0, 0, 0)
+#define MAYBE(type, name, length)                      ARRAY(name, type, 0, 1, 0)
+#define VIEW_OUT(type, name, n)                        ARRAY(name, type, 1, 0, n)
+#define VIEW(type, name, n)                            ARRAY(name, type, 0, 0, n)
+#define MAYBE_VIEW(type, name, n)                      ARRAY(name, type, 0, 1, n)
+#define TABLE(type, name)                              FIELD(name, FNN_TABLE, ptrdiff_t, 0, 0, 0)
+#define MAYBE_TABLE(type, name)                        FIELD(name, FNN_TABLE, ptrdiff_t, 0, 1, 0)
+#define WORK(name, length)                             FIELD(name, FNN_WORK, double, 0, 0, 0)
+#define RESULT(name)                                   FIELD(name, FNN_RESULT, double, 0, 0, 0)
+#define SIZE(name)                                     FIELD(name, FNN_SIZE, none, 0, 0, 0)
+#define FLAG(name)                                     FIELD(name, FNN_FLAG, none, 0, 0, 0)
+#define KEY(name)                                      FIELD(name, FNN_KEY, none, 0, 0, 0)
+#define NUMBER(name)                                   FIELD(name, FNN_NUMBER, none, 0, 0, 0)
 #define OP(name, ...)                                                                                                  \
     static const struct fnn_field *fields_of_##name(void)                                                              \
     {                                                                                                                  \
         struct fnn_##name##_f32 *o;                                                                                    \
-        static const struct fnn_field fields[] = {__VA_ARGS__{NULL, FNN_END, 0, 0, 0}};                                \
+        static const struct fnn_field fields[] = {__VA_ARGS__{NULL, FNN_END, 0, 0, 0, 0, 0}};                                \
         _Static_assert(sizeof *o == sizeof(struct fnn_##name##_f64) && sizeof *o <= FNN_RECORD, "one layout for both types"); \
         return fields;                                                                                                 \
     }
 #include "tables/ops.def"
 #include "tables/end.def"
+#undef FIELD
+#undef ARRAY
 
 /* -- how many values each array must have, from the record's sizes; 0 where strides or tables leave that open ------------ */
 #define OUT(type, name, length)       *lengths++ = length;

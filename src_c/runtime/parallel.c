@@ -300,7 +300,7 @@ int fnn_select_team(const char *name)
         handlers = 1;
         at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
     }
-    if (!name)
+    if (!*name)
         return 1;
     for (int i = 0; i < (int)(sizeof teams / sizeof *teams); i++)
         if (!strcmp(teams[i].name, name) && (teams[i].run != run_openmp || find_openmp()))

@@ -6,27 +6,14 @@
 #define CHUNK_BYTES (1 << 19) /* of the values between the steps, for the samples worked on at a time: half a second-level cache */
 #define NS_CHUNK    1e5       /* what a chunk of that size takes at least */
 
-int fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
-                       const int64_t *sizes, const double *numbers, const int *registers, const int64_t *add,
-                       const uint8_t *scaled)
+void fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
+                        const int64_t *sizes, const double *numbers, const struct fnn_patch *patches, int count)
 {
     fnn_record_fill(step->record, op, arrays, sizes, numbers);
     step->op = op;
     step->run = op->run[is_double];
-    for (const struct fnn_field *f = op->fields(); f->kind < FNN_NUMBER; f++)
-    {
-        struct fnn_patch patch = {.offset = f->offset, .from = -1};
-        if (f->kind < FNN_SIZE && f->kind != FNN_WORK)
-            patch.from = (short)*registers++, patch.add = *add++;
-        else if (f->kind >= FNN_SIZE && *scaled++)
-            patch.from = FNN_PLAN_SIZE;
-        if (patch.from == -1)
-            continue;
-        if (step->patches == FNN_PLAN_PATCHES)
-            return 0;
-        step->patch[step->patches++] = patch;
-    }
-    return 1;
+    step->patches = count;
+    memcpy(step->patch, patches, (size_t)count * sizeof *patches);
 }
 
 static int run_steps(const struct fnn_plan *plan, void *const *registers, ptrdiff_t m)

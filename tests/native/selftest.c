@@ -64,7 +64,7 @@ static int64_t targets[ROOM];
 
 int main(int count, char **arguments)
 {
-    if (!fnn_select_isa(count > 1 ? arguments[1] : NULL))
+    if (!fnn_select_isa(count > 1 ? arguments[1] : ""))
         return fprintf(stderr, "no tier %s here\n", arguments[1]), 2;
     fnn_select_team("own");
     fnn_set_num_threads(count > 2 ? atoi(arguments[2]) : 2);

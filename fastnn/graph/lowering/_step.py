@@ -251,20 +251,19 @@ def record(step: Step, placed: Callable[[Any], Any]) -> Record:
     integers: list[Any] = []
     numbers: list[float] = []
     left = dict(step.fields)
-    for name, kind in getattr(_core.ops, step.op).arguments:
+    for name, kind, dimensions, _ in getattr(_core.ops, step.op).fields:
         value = left.pop(name, None)
         if kind in ("int", "bool", "key"):
             integers.append((value.number,) if isinstance(value, Each) else int(value or 0))
         elif kind == "float":
             numbers.append(value or 0)
-        else:
-            if kind == "view":
-                value = value or Strided(None, (0,) * getattr(_core.ops, step.op).dimensions[name])
-                strides += value.strides
-                at = placed(value.array)
-                arrays.append((at, value.offset) if value.offset else at)
-            else:
-                arrays.append(placed(value))
+        elif dimensions:
+            value = value or Strided(None, (0,) * dimensions)
+            strides += value.strides
+            at = placed(value.array)
+            arrays.append((at, value.offset) if value.offset else at)
+        elif kind in ("array", "table"):
+            arrays.append(placed(value))
     if left:
         raise TypeError(f"{step.op}: has no fields {', '.join(left)}")
     return step.op, step.real == np.float64, tuple(arrays), (*strides, *integers), tuple(numbers)
