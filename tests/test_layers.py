@@ -153,7 +153,7 @@ def test_core_knows_ops_by_their_table_alone(name):
     """No branch on a type around a call, no driver's prototype; whole calls for plain arrays say which op they run."""
     text = code_of_core(name)
     assert "floating" not in text
-    if name not in ("_program.pxi", "_core.pxd"):  # packing
+    if name not in ("_plain_product.pxi", "_core.pxd"):  # the size of a packed weight
         assert not re.search(r"fnn_\w+_f(32|64)", text)
     if not name.startswith("_plain"):
         used = set(re.findall(r'(?<!")\bops\.(\w+)', text))
@@ -162,7 +162,7 @@ def test_core_knows_ops_by_their_table_alone(name):
 
 def test_core_is_small():
     lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE}
-    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 1025, lines
+    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 835, lines
 
 
 def test_every_op_is_used():
