@@ -28,6 +28,10 @@ CALLS = {
     "rms_norm": (fastnn.rms_norm, (ROWS, 5, W), True),
     "group_norm": (fastnn.group_norm, (X, 5, W, B), True),
     "instance_norm": (fastnn.instance_norm, (X, None, None, W, B), True),
+    "switchable_norm": (fastnn.switchable_norm, (X, None, None, W, B, W[:3], B[:3], True), False),
+    "switchable_norm, running": (fastnn.switchable_norm, (X, MEAN, VAR, W, B, W[:3], B[:3]), False),
+    "switchable_norm, rows": (fastnn.switchable_norm, (ROWS, None, None, W, B, W[:2], B[:2], True), False),
+    "switchable_norm, no samples": (fastnn.switchable_norm, (X[:0], MEAN, VAR, W, B, W[:3], B[:3]), False),
 }
 
 
@@ -58,3 +62,15 @@ def test_a_frozen_layer_gets_no_gradients():
         parameter.requires_grad = False
     model(ROWS).sum().backward()
     assert [parameter.grad is None for parameter in model.parameters()] == [False] * 2 + [True] * 5
+
+
+@pytest.mark.parametrize("names", [(), ("weight",), ("bias", "mean_weight"), ("var_weight",), ("input", "var_weight")])
+def test_any_choice_of_gradients_of_switchable_norm(names):
+    declared = DERIVATIVES[fastnn.switchable_norm]
+    arguments = (X, None, None, W, B, W[:3], B[:3], True)
+    y, backward = declared.run((True,) * 5, *arguments)
+    whole = backward(np.ones(y.shape))
+    some = declared.run(tuple(name in names for name in declared.names), *arguments)[1](np.ones(y.shape))
+    for name, got, expected in zip(declared.names, some, whole, strict=True):
+        assert (got is None) == (name not in names)
+        assert got is None or np.array_equal(got, expected)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
@@ -190,76 +190,6 @@ def update(m: Mixture, running_mean: Array, running_var: Array, momentum: float,
             running += batch.reshape(running.shape)
 
 
-class Gradients(NamedTuple):
-    """Gradients of the input and the four parameters, flat but for the first."""
-
-    input: Array
-    weight: Array
-    bias: Array
-    mean_weight: Array
-    var_weight: Array
-
-
-def gradients(m: Mixture, dy: Array) -> Gradients:
-    """dy: contiguous, of x's shape and dtype."""
-    n, c, s = m.x.shape
-    mean, rstd, gamma = m.mean, m.rstd, m.weight.astype(np.float64)
-    if not m.x.size:
-        zeros = (np.zeros(size) for size in (c, c, len(m.mean_shares), len(m.var_shares)))
-        return Gradients(np.zeros_like(m.x), *zeros)
-    if s == 1:
-        sums = dy.reshape(n, c).astype(np.float64)
-        dots = sums * ((m.x.reshape(n, c) - mean) * rstd)
-    else:
-        sums, dots = _channel_sums(m, dy, mean, rstd)
-    dmean, dvar = -gamma * sums * rstd, -gamma * dots * rstd**2 / 2
-    shares = []
-    for share, parts, d in ((m.mean_shares, m.means, dmean), (m.var_shares, m.variances, dvar)):
-        along = np.array([(d * part).sum() for part in parts])
-        shares.append(share * (along - (share * along).sum()))
-    slope, shift = _through_statistics(m, dmean, dvar)
-    scale = gamma * rstd
-    dx = _core.empty_like(m.x)
-    if s == 1:
-        dx[...] = (scale * sums + slope[0] * (m.x.reshape(n, c) - m.means[0]) + shift).reshape(dx.shape)
-        if len(slope) > 1:
-            dx += (slope[1] * (m.x.reshape(n, c) - m.means[1])).reshape(dx.shape)
-    else:
-        vectors = (_check.contiguous(each, m.x.dtype).ravel() for each in (scale, slope[0], shift))
-        ops.channel_mix(dx, dy, m.x, m.means[0].ravel(), *vectors, n * c, s)
-    return Gradients(dx, dots.sum(0), sums.sum(0), *shares)
-
-
-def _channel_sums(m: Mixture, dy: Array, mean: Array, rstd: Array) -> tuple[Array, Array]:
-    """Sums over each (sample, channel) of dy and of dy xhat."""
-    n, c, s = m.x.shape
-    dots, sums = np.empty((2, n * c), m.x.dtype)
-    ops.batch_norm_backward(None, dots, sums, dy, m.x, mean.ravel(), rstd.ravel(), None, 1, n * c, s, False, False)
-    return sums.astype(np.float64).reshape(n, c), dots.astype(np.float64).reshape(n, c)
-
-
-def _through_statistics(m: Mixture, dmean: Array, dvar: Array) -> tuple[list[Array], Array]:
-    """What the statistics' dependence on x adds to dx: slope * (x - mean_k) of the first ones, and a shift."""
-    n, c, s = m.x.shape
-    axes = (None, 1, 0) if s > 1 else (1, 0)
-    learned = len(m.means) - (not m.training and len(m.means) == len(axes))  # running statistics pass nothing on
-    dmeans = [share * dmean for share in m.mean_shares[:learned]]
-    dvars = [share * dvar for share in m.var_shares[:learned]]
-    for k, axis in enumerate(axes[:learned]):
-        if axis is not None:
-            dmeans[k] = dmeans[k].sum(axis, keepdims=True)
-            dvars[k] = dvars[k].sum(axis, keepdims=True)
-    counts = [{None: s, 1: c, 0: n}[axis] for axis in axes[:learned]]
-    if s == 1:
-        shift = sum((d / count for d, count in zip(dmeans, counts, strict=True)), np.zeros((n, c)))
-        return [2 * d / (count - m.lost) for d, count in zip(dvars, counts, strict=True)], shift
-    dinstance, dspread = dmeans[0], dvars[0]
-    for d, v, mean, count in zip(dmeans[1:], dvars[1:], m.means[1:learned], counts[1:], strict=True):
-        dinstance = dinstance + d / count + 2 * v * (m.means[0] - mean) / count
-        dspread = dspread + v / count
-    return [2 * dspread / (s - m.lost)], dinstance / s
-
-
 @differentiable
 def switchable_norm(
     input: Any,
@@ -347,11 +277,12 @@ def _switchable_norm(
     shape = np.shape(input)
     y = finished(m, shape, *running, momentum, using_bn, using_moving_average)
 
-    def backward(dy: Array) -> tuple[Array | None, ...]:
-        dx, *rest = gradients(m, np.ascontiguousarray(dy, m.x.dtype).reshape(m.x.shape))
-        return dx.reshape(shape), *(
-            None if value is None else d.reshape(np.shape(value)) for d, value in zip(rest, learned, strict=True)
-        )
+    def backward(dy: Array) -> list[Array | None]:
+        from ._switchable_gradients import gradients
+
+        found = gradients(m, np.ascontiguousarray(dy, m.x.dtype).reshape(m.x.shape), wanted)
+        shapes = (shape, *(np.shape(value) for value in learned))
+        return [None if d is None else d.reshape(own) for d, own in zip(found, shapes, strict=True)]
 
     return y, backward
 
@@ -430,13 +361,14 @@ def switchable_norm_backward(
     >>> dx.shape, dbias
     ((4, 3, 10), array([40., 40., 40.]))
     """
+    from ._switchable_gradients import gradients
+
     name = "switchable_norm_backward"
     learned = (weight, None, mean_weight, var_weight)
     m = mixture(name, input, (running_mean, running_var), learned, training, eps, using_bn, unbiased)
     gradient = _check.as_float(name, dy, "dy")
     if gradient.shape != np.shape(input):
         raise ValueError(f"{name}: expected dy of the input's shape {np.shape(input)}, got {gradient.shape}")
-    found = gradients(m, _check.contiguous(gradient, m.x.dtype).reshape(m.x.shape))
-    dx = _check.finish(found.input.reshape(gradient.shape), m.dtype, None)
-    weight_, bias_, means_, vars_ = (_check.finish(each, m.dtype, None) for each in found[1:])
-    return dx, weight_, bias_, means_, vars_
+    found = gradients(m, _check.contiguous(gradient, m.x.dtype).reshape(m.x.shape), (True,) * 5)
+    dx, *others = (_check.finish(each, m.dtype, None) for each in found if each is not None)
+    return dx.reshape(gradient.shape), *others  # all five were wanted
