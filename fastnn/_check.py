@@ -62,6 +62,11 @@ def compute_array(array: Array) -> Array:
     return array
 
 
+def is_ready(value: Any) -> bool:
+    """Whether kernels compute with it as it is."""
+    return type(value) is np.ndarray and value.dtype.char in "fd" and value.dtype.isnative and value.flags.aligned
+
+
 def contiguous(array: Array, dtype: Any = None) -> Array:
     """The array in C order and aligned, which NumPy's function of this name does not see to."""
     result = np.ascontiguousarray(array, dtype)
@@ -248,7 +253,7 @@ def new(name: str, shape: tuple[int, ...], dtype: Any) -> Array:
 
 def finish(result: Array, dtype: Any, out: Array | None) -> Array:
     """The result in its dtype, rounded once, in `out` if given; else, without dimensions, a scalar as from NumPy."""
-    if out is result:
+    if out is result or (out is None and result.ndim and result.dtype is dtype):
         return result
     with np.errstate(all="ignore"):  # what is too large for float16 becomes inf in silence
         if out is None:

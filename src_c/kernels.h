@@ -14,7 +14,6 @@ struct fnn_stretch
 {
     ptrdiff_t offset, length;
     ptrdiff_t flush; /* 1: the sum is added to the result, and a new one begins; 2: as 1, and it was the last run */
-    ptrdiff_t skip;  /* second factors that are left out before it */
 };
 
 static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }

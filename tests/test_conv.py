@@ -430,7 +430,7 @@ def test_bits(case, dtype):
 def test_a_depthwise_convolution_has_the_same_bits_in_both_layouts(
     dtype, channels, size, kernel, stride, padding, dilation
 ):
-    """Channels last are read where they lie, without the padding; channels first are gathered with it."""
+    """Channels last are read where they lie but for what sees the padding; channels first are gathered with it."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, channels, *size)).astype(dtype)
     weight = rng.normal(size=(channels, 1, *np.broadcast_to(kernel, 2))).astype(dtype)
@@ -444,3 +444,18 @@ def test_a_depthwise_convolution_has_the_same_bits_in_both_layouts(
     for c in (0, channels - 1):  # one channel alone, by what is no depthwise convolution
         alone = fastnn.conv2d(x[:, c : c + 1], weight[c : c + 1] * ones.astype(dtype), bias[c : c + 1], *given[2:5])
         np.testing.assert_allclose(y[:, c : c + 1], alone, rtol=0, atol=np.finfo(dtype).eps * 200)
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "circular"])
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_padding_of_a_depthwise_convolution_is_an_operand(mode, value):
+    """In both layouts: 0 times what is not finite is NaN."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(1, 32, 6, 30)), rng.normal(size=(32, 1, 3, 3))
+    weight[:16, 0, 0, 2], weight[16:, 0, 1, 0] = value, -value
+    given = (weight, None, 1, 1, 1, 32)
+    y = fastnn.conv2d(x, *given, padding_mode=mode)
+    last = fastnn.conv2d(channels_last(x), *given, padding_mode=mode)
+    np.testing.assert_array_equal(last, y)
+    sees_padding = [np.isnan(y[0, :16, 0]).all(), np.isnan(y[0, 16:, :, 0]).all()]
+    assert sees_padding == [mode == "zeros" or np.isnan(value)] * 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,12 +48,16 @@ def kernels(weight: Array, groups: int) -> Array:
     return weight.reshape(groups, a // groups, b, *_three(tuple(space), 1))
 
 
+@lru_cache(maxsize=256)
+def _sizes(x: Sizes, kernel: Sizes, out: Sizes, window: Window) -> tuple[int, ...]:
+    n, groups, c, *space = x
+    placing = (*_three(window.stride, 1), *_three(window.before, 0), *_three(window.dilation, 1))
+    return (n, groups, c, kernel[1], *space, *out, *kernel[3:], *placing, MODES.index(window.mode))
+
+
 def _numbers(x: Array, kernel: Array, out: Sizes, window: Window) -> tuple[int, ...]:
     """The ops' sizes; kernel (groups, outputs, inputs, *)."""
-    n, groups, c, *space = x.shape
-    placing = (*_three(window.stride, 1), *_three(window.before, 0), *_three(window.dilation, 1))
-    sizes = (n, groups, c, kernel.shape[1], *space, *out, *kernel.shape[3:])
-    return (*sizes, *placing, MODES.index(window.mode), _core.get_num_threads())
+    return (*_sizes(x.shape, kernel.shape, out, window), _core.get_num_threads())
 
 
 def correlate(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,12 +92,12 @@ def _arrays(
     return x[np.newaxis] if single else x, w, rest[0] if rest else None, dtype, single
 
 
-def _check_groups(name: str, groups: Any, weight: Array, channels: int, expected: int) -> None:
-    if weight.shape[0] % groups:
-        raise ValueError(f"{name}: expected groups to divide weight's first size {weight.shape[0]}, got {groups}")
+def _check_groups(name: str, groups: Any, weight: Sizes, channels: int, expected: int) -> None:
+    if weight[0] % groups:
+        raise ValueError(f"{name}: expected groups to divide weight's first size {weight[0]}, got {groups}")
     if channels != expected:
         raise ValueError(
-            f"{name}: expected input of {expected} channels for weight {weight.shape}, {groups} groups, got {channels}"
+            f"{name}: expected input of {expected} channels for weight {weight}, {groups} groups, got {channels}"
         )
 
 
@@ -104,6 +105,39 @@ def _check_bias(name: str, bias: Array | None, channels: int) -> Array | None:
     if bias is not None and bias.shape != (channels,):
         raise ValueError(f"{name}: expected bias of shape ({channels},), got {bias.shape}")
     return None if bias is None else _check.contiguous(bias)
+
+
+def _window(
+    name: str, x: Sizes, w: Sizes, stride: Any, padding: Any, dilation: Any, groups: Any, padding_mode: Any
+) -> tuple[Window, Sizes]:
+    """How a kernel of shape w goes over an input of shape x, and the shape of the result."""
+    dims = len(w) - 2
+    groups = _check.count(name, "groups", groups, 1)
+    _check_groups(name, groups, w, x[1], w[1] * groups)
+    stride, dilation = (
+        spatial(name, argument, value, dims, 1) for argument, value in (("stride", stride), ("dilation", dilation))
+    )
+    before, after = padding_of(name, padding, w[2:], stride, dilation)
+    mode = _check.choice(name, "padding_mode", padding_mode, MODES)
+    space = []
+    for i, (size, k) in enumerate(zip(x[2:], w[2:], strict=True)):
+        most = max(before[i], after[i])
+        if (mode == "reflect" and most >= size) or (mode == "circular" and most > size):
+            limit = "below" if mode == "reflect" else "of at most"
+            raise ValueError(f"{name}: expected {mode} padding {limit} the input's size {size}, got {most}")
+        padded, reach = size + before[i] + after[i], dilation[i] * (k - 1) + 1
+        if reach > padded:
+            raise ValueError(f"{name}: expected a kernel no larger than the padded input's {padded}, got {reach}")
+        space.append((padded - reach) // stride[i] + 1)
+    return Window(stride, before, after, dilation, groups, mode), (x[0], w[0], *space)
+
+
+_known_window = lru_cache(maxsize=256)(_window)
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether values that are equal to it are checked alike: 1 is, True and 1.0 are equal to it and are not."""
+    return type(value) in (int, str) or (type(value) is tuple and all(type(each) is int for each in value))
 
 
 def convolution(
@@ -118,26 +152,9 @@ def convolution(
 ) -> Call:
     """Check a call of a convolution of `dims` dimensions."""
     x, w, bias, dtype, single = _arrays(name, dims, *arrays)
-    groups = _check.count(name, "groups", groups, 1)
-    _check_groups(name, groups, w, x.shape[1], w.shape[1] * groups)
-    bias = _check_bias(name, bias, w.shape[0])
-    stride, dilation = (
-        spatial(name, argument, value, dims, 1) for argument, value in (("stride", stride), ("dilation", dilation))
-    )
-    before, after = padding_of(name, padding, w.shape[2:], stride, dilation)
-    mode = _check.choice(name, "padding_mode", padding_mode, MODES)
-    space = []
-    for i, (size, k) in enumerate(zip(x.shape[2:], w.shape[2:], strict=True)):
-        most = max(before[i], after[i])
-        if (mode == "reflect" and most >= size) or (mode == "circular" and most > size):
-            limit = "below" if mode == "reflect" else "of at most"
-            raise ValueError(f"{name}: expected {mode} padding {limit} the input's size {size}, got {most}")
-        padded, reach = size + before[i] + after[i], dilation[i] * (k - 1) + 1
-        if reach > padded:
-            raise ValueError(f"{name}: expected a kernel no larger than the padded input's {padded}, got {reach}")
-        space.append((padded - reach) // stride[i] + 1)
-    window = Window(stride, before, after, dilation, groups, mode)
-    return Call(x, w, bias, dtype, single, window, (len(x), w.shape[0], *space))
+    rest = (stride, padding, dilation, groups, padding_mode)
+    window, shape = (_known_window if all(map(_is_exact, rest)) else _window)(name, x.shape, w.shape, *rest)
+    return Call(x, w, _check_bias(name, bias, w.shape[0]), dtype, single, window, shape)
 
 
 def transposed(
@@ -153,7 +170,7 @@ def transposed(
     """Check a call of a transposed convolution of `dims` dimensions."""
     x, w, bias, dtype, single = _arrays(name, dims, *arrays)
     groups = _check.count(name, "groups", groups, 1)
-    _check_groups(name, groups, w, x.shape[1], w.shape[0])
+    _check_groups(name, groups, w.shape, x.shape[1], w.shape[0])
     bias = _check_bias(name, bias, w.shape[1] * groups)
     stride, dilation = (
         spatial(name, argument, value, dims, 1) for argument, value in (("stride", stride), ("dilation", dilation))

@@ -20,6 +20,9 @@ __all__ = [
 
 def _operands(name: str, arrays: dict[str, Any]) -> tuple[list[Array], np.dtype[Any]]:
     """The arrays in one computing type, and the result's type."""
+    values = list(arrays.values())
+    if all(map(_check.is_ready, values)) and len({value.dtype for value in values}) == 1:
+        return values, values[0].dtype
     floats = [_check.as_float(name, value, argument) for argument, value in arrays.items()]
     dtype = np.result_type(*floats).newbyteorder("=")
     compute = np.result_type(dtype, np.float32)

@@ -9,8 +9,9 @@
 #include "runtime/parallel.h"
 
 #define PACK_CHANNELS 16  /* whose weights are packed for one panel after the other */
-/* Whether x is read where it lies, without the places beyond it: that of a depthwise convolution, channels last */
-#define IS_CLIPPED(o) ((o)->c == 1 && (o)->k == 1 && (o)->g > 1 && (o)->x_strides[1] == 1 && (o)->mode == CONV_ZEROS)
+#define DEPTHWISE(o) ((o)->c == 1 && (o)->k == 1 && (o)->g > 1 && (o)->kd * (o)->kh * (o)->kw <= PRODUCT_DEPTH)
+/* Whether all channels of a pixel are computed one after the other: those of a depthwise convolution that lie side by side */
+#define IS_WIDE(o, width) (DEPTHWISE(o) && (o)->x_strides[1] == 1 && (o)->y_strides[1] == 1 && (o)->g % ((width) / 2) == 0)
 #define NS_PER_WEIGHT 0.1 /* to pack one */
 
 /* What a part of scratch memory begins with: which box it holds, or -1 */
@@ -20,17 +21,12 @@ struct conv_slot
     ptrdiff_t held;
 };
 
-/* Doubles: where packed weights end and the bias in whole panels begins, runs, slots of `slot` each: a box, a row, runs */
+/* Doubles: where packed weights end and the bias in whole panels begins, runs, slots of `slot` each: a box, a row */
 struct conv_space
 {
     ptrdiff_t bias, runs, slots, slot, box, total;
-    ptrdiff_t row, own_runs; /* from the box */
+    ptrdiff_t row; /* from the box */
 };
-
-static ptrdiff_t stretch_space(const struct conv_plan *p)
-{
-    return conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
-}
 
 static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots, int packed)
 {
@@ -38,11 +34,10 @@ static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots, in
     const ptrdiff_t columns = p->blocks * p->panels * p->width;
     s.bias = packed ? 0 : conv_line(columns * p->depth);
     s.runs = s.bias + conv_line(columns);
-    s.slots = s.runs + stretch_space(p);
+    s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
     s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
     s.row = conv_line(p->values);
-    s.own_runs = s.row + conv_line(p->axis[2].most * p->width);
-    s.slot = s.box + s.own_runs + (p->each ? stretch_space(p) : 0);
+    s.slot = s.box + s.row + conv_line(p->axis[2].most * (p->wide ? p->c : p->width));
     s.total = s.slots + slots * s.slot + 8;
     return s;
 }
@@ -53,45 +48,64 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
     ptrdiff_t most = 0;
     for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
     {
-        const struct conv_plan p = fnn_conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 0,
-                                                 IS_CLIPPED(o));
+        const ptrdiff_t width = fnn_tier->f32.tile_columns / part;
+        const struct conv_plan p = fnn_conv_plan(axes, width, o->n, o->g, o->c, o->k, o->slots, 0, IS_WIDE(o, width));
         const ptrdiff_t total = space_of(&p, o->slots, o->packed != NULL).total;
         most = total > most ? total : most;
     }
     return most;
 }
 
-/* The stretches of one sum, cut where it is flushed; distances in values between input places.  Of a depthwise convolution only
- * the kernel's places from lo to hi along each axis count, the others lie beyond the input. */
-static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3], const ptrdiff_t lo[3],
-                      const ptrdiff_t hi[3])
+/* The stretches of one sum, cut where it is flushed; distances in values between input places */
+static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3])
 {
-    const ptrdiff_t lines = p->line == p->depth / (p->axis[0].kernel * p->axis[1].kernel) ? 1 : p->axis[2].kernel;
-    const ptrdiff_t column = p->each ? distance[2] : 1;
-    ptrdiff_t done = 0, skip = 0;
+    const ptrdiff_t lines = p->runs / (p->axis[0].kernel * p->axis[1].kernel), column = p->each ? distance[2] : 1;
+    ptrdiff_t done = 0;
     for (ptrdiff_t d = 0; d < p->axis[0].kernel; d++)
         for (ptrdiff_t h = 0; h < p->axis[1].kernel; h++)
             for (ptrdiff_t w = 0; w < lines; w++)
             {
                 const ptrdiff_t at = d * p->axis[0].dilation * distance[0] + h * p->axis[1].dilation * distance[1] +
                                      w * p->axis[2].dilation * distance[2];
-                const int none = d < lo[0] || d >= hi[0] || h < lo[1] || h >= hi[1];
-                const ptrdiff_t low = p->each && lines == 1 ? lo[2] : 0, high = p->each && lines == 1 ? hi[2] : p->line;
-                const int out = none || (p->each && lines > 1 && (w < lo[2] || w >= hi[2]));
-                for (ptrdiff_t begin = 0, end; begin < p->line; begin = end, run++)
+                for (ptrdiff_t begin = 0, length; begin < p->line; begin += length, run++)
                 {
-                    end = begin + fnn_min(p->line - begin, PRODUCT_DEPTH - done % PRODUCT_DEPTH);
-                    done += end - begin;
-                    const ptrdiff_t to = fnn_min(end, high), from = fnn_min(begin < low ? low : begin, to);
-                    const ptrdiff_t length = out || to < from ? 0 : to - from;
-                    const ptrdiff_t before = length ? from - begin : end - begin;
-                    run->offset = at + (length ? from * column : 0);
-                    run->length = length;
-                    run->skip = skip + before;
+                    length = fnn_min(p->line - begin, PRODUCT_DEPTH - done % PRODUCT_DEPTH);
+                    done += length;
+                    *run = (struct fnn_stretch){.offset = at + begin * column, .length = length};
                     run->flush = done == p->depth ? 2 : done % PRODUCT_DEPTH == 0;
-                    skip = length ? end - to : 0;
                 }
             }
+}
+
+/* Where x is read: values between neighbouring input places along each axis, and to the kernel's places where these are few */
+struct conv_reach
+{
+    ptrdiff_t distance[3], offsets[PRODUCT_DEPTH];
+};
+
+static void make_offsets(struct conv_reach *reach, const struct conv_plan *p)
+{
+    const ptrdiff_t *distance = reach->distance, kh = p->axis[1].kernel, kw = p->axis[2].kernel;
+    for (ptrdiff_t tap = 0; tap < p->depth; tap++)
+        reach->offsets[tap] = tap / (kh * kw) * p->axis[0].dilation * distance[0] +
+                              tap / kw % kh * p->axis[1].dilation * distance[1] + tap % kw * p->axis[2].dilation * distance[2];
+}
+
+/* Cuts [first, first + count) along each axis where windows begin or end to reach beyond the input; none: nowhere */
+static void make_cuts(ptrdiff_t cuts[3][4], const struct conv_plan *p, const ptrdiff_t first[3], const ptrdiff_t count[3], int none)
+{
+    for (int i = 2; i >= 0; i--)
+    {
+        const struct conv_axis *a = &p->axis[i];
+        const ptrdiff_t end = first[i] + count[i], room = a->in - 1 - (a->kernel - 1) * a->dilation + a->pad;
+        const ptrdiff_t low = a->pad > 0 ? conv_up(a->pad, a->stride) : 0, high = fnn_min(room < 0 ? 0 : room / a->stride + 1, end);
+        const ptrdiff_t from = low < first[i] ? first[i] : low;
+        none |= high - from < (i == 2 ? BOX_COLUMNS : 1); /* the box as a whole */
+        cuts[i][0] = first[i];
+        cuts[i][1] = none ? end : from;
+        cuts[i][2] = none ? end : high;
+        cuts[i][3] = end;
+    }
 }
 
 #define FNN_SELF "drivers/conv.c"
@@ -109,10 +123,10 @@ struct FN(conv_job)
     struct fnn_stretch *runs;
     double *slots;
     struct FN(fnn_conv_end) end;
-    ptrdiff_t distance[3]; /* values between neighbouring input places along each axis, of a box or of x itself */
-    int direct;            /* x is read where it lies */
-    int clipped;           /* a depthwise convolution's is, without the places beyond it */
-    int bounded, ends;     /* the function is one that `end` does; it does something */
+    struct conv_reach of_box, of_x;
+    int direct;        /* x is read where it lies */
+    int taps;          /* a depthwise convolution of a few kernel places */
+    int bounded, ends; /* the function is one that `end` does; it does something */
 };
 
 /* Items: kernel places within groups.  A few channels at a time, for all panels, so that weights are read as they lie */
@@ -150,12 +164,12 @@ static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p,
         }
 }
 
-/* One row of outputs, from scratch memory to where they belong; residual NULL: none */
-static void FN(finish)(const struct FN(conv_job) *j, REAL *y, ptrdiff_t channel, const REAL *residual, REAL *row, ptrdiff_t pixels,
-                       ptrdiff_t channels)
+/* One row of outputs, from scratch memory, `width` values a pixel, to where they belong; residual NULL: none */
+static void FN(finish)(const struct FN(conv_job) *j, REAL *y, ptrdiff_t channel, const REAL *residual, REAL *row,
+                       ptrdiff_t width, ptrdiff_t pixels, ptrdiff_t channels)
 {
     const struct FN(fnn_conv) *o = j->o;
-    const ptrdiff_t pixel = o->y_strides[5], width = j->p.width;
+    const ptrdiff_t pixel = o->y_strides[5];
     const int last = channel == 1; /* rows that lie in one piece: the channels of a pixel, or the pixels of a channel */
     for (ptrdiff_t i = 0; residual && last && i < pixels; i++)
         TIER->add(row + i * width, row + i * width, residual + i * pixel, channels);
@@ -170,101 +184,98 @@ static void FN(finish)(const struct FN(conv_job) *j, REAL *y, ptrdiff_t channel,
     }
 }
 
-/* Where a row of outputs goes, and what its sums end with */
-struct FN(row)
-{
-    REAL *c;
-    ptrdiff_t ldc, columns;
-    const REAL *b;
-    struct FN(fnn_conv_end) end;
-};
-
-/* A row of outputs of a depthwise convolution, from x where it lies: d, h, first the place of the first of `count` */
-static void FN(clipped_row)(const struct FN(conv_job) *j, const struct FN(row) *to, const REAL *x, struct fnn_stretch *runs,
-                            const ptrdiff_t *first, ptrdiff_t count)
-{
-    const ptrdiff_t *distance = j->o->x_strides + 3;
-    const struct conv_axis *w = &j->p.axis[2];
-    ptrdiff_t lo[3], hi[3], at[3];
-    for (ptrdiff_t i = 0, n; i < count; i += n)
-    {
-        for (int k = 0; k < 3; k++)
-        {
-            const struct conv_axis *a = &j->p.axis[k];
-            at[k] = (first[k] + (k == 2 ? i : 0)) * a->stride - a->pad;
-            lo[k] = at[k] < 0 ? fnn_min(conv_up(-at[k], a->dilation), a->kernel) : 0;
-            hi[k] = at[k] < a->in ? fnn_min((a->in - 1 - at[k]) / a->dilation + 1, a->kernel) : 0;
-        }
-        n = lo[2] > 0 || hi[2] < w->kernel ? 1 : fnn_min(count - i, (w->in - 1 - (w->kernel - 1) * w->dilation - at[2]) / w->stride + 1);
-        make_runs(runs, &j->p, distance, lo, hi);
-        struct FN(fnn_conv_end) end = to->end;
-        end.residual = end.residual ? end.residual + i * to->ldc : NULL;
-        TIER->conv_rows_each(to->c + i * to->ldc, to->ldc, x + at[0] * distance[0] + at[1] * distance[1] + at[2] * distance[2],
-                             w->stride * distance[2], distance[2], to->b, runs, j->ends ? &end : NULL, n, to->columns, 0);
-    }
-}
-
-/* One box of output places times one panel of output channels; a: the box's first input place, or x's; memory: of the slot */
-static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, REAL *memory, ptrdiff_t sample, ptrdiff_t block, ptrdiff_t panel,
-                          const ptrdiff_t *first, const ptrdiff_t *count, int clipped)
+/* One box of output places times `channels` output channels from one panel on; a: the box's first input place, or x's; row: a
+ * row of memory */
+static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const struct conv_reach *reach, REAL *row, ptrdiff_t sample,
+                          ptrdiff_t block, ptrdiff_t panel, ptrdiff_t channels, const ptrdiff_t *first, const ptrdiff_t *count)
 {
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
     const ptrdiff_t *s = o->y_strides, channel = p->each ? s[1] : s[2], at = block * p->panels + panel;
-    const ptrdiff_t columns = fnn_min(p->width, p->each ? o->g - block * p->width : p->k - panel * p->width);
-    const int in_place = channel == 1 && (columns == p->width || columns == p->width / 2) && j->bounded;
+    const ptrdiff_t next = p->axis[2].hop * reach->distance[2], size = p->depth * p->width;
+    const int in_place = channel == 1 && j->bounded && (p->wide || channels == p->width || channels == p->width / 2);
     const ptrdiff_t start = sample * s[0] + (p->each ? block * p->width * s[1] : block * s[1] + panel * p->width * s[2]);
-    REAL *row = (REAL *)((double *)memory + j->space.row);
-    struct FN(row) to = {.ldc = in_place ? s[5] : p->width, .columns = columns, .b = j->packed + at * p->depth * p->width, .end = j->end};
-    to.end.bias = j->bias ? j->bias + at * p->width : NULL;
+    const ptrdiff_t ldc = in_place ? s[5] : p->wide ? p->c : p->width;
+    struct FN(fnn_conv_end) end = j->end;
+    end.bias = j->bias ? j->bias + at * p->width : NULL;
     for (ptrdiff_t d = 0; d < count[0]; d++)
         for (ptrdiff_t h = 0; h < count[1]; h++)
         {
-            const ptrdiff_t place[3] = {first[0] + d, first[1] + h, first[2]};
-            const ptrdiff_t there = start + place[0] * s[3] + place[1] * s[4] + place[2] * s[5];
-            const REAL *from = a + d * p->axis[0].hop * j->distance[0] + h * p->axis[1].hop * j->distance[1];
-            to.c = in_place ? o->y + there : row;
-            to.end.residual = o->residual && in_place ? o->residual + there : NULL;
-            if (clipped)
-                FN(clipped_row)(j, &to, a, (struct fnn_stretch *)((double *)memory + j->space.own_runs), place, count[2]);
+            const ptrdiff_t there = start + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
+            const REAL *from = a + d * p->axis[0].hop * reach->distance[0] + h * p->axis[1].hop * reach->distance[1];
+            const REAL *b = j->packed + at * size, *residual = o->residual ? o->residual + there : NULL;
+            REAL *c = in_place ? o->y + there : row;
+            end.residual = in_place ? residual : NULL;
+            if (j->taps)
+                TIER->conv_taps(c, ldc, from, next, b, size, reach->offsets, p->depth, j->ends ? &end : NULL, count[2], channels);
             else
-                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(to.c, to.ldc, from, p->axis[2].hop * j->distance[2],
-                                                                   p->each ? p->width : 1, to.b, j->runs, j->ends ? &to.end : NULL, count[2], columns, 0);
+                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, p->each ? reach->distance[2] : 1, b, j->runs,
+                                                                   j->ends ? &end : NULL, count[2], channels, 0);
             if (!in_place)
-                FN(finish)(j, o->y + there, channel, o->residual ? o->residual + there : NULL, row, count[2], columns);
+                FN(finish)(j, o->y + there, channel, residual, row, ldc, count[2], channels);
         }
 }
 
-/* Items: panels within boxes within groups within samples; a slot keeps its box for the next panel */
+/* All channels of a box: gathered where windows reach beyond the input, or registers would be read from two cache lines each,
+ * elsewhere read where they lie */
+static void FN(wide_item)(const struct FN(conv_job) *j, REAL *box, REAL *row, ptrdiff_t sample, const ptrdiff_t *first, const ptrdiff_t *count)
+{
+    const struct FN(fnn_conv) *o = j->o;
+    const ptrdiff_t *s = o->x_strides;
+    const REAL *x = o->x + sample * s[0];
+    ptrdiff_t cuts[3][4];
+    make_cuts(cuts, &j->p, first, count, o->sw == 1 && ((uintptr_t)x | (uintptr_t)(o->g * (ptrdiff_t)sizeof(REAL))) % 64 != 0);
+    for (int piece = 0; piece < 27; piece++)
+    {
+        const int number[3] = {piece / 9, piece / 3 % 3, piece % 3};
+        ptrdiff_t from[3], n[3], at = 0;
+        for (int i = 0; i < 3; i++)
+        {
+            from[i] = cuts[i][number[i]];
+            n[i] = cuts[i][number[i] + 1] - from[i];
+            at += (from[i] * j->p.axis[i].stride - j->p.axis[i].pad) * s[3 + i];
+        }
+        if (!(n[0] && n[1] && n[2]))
+            continue;
+        const int inside = piece == 13; /* in the middle of all axes */
+        if (!inside)
+            FN(fnn_gather_box)(box, x, (ptrdiff_t[]){s[1], s[3], s[4], s[5]}, o->g, &j->p, from, n, o->mode);
+        FN(conv_item)(j, inside ? x + at : box, inside ? &j->of_x : &j->of_box, row, sample, 0, 0, o->g, from, n);
+    }
+}
+
+/* Items: panels within boxes within groups within samples, or boxes within samples; a slot keeps its box for the next panel */
 static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(conv_job) *j = job;
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
     struct conv_slot *slot = fnn_take_part(j->slots, j->space.slot * (ptrdiff_t)sizeof(double), o->slots);
-    REAL *box = (REAL *)((double *)slot + j->space.box);
+    REAL *box = (REAL *)((double *)slot + j->space.box), *row = (REAL *)((double *)box + j->space.row);
     for (ptrdiff_t item = begin; item < end; item++)
     {
-        const ptrdiff_t number = item / p->panels, sample = number / p->boxes / p->blocks;
-        const ptrdiff_t of_sample = number % (p->boxes * p->blocks); /* clipped, the channels of a box follow each other */
-        const ptrdiff_t block = j->clipped ? of_sample % p->blocks : of_sample / p->boxes;
-        const ptrdiff_t at = j->clipped ? of_sample / p->blocks : of_sample % p->boxes;
-        const ptrdiff_t *s = o->x_strides, per_block = p->each ? p->width * s[1] : s[1];
-        const REAL *x = o->x + sample * s[0] + block * per_block;
+        const ptrdiff_t *s = o->x_strides;
+        const ptrdiff_t number = p->wide ? item : item / p->panels, blocks = p->wide ? 1 : p->blocks;
+        const ptrdiff_t sample = number / p->boxes / blocks, block = number / p->boxes % blocks, panel = item % p->panels;
         ptrdiff_t first[3], count[3];
-        fnn_conv_box(p, at, first, count);
-        const ptrdiff_t channels = p->each ? fnn_min(p->width, o->g - block * p->width) : p->c;
-        const int clipped = j->clipped && (channels == p->width || channels == p->width / 2);
+        fnn_conv_box(p, number % p->boxes, first, count);
+        if (p->wide)
+        {
+            FN(wide_item)(j, box, row, sample, first, count);
+            continue;
+        }
+        const REAL *x = o->x + sample * s[0] + block * (p->each ? p->width : 1) * s[1];
+        const ptrdiff_t inputs = p->each ? fnn_min(p->width, o->g - block * p->width) : p->c;
         if (j->direct)
             for (int i = 0; i < 3; i++)
                 x += (first[i] * p->axis[i].stride - p->axis[i].pad) * s[3 + i];
-        else if (slot->held != number && !clipped)
+        else if (slot->held != number)
         {
-            const ptrdiff_t strides[4] = {p->each ? s[1] : s[2], s[3], s[4], s[5]};
-            FN(fnn_gather_box)(box, x, strides, channels, p, first, count, o->mode);
+            FN(fnn_gather_box)(box, x, (ptrdiff_t[]){p->each ? s[1] : s[2], s[3], s[4], s[5]}, inputs, p, first, count, o->mode);
             slot->held = number;
         }
-        FN(conv_item)(j, j->direct || clipped ? x : box, box, sample, block, item % p->panels, first, count, clipped);
+        const ptrdiff_t outputs = p->each ? inputs : fnn_min(p->width, p->k - panel * p->width);
+        FN(conv_item)(j, j->direct ? x : box, j->direct ? &j->of_x : &j->of_box, row, sample, block, panel, outputs, first, count);
     }
     fnn_return_part(slot);
 }
@@ -300,7 +311,8 @@ static int FN(bounds)(const struct FN(fnn_conv) *o, struct FN(fnn_conv_end) *end
 void FN(fnn_conv)(const struct FN(fnn_conv) *o)
 {
     const struct conv_axis axes[3] = CONV_AXES(o);
-    struct FN(conv_job) j = {.o = o, .p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0, IS_CLIPPED(o))};
+    struct FN(conv_job) j = {.o = o};
+    j.p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0, IS_WIDE(o, TIER->tile_columns));
     const struct conv_plan *p = &j.p;
     double *work = conv_aligned(o->work);
     j.space = space_of(p, o->slots, o->packed != NULL);
@@ -311,10 +323,15 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     j.slots = work + j.space.slots;
     j.direct = FN(lies_ready)(o, p);
     for (int i = 2; i >= 0; i--)
-        j.distance[i] = j.direct ? o->x_strides[3 + i] * p->axis[i].step
-                                 : (i == 2 ? p->c : j.distance[i + 1] * p->axis[i + 1].span);
-    make_runs(j.runs, p, j.distance, (ptrdiff_t[]){0, 0, 0}, (ptrdiff_t[]){o->kd, o->kh, o->kw});
-    j.clipped = IS_CLIPPED(o);
+    {
+        j.of_x.distance[i] = o->x_strides[3 + i] * p->axis[i].step;
+        j.of_box.distance[i] = i == 2 ? p->c : j.of_box.distance[i + 1] * p->axis[i + 1].span;
+    }
+    j.taps = DEPTHWISE(o);
+    if (j.taps)
+        make_offsets(&j.of_box, p), make_offsets(&j.of_x, p);
+    else
+        make_runs(j.runs, p, (j.direct ? &j.of_x : &j.of_box)->distance);
     j.bounded = FN(bounds)(o, &j.end);
     j.ends = o->bias || o->residual || o->act >= 0;
     for (ptrdiff_t i = 0; i < o->slots; i++)
@@ -329,8 +346,8 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     const ptrdiff_t taps = o->kd * o->kh * o->kw;
     if (!o->packed)
         fnn_parallel(p->blocks * taps, NS_PER_WEIGHT * (double)(p->depth / taps * p->panels * p->width), FN(pack_body), &j);
-    const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float)) * (double)(p->depth * p->width);
+    const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float)) * (double)(p->depth * (p->wide ? p->c : p->width));
     const ptrdiff_t places = p->axis[0].most * p->axis[1].most * p->axis[2].most;
-    fnn_parallel(o->n * p->boxes * panels, each * (double)places, FN(conv_body), &j);
+    fnn_parallel(o->n * p->boxes * (p->wide ? 1 : panels), each * (double)places, FN(conv_body), &j);
 }
 #endif

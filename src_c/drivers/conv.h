@@ -27,6 +27,7 @@ struct conv_plan
 {
     struct conv_axis axis[3];
     ptrdiff_t each;                   /* depthwise: NR groups of one channel are computed side by side */
+    ptrdiff_t wide;                   /* all of them are, a box has the channels of all */
     ptrdiff_t width;                  /* NR, columns of a panel of weights */
     ptrdiff_t blocks, c, k, panels;   /* groups, or blocks of NR of them; channels in and out of each; panels of each */
     ptrdiff_t line, runs, flushes;    /* products of a run; runs of a sum; how often it is flushed */
@@ -42,10 +43,10 @@ struct conv_plan
 
 static inline ptrdiff_t conv_up(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
-/* How a convolution is cut; weight: for its gradient, whose boxes never depend on the number of threads; clipped: a depthwise one
- * that reads all channels where they lie, so that a box holds those of as many */
+/* How a convolution is cut; weight: for its gradient, whose boxes never depend on the number of threads; wide: a depthwise one
+ * of channels-last arrays, which computes all channels of a few pixels */
 struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, ptrdiff_t n, ptrdiff_t g, ptrdiff_t c, ptrdiff_t k,
-                               ptrdiff_t slots, int weight, int clipped);
+                               ptrdiff_t slots, int weight, int wide);
 
 /* The box with this number: first output place and count along each axis */
 void fnn_conv_box(const struct conv_plan *p, ptrdiff_t number, ptrdiff_t first[3], ptrdiff_t count[3]);

@@ -44,11 +44,11 @@ static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t item
 }
 
 struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, ptrdiff_t n, ptrdiff_t g, ptrdiff_t c, ptrdiff_t k,
-                               ptrdiff_t slots, int weight, int clipped)
+                               ptrdiff_t slots, int weight, int wide)
 {
-    struct conv_plan p = {.width = width, .each = c == 1 && k == 1 && g > 1};
+    struct conv_plan p = {.width = width, .each = c == 1 && k == 1 && g > 1, .wide = wide};
     p.blocks = p.each ? conv_up(g, width) : g;
-    p.c = !p.each ? c : clipped ? g : weight ? BOX_CHANNELS : width;
+    p.c = !p.each ? c : wide ? g : weight ? BOX_CHANNELS : width;
     p.k = p.each ? width : k;
     p.panels = conv_up(p.k, width);
     for (int i = 0; i < 3; i++)
@@ -60,8 +60,9 @@ struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, pt
         a->most = a->out;
     }
     conv_cut(&p);
-    conv_cut_boxes(&p, weight ? BOX_PLACES : PTRDIFF_MAX, weight ? 0 : conv_up(2 * slots, n * p.blocks * p.panels));
-    p.c = p.each ? width : c;
+    conv_cut_boxes(&p, weight ? BOX_PLACES : PTRDIFF_MAX, weight ? 0 : conv_up(2 * slots, n * (wide ? 1 : p.blocks * p.panels)));
+    if (p.each && !wide)
+        p.c = width;
     conv_cut(&p);
     const ptrdiff_t taps = p.axis[0].kernel * p.axis[1].kernel * p.axis[2].kernel, one = p.each ? 1 : c;
     const int whole_rows = p.axis[2].dilation == 1 || p.axis[2].kernel == 1; /* pixels of a kernel's row lie side by side */
