@@ -238,19 +238,19 @@ def joint_mask(name: str, padding: Any, mask: Any, hidden: Any, shape: tuple[int
     ):
         if each is None:
             continue
-        kind = _check.as_array(name, _core.value_of(each), argument).dtype.kind
+        each = each if hasattr(each, "dtype") else _check.as_array(name, each, argument)
+        kind = each.dtype.kind
         if kind not in "bf":
             raise TypeError(f"{name}: expected {argument} of bool, True for keys that are left out, or of floats")
         if np.shape(each) not in allowed:
             raise ValueError(
                 f"{name}: expected {argument} of shape {' or '.join(map(str, allowed))}, got {np.shape(each)}"
             )
-        each = np.logical_not(_core.value_of(each)) if kind == "b" else each
-        wide = each.reshape(four) if hasattr(each, "reshape") else np.reshape(each, four)
+        each = np.logical_not(each) if kind == "b" else each
+        wide = each.reshape(four)
         if keys > known:
             free = np.ones if kind == "b" else np.zeros
-            dtype = np.asarray(_core.value_of(wide)).dtype
-            wide = np.concatenate([wide, free((*four[:-1], keys - known), dtype)], -1)
+            wide = np.concatenate([wide, free((*four[:-1], keys - known), wide.dtype)], -1)
         (flags if kind == "b" else numbers).append(wide)
     seen = functools.reduce(np.logical_and, flags) if flags else None
     if not numbers:
@@ -265,16 +265,17 @@ def weights_of(q: Any, k: Any, mask: Any, is_causal: bool) -> Any:
     product = matmul if _core.value_of(q) is q else np.matmul  # of Tensors, which is the same kernel
     scores = product(q, np.swapaxes(k, -1, -2)) * (1 / math.sqrt(np.shape(q)[-1]))
     rows, keys = np.shape(scores)[-2:]
-    known = None if mask is None else np.asarray(_core.value_of(mask))
-    seen = None if known is None else known if known.dtype.kind == "b" else known > -np.inf
+    added = mask is not None and mask.dtype.kind == "f"
+    seen = mask > -np.inf if added else mask
     if is_causal:
         triangle = np.tri(rows, keys) > 0
         seen = triangle if seen is None else seen & triangle
-    if known is not None and known.dtype.kind == "f":
-        scores = scores + np.where(known > -np.inf, mask, known.dtype.type(0)).astype(scores.dtype)
+    if added:
+        scores = scores + np.where(mask > -np.inf, mask, mask.dtype.type(0)).astype(scores.dtype)
     if seen is None:
         return softmax(scores, -1)
-    blind = ~seen.any(-1, keepdims=True)
+    blind = ~np.any(seen, -1, keepdims=True)
     hidden = ~seen & ~blind
     found = softmax(np.where(hidden, np.asarray(-np.inf, scores.dtype), scores), -1)
-    return np.where(blind, np.asarray(0, scores.dtype), found) if blind.any() else found
+    none = isinstance(blind, np.ndarray) and not blind.any()
+    return found if none else np.where(blind, np.asarray(0, scores.dtype), found)

@@ -174,11 +174,12 @@ class Tracer(Observer):
     """Carries out the calls it is told of, and writes down those with a stand-in among their arguments.
 
     sizes : of the batches; a single one where the batch size is no secret
+    whole : classes of modules that are one call, whatever they do
     """
 
-    def __init__(self, sizes: tuple[int, ...], names: Names):
+    def __init__(self, sizes: tuple[int, ...], names: Names, whole: tuple[type, ...] = ()):
         super().__init__()
-        self.sizes, self.names = sizes, names
+        self.sizes, self.names, self.whole = sizes, names, whole
         self.calls: list[Call] = []
         self.values: dict[int, Value] = {}
         self.next = 0
@@ -254,7 +255,9 @@ class Tracer(Observer):
         if self.modules and not path:
             return super().enter(module, args, kwargs)  # of nobody: what cannot be written down is its caller's
         before, reason = len(self.calls), "it has hooks"
-        if vars(module).get("_hooks") is None:
+        if vars(module).get("_hooks") is None and type(module) in self.whole:
+            reason = ""
+        elif vars(module).get("_hooks") is None:
             outside, self.reason = self.reason, None
             try:
                 result = super().enter(module, args, kwargs)
@@ -310,7 +313,7 @@ class Tracer(Observer):
     def _recorded(self, function: Any, args: Any, kwargs: Any, results: list[Any]) -> Any:
         first = results[0]
         if not isinstance(first, (list, tuple)):
-            self._refuse_others(results)
+            self._refuse_others(function, results)
             made = self.stand_in(results)
             self.calls.append(Call(function, args, kwargs, made.number))
             return made
@@ -318,17 +321,17 @@ class Tracer(Observer):
             raise self.refused_batch()
         several, self.next = self.next, self.next + 1
         self.calls.append(Call(function, args, kwargs, several))
-        parts = []
-        for i, each in enumerate(zip(*results, strict=True)):
-            self._refuse_others(each)
-            parts.append(self.stand_in(list(each)))
-            self.calls.append(Call(operator.getitem, (Ref(several), i), {}, parts[-1].number))
+        parts = [
+            self._recorded(operator.getitem, (Ref(several), i), {}, list(each))
+            for i, each in enumerate(zip(*results, strict=True))
+        ]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
 
-    def _refuse_others(self, results: Any) -> None:
+    def _refuse_others(self, function: Any, results: Any) -> None:
         for each in results:
             if not isinstance(each, (np.ndarray, np.generic)) or each.dtype.kind == "O":
-                raise self.refused(f"it computes a {type(each).__name__}, not an array of numbers")
+                cause = f"{function.reason}; " if isinstance(function, Own) and function.reason else ""
+                raise self.refused(f"{cause}it computes a {type(each).__name__}, not an array of numbers")
 
 
 def _computed(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -371,7 +374,14 @@ def _fits_any_batch(place: Any) -> bool:
     return isinstance(place, (Tensor, Batch)) or place is Ellipsis
 
 
-def trace(model: Any, args: Any, kwargs: dict[str, Any], batches: list[list[Array]], sizes: tuple[int, ...]) -> Graph:
+def trace(
+    model: Any,
+    args: Any,
+    kwargs: dict[str, Any],
+    batches: list[list[Array]],
+    sizes: tuple[int, ...],
+    whole: tuple[type, ...] = (),
+) -> Graph:
     """The graph of a model's forward pass.
 
     Parameters
@@ -383,6 +393,8 @@ def trace(model: Any, args: Any, kwargs: dict[str, Any], batches: list[list[Arra
         The inputs, for each batch.
     sizes : tuple of int
         Of the batches; a single one makes a graph for that size alone.
+    whole : tuple of type
+        Classes of modules that become one call each.
 
     Raises
     ------
@@ -391,7 +403,7 @@ def trace(model: Any, args: Any, kwargs: dict[str, Any], batches: list[list[Arra
     ReadsBatch
         If the forward pass asks for the batch size, and there are several.
     """
-    tracer = Tracer(sizes, Names.of([*model.named_parameters(), *model.named_buffers()]))
+    tracer = Tracer(sizes, Names.of([*model.named_parameters(), *model.named_buffers()]), whole)
     inputs = [tracer.stand_in(list(each)) for each in zip(*batches, strict=True)]
     given, named = filled((args, kwargs), inputs.__getitem__, sizes[0])
     with no_grad(), tracer:

@@ -95,8 +95,9 @@ SCALARS: dict[str, Callable[[int, Any], list[Any]]] = {
 
 # Of each message the fields that are read: number -> name and kind; a name with * may stand there many times.
 MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
-    "Model": {1: ("ir_version", "int"), 2: ("producer_name", "text"), 7: ("graph", "Graph"),
-              8: ("opset_import*", "OperatorSet"), 14: ("metadata_props*", "Entry"), 25: ("functions*", "Function")},
+    "Model": {1: ("ir_version", "int"), 2: ("producer_name", "text"), 3: ("producer_version", "text"),
+              7: ("graph", "Graph"), 8: ("opset_import*", "OperatorSet"), 14: ("metadata_props*", "Entry"),
+              25: ("functions*", "Function")},
     "OperatorSet": {1: ("domain", "text"), 2: ("version", "int")},
     "Entry": {1: ("key", "text"), 2: ("value", "text")},
     "Graph": {1: ("node*", "Node"), 2: ("name", "text"), 5: ("initializer*", "Tensor"), 11: ("input*", "ValueInfo"),

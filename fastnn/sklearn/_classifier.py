@@ -10,12 +10,13 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from .. import functional
+from .. import functional, nn
 from .._check import Array
 from ..training import Callback
 from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
+from ._export import Classification
 from ._going_on import refuse_other_outputs
 from ._network import by_sample
 
@@ -179,6 +180,11 @@ class MLPClassifier(ClassifierMixin, MLP):
         output = self._outputs_of(X)
         hits = output.argmax(1) == y if y.ndim == 1 else ((output > 0) == y).all(1)
         return float(np.average(hits, weights=weight))
+
+    def _onnx_module(self) -> nn.Module:
+        """What `fastnn.onnx.save` writes."""
+        check_is_fitted(self)
+        return Classification(self)
 
     def predict(self, X: Any) -> Array:
         """Return the class of each sample, or its labels."""

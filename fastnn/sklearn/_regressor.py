@@ -7,12 +7,13 @@ from typing import Any
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from .. import functional
+from .. import functional, nn
 from .._check import Array
 from ..metrics import R2Score
 from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
+from ._export import Regression
 from ._going_on import cast, refuse_other_outputs
 from ._network import by_sample
 
@@ -66,6 +67,11 @@ class MLPRegressor(RegressorMixin, MLP):
         if weight is None:  # scikit-learn's checks of its arguments would cost a third of a small epoch
             return float(R2Score()(output, y))
         return float(r2_score(y, output[:, 0] if y.ndim == 1 else output, sample_weight=weight))
+
+    def _onnx_module(self) -> nn.Module:
+        """What `fastnn.onnx.save` writes."""
+        check_is_fitted(self)
+        return Regression(self)
 
     def predict(self, X: Any) -> Array:
         """Return the numbers of each sample."""
