@@ -119,7 +119,7 @@ class Program:
     inputs: Shapes
     outputs: Shapes
     def __init__(
-        self, inputs: Shapes, outputs: Shapes, types: list[int], sizes: list[int], steps: list[ProgramStep]
+        self, inputs: Shapes, outputs: Shapes, types: list[int], sizes: list[int], steps: list[ProgramStep], whole: bool
     ) -> None: ...
     def __call__(self, *xs: Any) -> Any: ...
 

@@ -6,11 +6,13 @@ cdef class Program:
     cdef const char *isa  # the tier that the weights are packed for
     cdef int types[FNN_PLAN_REGISTERS]  # NumPy's numbers for those of inputs and outputs
     cdef list steps  # whose arrays are kept alive
+    cdef bint whole
     cdef readonly tuple inputs, outputs
 
-    def __cinit__(self, inputs, outputs, types, sizes, list steps):
+    def __cinit__(self, inputs, outputs, types, sizes, list steps, bint whole):
         cdef cnp.ndarray arrays, integers, numbers, patches
         self.isa, self.inputs, self.outputs, self.steps = fnn_isa(), inputs, outputs, steps
+        self.whole = whole
         self.plan.inputs, self.plan.outputs, self.plan.registers = len(inputs), len(outputs), len(sizes)
         assert self.plan.registers <= FNN_PLAN_REGISTERS
         for i, each in enumerate(sizes):
@@ -31,16 +33,16 @@ cdef class Program:
         PyMem_Free(self.plan.steps)
 
     cdef bint takes(self, object x, Py_ssize_t place, object first) noexcept:
-        cdef int i
+        cdef int i, lead = not self.whole
         cdef tuple shape = <tuple>self.inputs[place]
         if type(x) is not cnp.ndarray or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x) or cnp.PyArray_SIZE(<cnp.ndarray>x) == 0:
             return False
-        if cnp.PyArray_TYPE(<cnp.ndarray>x) != self.types[place] or cnp.PyArray_NDIM(<cnp.ndarray>x) != len(shape) + 1:
+        if cnp.PyArray_TYPE(<cnp.ndarray>x) != self.types[place] or cnp.PyArray_NDIM(<cnp.ndarray>x) != len(shape) + lead:
             return False
         for i in range(len(shape)):
-            if cnp.PyArray_DIM(<cnp.ndarray>x, i + 1) != <ptrdiff_t>shape[i]:
+            if cnp.PyArray_DIM(<cnp.ndarray>x, i + lead) != <ptrdiff_t>shape[i]:
                 return False
-        return cnp.PyArray_DIM(<cnp.ndarray>x, 0) == cnp.PyArray_DIM(<cnp.ndarray>first, 0)
+        return self.whole or cnp.PyArray_DIM(<cnp.ndarray>x, 0) == cnp.PyArray_DIM(<cnp.ndarray>first, 0)
 
     def __call__(self, *xs):
         """The output, or the tuple of several; None if the inputs are not as many contiguous arrays of these types and shapes.
@@ -57,7 +59,7 @@ cdef class Program:
             if not self.takes(xs[i], i, xs[0]):
                 return None
             arrays[i] = data(xs[i])
-        m = cnp.PyArray_DIM(<cnp.ndarray>xs[0], 0)
+        m = 1 if self.whole else cnp.PyArray_DIM(<cnp.ndarray>xs[0], 0)
         y = self.output(0, m)
         arrays[given] = data(y)
         if self.plan.outputs > 1:
@@ -75,8 +77,8 @@ cdef class Program:
     cdef object output(self, Py_ssize_t place, ptrdiff_t m):
         cdef cnp.npy_intp[64] shape  # as many dimensions as NumPy has
         cdef tuple sample = <tuple>self.outputs[place]
-        cdef int i
+        cdef int i, lead = not self.whole
         shape[0] = m
         for i in range(len(sample)):
-            shape[i + 1] = sample[i]
-        return new_array(<int>len(sample) + 1, shape, self.types[self.plan.inputs + place])
+            shape[i + lead] = sample[i]
+        return new_array(<int>len(sample) + lead, shape, self.types[self.plan.inputs + place])

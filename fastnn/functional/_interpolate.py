@@ -220,6 +220,19 @@ def interpolate(
     return planes.finished(y)
 
 
+def resampled(input: Array, places: Array, weights: Array, size: Sizes, taps: Sizes) -> Array:
+    """Images (N, C, *) of that size: along each axis a weighted sum of `taps` places.
+
+    places and weights : those of the first axis, one row of its size for each tap, then of the others
+    """
+    planes = Planes("resampled", input, input.ndim - 2)
+    y, lacking = planes.empty(size), 3 - len(size)
+    tables = (np.concatenate([np.full(lacking, i, x.dtype), x]) for i, x in enumerate((places, weights)))
+    ones, (outer, inner) = (1,) * lacking, planes.sizes
+    ops.resize(y, planes.x, *tables, outer, *ones, *planes.space, inner, *ones, *size, *ones, *taps)
+    return planes.finished(y)
+
+
 @gradient_of(interpolate)
 def interpolate_backward(
     dy: Any,

@@ -141,6 +141,8 @@ class Graph:
         is taken out of it by a call of its own.
     batch : int or None
         The only batch size that the graph holds for, or None: it holds for all, N in the shapes.
+    whole : bool
+        Whether no batch leads the values: a program computes with them as one sample.
     """
 
     inputs: list[Value]
@@ -148,6 +150,12 @@ class Graph:
     results: Any
     values: dict[int, Value]
     batch: int | None = None
+    whole: bool = False
+
+    @property
+    def lead(self) -> int:
+        """How many dimensions stand before those of a sample: that of the batch."""
+        return int(not self.whole)
 
     @property
     def constants(self) -> dict[str, Array]:
@@ -158,6 +166,8 @@ class Graph:
     def sample(self, number: int) -> tuple[int, ...] | None:
         """The shape of one sample, or None if no batch leads that value or its shape is not known."""
         value = self.values.get(number)
+        if self.whole:
+            return None if value is None else tuple(size for size in value.shape if type(size) is int)
         lead: Any = Times(1) if self.batch is None else self.batch
         if value is None or value.shape[:1] != (lead,) or (self.batch is not None and len(value.shape) == 1):
             return None
@@ -272,7 +282,7 @@ class Names:
     """Names of constants: the model's own for its parameters and buffers, numbers for others."""
 
     known: dict[int, str] = field(default_factory=dict)
-    others: list[Constant] = field(default_factory=list)
+    others: list[Array] = field(default_factory=list)
 
     @classmethod
     def of(cls, named: list[tuple[str, Any]]) -> Names:
@@ -282,10 +292,7 @@ class Names:
     def constant(self, array: Array) -> Constant:
         """The array as a constant."""
         name = self.known.get(id(array))
-        if name is not None:
-            return Constant(name, array)
-        for other in self.others:
-            if other.array is array:
-                return other
-        self.others.append(Constant(f"constant{len(self.others)}", array))
-        return self.others[-1]
+        if name is None:
+            name = self.known[id(array)] = f"constant{len(self.others)}"
+            self.others.append(array)  # which keeps its id
+        return Constant(name, array)

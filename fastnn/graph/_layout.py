@@ -1,8 +1,8 @@
 """Where channels stand in the memory of values between steps: last where every step that touches them can.
 
 Kernels of images like them last: a place's channels are then one piece.  A convolution reads and writes either order,
-so it is what turns one into the other, in passing; pooling, batch norm and functions of one element keep the order that
-they find; everything else, and whoever is outside of the program, expects them first.
+so it is what turns one into the other, in passing; pooling, batch norm, functions of one element and steps that say how
+(`Step.last`) keep the order that they find; everything else, and whoever is outside of the program, expects them first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ def lay_out(steps: Steps, graph: Graph) -> None:
     """Choose the order of each value, and write it into the fields of the steps that touch it."""
     shapes = {number: graph.sample(number) for number in steps.stored}
     shapes |= {item.number: item.shape for item in steps.items if isinstance(item, Step)}
+    shapes = {number: shape and shape[1 - graph.lead :] for number, shape in shapes.items()}  # of one image
     first = {steps.stored[number] for number in refs(graph.results)} | set(range(len(graph.inputs)))
     first |= {kept for number, kept in steps.stored.items() if shapes[number] != shapes[kept]}  # seen in another shape
     alike: list[set[int]] = []
@@ -35,22 +36,36 @@ def lay_out(steps: Steps, graph: Graph) -> None:
         else:
             first |= {item.number, *item.sources}
     one_order = {number for number, shape in shapes.items() if shape is None or _is_row(shape)}
-    groups = [group - one_order for group in alike]
-    while found := [group for group in groups if group & first and not group <= first]:
-        first = first.union(*found)
+    first |= _reached(first, [group - one_order for group in alike])
     for item in steps.items:
         if isinstance(item, Step) and (_keeps(item) or item.op == "conv"):
             last = {number: number not in first and number not in one_order for number in (item.number, *item.sources)}
+            if item.last is not None and any(last.values()):
+                item.fields.update(item.last)
             _LAYING.get(item.op, _nothing)(item, last, shapes)
 
 
+def _reached(numbers: set[int], groups: list[set[int]]) -> set[int]:
+    """All that is in a group with one of the numbers, or with one that is reached."""
+    within: dict[int, list[set[int]]] = {}
+    for group in groups:
+        for number in group:
+            within.setdefault(number, []).append(group)
+    found, left = set(numbers), list(numbers)
+    while left:
+        for group in within.pop(left.pop(), ()):
+            left += group - found
+            found |= group
+    return found
+
+
 def _keeps(step: Step) -> bool:
-    return step.op in KEEPING or (step.op == "pointwise" and keeps_order(step))
+    return step.op in KEEPING or step.last is not None or (step.op == "pointwise" and keeps_order(step))
 
 
 def _is_row(shape: tuple[int, ...]) -> bool:
     """Whether both orders are one: of a single channel, or a single place."""
-    return len(shape) < 2 or shape[0] == 1 or math.prod(shape[1:]) == 1
+    return len(shape or ()) < 2 or shape[0] == 1 or math.prod(shape[1:]) == 1
 
 
 def _nothing(step: Step, last: dict[int, bool], shapes: Any) -> None:
@@ -58,14 +73,16 @@ def _nothing(step: Step, last: dict[int, bool], shapes: Any) -> None:
 
 
 def _lay_conv(step: Step, last: dict[int, bool], shapes: Any) -> None:
-    groups, number = step.fields["g"], step.sources[0]
-    step.fields["y"] = Strided(Result, _strides(step.shape, groups, last[step.number]))
-    step.fields["x"] = Strided(Source(0), _strides(shapes[number], groups, last[number]))
+    fields, number = step.fields, step.sources[0]
+    for name, kept, array, sizes in (("y", step.number, Result, "k o"), ("x", number, Source(0), "c i")):
+        channels, space = sizes.split()
+        own = (fields[channels] * fields["g"], *(fields[space + axis] for axis in "dhw"))
+        step.fields[name] = Strided(array, _strides(own, fields["g"], last[kept]))
 
 
 def _strides(shape: tuple[int, ...], groups: int, last: bool) -> tuple[int, ...]:
     """Of (N, groups, channels of a group, depth, height, width)."""
-    channels, space = shape[0], (1,) * (4 - len(shape)) + shape[1:]
+    channels, space = shape[0], shape[1:]
     channel, width = (1, channels) if last else (math.prod(space), 1)
     per_group = channels // groups * channel
     return (channels * math.prod(space), per_group, channel, space[1] * space[2] * width, space[2] * width, width)
@@ -73,7 +90,8 @@ def _strides(shape: tuple[int, ...], groups: int, last: bool) -> tuple[int, ...]
 
 def _lay_pool(step: Step, last: dict[int, bool], shapes: Any) -> None:
     if last[step.sources[0]]:
-        step.fields.update(outer=Each(1), inner=step.shape[0])
+        channels = shapes[step.number][0]
+        step.fields.update(outer=Each(step.fields["outer"].number // channels), inner=channels)
 
 
 def _lay_batch_norm(step: Step, last: dict[int, bool], shapes: Any) -> None:

@@ -36,19 +36,20 @@ class Weights:
     def __call__(self, value: Constant | Derived | Array) -> Array:
         """The array, contiguous."""
         if isinstance(value, np.ndarray):
-            return np.ascontiguousarray(value)
+            return dense(value)
         if isinstance(value, Constant):
-            return value.array if value.array.flags.c_contiguous else self(Derived(np.ascontiguousarray, (value,)))
+            flags = value.array.flags
+            return value.array if flags.c_contiguous and flags.aligned else self(Derived(dense, (value,)))
         key = self._key(value), _core.isa()
         if key not in self.made:
             found = _made.get(key)
-            self.made[key] = _made[key] = np.ascontiguousarray(self._value(value)) if found is None else found
+            self.made[key] = _made[key] = dense(self._value(value)) if found is None else found
         return self.made[key]
 
     def _value(self, given: Any) -> Any:
         if isinstance(given, Derived):
             return given.make(*map(self._value, given.given))
-        return given.array if isinstance(given, Constant) else given
+        return np.require(given.array, requirements="A") if isinstance(given, Constant) else given
 
     def _key(self, given: Any) -> Any:
         """Equal for what has equal values."""
@@ -68,6 +69,11 @@ class Weights:
         return self.contents[place]
 
 
+def dense(array: Any) -> Array:
+    """The array as kernels read it: contiguous and aligned, which one in a mapped file need not be."""
+    return np.require(array, requirements=["C", "A"])
+
+
 def _content(array: Array) -> Any:
     dense = np.ascontiguousarray(array)
     return hashlib.blake2b(dense.data if dense.size else b"", digest_size=32).digest(), array.shape, array.dtype.str
@@ -76,7 +82,9 @@ def _content(array: Array) -> Any:
 Known = dict[int, tuple[Any, Shape]]  # the dtype and sample shape of values
 
 
-def _program(steps: list[Step], outputs: list[int], known: Known, weights: Weights) -> tuple[_core.Program, list[int]]:
+def _program(
+    steps: list[Step], outputs: list[int], known: Known, weights: Weights, whole: bool
+) -> tuple[_core.Program, list[int]]:
     """One program for steps, and the numbers of its inputs."""
     inputs = sorted({source for step in steps for source in step.sources} - {step.number for step in steps})
     arena = _Arena(steps, inputs, outputs)
@@ -100,7 +108,7 @@ def _program(steps: list[Step], outputs: list[int], known: Known, weights: Weigh
 
     records = [record(step, placed(step)) for step in steps]
     given, made = ([known[number] for number in numbers] for numbers in (inputs, outputs))
-    return make_program(given, made, arena.sizes, records), inputs
+    return make_program(given, made, arena.sizes, records, whole), inputs
 
 
 class _Arena:
@@ -186,7 +194,7 @@ class Plan:
         needed |= {self.stored.get(number, number) for item in rest for number in reads(item)}
         outputs = list(dict.fromkeys(step.number for step in group if step.number in needed))
         if outputs:
-            program, inputs = _program(group, outputs, self._known, self.weights)
+            program, inputs = _program(group, outputs, self._known, self.weights, self.graph.whole)
             self.stages.append(Stage(program, inputs, outputs))
         group.clear()
 
@@ -210,11 +218,13 @@ class Plan:
 
     def _fetch(self, number: int, values: dict[int, Any], batch: int) -> Any:
         kept, shape = values[self.stored[number]], self._samples[number]
-        return kept if self.stored[number] == number or shape is None else kept.reshape(batch, *shape)
+        if self.stored[number] == number or shape is None:
+            return kept
+        return kept.reshape(shape if self.graph.whole else (batch, *shape))
 
     def _runner(self, stage: Stage) -> Callable[[dict[int, Any], int], None]:
         """What computes a stage's results from the values before it and the batch size."""
-        work, outputs = stage.work, stage.outputs
+        work, outputs, whole = stage.work, stage.outputs, self.graph.whole
         if isinstance(work, Call):
             template = work.args, work.kwargs
 
@@ -225,7 +235,7 @@ class Plan:
 
         def run(values: dict[int, Any], batch: int) -> None:
             given = [
-                np.ascontiguousarray(values[number]).reshape(batch, *shape)
+                np.ascontiguousarray(values[number]).reshape(shape if whole else (batch, *shape))
                 for number, shape in zip(stage.inputs, work.inputs, strict=True)
             ]
             found = work(*given)

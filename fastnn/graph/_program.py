@@ -22,6 +22,7 @@ def make_program(
     outputs: Sequence[Sample],
     sizes: Sequence[int],
     steps: Sequence[tuple[str, bool, Sequence[Any], Sequence[Any], Sequence[float]]],
+    whole: bool = False,
 ) -> _core.Program:
     """Steps over samples of fixed shapes, any number of them.
 
@@ -35,6 +36,8 @@ def make_program(
         An op's name, whether it computes in double, its arrays, its integers (the strides of all views first) and its
         numbers, each in the order of the op's fields.  An array is one that is kept alive, the number of a register, or
         a pair of it and bytes from where it begins, or None; an integer in a tuple is of one sample.
+    whole
+        No batch leads the arrays: each is one sample.
     """
     given = [*inputs, *outputs]
     count = len(given) + len(sizes) + 1
@@ -48,6 +51,7 @@ def make_program(
         [np.dtype(dtype).num for dtype, _ in given],
         [*samples, *sizes, 0],
         [_encoded(*step, count - 1) for step in steps],
+        whole,
     )
 
 

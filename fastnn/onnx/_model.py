@@ -54,6 +54,7 @@ class Model:
         self._file = file
         missing: list[str] = []
         self._program = Program(file.graph, file, file.opsets, set(), missing)
+        self._plans: Any = None
         if missing:
             raise NotImplementedError("onnx.load: operators that are not here: " + ", ".join(dict.fromkeys(missing)))
         self.constants = constants = file.graph.constants
@@ -83,14 +84,42 @@ class Model:
 
     def run(self, output_names: list[str] | None, input_feed: dict[str, Any], run_options: Any = None) -> list[Array]:
         """Return the named outputs (None: all) for inputs by name, as ONNX Runtime's sessions do."""
+        if output_names is None and self._plans is not None:
+            found = self._quick(input_feed)
+            if found is not None:
+                return found
         names = [each.name for each in self.outputs]
         wanted = names if output_names is None else list(output_names)
         unknown = [name for name in wanted if name not in names]
         if unknown:
             raise ValueError(f"onnx: no output {unknown[0]!r}: there are {', '.join(names)}")
         feeds = self._checked(input_feed)
-        results = dict(zip(names, self._program(feeds, None), strict=True))
-        return [_owned(results[name], feeds) for name in wanted]
+        results = dict(zip(names, self._results(feeds), strict=True))
+        return [results[name] for name in wanted]
+
+    def _quick(self, feeds: Any) -> list[Array] | None:
+        """What a plan of one program gives for inputs like some that were checked before."""
+        try:
+            kept = self._plans.find(feeds)
+        except (AttributeError, KeyError, TypeError):  # something else than arrays by name: told below
+            return None
+        return None if kept is None or kept.whole is None else kept.whole(feeds)
+
+    def _results(self, feeds: dict[str, Array]) -> list[Array]:
+        from ._plans import Plans, owned
+
+        results = None
+        if feeds.keys().isdisjoint(self._program.constants):
+            if self._plans is None:
+                self._plans = Plans(self._program)
+            results = self._plans(feeds)
+        results = self._program(feeds, None) if results is None else results
+        return owned(results, list(feeds.values()))
+
+    @property
+    def graph(self) -> Any:
+        """What the model does to inputs like those seen last, after the passes: it prints readably; None before."""
+        return None if self._plans is None else self._plans.graph
 
     def get_inputs(self) -> list[Argument]:
         """Return what the model takes."""
@@ -116,12 +145,6 @@ class Model:
             if name in known:
                 _check(array, known[name], sizes)
         return checked
-
-
-def _owned(result: Array, feeds: dict[str, Array]) -> Array:
-    """A result that the caller may change: a copy where it shares memory with the model or with an input."""
-    shared = not result.flags.writeable or any(np.may_share_memory(result, each) for each in feeds.values())
-    return result.copy() if shared else result
 
 
 def _listed(value: Any, argument: Argument | None) -> Array:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,12 +142,7 @@ class Program:
         given = function.defaults | attributes
         program = Program(graph, self._file, function.opsets, set(), self._missing, self._depth + 1, given)
 
-        def call(*values: Any) -> Any:
-            padded = (*values, *[None] * (len(function.inputs) - len(values)))
-            results = program(dict(zip(function.inputs, padded, strict=True)), None)
-            return results[0] if len(results) == 1 else tuple(results)
-
-        return call
+        return Called(program)
 
     def _fold(self, step: Step) -> bool:
         """Whether a call of constants alone was replaced by its results."""
@@ -160,7 +156,7 @@ class Program:
             return False
         token = LIMIT.set(FOLDED)
         try:
-            results = _results(step, given)
+            results = results_of(step, given)
         except Exception:  # what is wrong with it shows where it is run, or it is never run
             return False
         finally:
@@ -187,11 +183,8 @@ class Program:
         scope = Scope(outer, self.constants, values)
         for step in self.steps:
             given = [scope[name] if name else None for name in step.node.inputs]
-            bound = {
-                name: _bound(value, scope) if isinstance(value, Program) else value
-                for name, value in step.attributes.items()
-            }
-            for name, result in zip(step.node.outputs, _results(step, given, bound), strict=False):
+            results = results_of(step, given, bound(step, scope))
+            for name, result in zip(step.node.outputs, results, strict=False):
                 if name:
                     scope[name] = result
             for name in step.done:
@@ -218,6 +211,30 @@ def _size_bound(operator: str, given: list[Any]) -> int:
         return max(map(math.prod, shapes))
 
 
+class Called:
+    """A function of the file's own, as one call."""
+
+    def __init__(self, program: Program):
+        self.program = program
+
+    def padded(self, values: Any) -> dict[str, Any]:
+        """The values by name, None for those that are not given."""
+        names = self.program.inputs
+        return dict(zip(names, (*values, *[None] * (len(names) - len(values))), strict=True))
+
+    def __call__(self, *values: Any) -> Any:
+        """The result, or the tuple of several."""
+        results = self.program(self.padded(values), None)
+        return results[0] if len(results) == 1 else tuple(results)
+
+
+def bound(step: Step, scope: Scope) -> dict[str, Any]:
+    """The attributes, graphs among them as functions that see this scope."""
+    return {
+        name: _bound(value, scope) if isinstance(value, Program) else value for name, value in step.attributes.items()
+    }
+
+
 def _bound(program: Program, scope: Scope) -> Callable[..., list[Any]]:
     """A graph inside a node, called with the values of its inputs."""
 
@@ -227,13 +244,20 @@ def _bound(program: Program, scope: Scope) -> Callable[..., list[Any]]:
     return body
 
 
-def _results(step: Step, given: list[Any], attributes: dict[str, Any] | None = None) -> list[Any]:
-    """What a call gives, a list even of one; an error names the node."""
+@contextmanager
+def named(step: Step, given: list[Any]) -> Iterator[None]:
+    """An error names the node."""
     try:
-        result = step.function(*given, **(step.attributes if attributes is None else attributes))
+        yield
     except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
         shapes = ", ".join("-" if each is None else f"{np.shape(each)}" for each in given)
         raise ValueError(f"onnx: {step.node} of {shapes}: {error}") from error
+
+
+def results_of(step: Step, given: list[Any], attributes: dict[str, Any] | None = None) -> list[Any]:
+    """What a call gives, a list even of one; an error names the node."""
+    with named(step, given):
+        result = step.function(*given, **(step.attributes if attributes is None else attributes))
     results = list(result) if isinstance(result, tuple) else [result]
     return [each if each is None or isinstance(each, np.ndarray) else _array(each) for each in results]
 

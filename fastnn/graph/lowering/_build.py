@@ -63,7 +63,7 @@ class Builder:
         """An argument of a call whose result has so many dimensions, the batch's included."""
         if isinstance(argument, Ref):
             number, shape, dtype = any_source(argument, self.graph)
-            if len(shape) + 1 != dimensions or dtype not in CODES:
+            if dtype not in CODES or (len(shape) + 1 != dimensions and not self.graph.whole) or len(shape) > dimensions:
                 raise NotLowered
             return Operand(number, shape, dtype)
         if isinstance(argument, (bool, int, float)):
@@ -72,9 +72,9 @@ class Builder:
             raise NotLowered
         array = argument.array if isinstance(argument, Constant) else np.asarray(argument)
         shape = array.shape
-        if len(shape) == dimensions and shape[0] == 1:
+        if len(shape) == dimensions and shape[:1] == (1,) and not self.graph.whole:
             shape = shape[1:]
-        if len(shape) >= dimensions or array.dtype not in CODES or 0 in shape:
+        if len(shape) > dimensions - self.graph.lead or array.dtype not in CODES or 0 in shape:
             raise NotLowered
         return Operand(argument if isinstance(argument, Constant) else array, shape, array.dtype)
 
@@ -93,6 +93,8 @@ class Builder:
             array = isinstance(x.value, np.ndarray)
             value = np.asarray(x.value, dtype) if array else Derived(_cast, (x.value, dtype.str))
             return Operand(value, x.shape, dtype)
+        if dtype not in (*FLOATS, INT, BOOL):  # the op has no others for its result
+            raise NotLowered
         fields = {"y": Result, "wrong": Wrong, "x": Source(0), "n": Each(math.prod(x.shape))}
         fields |= {"to": CODES[dtype], "from": CODES[x.dtype]}
         return self.step("convert", (x.value,), x.shape, fields, dtype, np.float32)
@@ -111,18 +113,50 @@ class Builder:
         truth = function in ("less", "less_equal", "equal", "not_equal")
         if not sources:
             raise NotLowered
-        return self.step("pointwise", sources, shape, fields, BOOL if truth else real, real)
+        result = self.step("pointwise", sources, shape, fields, BOOL if truth else real, real)
+        self.made[-1].last = self._channels_last(shape, dict(zip(names, given, strict=True)), fields)
+        return result
+
+    def _channels_last(self, shape: Shape, operands: dict[str, Operand], fields: Any) -> dict[str, Any] | None:
+        """The fields for images with their channels last: operands are images, one value for each channel, or one."""
+        count, image = (shape[0], shape[1:]) if self.graph.whole and shape else (1, shape)
+        if len(image) < 2:
+            return None
+        c, places = image[0], math.prod(image[1:])
+        changed: dict[str, Any] = {"n0": 1, "n1": Each(count), "n2": places, "n3": c}
+        for name, each in operands.items():
+            own = (1,) * (len(shape) - len(each.shape)) + each.shape
+            batch, mine = (own[0] if self.graph.whole else int(each.led), own[len(shape) - len(image) :])
+            several = batch > 1 or (each.led and not self.graph.whole)
+            if mine == image and each.led:
+                strides = c * places * several, c, 1
+            elif math.prod(mine) in (1, mine[0]):
+                strides = mine[0] * several, 0, int(mine[0] > 1)
+            else:
+                return None
+            changed[name] = Strided(fields[name].array, (0, *strides))
+        return changed
 
     def reduced(self, function: str, x: Operand, axes: tuple[int, ...], mean: bool = False) -> Operand:
         """Over dimensions of a sample, which then have size 1."""
-        for axis in reversed(axes):
-            outer, n, inner = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
-            shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+        left = list(axes)
+        while left:
+            first = end = left.pop()
+            while left and left[-1] == first - 1:
+                first = left.pop()
+            outer, n, inner = (
+                math.prod(part) for part in (x.shape[:first], x.shape[first : end + 1], x.shape[end + 1 :])
+            )
+            shape = (*x.shape[:first], *[1] * (end + 1 - first), *x.shape[end + 1 :])
             fields = {
                 "y": Result, "x": Source(0), "outer": Each(outer), "n": n, "inner": inner,
                 "function": POINTWISE[function], "divisor": n if mean else 1,
             }  # fmt: skip
+            whole = self.graph.whole
+            count, image = (x.shape[0], x.shape[1:]) if whole else (1, x.shape)
             x = self.step("reduce", (x.value,), shape, fields, x.dtype)
+            if len(image) > 1 and first == whole + 1 and end + 1 == whole + len(image):
+                self.made[-1].last = {"outer": Each(count), "inner": image[0]}
         return x
 
     def done(self, result: Operand) -> list[Step]:

@@ -81,6 +81,7 @@ class Step:
     fields : the op's fields by name; an array that is not named is None, a number 0
     dtype : of the result, or None: that of the call's
     real : float32 or float64, in which the op computes, or None: the result's dtype
+    last : the fields that change where the channels of its images stand last in memory, or None: it wants them first
     """
 
     op: str
@@ -90,6 +91,7 @@ class Step:
     fields: dict[str, Any]
     dtype: Any = None
     real: Any = None
+    last: dict[str, Any] | None = None
 
 
 @dataclass
@@ -217,6 +219,13 @@ def source(argument: Any, graph: Graph, call: Call, dtype: Any = None) -> tuple[
     if found != (dtype or graph.values[call.number].dtype) or found not in _check.FLOATS[1:]:
         raise NotLowered
     return number, shape
+
+
+def samples(graph: Graph, shape: Shape) -> tuple[int, Shape]:
+    """How many samples an image's value holds, and the shape (C, *) of one."""
+    if graph.whole and not shape:
+        raise NotLowered
+    return (shape[0], shape[1:]) if graph.whole else (1, shape)
 
 
 def any_source(argument: Any, graph: Graph) -> tuple[int, Shape, Any]:

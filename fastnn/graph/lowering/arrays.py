@@ -26,6 +26,7 @@ from ._step import (
     arguments,
     folding,
     lowering,
+    samples,
 )
 
 MOST = 5  # dimensions of the op `move`
@@ -87,6 +88,18 @@ def moved(number: int, source: int, view: Array, result: Shape, to: Strided | No
     return Step("move", number, (source,), result, fields, real=np.float32)
 
 
+def led(graph: Graph, shape: Shape) -> Shape:
+    """The shape of a value whose samples have this one."""
+    return shape if graph.whole else (graph.batch or BATCH, *shape)
+
+
+def of_batch(graph: Graph, view: Array, size: int) -> Array:
+    """A view of samples of that many bytes with the batch in front: of values that are whole one of one sample."""
+    if not graph.whole:
+        return view
+    return np.lib.stride_tricks.as_strided(view, (1, *view.shape), (size, *view.strides))
+
+
 def _address(array: Array) -> int:
     return int(array.__array_interface__["data"][0])
 
@@ -96,11 +109,13 @@ def viewed(call: Call, graph: Graph, number: int, function: Any) -> Step | Same:
     shape, result = graph.sample(number), graph.sample(call.number)
     if shape is None or result is None or 0 in (*shape, *result):
         raise NotLowered
-    item, samples = graph.values[number].dtype.itemsize, graph.batch or 7
-    view = function(stand_in((samples, *shape), item), samples)
-    if view.shape != (samples, *result) or view.strides[0] != math.prod(shape) * item or item not in (1, 4, 8):
+    item = graph.values[number].dtype.itemsize
+    view = function(stand_in(led(graph, shape), item), graph.batch or BATCH)
+    if view.shape != led(graph, result) or item not in (1, 4, 8):
         raise NotLowered
-    return moved(call.number, number, view, result)
+    if not graph.whole and view.strides[0] != math.prod(shape) * item:
+        raise NotLowered
+    return moved(call.number, number, of_batch(graph, view, math.prod(shape) * item), result)
 
 
 @lowering(np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.flip, np.broadcast_to)
@@ -143,7 +158,7 @@ def _part(call: Call, graph: Graph, place: Any) -> Step | Same:
     if split.function not in _SPLITS or not isinstance(split.args[0], Ref) or type(place) is not int:
         raise NotLowered
     number = split.args[0].number
-    args, kwargs = filled((split.args[1:], split.kwargs), _refused, graph.batch or 7)
+    args, kwargs = filled((split.args[1:], split.kwargs), _refused, graph.batch or BATCH)
     return viewed(call, graph, number, lambda stand, _: split.function(stand, *args, **kwargs)[place])
 
 
@@ -155,21 +170,41 @@ def _joined(call: Call, graph: Graph) -> list[Any]:
         raise NotLowered
     if not isinstance(arrays, (list, tuple)) or type(axis) is not int or result is None or 0 in result:
         raise NotLowered
-    steps, dtype, dimensions = Builder(call, graph), graph.values[call.number].dtype, len(result) + 1
-    axis, joined = axis % dimensions, call.function is np.concatenate
-    if axis == 0 or dtype.itemsize not in (1, 4, 8):
+    steps, dtype, lead = Builder(call, graph), graph.values[call.number].dtype, graph.lead
+    dimensions, joined = len(result) + lead, call.function is np.concatenate
+    axis = axis % dimensions - lead
+    if axis < 0 or dtype.itemsize not in (1, 4, 8):
         raise NotLowered
     whole, at, parts = _dense((1, *result), dtype.itemsize), 0, []
     for array in arrays:
         x = steps.operand(array, dimensions - (not joined))
-        if not x.led:
+        if len(x.shape) != len(result) - (not joined):
             raise NotLowered
         x = x if x.dtype == dtype else steps.converted(x, dtype)
-        shape = x.shape if joined else (*x.shape[: axis - 1], 1, *x.shape[axis - 1 :])
-        view = stand_in((graph.batch or 7, *shape), dtype.itemsize)
-        parts.append(moved(call.number, x.value, view, result, Strided(Result, whole, at)))
-        at += whole[axis] * shape[axis - 1]
+        shape = x.shape if joined else (*x.shape[:axis], 1, *x.shape[axis:])
+        view = stand_in((graph.batch or BATCH, *shape), dtype.itemsize)
+        if not x.led:  # a constant, once more for each sample
+            view = np.broadcast_to(view[:1], view.shape)
+        part = moved(call.number, x.value, view, result, Strided(Result, whole, at))
+        if not x.led and isinstance(part, Step):
+            part.sources, part.fields["x"] = (), Strided(x.value, part.fields["x"].strides)
+        elif isinstance(part, Step) and joined and axis == 1 - lead:
+            part.last = _channels_last(*samples(graph, result), shape[axis], at, whole, dtype.itemsize)
+        parts.append(part)
+        at += whole[axis + 1] * shape[axis]
     return [*steps.made, *parts]
+
+
+def _channels_last(count: int, image: Shape, c: int, at: int, whole: Shape, item: int) -> dict[str, Any] | None:
+    """The fields of a move of c channels into an image of more, both with their channels last."""
+    if len(image) < 2:
+        return None
+    channels, places = image[0], math.prod(image[1:])
+    into = 0, 0, channels * places * item, channels * item, item
+    return {
+        "n0": 1, "n1": 1, "n2": Each(count), "n3": places, "n4": c,
+        "y": Strided(Result, into, at // places), "x": Strided(Source(0), (0, 0, c * places * item, c * item, item)),
+    }  # fmt: skip
 
 
 # -- rows of a table --------------------------------------------------------------------------------------------------

@@ -192,8 +192,6 @@ def _astype(call: Call, graph: Graph) -> Any:
     x = steps.operand(call.args[0], dimensions)
     if x.dtype == dtype:
         return Same(call.number, x.value)
-    if dtype not in (*FLOATS, INT, BOOL):
-        raise NotLowered
     return steps.done(steps.converted(x, dtype))
 
 
@@ -215,7 +213,8 @@ def _reduction(call: Call, graph: Graph) -> list[Step]:
         raise NotLowered
     if not isinstance(keepdims, bool) and keepdims is not np._NoValue:
         raise NotLowered
-    axes = sorted({int(each) % (len(shape) + 1) - 1 for each in (axis if isinstance(axis, tuple) else (axis,))})
+    dimensions = len(shape) + graph.lead
+    axes = sorted({int(each) % dimensions - graph.lead for each in (axis if isinstance(axis, tuple) else (axis,))})
     if not axes or axes[0] < 0 or found not in CODES or (asked is not None and dtype not in FLOATS):
         raise NotLowered
     real = dtype if dtype in FLOATS else FLOATS[1]

@@ -11,6 +11,7 @@ from ..._check import Array
 from ..._threads import default_num_threads
 from ...functional._conv_engine import MODES, kernels
 from ...functional._conv_shapes import convolution, spatial
+from ...functional._interpolate import resampled
 from .._graph import Call, Graph
 from ._step import (
     Derived,
@@ -25,6 +26,7 @@ from ._step import (
     constant,
     folding,
     lowering,
+    samples,
     source,
 )
 from .elementwise import adds_alike
@@ -61,6 +63,7 @@ def _convolution(call: Call, graph: Graph) -> Step:
     given, dims = arguments(call), _CONVOLUTIONS[call.function]
     number, shape = source(given["input"], graph, call)
     weight, bias = (constant(given[name], graph, call) for name in ("weight", "bias"))
+    count, shape = samples(graph, shape)
     if weight is None or weight.array.size == 0 or len(shape) != dims + 1:
         raise NotLowered
     checked = convolution(
@@ -73,14 +76,17 @@ def _convolution(call: Call, graph: Graph) -> Step:
         "i": _three(shape[1:], 1), "o": _three(result[1:], 1), "k": _three(weight.array.shape[2:], 1),
         "s": _three(window.stride, 1), "p": _three(window.before, 0), "e": _three(window.dilation, 1),
     }  # fmt: skip
+    while dims > 1 and all(sizes[key][2] == 1 for key in "iok") and sizes["p"][2] == 0:
+        sizes = {key: (fill, *three[:2]) for (key, three), fill in zip(sizes.items(), (1, 1, 1, 1, 0, 1), strict=True)}
+        dims -= 1  # rows of one place: kernels work along the last dimension
     fields: dict[str, Any] = {
         "y": Strided(Result, ()), "x": Strided(Source(0), ()), "weight": Strided(None, (0,) * 6),
-        "packed": Derived(pack, (weight, window.groups)), "bias": bias, "n": Each(1), "g": window.groups,
+        "packed": Derived(pack, (weight, window.groups)), "bias": bias, "n": Each(count), "g": window.groups,
         "c": shape[0] // window.groups, "k": result[0] // window.groups, "mode": MODES.index(window.mode),
         "slots": max(_core.get_num_threads(), default_num_threads()[0]), "act": -1,
         **{f"{key}{axis}": size for key, three in sizes.items() for axis, size in zip(_AXES, three, strict=True)},
     }  # fmt: skip
-    return Step("conv", call.number, (number,), result, fields)
+    return Step("conv", call.number, (number,), graph.sample(call.number) or result, fields)
 
 
 @folding("conv", "activation")
@@ -125,9 +131,11 @@ def _pooling(call: Call, graph: Graph) -> Step:
     if given.get("return_indices"):
         raise NotLowered
     number, shape = source(given["input"], graph, call)
-    result = graph.sample(call.number)
-    if len(shape) != dims + 1 or result is None:
+    whole = graph.sample(call.number)
+    count, shape = samples(graph, shape)
+    if len(shape) != dims + 1 or whole is None:
         raise NotLowered
+    result = whole[-dims - 1 :]
     name, zeros, ones = call.function.__name__, (0,) * dims, (1,) * dims
     kernel, stride, padding, dilation = zeros, ones, zeros, ones
     if not kind.startswith("adaptive"):
@@ -140,7 +148,7 @@ def _pooling(call: Call, graph: Graph) -> Step:
         "s": _three(stride, 1), "p": _three(padding, 0), "e": _three(dilation, 1),
     }  # fmt: skip
     fields: dict[str, Any] = {
-        "y": Result, "x": Source(0), "outer": Each(shape[0]), "inner": 1,
+        "y": Result, "x": Source(0), "outer": Each(count * shape[0]), "inner": 1,
         "slots": max(_core.get_num_threads(), default_num_threads()[0]),
         **{f"{key}{axis}": size for key, three in sizes.items() for axis, size in zip(_AXES, three, strict=True)},
     }  # fmt: skip
@@ -149,4 +157,27 @@ def _pooling(call: Call, graph: Graph) -> Step:
             "padded": given.get("count_include_pad", True),
             "divisor": float(given.get("divisor_override") or 0),
         }
-    return Step(f"{kind[-3:]}_pool", call.number, (number,), result, fields)
+    return Step(f"{kind[-3:]}_pool", call.number, (number,), whole, fields)
+
+
+@lowering(resampled)
+def _resampled(call: Call, graph: Graph) -> Step:
+    given, result = arguments(call), graph.sample(call.number)
+    number, shape = source(given["input"], graph, call)
+    count, image = samples(graph, shape)
+    if result is None or len(image) < 2:
+        raise NotLowered
+    size, lacking = result[-len(image) + 1 :], 4 - len(image)
+    sizes = {"": _three(image[1:], 1), "y": _three(size, 1), "taps_": _three(given["taps"], 1)}
+    fields: dict[str, Any] = {
+        "y": Result, "x": Source(0), "outer": Each(count * image[0]), "inner": 1,
+        **{name: Derived(_led, (given[name], lacking, i)) for i, name in enumerate(("places", "weights"))},
+        **{f"{key}{axis}": n for key, three in sizes.items() for axis, n in zip(_AXES, three, strict=True)},
+    }  # fmt: skip
+    last = {"outer": Each(count), "inner": image[0]}
+    return Step("resize", call.number, (number,), result, fields, last=last)
+
+
+def _led(table: Array, lacking: int, value: int) -> Array:
+    """A table of places or weights with those of the axes before, which have one place."""
+    return np.concatenate([np.full(lacking, value, table.dtype), table])

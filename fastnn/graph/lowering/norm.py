@@ -23,9 +23,10 @@ from ._step import (
     between,
     constant,
     lowering,
+    samples,
     source,
 )
-from .arrays import moved, stand_in
+from .arrays import BATCH, moved, stand_in
 
 
 @lowering(functional.batch_norm)
@@ -37,13 +38,14 @@ def _batch_norm(call: Call, graph: Graph) -> Step:
     )
     if given["training"] or mean is None or var is None:
         raise NotLowered
+    count, shape = samples(graph, shape)
     inner = math.prod(shape[1:])
     fields = {
         "y": Result, "x": Source(0), "mean": Derived(np.float64, (mean,)), "gamma": weight, "beta": bias,
         "rstd": Derived(_rstd, (var, given["eps"])),
-        "n": Each(1), "c": shape[0], "s": inner, "last": inner == 1,
+        "n": Each(count), "c": shape[0], "s": inner, "last": inner == 1,
     }  # fmt: skip
-    return Step("batch_norm", call.number, (number,), shape, fields)
+    return Step("batch_norm", call.number, (number,), graph.sample(call.number) or shape, fields)
 
 
 def _rstd(var: Array, eps: float) -> Array:
@@ -55,10 +57,11 @@ def _softmax(call: Call, graph: Graph) -> Any:
     given = arguments(call)
     number, shape = source(given["input"], graph, call)
     dim = 1 if given["dim"] is None else given["dim"]  # None has passed the trace: a batch of vectors
-    dim %= len(shape) + 1
-    if dim == 0 or given["dtype"] is not None:
+    dim %= len(shape) + graph.lead
+    if dim < graph.lead or given["dtype"] is not None:
         raise NotLowered
-    n, dtype, last = shape[dim - 1], graph.values[call.number].dtype, dim == len(shape)
+    place, dtype = dim - graph.lead, graph.values[call.number].dtype
+    n, last = shape[place], place == len(shape) - 1
     fields = {
         "y": Result, "x": Source(0), "rows": Each(math.prod(shape) // n), "n": n,
         "log": call.function is functional.log_softmax,
@@ -66,9 +69,9 @@ def _softmax(call: Call, graph: Graph) -> Any:
     if last:
         return Step("softmax", call.number, (number,), shape, fields)
     there, back = between(call, 0), between(call, 1)
-    view = np.moveaxis(stand_in((graph.batch or 7, *shape), dtype.itemsize), dim, -1)
+    view = np.moveaxis(stand_in((graph.batch or BATCH, *shape), dtype.itemsize), place + 1, -1)
     rows = view.shape[1:]
-    back_view = np.moveaxis(stand_in((graph.batch or 7, *rows), dtype.itemsize), -1, dim)
+    back_view = np.moveaxis(stand_in((graph.batch or BATCH, *rows), dtype.itemsize), -1, place + 1)
     steps = moved(there, number, view, rows), moved(call.number, back, back_view, shape)
     if any(isinstance(each, Same) for each in steps):  # sizes of 1 alone
         raise NotLowered
@@ -99,10 +102,11 @@ def _group_norm(call: Call, graph: Graph) -> Step:
     given = arguments(call)
     number, shape = source(given["input"], graph, call)
     groups = given["num_groups"]
+    count, shape = samples(graph, shape)
     fields: dict[str, Any] = {
-        "y": Result, "mean": Scratch(groups), "rstd": Scratch(groups), "x": Source(0),
+        "y": Result, "mean": Scratch(groups * count), "rstd": Scratch(groups * count), "x": Source(0),
         "gamma": constant(given["weight"], graph, call), "beta": constant(given["bias"], graph, call),
-        "rows": Each(groups), "g": groups, "k": shape[0] // groups, "s": math.prod(shape[1:]), "centre": 1,
+        "rows": Each(groups * count), "g": groups, "k": shape[0] // groups, "s": math.prod(shape[1:]), "centre": 1,
         "eps": float(given["eps"]),
     }  # fmt: skip
-    return Step("group_norm", call.number, (number,), shape, fields)
+    return Step("group_norm", call.number, (number,), graph.sample(call.number) or shape, fields)

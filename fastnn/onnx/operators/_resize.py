@@ -68,16 +68,15 @@ def _taps(
     return at.clip(0, length - 1), weights
 
 
-@operator("Resize", since=11)
-@in_float32
-def resize(
-    x: Array, roi: Array | None = None, scales: Array | None = None, sizes: Array | None = None, *, antialias: int = 0,
-    axes: Any = None, coordinate_transformation_mode: str = "half_pixel", cubic_coeff_a: float = -0.75,
-    exclude_outside: int = 0, extrapolation_value: float = 0.0, keep_aspect_ratio_policy: str = "stretch",
-    mode: str = "nearest", nearest_mode: str = "round_prefer_floor",
-) -> Any:  # fmt: skip
-    over = [int(axis) % x.ndim for axis in (range(x.ndim) if axes is None else axes)]
-    lengths = [x.shape[axis] for axis in over]
+def axes_of(
+    shape: tuple[int, ...], roi: Array | None = None, scales: Array | None = None, sizes: Array | None = None, *,
+    antialias: int = 0, axes: Any = None, coordinate_transformation_mode: str = "half_pixel",
+    cubic_coeff_a: float = -0.75, exclude_outside: int = 0, keep_aspect_ratio_policy: str = "stretch",
+    mode: str = "nearest", nearest_mode: str = "round_prefer_floor", extrapolation_value: float = 0.0,
+) -> list[tuple[int, Array, Array, Array]]:  # fmt: skip
+    """Each axis that changes: places that each result is taken from, their weights, whether it lies outside."""
+    over = [int(axis) % len(shape) for axis in (range(len(shape)) if axes is None else axes)]
+    lengths = [shape[axis] for axis in over]
     if scales is not None and scales.size:
         factors = [float(each) for each in scales]
         results = [math.floor(n * f) for n, f in zip(lengths, factors, strict=True)]
@@ -91,7 +90,7 @@ def resize(
     else:
         raise ValueError("neither scales nor sizes")
     bounded(results)
-    y, outside = x, np.zeros((), bool)
+    found = []
     for i, (axis, n, factor, out) in enumerate(zip(over, lengths, factors, results, strict=True)):
         cropped = coordinate_transformation_mode == "tf_crop_and_resize"
         part = (0.0, 1.0) if roi is None or not roi.size else (float(roi[i]), float(roi[i + len(over)]))
@@ -99,13 +98,27 @@ def resize(
             continue
         places = _source(np.arange(out, dtype=np.float64), n, n * factor, factor, coordinate_transformation_mode, part)
         if mode == "nearest":
-            y = np.take(y, _nearest(places, nearest_mode).clip(0, n - 1).astype(np.int64), axis)
+            at = _nearest(places, nearest_mode).clip(0, n - 1).astype(np.int64)[:, None]
+            weights = np.ones((out, 1))
         else:
             at, weights = _taps(places, n, mode, factor, cubic_coeff_a, bool(antialias), bool(exclude_outside))
-            y = _weighted(y.astype(np.float64), at, weights, axis)
-        if cropped:
-            beyond = (places < 0) | (places > n - 1)
-            outside = outside | beyond.reshape([-1 if j == axis else 1 for j in range(x.ndim)])
+        found.append((axis, at, weights, cropped & ((places < 0) | (places > n - 1))))
+    return found
+
+
+@operator("Resize", since=11)
+@in_float32
+def resize(
+    x: Array, roi: Array | None = None, scales: Array | None = None, sizes: Array | None = None, *, antialias: int = 0,
+    axes: Any = None, coordinate_transformation_mode: str = "half_pixel", cubic_coeff_a: float = -0.75,
+    exclude_outside: int = 0, extrapolation_value: float = 0.0, keep_aspect_ratio_policy: str = "stretch",
+    mode: str = "nearest", nearest_mode: str = "round_prefer_floor",
+) -> Any:  # fmt: skip
+    options = {name: value for name, value in locals().items() if name not in ("x", "roi", "scales", "sizes")}
+    y, outside = x, np.zeros((), bool)
+    for axis, at, weights, beyond in axes_of(x.shape, roi, scales, sizes, **options):
+        y = np.take(y, at[:, 0], axis) if mode == "nearest" else _weighted(y.astype(np.float64), at, weights, axis)
+        outside = outside | beyond.reshape([-1 if j == axis else 1 for j in range(x.ndim)])
     if outside.any():
         y = np.where(outside, extrapolation_value, y)
     if x.dtype.kind in "iu" and y.dtype != x.dtype:

@@ -98,40 +98,44 @@ def concat(*arrays: Array, axis: int = 1) -> Any:
     return np.concatenate(arrays, axis)
 
 
-@operator("Split")
-def split(
-    x: Array,
-    sizes: Array | None = None,
-    *,
-    axis: int = 0,
-    split: Any = None,
-    num_outputs: int | None = None,
-    outputs: int,
-) -> Any:
-    length = x.shape[axis]
+def parts(
+    shape: tuple[int, ...], sizes: Array | None = None, *, axis: int = 0, split: Any = None,
+    num_outputs: int | None = None, outputs: int,
+) -> list[int]:  # fmt: skip
+    """Lengths that an axis is split into."""
+    length = shape[axis]
     if sizes is not None or split is not None:
-        parts = [int(each) for each in (sizes if sizes is not None else split)]
+        found = [int(each) for each in (sizes if sizes is not None else split)]
     else:
         count = num_outputs or outputs
         part = -(-length // count)
-        parts = [max(0, min(part, length - i * part)) for i in range(count)]
-    if sum(parts) != length:
-        raise ValueError(f"parts of {parts} along an axis of {length}")
-    return tuple(np.split(x, np.cumsum(parts)[:-1], axis))
+        found = [max(0, min(part, length - i * part)) for i in range(count)]
+    if sum(found) != length:
+        raise ValueError(f"parts of {found} along an axis of {length}")
+    return found
 
 
-@operator("Slice")
-def slice_of(
-    x: Array, first: Array | None = None, last: Array | None = None, along: Array | None = None,
-    steps: Array | None = None, *, starts: Any = None, ends: Any = None, axes: Any = None,
+@operator("Split")
+def split(
+    x: Array, sizes: Array | None = None, *, axis: int = 0, split: Any = None, num_outputs: int | None = None,
+    outputs: int,
 ) -> Any:  # fmt: skip
+    found = parts(x.shape, sizes, axis=axis, split=split, num_outputs=num_outputs, outputs=outputs)
+    return tuple(np.split(x, np.cumsum(found)[:-1], axis))
+
+
+def slices(
+    shape: tuple[int, ...], first: Array | None = None, last: Array | None = None, along: Array | None = None,
+    steps: Array | None = None, *, starts: Any = None, ends: Any = None, axes: Any = None,
+) -> tuple[slice, ...]:  # fmt: skip
+    """The index that an array of that shape is sliced by."""
     begins = [int(each) for each in (first if first is not None else starts)]
     stops = [int(each) for each in (last if last is not None else ends)]
     over = _axes(along, axes) or tuple(range(len(begins)))
     strides = [1] * len(begins) if steps is None else [int(each) for each in steps]
-    index: list[Any] = [slice(None)] * x.ndim
+    index: list[Any] = [slice(None)] * len(shape)
     for begin, stop, axis, step in zip(begins, stops, over, strides, strict=True):
-        length = x.shape[axis]
+        length = shape[axis]
         stop = stop + length if stop < 0 else stop
         begin = begin + length if begin < 0 else begin
         if step > 0:
@@ -139,7 +143,15 @@ def slice_of(
         else:
             begin, stop = max(0, min(begin, length - 1)), max(-1, min(stop, length - 1))
             index[axis] = slice(begin, None if stop < 0 else stop, step)
-    return x[tuple(index)]
+    return tuple(index)
+
+
+@operator("Slice")
+def slice_of(
+    x: Array, first: Array | None = None, last: Array | None = None, along: Array | None = None,
+    steps: Array | None = None, *, starts: Any = None, ends: Any = None, axes: Any = None,
+) -> Any:  # fmt: skip
+    return x[slices(x.shape, first, last, along, steps, starts=starts, ends=ends, axes=axes)]
 
 
 @operator("Expand")
@@ -197,17 +209,25 @@ def space_to_depth(x: Array, *, blocksize: int, mode: str = "DCR") -> Any:
     return x.reshape(n, c, h // b, b, w // b, b).transpose(order).reshape(n, c * b * b, h // b, w // b)
 
 
+def widths_of(
+    dims: int, widths: Array | None, along: Array | None, pads: Any = None, paddings: Any = None
+) -> list[tuple[int, int]]:
+    """What is added before and after each axis."""
+    given = [int(each) for each in (widths if widths is not None else pads if pads is not None else paddings)]
+    over = _axes(along, None) or tuple(range(dims))
+    pairs = [(0, 0)] * dims
+    for i, axis in enumerate(over):
+        pairs[axis] = given[i], given[i + len(over)]
+    return pairs
+
+
 @operator("Pad")
 def pad(
     x: Array, widths: Array | None = None, fill: Array | None = None, along: Array | None = None,
     *, mode: str = "constant", pads: Any = None, paddings: Any = None, value: float = 0.0,
 ) -> Any:  # fmt: skip
     """Negative widths crop."""
-    given = [int(each) for each in (widths if widths is not None else pads if pads is not None else paddings)]
-    over = _axes(along, None) or tuple(range(x.ndim))
-    pairs = [(0, 0)] * x.ndim
-    for i, axis in enumerate(over):
-        pairs[axis] = given[i], given[i + len(over)]
+    pairs = widths_of(x.ndim, widths, along, pads, paddings)
     x = x[tuple(slice(max(0, -a), max(0, n - max(0, -b))) for n, (a, b) in zip(x.shape, pairs, strict=True))]
     pairs = [(max(0, a), max(0, b)) for a, b in pairs]
     bounded(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))

@@ -1,0 +1,217 @@
+"""A program for inputs of given shapes: written down as a graph, of which a plan makes few calls of C.
+
+The program is run once.  What depends on constants and shapes alone is a constant then, of an `If` whose condition is
+known the branch stands in its place, and everything else is a call of the graph: one or several of NumPy's and the
+project's functions where a rule of `_rules` says so, else of the operator as it is.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._check import Array
+from ..graph._graph import Call, Graph, Names, Ref, Value, leaves, mapped
+from ..graph._plan import Refused
+from ._program import Called, Program, Scope, Step, bound, named, results_of
+from ._rules import RULES, Untranslated
+from .operators import DRAWN
+
+FOLDED = 1 << 20  # elements of a result that is kept as a constant
+# operators whose result's shape is decided by values: of these inputs, or of any
+SHAPED = {
+    "AffineGrid": (1,), "CenterCropPad": (1,), "Col2Im": (1, 2), "Compress": (0, 1), "ConstantOfShape": (0,),
+    "Expand": (1,), "Loop": (0, 1), "MaxUnpool": (2,), "NonMaxSuppression": (0, 1), "NonZero": (0,), "OneHot": (1,),
+    "Pad": (1, 3), "Range": (0, 1, 2), "ReduceL1": (1,), "ReduceL2": (1,), "ReduceLogSum": (1,),
+    "ReduceLogSumExp": (1,), "ReduceMax": (1,), "ReduceMean": (1,), "ReduceMin": (1,), "ReduceProd": (1,),
+    "ReduceSum": (1,), "ReduceSumSquare": (1,), "Reshape": (1,), "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4),
+    "Split": (1,), "Squeeze": (1,), "Tile": (1, 2), "TopK": (1,), "Unique": (0,), "Unsqueeze": (1,), "Upsample": (1,),
+}  # fmt: skip
+
+
+class NeedsValue(Exception):
+    """A branch or a shape depends on the values of these inputs, single integers: the program is one for each value."""
+
+    def __init__(self, names: frozenset[str]):
+        super().__init__(", ".join(sorted(names)))
+        self.names = names
+
+
+@dataclass(eq=False)
+class Traced:
+    """A value that depends on the inputs' values.
+
+    open : whether its shape does, too
+    scalars : the inputs that it depends on if they are single integers, else None
+    """
+
+    number: int
+    array: Array
+    open: bool
+    scalars: frozenset[str] | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the array."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the array."""
+        return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Of the array."""
+        return self.array.ndim
+
+
+class AsItIs:
+    """An operator called as it is; its results have these shapes and types, or there is another way."""
+
+    def __init__(self, step: Step, given: int, names: tuple[str, ...]):
+        self.step, self.given, self.names = step, given, names
+        self.expected: list[Any] | None = None
+        self.__name__ = step.node.operator
+
+    def __call__(self, *values: Any) -> Any:
+        """The result, or the several results; `names` are what graphs inside of the operator see of those around."""
+        scope = Scope(None, {}, dict(zip(self.names, values[self.given :], strict=True)))
+        results = results_of(self.step, list(values[: self.given]), bound(self.step, scope))
+        if self.expected is not None and [_kind(each) for each in results] != self.expected:
+            raise Refused
+        return results
+
+
+def _kind(result: Any) -> Any:
+    return None if result is None else (result.shape, result.dtype)
+
+
+class Recorder:
+    """Runs a program for `feeds`, and writes down what it does.
+
+    valued : names of inputs, whose values are constants
+    """
+
+    def __init__(self, program: Program, feeds: dict[str, Array], valued: frozenset[str]):
+        self.calls: list[Call] = []
+        self.values: dict[int, Value] = {}
+        self.drawn = False
+        self.names = Names({id(array): name for name, array in program.constants.items()})
+        given = {name: np.array(array) if name in valued else self._input(name, array) for name, array in feeds.items()}
+        self.inputs = [name for name in feeds if name not in valued]
+        kinds = [self.values[i] for i in range(len(self.inputs))]
+        self.outputs = self._run(program, Scope(None, program.constants, given))
+        results = mapped(self.outputs, self._written)
+        self.graph = Graph(kinds, self.calls, results, self.values, whole=True)
+
+    @property
+    def results(self) -> list[Array]:
+        """What the program gives."""
+        return [each.array if isinstance(each, Traced) else each for each in self.outputs]
+
+    def _input(self, name: str, array: Array) -> Traced:
+        single = array.size == 1 and array.dtype.kind in "biu"
+        return self._new(array, False, frozenset({name}) if single else None)
+
+    def _new(self, array: Any, is_open: bool, scalars: frozenset[str] | None) -> Traced:
+        number = len(self.values) + self.missing
+        if is_open:
+            self.missing += 1
+        else:
+            self.values[number] = Value(array.shape, array.dtype)
+        return Traced(number, array, is_open, scalars)
+
+    missing = 0  # numbers of which no shape is known
+
+    def _written(self, leaf: Any) -> Any:
+        if isinstance(leaf, Traced):
+            return Ref(leaf.number)
+        return self.names.constant(leaf) if isinstance(leaf, np.ndarray) else leaf
+
+    def emit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a function, and write it down unless all is known."""
+        given, named_given = mapped((args, kwargs), lambda leaf: leaf.array if isinstance(leaf, Traced) else leaf)
+        with np.errstate(all="ignore"):
+            result = np.asarray(function(*given, **named_given))
+        traced = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Traced)]
+        if not traced:
+            return result
+        made = self._new(result, any(each.open for each in traced), _scalars(traced))
+        written = mapped((args, kwargs), self._written)
+        self.calls.append(Call(function, written[0], written[1], made.number))
+        return made
+
+    def _run(self, program: Program, scope: Scope) -> list[Any]:
+        for step in program.steps:
+            given = [scope[name] if name else None for name in step.node.inputs]
+            for name, result in zip(step.node.outputs, self._step(step, given, scope), strict=False):
+                if name:
+                    scope[name] = result
+            for name in step.done:
+                scope.pop(name, None)
+        return [scope[name] for name in program.outputs]
+
+    def _step(self, step: Step, given: list[Any], scope: Scope) -> list[Any]:
+        name, traced = step.node.operator, [each for each in given if isinstance(each, Traced)]
+        inner = [each for each in step.attributes.values() if isinstance(each, Program)]
+        if isinstance(step.function, Called):
+            program = step.function.program
+            return self._run(program, Scope(None, program.constants, step.function.padded(given)))
+        if name == "If" and not traced:
+            branch = step.attributes["then_branch" if np.asarray(given[0]).reshape(-1)[0] else "else_branch"]
+            return self._run(branch, Scope(scope, branch.constants, {}))
+        if name in ("Shape", "Size") and not (traced and given[0].open):
+            return results_of(step, [each.array for each in traced] or given)
+        if not traced and not inner and name not in DRAWN:
+            results = results_of(step, given)
+            if sum(each.size for each in results if each is not None) <= FOLDED:
+                return results
+        deciding = [given[i] for i in ((0,) if name == "If" else SHAPED.get(name, ())) if i < len(given)]
+        deciding = [each for each in deciding if isinstance(each, Traced)]
+        if deciding and (scalars := _scalars(deciding)):
+            raise NeedsValue(scalars)
+        is_open = any(each.open for each in traced) or (bool(deciding) and name != "If")
+        rule = None if is_open or inner or not traced else RULES.get(step.function)
+        if rule is not None:
+            try:
+                with named(step, given):
+                    made = rule(self, *given, **step.attributes)
+                return made if isinstance(made, list) else [made]
+            except Untranslated:
+                pass
+        return self._as_it_is(step, given, scope, inner, is_open)
+
+    def _as_it_is(self, step: Step, given: list[Any], scope: Scope, inner: list[Program], is_open: bool) -> list[Any]:
+        self.drawn |= step.node.operator in DRAWN
+        names = tuple(dict.fromkeys(name for each in inner for name in sorted(each.reads)))
+        function = AsItIs(step, len(given), names)
+        args = [*given, *(scope[name] for name in names)]
+        results = function(*(each.array if isinstance(each, Traced) else each for each in args))
+        traced = [each for each in args if isinstance(each, Traced)]
+        is_open = is_open or any(each.open for each in traced)
+        is_open = is_open or any(each is not None and each.dtype.kind == "O" for each in results)
+        function.expected = None if is_open else [_kind(each) for each in results]
+        number = len(self.values) + self.missing
+        self.missing += 1
+        self.calls.append(Call(function, tuple(map(self._written, args)), {}, number))
+        parts: list[Any] = []
+        for i, each in enumerate(results):
+            part = None if each is None else self._new(each, is_open, _scalars(traced))
+            if part is not None:
+                self.calls.append(Call(operator.getitem, (Ref(number), i), {}, part.number))
+            parts.append(part)
+        return parts
+
+
+def _scalars(traced: list[Traced]) -> frozenset[str] | None:
+    found = frozenset[str]()
+    for each in traced:
+        if each.scalars is None:
+            return None
+        found |= each.scalars
+    return found

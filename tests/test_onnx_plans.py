@@ -1,0 +1,233 @@
+"""Plans of ONNX models: what is folded, what stays a call, whose memory results are."""
+
+import threading
+
+import numpy as np
+import pytest
+from onnx_files import graph, model, node, value
+
+import fastnn
+import fastnn.onnx
+from fastnn.onnx import _plans
+
+X = value("x", shape=["N", "C", "H", "W"])
+Y = value("y")
+
+
+@pytest.fixture(autouse=True)
+def faults_are_raised(monkeypatch):
+    monkeypatch.setenv("FASTNN_DEBUG", "1")
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def as_it_is(loaded, feeds):
+    """What the program gives, operator by operator."""
+    return loaded._program(feeds, None)
+
+
+def kept(loaded):
+    return list(loaded._plans._kept.values())
+
+
+def check(loaded, tolerance=1e-6, whole=True, **feeds):
+    """The plan's results are the program's; whether it is one call of C."""
+    for _ in range(2):
+        for made, expected in zip(loaded.run(None, feeds), as_it_is(loaded, feeds), strict=True):
+            assert made.dtype == expected.dtype
+            assert made.shape == expected.shape
+            np.testing.assert_allclose(made, expected, rtol=tolerance, atol=tolerance)
+    assert whole is None or all((each.whole is not None) == whole for each in kept(loaded))
+
+
+def functions(loaded):
+    return [getattr(call.function, "__name__", "") for call in loaded.graph.calls]
+
+
+def test_shape_arithmetic_is_folded():
+    nodes = [
+        node("Shape", "x", "s"), node("Gather", "s zero", "n", axis=0), node("Concat", "n rest", "t", axis=0),
+        node("Reshape", "x t", "f"), node("MatMul", "f w", "y"),
+    ]  # fmt: skip
+    constants = {"zero": np.array([0]), "rest": np.array([-1]), "w": draw(12, 5)}
+    loaded = fastnn.onnx.load(model(nodes, [X], [Y], **constants))
+    for n in (1, 3):
+        check(loaded, x=draw(n, 3, 2, 2))
+    assert functions(loaded) == ["reshape", "linear"]
+    assert len(kept(loaded)) == 2
+
+
+def test_a_branch_is_chosen_by_the_value_of_a_single_integer():
+    then, other = (graph([node(name, "x one", name)], [], [value(name)]) for name in ("Add", "Sub"))
+    nodes = [node("Equal", "rate sixteen", "c"), node("If", "c", "y", then_branch=then, else_branch=other)]
+    inputs = [X, value("rate", np.int64, [])]
+    loaded = fastnn.onnx.load(model(nodes, inputs, [Y], one=np.float32(1), sixteen=np.array(16)))
+    for rate in (16, 8, 16, 9):
+        check(loaded, x=draw(1, 2, 3, 1), rate=np.array(rate))
+        assert functions(loaded) == ["add" if rate == 16 else "subtract"] or rate == 16
+    assert len(kept(loaded)) == 3
+
+
+def test_a_branch_that_values_decide_is_called_as_it_is():
+    then, other = (graph([node(name, "x one", name)], [], [value(name)]) for name in ("Add", "Sub"))
+    nodes = [
+        node("ReduceSum", "x", "s", keepdims=0), node("Greater", "s zero", "c"),
+        node("If", "c", "i", then_branch=then, else_branch=other), node("Relu", "i", "y"),
+    ]  # fmt: skip
+    loaded = fastnn.onnx.load(model(nodes, [X], [Y], one=np.float32(1), zero=np.float32(0)))
+    for sign in (1, -1):
+        check(loaded, whole=False, x=np.full((1, 2, 1, 1), sign, np.float32))
+    assert len(kept(loaded)) == 1
+
+
+def test_shapes_that_values_decide_end_a_plan():
+    nodes = [node("Relu", "x", "r"), node("NonZero", "r", "i"), node("Cast", "i", "f", to=1), node("Exp", "f", "y")]
+    loaded = fastnn.onnx.load(model(nodes, [X], [Y]))
+    for seed in range(3):
+        x = draw(1, 2, 3, 3, seed=seed)
+        assert loaded(x).shape == (4, (x > 0).sum())
+        check(loaded, whole=False, x=x)
+
+
+def test_a_result_of_another_shape_than_before_is_computed_another_way():
+    """The branches differ in shape: what was written down for one of them does not hold for the other."""
+    then = graph([node("ReduceSum", "x", "a", keepdims=0)], [], [value("a")])
+    other = graph([node("Identity", "x", "b")], [], [value("b")])
+    nodes = [
+        node("ReduceMax", "x", "s", keepdims=0), node("Greater", "s zero", "c"),
+        node("If", "c", "i", then_branch=then, else_branch=other), node("Exp", "i", "y"),
+    ]  # fmt: skip
+    loaded = fastnn.onnx.load(model(nodes, [X], [Y], zero=np.float32(0)))
+    for sign in (1, -1, 1):
+        check(loaded, whole=False, x=np.full((1, 2, 1, 1), sign, np.float32))
+
+
+def test_an_index_beyond_its_table_is_refused_as_without_a_plan():
+    loaded = fastnn.onnx.load(model([node("Gather", "w i", "y")], [value("i", np.int64, ["N"])], [Y], w=draw(4, 3)))
+    check(loaded, i=np.array([0, -1, 3]))
+    for wrong in (4, -5):
+        with pytest.raises(ValueError, match=r"Gather 'y' .*into 4"):
+            loaded(np.array([0, 1, wrong]))
+
+
+def test_as_many_plans_are_kept_as_said(monkeypatch):
+    monkeypatch.setattr(_plans, "PLANS", 3)
+    loaded = fastnn.onnx.load(model([node("Relu", "x", "y")], [X], [Y]))
+    for n in (1, 2, 3, 1, 4, 5):
+        check(loaded, x=draw(n, 1, 2, 2))
+    assert [each.plan.graph.inputs[0].shape[0] for each in kept(loaded)] == [1, 4, 5]
+
+
+def test_results_of_a_plan_are_the_callers_own():
+    nodes = [
+        node("Relu", "x", "a"),
+        node("Identity", "a", "b"),
+        node("Reshape", "a s", "c"),
+        node("Identity", "x", "d"),
+    ]
+    outputs = [value(name) for name in "abcdw"]
+    loaded = fastnn.onnx.load(model(nodes, [X], outputs, s=np.array([-1]), w=draw(2)))
+    x = draw(1, 2, 3, 3)
+    before, first = x.copy(), [each.copy() for each in loaded.run(None, {"x": x})]
+    made = loaded.run(None, {"x": x})
+    for i, each in enumerate(made):
+        each += i + 1
+    for i, (one, each) in enumerate(zip(first, made, strict=True)):
+        np.testing.assert_array_equal(each, one + np.float32(i + 1))
+    np.testing.assert_array_equal(x, before)
+    for one, other in zip(first, loaded.run(None, {"x": x}), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def squeeze_and_excite():
+    """Convolutions of images between which each channel is scaled by a function of its mean."""
+    nodes = [
+        node("Conv", "x w0", "a", pads=[1, 1, 1, 1]), node("GlobalAveragePool", "a", "m"), node("Conv", "m w1", "g"),
+        node("Sigmoid", "g", "s"), node("Mul", "a s", "b"), node("Mul", "b c", "d"),
+        node("Resize", "d  scales", "e", mode="nearest", nearest_mode="floor",
+             coordinate_transformation_mode="asymmetric"),
+        node("Conv", "x w2", "f"), node("Resize", "f  scales", "h", mode="linear"),
+        node("Concat", "e h", "i", axis=1), node("MaxPool", "i", "j", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("Conv", "j w3", "k"), node("Add", "k x4", "y"),
+    ]  # fmt: skip
+    for each in nodes:
+        each["input"] = [name.strip("_") for name in each["input"]]
+    nodes[6]["input"], nodes[8]["input"] = ["d", "", "scales"], ["f", "", "scales"]
+    constants = {
+        "w0": draw(8, 3, 3, 3), "w1": draw(8, 8, 1, 1), "w2": draw(4, 3, 1, 1), "w3": draw(5, 12, 1, 1),
+        "c": draw(8, 1, 1), "x4": draw(1, 5, 1, 1), "scales": np.array([1, 1, 2, 2], np.float32),
+    }  # fmt: skip
+    return model(nodes, [X], [Y], opset=13, **constants)
+
+
+def test_channels_stand_last_from_convolution_to_convolution():
+    loaded = fastnn.onnx.load(squeeze_and_excite())
+    for n in (1, 2):
+        check(loaded, 2e-5, x=draw(n, 3, 7, 5))
+
+
+def test_samples_of_a_batch_have_the_bits_that_they_have_alone():
+    loaded, x = fastnn.onnx.load(squeeze_and_excite()), draw(3, 3, 7, 5)
+    whole = loaded(x)
+    for i in range(3):
+        np.testing.assert_array_equal(loaded(x[i : i + 1])[0], whole[i])
+    for threads in (1, 2, 3):
+        with fastnn.threads(threads):
+            np.testing.assert_array_equal(loaded(x), whole)
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+@pytest.mark.parametrize("pads", [(0, 2, 1, 0), (1, 0, 0, 3), (2, 3, 2, 3), (-1, 2, 0, -2)])
+def test_pads(mode, pads):
+    nodes = [node("Pad", "x p", "y", mode=mode)]
+    loaded = fastnn.onnx.load(model(nodes, [value("x", shape=[3, 4])], [Y], p=np.array(pads)))
+    check(loaded, whole=None if mode == "reflect" and pads[0] < 0 else True, x=draw(3, 4))  # reflected twice
+
+
+@pytest.mark.parametrize(("starts", "ends", "steps"), [([0, 1], [2, 9], [1, 2]), ([-1, 3], [-9, 0], [-1, -2])])
+def test_slices(starts, ends, steps):
+    constants = {"a": np.array(starts), "b": np.array(ends), "c": np.array([0, 1]), "d": np.array(steps)}
+    loaded = fastnn.onnx.load(model([node("Slice", "x a b c d", "y")], [value("x", shape=[3, 5])], [Y], **constants))
+    check(loaded, x=draw(3, 5))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_windows_side_by_side_are_a_convolution(bias):
+    nodes = [node("ConvTranspose", "x w b" if bias else "x w", "y", strides=[2, 3], kernel_shape=[2, 3])]
+    loaded = fastnn.onnx.load(model(nodes, [X], [Y], w=draw(4, 3, 2, 3), b=draw(3)))
+    check(loaded, 1e-5, x=draw(2, 4, 3, 5))
+    overlapping = [node("ConvTranspose", "x w", "y", strides=[2, 2], kernel_shape=[2, 3])]
+    check(fastnn.onnx.load(model(overlapping, [X], [Y], w=draw(4, 3, 2, 3))), 1e-5, False, x=draw(2, 4, 3, 5))
+
+
+def test_uneven_pads_of_windows():
+    nodes = [
+        node("Conv", "x w", "a", auto_pad="SAME_UPPER", strides=[2, 2]),
+        node("MaxPool", "a", "y", kernel_shape=[3, 2], pads=[0, 0, 1, 1], strides=[2, 2]),
+    ]
+    check(fastnn.onnx.load(model(nodes, [X], [Y], w=draw(4, 3, 4, 3))), 1e-5, x=draw(2, 3, 9, 8))
+
+
+def test_many_threads_ask_for_one_new_plan():
+    loaded, x, found = fastnn.onnx.load(squeeze_and_excite()), draw(1, 3, 6, 6), []
+    expected = fastnn.onnx.load(squeeze_and_excite())(x)
+    threads = [threading.Thread(target=lambda: found.append(loaded(x))) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(found) == 4
+    assert all(np.array_equal(each, expected) for each in found)
+    assert len(kept(loaded)) == 1
+
+
+def test_the_order_of_inputs_by_name_is_free():
+    loaded = fastnn.onnx.load(model([node("Sub", "a b", "y")], [value("a", shape=[2]), value("b", shape=[2])], [Y]))
+    a, b = draw(2), draw(2, seed=1)
+    for feeds in ({"a": a, "b": b}, {"b": b, "a": a}):
+        np.testing.assert_array_equal(loaded.run(None, feeds)[0], a - b)
+    assert len(kept(loaded)) == 1
+    with pytest.raises(TypeError, match="'c' is no input"):
+        loaded.run(None, {"a": a, "b": b, "c": b})
