@@ -121,6 +121,11 @@ class Model:
         """What the model does to inputs like those seen last, after the passes: it prints readably; None before."""
         return None if self._plans is None else self._plans.graph
 
+    @property
+    def passes(self) -> dict[str, int]:
+        """What was put together or drawn into other calls in `graph`, and how often."""
+        return {} if self._plans is None else dict(self._plans.passes)
+
     def get_inputs(self) -> list[Argument]:
         """Return what the model takes."""
         return self.inputs

@@ -57,10 +57,13 @@ class Plans:
     ----------
     graph : Graph or None
         Of the plan made last.
+    passes : dict of str to int
+        What each pass did to that graph, and how often.
     """
 
     def __init__(self, program: Program):
         self.program, self.graph = program, None
+        self.passes: dict[str, int] = {}
         self._names = [name for name in program.inputs if name not in program.constants]
         self._weights = Weights([each for each in program.constants.values() if isinstance(each, np.ndarray)])
         self._kept: dict[Any, Kept] = {}
@@ -143,7 +146,7 @@ class Plans:
             if os.environ.get("FASTNN_DEBUG"):
                 raise
             return None
-        self.graph = recorder.graph
+        self.graph, self.passes = recorder.graph, dict(recorder.passes)
         return plan
 
 

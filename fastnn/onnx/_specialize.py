@@ -2,7 +2,7 @@
 
 The program is run once.  What depends on constants and shapes alone is a constant then, of an `If` whose condition is
 known the branch stands in its place, and everything else is a call of the graph: one or several of NumPy's and the
-project's functions where a rule of `_rules` says so, else of the operator as it is.
+project's functions where a rule of `rules` says so, else of the operator as it is.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import numpy as np
 from .._check import Array
 from ..graph._graph import Call, Graph, Names, Ref, Value, leaves, mapped
 from ..graph._plan import Refused
+from ._passes import Rewriter
 from ._program import Called, Program, Scope, Step, bound, named, results_of
-from ._rules import RULES, Untranslated
 from .operators import DRAWN
+from .rules import RULES, Untranslated
 
 FOLDED = 1 << 20  # elements of a result that is kept as a constant
 # operators whose result's shape is decided by values: of these inputs, or of any
@@ -108,6 +109,7 @@ class Recorder:
         self.outputs = self._run(program, Scope(None, program.constants, given))
         results = mapped(self.outputs, self._written)
         self.graph = Graph(kinds, self.calls, results, self.values, whole=True)
+        self.passes = Rewriter(self.graph, self.names).done
 
     @property
     def results(self) -> list[Array]:

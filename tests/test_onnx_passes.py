@@ -1,0 +1,215 @@
+"""What exporters take apart is put together again; what only looks like it stays as it is."""
+
+import math
+
+import numpy as np
+import pytest
+from onnx_files import model, node, value
+from test_onnx_plans import check, draw, faults_are_raised, functions
+
+import fastnn.onnx
+
+__all__ = ["faults_are_raised"]
+CONSTANTS = {
+    "half": 0.5, "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "six": 6.0, "sixth": 1 / 6, "root": math.sqrt(2),
+    "inverse": math.sqrt(0.5), "k": math.sqrt(2 / math.pi), "cubic": 0.044715, "eps": 1e-5, "zero": 0.0,
+}  # fmt: skip
+
+
+def build(lines, shape=("N", 6), opset=17, **arrays):
+    """A model of lines like `y = Add x one`."""
+    nodes = []
+    for line in lines.strip().split("\n"):
+        result, call = line.split("=", 1)
+        name, *inputs = call.split(":")[0].split()
+        options = dict(each.split("~") for each in call.split(":")[1].split()) if ":" in call else {}
+        options = {key: [int(n) for n in text.split(",")] if "," in text or key in ("axes", "pads") else int(text)
+                   for key, text in options.items()}  # fmt: skip
+        nodes.append(node(name, " ".join(inputs), result.strip(), **options))
+    constants = {name: np.float32(number) for name, number in CONSTANTS.items() if f" {name}" in f"{lines} "}
+    return fastnn.onnx.load(model(nodes, [value("x", shape=shape)], [value("y")], opset, **constants, **arrays))
+
+
+GELUS = {
+    "first": "d = Div x root\ne = Erf d\na = Add e one\nb = Mul x a\ny = Mul b half",
+    "half first": "d = Mul x inverse\ne = Erf d\na = Add one e\nb = Mul half x\ny = Mul a b",
+    "gate halved": "d = Div x root\ne = Erf d\na = Add e one\nb = Mul a half\ny = Mul b x",
+    "divided": "d = Div x root\ne = Erf d\na = Add e one\nb = Mul x a\ny = Div b two",
+}
+TANHS = {
+    "power": "p = Pow x three\nq = Mul p cubic\ns = Add x q\nm = Mul s k\nt = Tanh m\na = Add t one\nb = Mul x a\ny = Mul b half",
+    "products": "p = Mul x x\nq = Mul p x\nr = Mul cubic q\ns = Add x r\nm = Mul k s\nt = Tanh m\na = Add one t\n"
+    "b = Mul half a\ny = Mul x b",
+    "factored": "p = Mul x x\nq = Mul p cubic\ns = Add q one\nm = Mul x s\nn = Mul m k\nt = Tanh n\na = Add t one\nb = Mul x half\n"
+    "y = Mul a b",
+}
+SWISHES = {
+    "clip": "a = Add x three\nb = Clip a zero six\nc = Mul x b\ny = Div c six",
+    "sixth": "a = Add x three\nb = Clip a zero six\nc = Mul b sixth\ny = Mul x c",
+    "sigmoid": "a = HardSwish x\ny = Identity a",
+}
+
+
+@pytest.mark.parametrize("lines", GELUS.values(), ids=GELUS)
+def test_gelu_by_erf(lines):
+    loaded = build(lines)
+    check(loaded, 2e-6, x=draw(3, 6))
+    assert functions(loaded) == ["gelu"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        GELUS["first"].replace("Erf d", "Erf x"),
+        GELUS["first"].replace("Add e one", "Add e two"),
+        GELUS["first"].replace("Mul b half", "Mul b two"),
+        "z = Relu x\n" + GELUS["first"].replace("Mul x a", "Mul z a"),
+    ],
+)
+def test_what_is_no_gelu(lines):
+    loaded = build(lines)
+    check(loaded, 2e-6, False, x=draw(3, 6))
+    assert "gelu" not in functions(loaded)
+
+
+@pytest.mark.parametrize("lines", TANHS.values(), ids=TANHS)
+def test_gelu_by_tanh(lines):
+    loaded = build(lines)
+    check(loaded, 2e-6, x=draw(3, 6))
+    assert functions(loaded) == ["gelu_tanh"]
+    for other in (
+        lines.replace(" k", " half", 1),
+        lines.replace(" cubic", " half", 1),
+        lines.replace("Tanh", "Sigmoid"),
+    ):
+        loaded = build(other)
+        check(loaded, 2e-6, x=draw(3, 6))
+        assert "gelu_tanh" not in functions(loaded)
+
+
+@pytest.mark.parametrize("lines", SWISHES.values(), ids=SWISHES)
+def test_hard_swish(lines):
+    loaded = build(lines, opset=14)
+    check(loaded, x=3 * draw(3, 6))
+    assert functions(loaded) == ["hardswish"]
+
+
+@pytest.mark.parametrize("change", [("Add x three", "Add x two"), ("six\nc", "four\nc"), ("Div c six", "Div c four")])
+def test_what_is_no_hard_swish(change):
+    loaded = build(SWISHES["clip"].replace(*change))
+    check(loaded, x=3 * draw(3, 6))
+    assert "hardswish" not in functions(loaded)
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ("s = Sigmoid x\ny = Mul x s", "silu"),
+        ("o = Mul x one\ns = Sigmoid o\ny = Mul s x", "silu"),
+        ("o = Mul x two\ns = Sigmoid o\ny = Mul s x", "swish[beta=2]"),
+        ("p = Softplus x\nt = Tanh p\ny = Mul x t", "mish"),
+    ],
+)
+def test_gated_values(lines, name):
+    loaded = build(lines)
+    check(loaded, 2e-6, x=draw(3, 6))
+    assert functions(loaded) == [name]
+
+
+def test_a_gate_of_another_value_is_none():
+    loaded = build("z = Add x one\ns = Sigmoid z\ny = Mul x s")
+    check(loaded, 2e-6, x=draw(3, 6))
+    assert functions(loaded) == ["add", "sigmoid", "multiply"]
+
+
+NORM = """m = ReduceMean x : axes~-1
+d = Sub x m
+p = Pow d two
+v = ReduceMean p : axes~-1
+e = Add v eps
+r = Sqrt e
+n = Div d r
+g = Mul n gamma
+y = Add g beta"""
+AFFINE = {"gamma": draw(6), "beta": draw(6, seed=1)}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        NORM,
+        NORM.replace("Pow d two", "Mul d d"),
+        NORM.replace("n = Div d r", "i = Reciprocal r\nn = Mul d i"),
+        NORM.replace("p = Pow d two", "d2 = Sub x m\np = Mul d2 d2").replace("Mul n gamma", "Mul gamma n"),
+    ],
+)
+def test_layer_norm(lines):
+    loaded = build(lines, ("N", "T", 6), **AFFINE)
+    check(loaded, 2e-5, x=draw(2, 3, 6))
+    assert functions(loaded) == ["layer_norm"]
+    assert loaded.passes["layer_norm"] == 3
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        NORM.replace("m = ReduceMean x : axes~-1", "m = ReduceMean x : axes~1"),
+        NORM.replace("Pow d two", "Pow d three"),
+        NORM.replace("Pow d two", "Mul d x"),
+        NORM.replace("Sub x m", "Sub m x"),
+        NORM.replace("ReduceMean p", "ReduceMax p"),
+    ],
+)
+def test_what_is_no_layer_norm(lines):
+    loaded = build(lines, ("N", "T", 6), **AFFINE)
+    x = np.abs(draw(2, 6, 6))
+    with np.errstate(invalid="ignore"):
+        check(loaded, 2e-4, None, x=x)
+    assert "layer_norm" not in functions(loaded)
+
+
+def test_a_row_added_to_a_product_is_its_bias():
+    loaded = build("h = MatMul x w\ny = Add b h", w=draw(6, 4), b=draw(4))
+    check(loaded, x=draw(3, 6))
+    assert functions(loaded) == ["linear"]
+    loaded = build("h = MatMul x w\ny = Add b h", w=draw(6, 4), b=draw(3, 4))
+    check(loaded, x=draw(3, 6))
+    assert functions(loaded) == ["linear", "add"]
+
+
+SCALED = """a = Conv x w
+b = Mul a s
+c = Add b t
+d = Relu c
+e = Mul d u
+f = Sub e t
+g = Conv f z : pads~{pads}
+y = Div g u"""
+IMAGES = {
+    "w": draw(4, 3, 3, 3), "s": draw(4, 1, 1, seed=1), "t": draw(1, 4, 1, 1, seed=2), "u": np.array([0.5], np.float32),
+    "z": draw(4, 2, 3, 3, seed=3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_constants_of_channels_are_drawn_into_convolutions(padded):
+    lines = SCALED.format(pads="1,1,1,1" if padded else "0,0,0,0").replace("pads", "group~2 pads")
+    loaded = build(lines, ("N", 3, "H", "W"), **IMAGES)
+    for n in (1, 2):
+        check(loaded, 2e-5, x=draw(n, 3, 9, 7))
+    expected = ["conv2d", "batch_norm", "relu", "batch_norm", "conv2d", "batch_norm"]
+    assert functions(loaded) == [name for i, name in enumerate(expected) if padded or i != 3]
+
+
+def test_constants_of_places_are_none_of_channels():
+    lines = "a = Conv x w\nb = Mul a s\ny = Add b t"
+    arrays = {"w": draw(4, 3, 3, 3), "s": draw(7, 1, seed=1), "t": draw(4, 7, 5, seed=2)}
+    loaded = build(lines, ("N", 3, "H", "W"), **arrays)
+    check(loaded, 2e-5, x=draw(2, 3, 9, 7))
+    assert functions(loaded) == ["conv2d", "multiply", "add"]
+
+
+def test_a_value_that_is_read_twice_keeps_its_own():
+    loaded = build("a = Conv x w\nb = Mul a s\nc = Add b s\ny = Mul b c", ("N", 3, "H", "W"), w=draw(4, 3, 1, 1),
+                   s=draw(4, 1, 1))  # fmt: skip
+    check(loaded, 2e-5, x=draw(2, 3, 4, 4))
