@@ -100,6 +100,36 @@ def test_pad_keeps_dtypes_and_memory_orders():
     assert functional.pad(np.ones((2, 3)), (-1, -2)).shape == (2, 0)
 
 
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_pad_by_rows_is_pad_by_pieces(mode):
+    """Floats are padded by rows of memory, integers by NumPy's slices."""
+    rng, done = np.random.default_rng(0), 0
+    for _ in range(200):
+        n = int(rng.integers(1, 4))
+        shape = (2, 3, *map(int, rng.integers(1, 40, n)))[rng.integers(2) :]
+        order = tuple(map(int, rng.permutation(len(shape))))
+        pad = tuple(map(int, rng.integers(-3, 9, 2 * n)))
+        x = rng.integers(-9, 9, [shape[i] for i in order]).transpose(np.argsort(order))
+        expected = outcome(functional.pad, x, pad, mode)
+        got = outcome(functional.pad, x.astype(np.float32, order="K"), pad, mode)
+        assert (got is None) == (expected is None)
+        if got is not None:
+            np.testing.assert_array_equal(got, expected)
+            done += 1
+    assert done > 20
+
+
+@pytest.mark.parametrize(("factor", "mode"), [(2, "nearest"), (4, "nearest"), (2, "nearest-exact"), (3, "nearest")])
+def test_nearest_repeats_values_in_both_layouts(factor, mode):
+    for width in (1, 15, 16, 17, 40):
+        x = np.random.default_rng(0).normal(size=(2, 3, 5, width)).astype(np.float32)
+        expected = x.repeat(factor, 2).repeat(factor, 3)
+        np.testing.assert_array_equal(functional.interpolate(x, scale_factor=factor, mode=mode), expected)
+        np.testing.assert_array_equal(
+            functional.interpolate(channels_last(x), scale_factor=factor, mode=mode), expected
+        )
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "linear", "area"])
 def test_resizing_a_line_is_pytorchs(mode, dtype):

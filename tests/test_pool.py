@@ -248,6 +248,21 @@ def test_means_keep_their_digits():
     assert functional.avg_pool2d(x, 1024)[0, 0, 0, 0] == expected
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_means_of_whole_planes_have_the_same_bits_in_both_layouts(dtype):
+    rng = np.random.default_rng(0)
+    for space in ((7, 7), (1, 1), (3, 8), (5, 17), (2, 33), (40, 3)):
+        x = (rng.normal(size=(3, 20, *space)) * 10.0 ** rng.integers(-3, 4, space)).astype(dtype)
+        y = functional.adaptive_avg_pool2d(x, 1)
+        np.testing.assert_array_equal(y, functional.adaptive_avg_pool2d(channels_last(x), 1))
+        np.testing.assert_array_equal(y, functional.avg_pool2d(x, space))
+        total = functional.avg_pool2d(x, space, divisor_override=1)
+        np.testing.assert_array_equal(total, functional.avg_pool2d(channels_last(x), space, divisor_override=1))
+        np.testing.assert_allclose(
+            y, x.mean((2, 3), dtype=np.float64, keepdims=True), rtol=0, atol=1000 * np.finfo(dtype).eps
+        )
+
+
 @both
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("name", ["max_pool", "avg_pool", "lp_pool", "adaptive_avg_pool", "adaptive_max_pool"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -10,13 +12,16 @@ import numpy as np
 
 from .. import _check
 from .._check import Array
+from .._core import ops
 from .._dispatch import differentiable, gradient_of
 from ._windows import MOST
 
 __all__ = ["pad", "pad_backward"]
 
+_KEPT = 4096  # places of a result, of which tables are kept
 MODES = ("constant", "reflect", "replicate", "circular")
 Piece = tuple[slice, slice]  # of the result, and of the input: a step of 0 is a slice of one place
+Axis = tuple[int, int, int, str]  # a dimension's size, what goes before and behind it, the mode
 
 
 def empty_as(name: str, x: Array, shape: tuple[int, ...]) -> Array:
@@ -83,22 +88,63 @@ def _check_amounts(name: str, amounts: list[tuple[int, int]], shape: tuple[int, 
             raise ValueError(f"{name}: expected pad of at most {most} in dimension {i} of {size}, got {left}, {right}")
 
 
-def _axes(
-    name: str, shape: tuple[int, ...], pad: Any, mode: Any, value: Any
-) -> tuple[tuple[int, ...], list[tuple[Piece, ...]]]:
-    """The result's shape, and the pieces along each dimension."""
+def _axes(name: str, shape: tuple[int, ...], pad: Any, mode: Any, value: Any) -> tuple[tuple[int, ...], list[Axis]]:
+    """The result's shape, and how each dimension is padded."""
     _check.choice(name, "mode", mode, MODES)
     if mode != "constant" and value is not None and value != 0:
         raise ValueError(f"{name}: expected value=None with mode {mode!r}, got {value!r}")
     amounts = _amounts(name, pad, shape, mode)
     _check_amounts(name, amounts, shape, mode)
     result = tuple(size + left + right for size, (left, right) in zip(shape, amounts, strict=True))
-    return result, [_pieces(size, *each, mode) for size, each in zip(shape, amounts, strict=True)]
+    return result, [(size, *each, mode) for size, each in zip(shape, amounts, strict=True)]
 
 
-def _blocks(axes: list[tuple[Piece, ...]]) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-    for pieces in product(*axes):
+def _blocks(axes: list[Axis]) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    for pieces in product(*(_pieces(*axis) for axis in axes)):
         yield tuple(to for to, _ in pieces), tuple(of for _, of in pieces)
+
+
+def _sources(axis: Axis) -> Array:
+    """The place of the input that each place of the result takes its value from, -1 for none."""
+    size, left, right, _ = axis
+    found = np.full(left + size + right, -1)
+    for to, of in _pieces(*axis):
+        found[to] = np.arange(size)[of]
+    return found
+
+
+def _runs(axis: Axis) -> Array:
+    """The same as (first place, how many follow each other)."""
+    places = _sources(axis)
+    before, at = places[:-1], places[1:]
+    goes_on = (at == before + 1) & (before >= 0) | (at < 0) & (before < 0)
+    starts = np.flatnonzero(np.concatenate([[True], ~goes_on]))
+    return np.stack([places[starts], np.diff(starts, append=len(places))], 1)
+
+
+def _tables(axes: tuple[Axis, ...]) -> tuple[Array, Array]:
+    """The op's places and runs, of up to three dimensions."""
+    fill = np.zeros(3 - len(axes), np.int64)
+    return np.concatenate([fill, *map(_sources, axes[:-1])]), _runs(axes[-1])
+
+
+_kept_tables = lru_cache(maxsize=64)(_tables)
+
+
+def _pad_rows(y: Array, x: Array, axes: list[Axis], value: float) -> bool:
+    """Pad by rows of memory, if x fills a block and no more than three dimensions that follow each other are padded."""
+    order = _check.dense_order(x) if _check.is_ready(x) and x.size and y.size else None
+    padded = [i for i, axis in enumerate(order or ()) if axes[axis][1:3] != (0, 0)]
+    if order is None or not padded or padded[-1] - padded[0] > 2:
+        return False
+    first, end = max(0, padded[-1] - 2), padded[-1] + 1
+    of, to = ([each.shape[axis] for axis in order] for each in (x, y))
+    few = sum(to[first:end]) <= _KEPT
+    places, runs = (_kept_tables if few else _tables)(tuple(axes[axis] for axis in order[first:end]))
+    ones = [1] * (3 - (end - first))
+    sizes = (math.prod(of[:first]), *ones, *of[first:end], math.prod(of[end:]), *ones, *to[first:end])
+    ops.pad(y.transpose(order), x.transpose(order), places, runs, *sizes, len(runs), value)
+    return True
 
 
 def of_numbers(name: str, input: Any) -> Array:
@@ -146,8 +192,11 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     x = of_numbers("pad", input)
     shape, axes = _axes("pad", x.shape, pad, mode, value)
     y = empty_as("pad", x, shape)
+    number = np.asarray(0 if value is None else _check.real("pad", "value", value)).astype(x.dtype)
+    if _pad_rows(y, x, axes, float(number)):
+        return y
     if mode == "constant":
-        y[...] = np.asarray(0 if value is None else _check.real("pad", "value", value)).astype(x.dtype)
+        y[...] = number
     for to, of in _blocks(axes):
         y[to] = x[of]
     return y
@@ -168,9 +217,9 @@ def pad_backward(dy: Any, input: Any, pad: Any, mode: str = "constant", value: f
     gradient = _check.as_float(name, dy, "dy").astype(x.dtype, copy=False)
     if gradient.shape != shape:
         raise ValueError(f"{name}: expected dy of the result's shape {shape}, got {gradient.shape}")
-    for i, pieces in enumerate(axes):
-        if gradient.shape[i] != x.shape[i] or pieces != ((slice(0, x.shape[i]), slice(0, x.shape[i])),):
-            gradient = _folded(gradient, i, x.shape[i], pieces)
+    for i, axis in enumerate(axes):
+        if axis[1:3] != (0, 0):
+            gradient = _folded(gradient, i, x.shape[i], _pieces(*axis))
     return _check.finish(gradient.copy() if np.may_share_memory(gradient, dy) else gradient, dtype, None)
 
 

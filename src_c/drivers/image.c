@@ -1,5 +1,5 @@
-/* image.c: whole images resized (kernels/image.inc), channels first in memory (inner = 1) or last (inner channels), or their
- * values in another order.
+/* image.c: whole images resized (kernels/image.inc), channels first in memory (inner = 1) or last (inner channels), padded, or
+ * their values in another order.
  *
  * Of resizing forward, an item is one row of outputs; backward a whole plane, or NARROW channels of one, for outputs share their places. */
 #ifndef REAL
@@ -14,6 +14,18 @@
 /* Whether a view has the values of its dimensions 3 and 4 side by side, for one place after the other of the last */
 #define IS_WOVEN(strides) ((strides)[5] == m && (strides)[4] == 1 && (o->n3 == 1 || (strides)[3] == o->n4))
 
+/* How often each place of a row of x is taken, where that is 2 or 4 times for all of them, channels first; else 0 */
+static ptrdiff_t copies_of(const int64_t *places, ptrdiff_t taps, ptrdiff_t w, ptrdiff_t yw, ptrdiff_t inner)
+{
+    const ptrdiff_t copies = yw / w;
+    if (taps != 1 || inner != 1 || yw != copies * w || (copies != 2 && copies != 4) || w < STRIP_LANES)
+        return 0;
+    for (ptrdiff_t j = 0; j < yw; j++)
+        if (places[j] != j / copies)
+            return 0;
+    return copies;
+}
+
 #define FNN_SELF "drivers/image.c"
 #include "each_real.h"
 #else
@@ -21,11 +33,14 @@
 static void FN(resize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(fnn_resize) *o = job;
-    const ptrdiff_t h_at = o->taps_d * o->yd, w_at = h_at + o->taps_h * o->yh;
+    const ptrdiff_t h_at = o->taps_d * o->yd, w_at = h_at + o->taps_h * o->yh, nowhere[4] = {0};
+    const ptrdiff_t copies = copies_of(o->places + w_at, o->taps_d * o->taps_h * o->taps_w, o->w, o->yw, o->inner);
     for (ptrdiff_t row = begin; row < end; row++)
     {
         const ptrdiff_t id = row / o->yh % o->yd, ih = row % o->yh, plane = row / o->yh / o->yd;
-        for (ptrdiff_t channel = 0; channel < o->inner; channel += NARROW)
+        if (copies)
+            TIER->weave(o->y + row * o->yw, o->x + ((plane * o->d + o->places[id]) * o->h + o->places[h_at + ih]) * o->w, nowhere, copies, o->w);
+        for (ptrdiff_t channel = 0; channel < o->inner && !copies; channel += NARROW)
             for (ptrdiff_t t = 0; t < o->taps_d * o->taps_h; t++)
             {
                 const ptrdiff_t d = t / o->taps_h * o->yd + id, h = h_at + t % o->taps_h * o->yh + ih;
@@ -100,5 +115,44 @@ static void FN(rearrange_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 void FN(fnn_rearrange)(const struct FN(fnn_rearrange) *o)
 {
     fnn_parallel(o->n0 * o->n1 * o->n2, NS_MOVE * (double)(o->n3 * o->n4 * o->n5), FN(rearrange_body), o);
+}
+
+static void FN(fill)(REAL *y, ptrdiff_t n, REAL value)
+{
+    for (ptrdiff_t i = 0; i < n; i++)
+        y[i] = value;
+}
+
+/* Items: rows of y */
+static void FN(pad_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(fnn_pad) *o = job;
+    const REAL value = (REAL)o->value;
+    for (ptrdiff_t row = begin; row < end; row++)
+    {
+        const int64_t id = o->places[row / o->yh % o->yd], ih = o->places[o->yd + row % o->yh];
+        const REAL *x = o->x + ((row / o->yh / o->yd * o->d + id) * o->h + ih) * o->w * o->inner;
+        REAL *y = o->y + row * o->yw * o->inner;
+        if (id < 0 || ih < 0)
+            FN(fill)(y, o->yw * o->inner, value);
+        else
+            for (const int64_t *run = o->runs; run < o->runs + 2 * o->count; run += 2)
+            {
+                const ptrdiff_t n = run[1] * o->inner;
+                if (run[0] < 0)
+                    FN(fill)(y, n, value);
+                else if (n < STRIP_LANES)
+                    for (ptrdiff_t i = 0; i < n; i++)
+                        y[i] = x[run[0] * o->inner + i];
+                else
+                    memcpy(y, x + run[0] * o->inner, (size_t)n * sizeof(REAL));
+                y += n;
+            }
+    }
+}
+
+void FN(fnn_pad)(const struct FN(fnn_pad) *o)
+{
+    fnn_parallel(o->outer * o->yd * o->yh, NS_MOVE * (double)(o->yw * o->inner), FN(pad_body), o);
 }
 #endif

@@ -46,6 +46,12 @@ static double count_of(const struct fnn_pool_axis *a, ptrdiff_t i, int padded)
     return (double)(padded && a->kernel ? fnn_min(at + a->kernel, a->size + a->padding) - at : end_of(a, i) - begin_of(a, i));
 }
 
+/* Whether there is one window, of the whole axis */
+static int is_covered(const struct fnn_pool_axis *a)
+{
+    return a->outputs == 1 && (!a->kernel || (a->kernel == a->size && !a->padding && a->dilation == 1));
+}
+
 static ptrdiff_t most_taps(const struct fnn_pool_axis *a)
 {
     return fnn_min(a->kernel ? a->kernel : a->size / (a->outputs ? a->outputs : 1) + 2, a->size);
@@ -340,9 +346,24 @@ static void FN(mean_rows)(const struct pool_job *job, const struct space *s, ptr
               TIER->mean_taps(o->y + Y_AT(g) + j * g->inner, is_apart ? s->apart : s->row + first * m, &p);)
 }
 
+/* Items: planes that one window covers */
+static void FN(plane_body)(const void *given, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct pool_job *job = given;
+    const struct FN(fnn_avg_pool) *o = job->o;
+    const ptrdiff_t rows = o->d * o->h;
+    const double divisor = o->divisor != 0 ? o->divisor : (double)(rows * o->w);
+    TIER->plane_means(o->y + begin, o->x + begin * rows * o->w, end - begin, rows, o->w, divisor);
+}
+
 void FN(fnn_avg_pool)(const struct FN(fnn_avg_pool) *o)
 {
     const struct fnn_pool g = FNN_POOL(o);
+    if (g.inner == 1 && is_covered(&g.d) && is_covered(&g.h) && is_covered(&g.w))
+    {
+        fnn_parallel(g.outer, NS_EACH * (double)(o->d * o->h * o->w), FN(plane_body), &(struct pool_job){.o = o});
+        return;
+    }
     run_pool((struct pool_job){&g, FN(mean_rows), NULL, o, o->work, channels_of(&g), lines_of(&g)});
 }
 

@@ -135,6 +135,17 @@ _RESIZE_CALLS = """
             ADD(y, q); ADD(z, m);
         }"""
 
+_PAD_CALLS = """
+        static const int64_t places[] = {0, 1, 0, 1, 2, -1}, runs[] = {1, 1, 0, 20, 18, 1, -1, 3};
+        EACH(inner, 1, 3, 64)
+        {
+            const ptrdiff_t outer = 300 / inner + 1, m = outer * 3 * 20 * inner, q = outer * 5 * 25 * inner;
+            FILL(x, m, -2, 2);
+            RUN(pad, .y = y, .x = x, .places = places, .runs = runs, .outer = outer, .d = 1, .h = 3, .w = 20,
+                .inner = inner, .yd = 1, .yh = 5, .yw = 25, .count = 4, .value = 0.5);
+            ADD(y, q);
+        }"""
+
 _REARRANGE_CALLS = """
         EACH(m, 1, 3, 16, 100)
             EACH(r, 1, 2, 3)
@@ -192,7 +203,7 @@ RECORDS = [
             LayerCall("ConstantPad3d", (1, -1.0), {}, ((2, 3, 3, 4, 2),)),
         ),
         bench=((32, 64, 3136),),
-        native=NO_KERNEL,
+        native=_PAD_CALLS,
     ),
     Record(
         "interpolate",
