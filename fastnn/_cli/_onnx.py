@@ -45,10 +45,12 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def describe(path: str) -> str:
-    """What an ONNX file takes, gives and holds."""
+def describe(path: str, shapes: list[str]) -> str:
+    """What an ONNX file takes, gives and holds, and what it computes for inputs of these sizes."""
     from .. import onnx
+    from ._onnx_cost import example, in_python, multiply_adds, sizes_of
 
+    given = sizes_of(shapes)
     model = onnx.load(path)
     lines = []
     for title, arguments in (("input", model.inputs), ("output", model.outputs)):
@@ -59,5 +61,23 @@ def describe(path: str) -> str:
     size = sum(array.nbytes for array in arrays.values())
     lines.append(f"weights  {sum(array.size for array in arrays.values()):,} numbers, {size / 1e6:.1f} MB")
     lines.append(f"opset  {model.opset}")
-    lines += [f"{count:6}  {name}" for name, count in Counter(model.operators).most_common()]
+    feeds = example(model, given)
+    counts: Counter[str] = Counter()
+    try:
+        counts = multiply_adds(model, feeds)
+        python = in_python(model, feeds)
+    except (ValueError, TypeError) as error:
+        lines.append(f"multiply-adds  not counted: {error}")
+    else:
+        shown = ", ".join(f"{name} {array.shape}" for name, array in feeds.items())
+        lines.append(f"multiply-adds  {counts.total():,} for zeros of {shown}")
+        if python is None:
+            lines.append("runs  call by call, each kernel in C or in NumPy")
+        else:
+            between = ", ".join(f"{count} {name}" for name, count in Counter(python).most_common())
+            lines.append(f"runs  in C{', but for ' + between if between else ''}")
+    own = Counter(model.operators)
+    inner = [(name, 0) for name in counts if name not in own]  # in branches, loops and functions
+    for name, count in [*own.most_common(), *inner]:
+        lines.append(f"{count or '':6}  {name}" + (f"  {counts[name]:,}" if counts[name] else ""))
     return "\n".join(lines)

@@ -19,6 +19,13 @@ def add_commands(commands: Any) -> None:
     """Their options."""
     info_ = add_command(commands, "info", info, "version, kernels, threads and compiler; or what an ONNX model holds")
     info_.add_argument("model", nargs="?", help="ONNX file")
+    info_.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="NAME=SIZE[,SIZE...]",
+        help="a size by its name, or an input's shape, to count multiply-adds for; may be repeated (1)",
+    )
     demo_ = add_command(commands, "demo", demo, "train a network on scikit-learn's handwritten digits")
     demo_.add_argument("--seed", type=at_least(0), default=0, help="the same seed gives the same bits (%(default)s)")
     demo_.add_argument("--epochs", type=at_least(1), default=30, help="passes over the training images (%(default)s)")
@@ -65,7 +72,7 @@ def info(options: Namespace) -> int:
     from .._info import show_config
     from ._onnx import describe
 
-    print(show_config() if options.model is None else describe(options.model))
+    print(show_config() if options.model is None else describe(options.model, options.shape))
     return 0
 
 
