@@ -24,7 +24,7 @@ LOAD = {
 CALL = {
     "fastnn": "predict.run(None, feeds)",
     "onnxruntime": "predict.run(None, feeds)",
-    "torch": "exec('with torch.no_grad(): predict(*map(torch.from_numpy, feeds.values()))')",
+    "torch": "with torch.no_grad(): predict(*[torch.from_numpy(x) if x.ndim else x.item() for x in feeds.values()])",
 }
 PROGRAM = """
 import time; begin = time.perf_counter()
@@ -95,7 +95,7 @@ def torch_model(path: str) -> Any:
     return model.eval()
 
 
-def made(folder: Path) -> dict[str, tuple[dict[str, Path], dict[str, Any]]]:
+def made(folder: Path) -> dict[str, tuple[dict[str, Path], dict[str, dict[str, Any]]]]:
     """The models of this file: their files by library, and their inputs."""
     import fastnn
 
@@ -113,24 +113,30 @@ def made(folder: Path) -> dict[str, tuple[dict[str, Path], dict[str, Any]]]:
             torch.save(
                 {key: torch.from_numpy(np.array(value)) for key, value in model.state_dict().items()}, files["torch"]
             )
-        found[name] = files, {"input": x}
+        found[name] = files, {library: {"input": x} for library in files}
     return found
 
 
-def given(path: Path, inputs: list[str]) -> tuple[dict[str, Path], dict[str, Any]]:
-    """A model's files: ONNX, and TorchScript beside it; zeros, or the numbers as given, for its inputs."""
+def given(path: Path, texts: list[str]) -> tuple[dict[str, Path], dict[str, dict[str, Any]]]:
+    """A model's files, ONNX and TorchScript beside it, and the inputs of each library."""
     import fastnn.onnx
 
+    told = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        sizes = [int(size) for size in value.split(",")]
+        told[name] = np.zeros(sizes, np.float32) if len(sizes) > 1 else np.array(sizes[0])
     feeds = {}
-    known = dict(re.fullmatch(r"(.+?)=(.+)", each).groups() for each in inputs)  # type: ignore[union-attr]
     for each in fastnn.onnx.load(path).inputs:
         shape = [size if isinstance(size, int) else 1 for size in each.shape or []]
-        text = known.get(each.name)
-        if text is not None and each.shape:
-            shape, text = [int(size) for size in text.split(",")], None
-        feeds[each.name] = np.zeros(shape, each.dtype) if text is None else np.array(float(text), each.dtype)
+        feeds[each.name] = told.get(each.name, np.zeros(shape)).astype(each.dtype)
     files = {"fastnn": path, "onnxruntime": path}
-    return files | ({"torch": path.with_suffix(".jit")} if path.with_suffix(".jit").exists() else {}), feeds
+    script = path.with_suffix(".jit")
+    if script.exists():  # whose inputs are those that ONNX's model does not have, and scalars
+        files["torch"] = script
+        own = {name: value for name, value in told.items() if name not in feeds or not value.ndim}
+        return files, {"fastnn": feeds, "onnxruntime": feeds, "torch": own or feeds}
+    return files, {"fastnn": feeds, "onnxruntime": feeds}
 
 
 # -- measuring --------------------------------------------------------------------------------------------------------
@@ -175,7 +181,11 @@ def main() -> None:
     """Start everything in turn, several times; print a table of medians."""
     parser = argparse.ArgumentParser(prog="python -m bench.coldstart", description=main.__doc__)
     parser.add_argument("model", nargs="?", type=Path, help="an ONNX file beside the models here")
-    parser.add_argument("inputs", nargs="*", help="NAME=SIZE,SIZE... of an array of zeros, NAME=NUMBER of a scalar")
+    parser.add_argument(
+        "inputs",
+        nargs="*",
+        help="NAME=SIZE,SIZE... for zeros, NAME=NUMBER for a scalar; others than ONNX's are TorchScript's",
+    )
     parser.add_argument("--starts", type=int, default=7, help="of each (7)")
     options = parser.parse_args()
     libraries = [name for name in LOAD if importlib.util.find_spec(name)]
@@ -187,12 +197,13 @@ def main() -> None:
         if options.model is not None:
             models = {options.model.stem: given(options.model, options.inputs), **models}
         for name, (files, feeds) in models.items():
-            np.savez(folder / "feeds.npz", **feeds)
             taking_part = [each for each in libraries if each in files]
+            for each in taking_part:
+                np.savez(folder / f"{each}.npz", **feeds[each])
             found: dict[str, list[list[float]]] = {each: [] for each in taking_part}
             for _ in range(options.starts):
                 for each in taking_part:
-                    found[each].append(started(each, files[each], folder / "feeds.npz"))
+                    found[each].append(started(each, files[each], folder / f"{each}.npz"))
             for each, rows in found.items():
                 numpy, load, first, peak = (statistics.median(column) for column in zip(*rows, strict=True))
                 whole = statistics.median(sum(row[:3]) for row in rows)
