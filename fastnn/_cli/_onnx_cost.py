@@ -31,13 +31,13 @@ def sizes_of(texts: list[str]) -> dict[str, Any]:
 def example(model: Model, given: dict[str, Any]) -> dict[str, Any]:
     """Zeros for all inputs: of sizes as given, by an input's name or a size's, else 1."""
     names = {name for each in model.inputs for name in (each.name, *(each.shape or [])) if isinstance(name, str)}
-    unknown = sorted(set(given) - names)
+    unknown = sorted(given.keys() - names)
     if unknown:
         raise ValueError(f"no input and no size is called {unknown[0]!r}: there are {', '.join(sorted(names))}")
     feeds = {}
     for each in model.inputs:
         whole = given.get(each.name, ())
-        shape = [size if isinstance(size, int) else given.get(size, 1) for size in each.shape or []]
+        shape = [size if isinstance(size, int) else given.get(str(size), 1) for size in each.shape or []]
         feeds[each.name] = np.zeros(whole if isinstance(whole, tuple) and whole else shape, each.dtype)
     return feeds
 
