@@ -187,14 +187,21 @@ def flat(values):
 
 # -- the way back -----------------------------------------------------------------------------------------------------
 
-def run_backward(TensorBase root, grad):
-    """Walk the graph from the last call to the first; every node runs once, with the whole gradients of its results."""
+def run_backward(TensorBase root, grad, bint retain_graph):
+    """Walk the graph from the last call to the first; every node runs once, with the whole gradients of its results.
+
+    Afterwards the nodes let go of all that they kept, unless the graph is to be retained: the next forward pass then has
+    their memory.
+    """
     cdef dict pending = {}, leaves = {}  # pending: for each node, the gradients of its results so far; leaves: for each leaf, its gradient
-    cdef list dys
+    cdef list dys, nodes = nodes_of(root._node)
     cdef Py_ssize_t i
     cdef Node node
+    for node in nodes:
+        if node.backward is None:
+            unusual.refuse_walk()
     add_gradient(root, grad, pending, leaves)
-    for node in nodes_of(root._node):
+    for node in nodes:
         dys = pending.pop(node, None)
         if dys is None:
             continue
@@ -210,6 +217,9 @@ def run_backward(TensorBase root, grad):
                     d = unusual.fitted(node, i, parent, d)
                 add_gradient(parent, d, pending, leaves)
     give(leaves, grad)
+    if not retain_graph:
+        for node in nodes:
+            node.backward, node.parents = None, ()
 
 
 cdef int add_gradient(TensorBase tensor, object d, dict pending, dict leaves) except -1:

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -509,3 +510,58 @@ def test_a_leaf_owns_its_gradient():
         assert kept.flags.writeable
         assert kept.flags.c_contiguous
     assert gradient(own).ctypes.data == held[-1]
+
+
+def test_backward_lets_the_graph_go():
+    x = fastnn.tensor(np.ones((64, 1000), np.float32), requires_grad=True)
+    h = fastnn.gelu(x)
+    kept = weakref.ref(h.data)
+    loss = fastnn.gelu(h).sum()
+    del h
+    assert kept() is not None
+    loss.backward()
+    assert kept() is None
+    assert loss.data > 0
+    assert not loss.is_leaf
+    before = x.grad.copy()
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        loss.backward()
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        (loss * 2 + x.sum()).backward()  # a new call on what was walked
+    np.testing.assert_array_equal(x.grad, before)
+
+
+def test_a_retained_graph_is_walked_again():
+    x = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    trunk = x * x
+    first, second = trunk.sum(), (trunk * 3).sum()
+    first.backward(retain_graph=True)
+    np.testing.assert_array_equal(x.grad, [2, 4])
+    second.backward()
+    np.testing.assert_array_equal(x.grad, [8, 16])
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        first.backward()
+
+
+def test_a_failed_backward_keeps_the_graph():
+    class Fragile(fastnn.autograd.Function):
+        broken = True
+
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, dy):
+            if Fragile.broken:
+                raise ArithmeticError("not now")
+            return dy
+
+    x = tensor([1.0, 2.0], requires_grad=True)
+    loss = (Fragile.apply(x * x) * x).sum()
+    with pytest.raises(ArithmeticError):
+        loss.backward()
+    assert x.grad is None
+    Fragile.broken = False
+    loss.backward()
+    np.testing.assert_allclose(x.grad, [3, 12])

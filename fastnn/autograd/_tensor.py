@@ -186,18 +186,24 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
 
     # -- differentiation ----------------------------------------------------------------------------------------------
 
-    def backward(self, grad: Any = None) -> None:
+    def backward(self, grad: Any = None, retain_graph: bool = False) -> None:
         """Add the gradient of this Tensor to the `grad` of every leaf it was computed from.
+
+        What the recorded calls kept for this (their arguments and results) is let go, so that the next forward pass has
+        that memory even while the loss still has a name.
 
         Parameters
         ----------
         grad : array_like, optional
             Gradient of the final result with respect to this Tensor, of its shape; 1 for a scalar.
+        retain_graph : bool
+            Keep everything, so that this graph or a part of it can be walked once more; gradients then add up.
 
         Raises
         ------
         RuntimeError
-            If this Tensor tracks no gradient, or is no scalar and `grad` is missing.
+            If this Tensor tracks no gradient, is no scalar and `grad` is missing, or if a part of its graph was walked
+            already without `retain_graph`.
         """
         if not self._requires_grad:
             raise RuntimeError("backward: this Tensor does not require gradients")
@@ -213,7 +219,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         grad = grad.astype(self.data.dtype, copy=False)
         if grad.shape != self.data.shape:
             raise ValueError(f"backward: expected grad of shape {self.data.shape}, got {grad.shape}")
-        _core.run_backward(self, grad)
+        _core.run_backward(self, grad, retain_graph)
 
     def _elementwise(self, act: int, out: Any, a: float, b: float) -> Any:
         """An activation of this Tensor: what `functional` hands over."""

@@ -108,6 +108,14 @@ def refuse_number(node: _core.Node, gradients: Sequence[Any]) -> None:
     raise ValueError(f"backward of {_name_of(node)}: expected {len(node.parents)} gradients, got {len(gradients)}")
 
 
+def refuse_walk() -> None:
+    """Say that a call's values are gone since an earlier backward."""
+    raise RuntimeError(
+        "backward: this graph, or a part of it, was walked already and its values are gone; expected "
+        "retain_graph=True in the earlier call, or a new forward pass"
+    )
+
+
 def refuse_sum(leaf: _core.TensorBase, gradient: Array) -> None:
     """Say that a leaf holds a grad of another shape, left from other data."""
     assert leaf._grad is not None
