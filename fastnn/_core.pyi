@@ -37,11 +37,16 @@ class Node:
     function: Callable[..., Any] | None
     count: int
 
+class Result:
+    node: Node
+    place: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
 class TensorBase:
     _array: Array
     _grad: Array | None
-    _node: Node | None
-    _place: int
+    _result: Result | None
     _requires_grad: bool
     def _elementwise(self, act: int, out: Any, a: float, b: float) -> Any: ...  # the Tensor's
 

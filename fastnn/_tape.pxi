@@ -1,18 +1,17 @@
 # What the tape does at every call: tell whether it is to be recorded, record it, and walk back.  autograd/_tensor.py has the Tensor.
 
 cdef class TensorBase:
-    """The fields of a Tensor, none called `_data`, which `numpy.ma` would take; `_place`: which of its node's results it is."""
+    """The fields of a Tensor, none called `_data`, which `numpy.ma` would take; a leaf is no call's result."""
     cdef public object _array, _grad
-    cdef public Node _node
-    cdef public Py_ssize_t _place
+    cdef public Result _result
     cdef public bint _requires_grad
     cdef object __weakref__
 
 
 @cython.final
 cdef class Node:
-    """One recorded call: the Tensors it read (None where no gradient goes), and the function from the gradients of its
-    `count` results (None for a result that nothing was computed from) to theirs.
+    """One recorded call: the leaves and the results of other calls that it read (None where no gradient goes), and the
+    function from the gradients of its `count` results (None for a result that nothing was computed from) to theirs.
 
     Nodes are numbered as they come, so parents always have smaller numbers.
     """
@@ -20,6 +19,14 @@ cdef class Node:
     cdef readonly object backward, number, function  # the function that was called, where that is known
     cdef readonly Py_ssize_t count
     cdef object origin  # what an observer was told that recorded it; else None
+
+
+@cython.final
+cdef class Result:
+    """A call's result number `place` without its values: those that no gradient needs are free when their Tensor is gone."""
+    cdef readonly Node node
+    cdef readonly Py_ssize_t place
+    cdef readonly object shape, dtype
 
 
 class Mode(threading.local):
@@ -81,7 +88,7 @@ def make(data, parents, backward, function=None):
     the parents'.  A result of integers comes back as an array; `function` is named where something is refused.
     """
     cdef Node node = Node.__new__(Node)
-    node.parents = tuple([parent if wants_gradient(parent) else None for parent in parents])
+    node.parents = tuple([source_of(<TensorBase>parent) if wants_gradient(parent) else None for parent in parents])
     node.backward = backward
     node.number = next(numbers)
     node.function = function
@@ -95,17 +102,25 @@ def make(data, parents, backward, function=None):
 
 
 cdef object result_of(Node node, Py_ssize_t place, object data):
-    cdef TensorBase result
+    cdef TensorBase tensor
     if not cnp.PyArray_CheckExact(data):
         data = np.asarray(data)
     if not cnp.PyTypeNum_ISFLOAT(cnp.PyArray_TYPE(<cnp.ndarray>data)):
         return unusual.untracked(node, data)
-    result = TensorBase.__new__(tensor_class)
-    result._array = data
-    result._requires_grad = True
-    result._node = node
-    result._place = place
-    return result
+    tensor = TensorBase.__new__(tensor_class)
+    tensor._array = data
+    tensor._requires_grad = True
+    tensor._result = Result.__new__(Result)
+    tensor._result.node = node
+    tensor._result.place = place
+    tensor._result.shape = data.shape
+    tensor._result.dtype = data.dtype
+    return tensor
+
+
+cdef inline object source_of(TensorBase tensor):
+    """Where its gradient goes: to a leaf itself, or to a result of a call."""
+    return tensor if tensor._result is None else tensor._result
 
 
 # -- calls ------------------------------------------------------------------------------------------------------------
@@ -194,13 +209,13 @@ def run_backward(TensorBase root, grad, bint retain_graph):
     their memory.
     """
     cdef dict pending = {}, leaves = {}  # pending: for each node, the gradients of its results so far; leaves: for each leaf, its gradient
-    cdef list dys, nodes = nodes_of(root._node)
+    cdef list dys, nodes = nodes_of(source_of(root))
     cdef Py_ssize_t i
     cdef Node node
     for node in nodes:
         if node.backward is None:
             unusual.refuse_walk()
-    add_gradient(root, grad, pending, leaves)
+    add_gradient(source_of(root), grad, pending, leaves)
     for node in nodes:
         dys = pending.pop(node, None)
         if dys is None:
@@ -222,26 +237,25 @@ def run_backward(TensorBase root, grad, bint retain_graph):
             node.backward, node.parents = None, ()
 
 
-cdef int add_gradient(TensorBase tensor, object d, dict pending, dict leaves) except -1:
+cdef int add_gradient(object source, object d, dict pending, dict leaves) except -1:
     """Add to what came back to a leaf, or to one of a node's results."""
-    cdef Node node = tensor._node
-    if node is None:
-        before = leaves.get(tensor)
-        leaves[tensor] = d if before is None else np.asarray(before + d)
+    if type(source) is not Result:
+        before = leaves.get(source)
+        leaves[source] = d if before is None else np.asarray(before + d)
         return 0
-    cdef list dys = pending.get(node)
+    cdef Result result = source
+    cdef list dys = pending.get(result.node)
     if dys is None:
-        dys = pending[node] = [None] * node.count
-    before = dys[tensor._place]
-    dys[tensor._place] = d if before is None else np.asarray(before + d)
+        dys = pending[result.node] = [None] * result.node.count
+    before = dys[result.place]
+    dys[result.place] = d if before is None else np.asarray(before + d)
     return 0
 
 
-cdef inline bint fits(TensorBase tensor, object d):
-    """Whether this is an array of the Tensor's shape and dtype: another shape would be broadcast into its grad."""
-    cdef cnp.ndarray x = tensor._array
-    return (cnp.PyArray_CheckExact(d) and d.dtype is x.dtype and cnp.PyArray_NDIM(d) == cnp.PyArray_NDIM(x)
-            and cnp.PyArray_CompareLists(cnp.PyArray_DIMS(d), cnp.PyArray_DIMS(x), cnp.PyArray_NDIM(x)))
+cdef inline bint fits(object source, object d):
+    """Whether this is an array of the source's shape and dtype: another shape would be broadcast into a grad."""
+    cdef object like = source if type(source) is Result else (<TensorBase>source)._array
+    return cnp.PyArray_CheckExact(d) and d.dtype is like.dtype and d.shape == like.shape
 
 
 cdef int give(dict leaves, object grad) except -1:
@@ -275,19 +289,19 @@ cdef bint is_own(cnp.ndarray d) noexcept:
             and cnp.PyArray_NBYTES(<cnp.ndarray>base) == cnp.PyArray_NBYTES(d))
 
 
-cdef list nodes_of(Node last):
-    """The nodes that a node was computed from, itself among them, latest first; none for None."""
+cdef list nodes_of(object last):
+    """The nodes that a result was computed from, latest first; none for a leaf."""
     cdef set seen = set()
     cdef list found = [], stack = [last]
     cdef Node node
     while stack:
-        node = stack.pop()
-        if node is None or node in seen:
+        source = stack.pop()
+        if type(source) is not Result:
             continue
-        seen.add(node)
-        found.append((-node.number, node))
-        for parent in node.parents:
-            if parent is not None:
-                stack.append((<TensorBase>parent)._node)
+        node = (<Result>source).node
+        if node not in seen:
+            seen.add(node)
+            found.append((-node.number, node))
+            stack += node.parents
     found.sort()  # numbers are unique: nodes are never compared
     return [node for _, node in found]

@@ -531,6 +531,21 @@ def test_backward_lets_the_graph_go():
     np.testing.assert_array_equal(x.grad, before)
 
 
+def test_values_that_no_gradient_reads_are_let_go():
+    x = tensor(np.ones((64, 1000), np.float32), requires_grad=True)
+    scaled = x * np.float32(2)
+    h = scaled + scaled
+    y = fastnn.relu(h)
+    read = weakref.ref(y.data)
+    unread = weakref.ref(scaled.data), weakref.ref(h.data)
+    loss = y.sum()
+    del scaled, h, y
+    assert [each() for each in unread] == [None, None]
+    assert read() is not None
+    loss.backward()
+    np.testing.assert_array_equal(x.grad, np.full((64, 1000), 4, np.float32))
+
+
 def test_a_retained_graph_is_walked_again():
     x = fastnn.tensor([1.0, 2.0], requires_grad=True)
     trunk = x * x

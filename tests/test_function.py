@@ -144,8 +144,8 @@ def test_results_share_one_node():
         return (sum(dy * k for k, dy in enumerate(dys, 1) if dy is not None),)
 
     a, b, c = make((x.data * 1, x.data * 2, x.data * 3), (x,), backward)
-    assert a._node is b._node is c._node
-    assert (a._place, b._place, c._place, a._node.count) == (0, 1, 2, 3)
+    assert a._result.node is b._result.node is c._result.node
+    assert (a._result.place, b._result.place, c._result.place, a._result.node.count) == (0, 1, 2, 3)
     (a + (c * c).sum() + a).sum().backward(retain_graph=True)
     ((first, second, third),) = calls
     np.testing.assert_array_equal(first, [2, 2])

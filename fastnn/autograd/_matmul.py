@@ -11,7 +11,7 @@ import numpy as np
 from .._check import Array
 from .._dispatch import derivative
 from ..functional._matmul import matmul
-from ._registry import OWN, UFUNCS, unbroadcast
+from ._registry import OWN, declare, unbroadcast
 
 
 def _rows_of(x: Array) -> Array:
@@ -19,7 +19,7 @@ def _rows_of(x: Array) -> Array:
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-def _left(dy: Array, y: Array, a: Array, b: Array) -> Array:
+def _left(dy: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:
         return np.multiply.outer(dy, b) if a.ndim > 1 else dy * b
     if a.ndim > 2 or b.ndim == 2:
@@ -29,7 +29,7 @@ def _left(dy: Array, y: Array, a: Array, b: Array) -> Array:
     return da.reshape(a.shape)
 
 
-def _right(dy: Array, y: Array, a: Array, b: Array) -> Array:
+def _right(dy: Array, a: Array, b: Array) -> Array:
     if a.ndim == 1:
         return (
             np.multiply.outer(a, dy) if b.ndim == 2 else dy * a if b.ndim == 1 else a[:, None] * np.expand_dims(dy, -2)
@@ -41,7 +41,7 @@ def _right(dy: Array, y: Array, a: Array, b: Array) -> Array:
 
 
 OWN[np.matmul] = matmul
-UFUNCS[np.matmul] = (_left, _right)
+declare(np.matmul, _left, _right)
 
 
 # -- made of matmul ---------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     def requires_grad(self, value: bool) -> None:
         if value and self.data.dtype.kind != "f":
             raise TypeError(f"Tensor: expected a float array for requires_grad=True, got dtype {self.data.dtype}")
-        if not value and self._node is not None:
+        if not value and self._result is not None:
             raise ValueError("Tensor: a computed Tensor requires gradients; use detach() for one that does not")
         self._requires_grad = bool(value)
 
@@ -106,7 +106,7 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def is_leaf(self) -> bool:
         """Whether it was made by the user, not computed."""
-        return self._node is None
+        return self._result is None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -262,13 +262,14 @@ class Tensor(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
         values = _core.arrays_of(inputs, ufunc)
         _unusual.refuse_masks(ufunc, values)
         y = OWN.get(ufunc, ufunc)(*values)
-        rules = UFUNCS[ufunc]
+        known = (y, *values)
+        rules = [
+            (rule.gradient, [known[i] for i in rule.reads], np.shape(value)) if wants(each) else None
+            for rule, value, each in zip(UFUNCS[ufunc], values, inputs, strict=True)
+        ]
 
         def backward(dy: Array) -> Gradients:
-            return [
-                unbroadcast(rule(dy, y, *values), np.shape(value)) if wants(each) else None
-                for rule, value, each in zip(rules, values, inputs, strict=True)
-            ]
+            return [None if rule is None else unbroadcast(rule[0](dy, *rule[1]), rule[2]) for rule in rules]
 
         return make(y, inputs, backward, ufunc)
 

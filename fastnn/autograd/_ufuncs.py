@@ -1,6 +1,6 @@
 """The tape's derivatives of NumPy's ufuncs.
 
-Each has one rule for each argument: a function of dy, the result y and the arguments.
+Each argument has a gradient: a function of dy and of what it reads, by name: the result y, the arguments x or a and b.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._check import Array
-from ._registry import UFUNCS, UNDIFFERENTIATED
+from ._registry import UNDIFFERENTIATED, declare
 
 
 def _shared(dy: Array, y: Array, chosen: Array, other: Array) -> Array:
@@ -16,7 +16,7 @@ def _shared(dy: Array, y: Array, chosen: Array, other: Array) -> Array:
     return np.where(chosen == other, dy / 2, np.where((chosen == y) | (chosen != chosen), dy, 0))
 
 
-def _power_base(dy: Array, y: Array, a: Array, b: Array) -> Array:
+def _power_base(dy: Array, a: Array, b: Array) -> Array:
     with np.errstate(all="ignore"):
         return np.where(np.equal(b, 0), 0, dy * b * np.power(a, np.where(np.equal(b, 0), 1, b - 1)))
 
@@ -26,37 +26,33 @@ def _power_exponent(dy: Array, y: Array, a: Array, b: Array) -> Array:
         return np.where((a == 0) & (b >= 0), 0, dy * y * np.log(a))
 
 
-UFUNCS.update(
-    {
-        np.add: (lambda dy, y, a, b: dy, lambda dy, y, a, b: dy),
-        np.subtract: (lambda dy, y, a, b: dy, lambda dy, y, a, b: -dy),
-        np.multiply: (lambda dy, y, a, b: dy * b, lambda dy, y, a, b: dy * a),
-        np.divide: (lambda dy, y, a, b: dy / b, lambda dy, y, a, b: -dy * y / b),
-        np.power: (_power_base, _power_exponent),
-        np.maximum: (lambda dy, y, a, b: _shared(dy, y, a, b), lambda dy, y, a, b: _shared(dy, y, b, a)),
-        np.minimum: (lambda dy, y, a, b: _shared(dy, y, a, b), lambda dy, y, a, b: _shared(dy, y, b, a)),
-        np.negative: (lambda dy, y, x: -dy,),
-        np.positive: (lambda dy, y, x: dy,),
-        np.absolute: (lambda dy, y, x: dy * np.sign(x),),
-        np.exp: (lambda dy, y, x: dy * y,),
-        np.expm1: (lambda dy, y, x: dy * (y + 1),),
-        np.exp2: (lambda dy, y, x: dy * y * x.dtype.type(np.log(2)),),
-        np.log: (lambda dy, y, x: dy / x,),
-        np.log2: (lambda dy, y, x: dy / (x * x.dtype.type(np.log(2))),),
-        np.log10: (lambda dy, y, x: dy / (x * x.dtype.type(np.log(10))),),
-        np.log1p: (lambda dy, y, x: dy / (x + 1),),
-        np.sqrt: (lambda dy, y, x: dy / (2 * y),),
-        np.square: (lambda dy, y, x: dy * (2 * x),),
-        np.reciprocal: (lambda dy, y, x: -dy * y * y,),
-        np.sin: (lambda dy, y, x: dy * np.cos(x),),
-        np.cos: (lambda dy, y, x: -dy * np.sin(x),),
-        np.tan: (lambda dy, y, x: dy * (1 + y * y),),
-        np.arctan: (lambda dy, y, x: dy / (1 + x * x),),
-        np.sinh: (lambda dy, y, x: dy * np.cosh(x),),
-        np.cosh: (lambda dy, y, x: dy * np.sinh(x),),
-        np.tanh: (lambda dy, y, x: dy * (1 - y * y),),
-    }
-)
+declare(np.add, lambda dy: dy, lambda dy: dy)
+declare(np.subtract, lambda dy: dy, lambda dy: -dy)
+declare(np.multiply, lambda dy, b: dy * b, lambda dy, a: dy * a)
+declare(np.divide, lambda dy, b: dy / b, lambda dy, y, b: -dy * y / b)
+declare(np.power, _power_base, _power_exponent)
+declare(np.maximum, lambda dy, y, a, b: _shared(dy, y, a, b), lambda dy, y, a, b: _shared(dy, y, b, a))
+declare(np.minimum, lambda dy, y, a, b: _shared(dy, y, a, b), lambda dy, y, a, b: _shared(dy, y, b, a))
+declare(np.negative, lambda dy: -dy)
+declare(np.positive, lambda dy: dy)
+declare(np.absolute, lambda dy, x: dy * np.sign(x))
+declare(np.exp, lambda dy, y: dy * y)
+declare(np.expm1, lambda dy, y: dy * (y + 1))
+declare(np.exp2, lambda dy, y: dy * y * y.dtype.type(np.log(2)))
+declare(np.log, lambda dy, x: dy / x)
+declare(np.log2, lambda dy, x: dy / (x * x.dtype.type(np.log(2))))
+declare(np.log10, lambda dy, x: dy / (x * x.dtype.type(np.log(10))))
+declare(np.log1p, lambda dy, x: dy / (x + 1))
+declare(np.sqrt, lambda dy, y: dy / (2 * y))
+declare(np.square, lambda dy, x: dy * (2 * x))
+declare(np.reciprocal, lambda dy, y: -dy * y * y)
+declare(np.sin, lambda dy, x: dy * np.cos(x))
+declare(np.cos, lambda dy, x: -dy * np.sin(x))
+declare(np.tan, lambda dy, y: dy * (1 + y * y))
+declare(np.arctan, lambda dy, x: dy / (1 + x * x))
+declare(np.sinh, lambda dy, x: dy * np.cosh(x))
+declare(np.cosh, lambda dy, x: dy * np.sinh(x))
+declare(np.tanh, lambda dy, y: dy * (1 - y * y))
 
 UNDIFFERENTIATED.update(
     {

@@ -90,9 +90,9 @@ def untracked(node: _core.Node, data: Array) -> Array:
     return data
 
 
-def fitted(node: _core.Node, i: int, parent: _core.TensorBase, gradient: Any) -> Array:
+def fitted(node: _core.Node, i: int, source: _core.TensorBase | _core.Result, gradient: Any) -> Array:
     """The gradient of argument i as an array of its dtype; one of another shape is refused, it would be broadcast."""
-    array, expected = np.asarray(gradient), parent._array
+    array, expected = np.asarray(gradient), source if isinstance(source, _core.Result) else source._array
     if array.dtype.kind not in "fiub":
         raise TypeError(f"backward of {_name_of(node)}: expected a real gradient, got dtype {array.dtype}")
     if array.shape != expected.shape:
