@@ -59,7 +59,7 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
 /* The stretches of one sum, cut where it is flushed; distances in values between input places */
 static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3])
 {
-    const ptrdiff_t lines = p->runs / (p->axis[0].kernel * p->axis[1].kernel), column = p->each ? distance[2] : 1;
+    const ptrdiff_t lines = p->runs / (p->axis[0].kernel * p->axis[1].kernel), column = p->each ? distance[2] * p->axis[2].dilation : 1;
     ptrdiff_t done = 0;
     for (ptrdiff_t d = 0; d < p->axis[0].kernel; d++)
         for (ptrdiff_t h = 0; h < p->axis[1].kernel; h++)
@@ -209,7 +209,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const str
             if (j->taps)
                 TIER->conv_taps(c, ldc, from, next, b, size, reach->offsets, p->depth, j->ends ? &end : NULL, count[2], channels);
             else
-                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, p->each ? reach->distance[2] : 1, b, j->runs,
+                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, p->each ? reach->distance[2] * p->axis[2].dilation : 1, b, j->runs,
                                                                    j->ends ? &end : NULL, count[2], channels, 0);
             if (!in_place)
                 FN(finish)(j, o->y + there, channel, residual, row, ldc, count[2], channels);

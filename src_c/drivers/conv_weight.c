@@ -56,6 +56,7 @@ struct FN(weight_job)
     ptrdiff_t apart;         /* values between rows of sums */
     ptrdiff_t units, of_run; /* of all panels; of one run */
     int in_place;
+    int dy_ready; /* a depthwise convolution's dy is read where it lies */
 };
 
 /* dy's places of a box, channels-last in rows of NR */
@@ -86,23 +87,29 @@ static REAL *FN(sums_of)(const struct FN(weight_job) *j, ptrdiff_t panel, ptrdif
            run / lines % p->axis[1].kernel * s[4] + run % lines * s[5];
 }
 
-/* Adds one box of one sample to the units [from, to) of one panel; add: it is not the first one */
-static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const REAL *box, const REAL *dy, const struct fnn_stretch *runs,
-                        ptrdiff_t columns, ptrdiff_t from, ptrdiff_t to, int add)
+/* Adds one box of one sample, dy's pixels `pixel` apart, to the units [from, to) of one panel; add: it is not the first one */
+static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const REAL *box, const REAL *dy, ptrdiff_t pixel,
+                        const struct fnn_stretch *runs, ptrdiff_t columns, ptrdiff_t from, ptrdiff_t to, int add)
 {
     const struct conv_plan *p = &j->p;
     const struct conv_axis *a = p->axis;
     const ptrdiff_t lines = p->runs / (a[0].kernel * a[1].kernel); /* 1 if a run is a whole row of the kernel */
-    for (ptrdiff_t unit = from, next; unit < to; unit = next)
+    for (ptrdiff_t run = from, next; p->each && run < to; run = next) /* a unit is a row of the kernel, those of one depth together */
+    {
+        const ptrdiff_t d = run / a[1].kernel, h = run % a[1].kernel, line = a[2].span * p->c;
+        next = fnn_min((d + 1) * a[1].kernel, to);
+        TIER->conv_weight_each(FN(sums_of)(j, panel, run), box + (d * a[0].dilation * a[1].span + h * a[1].dilation) * line,
+                               a[1].dilation * line, a[2].dilation * p->c, a[2].hop * p->c, dy, pixel, runs, next - run, p->line, columns, add);
+    }
+    for (ptrdiff_t unit = from, next; !p->each && unit < to; unit = next)
     {
         const ptrdiff_t run = unit / j->of_run, row = unit % j->of_run * UNIT;
         next = fnn_min((run + 1) * j->of_run, to);
         const ptrdiff_t rows = fnn_min((next - run * j->of_run) * UNIT, p->line) - row;
         const ptrdiff_t d = run / lines / a[1].kernel * a[0].dilation, h = run / lines % a[1].kernel * a[1].dilation;
-        const ptrdiff_t w = run % lines * a[2].dilation, apart = p->each ? p->width : 1;
-        const REAL *x = box + ((d * a[1].span + h) * a[2].span + w) * p->c + row * apart;
-        (p->each ? TIER->conv_rows_each : TIER->conv_rows)(FN(sums_of)(j, panel, run) + row * j->apart, j->apart, x, apart,
-                                                           a[2].hop * p->c, dy, runs, NULL, rows, columns, add);
+        const ptrdiff_t w = run % lines * a[2].dilation;
+        const REAL *x = box + ((d * a[1].span + h) * a[2].span + w) * p->c + row;
+        TIER->conv_rows(FN(sums_of)(j, panel, run) + row * j->apart, j->apart, x, 1, a[2].hop * p->c, dy, runs, NULL, rows, columns, add);
     }
 }
 
@@ -135,10 +142,14 @@ static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
                 FN(fnn_gather_box)(box, o->x + sample * s[0] + block * (p->each ? p->width : 1) * s[1], strides, p->each ? columns : p->c,
                                p, first, count, o->mode);
             held = block;
-            FN(gather_dy)(dy, o->dy + sample * t[0] + block * (p->each ? p->width : 1) * t[1] + at * t[2], t, p->each ? t[1] : t[2],
-                          columns, p, first, count);
+            const REAL *there = o->dy + sample * t[0] + block * (p->each ? p->width : 1) * t[1] + at * t[2];
+            const int in_place = j->dy_ready && (columns == p->width || columns == p->width / 2);
+            if (in_place)
+                there += first[0] * t[3] + first[1] * t[4];
+            else
+                FN(gather_dy)(dy, there, t, p->each ? t[1] : t[2], columns, p, first, count);
             const ptrdiff_t from = begin - panel * of_panel, to = end - panel * of_panel;
-            FN(add_box)(j, panel, box, dy, runs, columns, from < 0 ? 0 : from, fnn_min(to, of_panel), item > 0);
+            FN(add_box)(j, panel, box, in_place ? there : dy, in_place ? t[5] : p->width, runs, columns, from < 0 ? 0 : from, fnn_min(to, of_panel), item > 0);
         }
     }
 }
@@ -175,9 +186,12 @@ void FN(fnn_conv_weight)(const struct FN(fnn_conv_weight) *o)
     const struct conv_plan *p = &j.p;
     j.space = space_of(p, o->slots);
     j.work = conv_aligned(o->work);
-    j.of_run = conv_up(p->line, UNIT);
+    j.of_run = p->each ? 1 : conv_up(p->line, UNIT);
     j.units = p->blocks * p->panels * p->runs * j.of_run;
     j.in_place = FN(lies_ready)(o, p);
+    const ptrdiff_t *t = o->dy_strides;
+    j.dy_ready = p->each && t[1] == 1 && p->axis[2].boxes == 1 && t[4] == o->ow * t[5] && (o->od == 1 || t[3] == o->oh * t[4]) &&
+                 (p->axis[0].most == 1 || p->axis[1].boxes == 1);
     j.sums = j.in_place ? o->dweight : (REAL *)j.work;
     j.apart = j.in_place ? o->dweight_strides[2] : p->width;
     const double products = (double)(p->blocks * p->panels * p->depth * p->width) * (double)(o->od * o->oh * o->ow) * (double)o->n;
