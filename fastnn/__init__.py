@@ -56,6 +56,7 @@ __all__ = [
     "onnx",
     "optim",
     "plot",
+    "profile",
     "save",
     "set_cache_limit",
     "set_num_threads",
@@ -71,6 +72,7 @@ __all__ += functional.__all__
 if TYPE_CHECKING:
     from . import data, graph, inference, io, metrics, models, nn, onnx, optim, plot, sklearn, training
     from ._info import show_config
+    from ._profile import profile
     from .graph import freeze, load_frozen
     from .io import load, save
     from .nn._anomaly import AnomalyError, detect_anomaly
@@ -98,6 +100,7 @@ else:
         "freeze": "graph",
         "load_frozen": "graph",
         "load": "io",
+        "profile": "_profile",
         "save": "io",
         "show_config": "_info",
     }

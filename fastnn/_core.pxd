@@ -45,9 +45,9 @@ cdef extern from "fastnn.h" nogil:
     ctypedef struct fnn_op_t "const struct fnn_op":
         const char *name
         fnn_field_t *(*fields)() noexcept nogil
-        void (*run[2])(const void *record) noexcept nogil
     fnn_op_t *fnn_ops
     int fnn_run(fnn_op_t *op, int is_double, void **arrays, const int64_t *sizes, const double *numbers, const ptrdiff_t *given)
+    int fnn_run_record(fnn_op_t *op, int is_double, void *record)
 
     ctypedef struct fnn_patch_t "struct fnn_patch":
         pass

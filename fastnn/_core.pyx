@@ -56,6 +56,11 @@ cdef extern from "fastnn.h":
     cpdef void empty_memory "fnn_memory_empty"()
     cpdef void limit_memory "fnn_memory_limit"(size_t bytes)
     cpdef memory_stats_t memory_stats "fnn_memory_read"(bint reset_peak)
+    cpdef int64_t nanoseconds "fnn_nanoseconds"()
+    cpdef int64_t thread "fnn_thread"()
+    cpdef int log_start "fnn_log_start"()
+    cpdef void log_stop "fnn_log_stop"()
+    cpdef ptrdiff_t log_read "fnn_log_read"(ptrdiff_t address)
 
 
 def isa_tiers():

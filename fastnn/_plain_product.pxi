@@ -13,11 +13,14 @@ cdef int product(int type, void *c, void *a, ptrdiff_t a_row, ptrdiff_t a_column
     record.b, record.b_strides[1], record.b_strides[2] = b, b_row, b_column
     record.bias, record.batch, record.m, record.n, record.k, record.act = bias, 1, m, n, k, -1
     cdef bint is_double = type == cnp.NPY_DOUBLE
+    cdef int status
     if <double>m * n * k < SMALL:
-        PRODUCT.op.run[is_double](&record)
-        return 0
-    with nogil:
-        PRODUCT.op.run[is_double](&record)
+        status = fnn_run_record(PRODUCT.op, is_double, &record)
+    else:
+        with nogil:
+            status = fnn_run_record(PRODUCT.op, is_double, &record)
+    if status:
+        raise MemoryError
     return 0
 
 

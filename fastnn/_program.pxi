@@ -8,9 +8,12 @@ cdef class Program:
     cdef list steps  # whose arrays are kept alive
     cdef bint whole
     cdef readonly tuple inputs, outputs
+    cdef readonly size_t key  # what the log's events call it
+    cdef public ptrdiff_t only  # the number of samples that it is for, or 0 for any
 
     def __cinit__(self, inputs, outputs, types, sizes, list steps, bint whole):
         cdef cnp.ndarray arrays, integers, numbers, patches
+        self.key = <size_t>&self.plan
         self.isa, self.inputs, self.outputs, self.steps = fnn_isa(), inputs, outputs, steps
         self.whole = whole
         self.plan.inputs, self.plan.outputs, self.plan.registers = len(inputs), len(outputs), len(sizes)
@@ -60,6 +63,8 @@ cdef class Program:
                 return None
             arrays[i] = data(xs[i])
         m = 1 if self.whole else cnp.PyArray_DIM(<cnp.ndarray>xs[0], 0)
+        if self.only and m != self.only:
+            return None
         y = self.output(0, m)
         arrays[given] = data(y)
         if self.plan.outputs > 1:

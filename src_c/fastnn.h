@@ -139,7 +139,7 @@ struct fnn_op
     const char *name;
     const struct fnn_field *(*fields)(void); /* up to one of kind FNN_END */
     int works;                               /* how many are scratch memory */
-    void (*lengths)(const void *record, ptrdiff_t *lengths);
+    ptrdiff_t (*lengths)(const void *record, ptrdiff_t *lengths); /* returns the operations of its products */
     void (*run[2])(const void *record); /* over float, over double */
     size_t size;                        /* of the record */
 };
@@ -150,6 +150,21 @@ extern const struct fnn_op fnn_ops[]; /* up to one without a name */
  * FNN_NO_MEMORY; the op has not run then. */
 int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const int64_t *sizes, const double *numbers,
             const ptrdiff_t *given);
+int fnn_run_record(const struct fnn_op *op, int is_double, void *record); /* that of an op, filled: 0, or FNN_NO_MEMORY */
+
+/* -- a thread's ops, while somebody wants to know (log.c) --------------------------------------------------------------- */
+struct fnn_event
+{
+    int64_t begin, end, operations, thread, plan, step, samples; /* nanoseconds; plan: its address, 0 outside of plans */
+    int op, threads, alone;                             /* alone: why on one thread (parallel.h) */
+    int chunk;                                          /* of the plan's batch */
+};
+extern int fnn_logs; /* how many threads have one; while it is 0, an op need not look for its thread's */
+int fnn_log_start(void); /* as often as it is stopped; 0, or FNN_NO_MEMORY */
+void fnn_log_stop(void);
+ptrdiff_t fnn_log_read(intptr_t to); /* how many events, copied to this address if it is not 0; steps that did not run are 0 */
+int64_t fnn_nanoseconds(void); /* the clock */
+int64_t fnn_thread(void); /* another number for each thread */
 
 /* -- plans for inference --------------------------------------------------------------------------------------------- */
 enum

@@ -12,6 +12,11 @@ enum fnn_recurrent
 };
 static inline ptrdiff_t fnn_gates(ptrdiff_t kind) { return kind == FNN_LSTM ? 4 : kind == FNN_GRU ? 3 : 1; }
 static inline ptrdiff_t fnn_scales(ptrdiff_t kind) { return kind == FNN_LSTM ? 6 : fnn_gates(kind); }
+/* Of the products of a step's rows by w_hh, and by w_hr where there is one; those of the way back are as many */
+static inline ptrdiff_t fnn_recurrent_operations(ptrdiff_t kind, ptrdiff_t rows, ptrdiff_t size, ptrdiff_t p, int projected)
+{
+    return 2 * rows * size * p * (fnn_gates(kind) + projected);
+}
 
 /* Pooling's windows along one axis, with a kernel of 0 even shares of it, and along all: tables/ops/pool.def */
 struct fnn_pool_axis
@@ -42,6 +47,7 @@ struct fnn_pool
 #define FLAG(name)                    ptrdiff_t name;
 #define KEY(name)                     uint64_t name;
 #define NUMBER(name)                  double name;
+#define OPERATIONS(count)
 #define OP(name, ...)                                                                                                  \
     struct FN(fnn_##name)                                                                                              \
     {                                                                                                                  \
@@ -64,6 +70,11 @@ struct fnn_pool
 /* A record from what fnn_run takes, and a filled one run with scratch memory of its own: 0, or FNN_NO_MEMORY */
 void fnn_record_fill(void *record, const struct fnn_op *op, void *const *arrays, const int64_t *sizes, const double *numbers);
 int fnn_record_run(const struct fnn_op *op, void (*run)(const void *), void *record);
+
+/* Zeroed events of a log, or NULL if there is no memory; and a filled record run as one of them, which returns as fnn_record_run */
+struct fnn_log;
+struct fnn_event *fnn_log_more(struct fnn_log *log, ptrdiff_t count);
+int fnn_log_run(struct fnn_event *event, const struct fnn_op *op, void (*run)(const void *), void *record);
 
 /* Doubles of scratch memory that ops need, for sizes named as in their fields */
 ptrdiff_t fnn_attention_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots);

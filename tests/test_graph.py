@@ -111,6 +111,17 @@ def test_a_plan_for_each_batch_size_that_was_read(name):
     assert frozen.graph.batch is not None
 
 
+def test_a_plan_for_one_batch_size_is_called_at_once():
+    model = trained(Model(lambda m, x: m.linear(x) if len(x) > 2 else F.relu(m.linear(x))))
+    frozen = fastnn.freeze(model)
+    for n in (1, 3, 1, 2, 1, 1, 4, 4, 64, 64):
+        x = batch(n, 6)
+        np.testing.assert_allclose(frozen(x), own(model, x), rtol=0, atol=1e-5)
+        assert frozen._program.only == n
+        np.testing.assert_array_equal(frozen._program(x), frozen(x))
+        assert frozen._program(batch(n + 1, 6)) is None
+
+
 @pytest.mark.parametrize("name", AS_IT_IS)
 def test_called_as_it_is_and_named_with_the_reason(name):
     function, reason = AS_IT_IS[name]

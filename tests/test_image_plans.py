@@ -99,7 +99,24 @@ FOLDED = {
     "residual on the left": (lambda m, x: F.leaky_relu(x + m.conv(x), 0.2), ["conv"]),
     "residual by another convolution": (lambda m, x: F.relu(m.norm(m.conv(x)) + m.other(x)), ["conv", "conv"]),
     "residual after the function": (lambda m, x: F.relu(m.conv(x)) + x, ["conv", "pointwise"]),
+    "residual of another shape": (lambda m, x: m.conv(x) + m.other(x)[:, :1], ["conv", "conv", "move", "pointwise"]),
+    "residual of another dtype": (
+        lambda m, x: m.conv(x) + x.astype(np.float64),
+        ["conv", "convert", "convert", "pointwise"],
+    ),
+    "residual that comes later": (
+        lambda m, x: (lambda y: y + np.exp(y))(m.conv(x)),
+        ["conv", "pointwise", "pointwise"],
+    ),
     "two residuals": (lambda m, x: m.conv(x) + x + x, ["conv", "pointwise"]),
+    "norm in training": (
+        lambda m, x: F.batch_norm(m.conv(x), None, None, m.norm.weight, training=True),
+        ["conv", "batch_norm"],
+    ),
+    "norm of what is read twice": (
+        lambda m, x: (lambda y: m.norm(y) * y)(m.conv(x)),
+        ["conv", "batch_norm", "pointwise"],
+    ),
     "norm after the residual": (lambda m, x: m.norm(m.conv(x) + x), ["conv", "batch_norm"]),
     "a product is no residual": (lambda m, x: m.conv(x) * x, ["conv", "pointwise"]),
     "itself is no residual": (lambda m, x: (lambda y: y + y)(m.conv(x)), ["conv", "pointwise"]),
@@ -115,6 +132,7 @@ def test_what_folds_and_what_almost_does(name):
     assert kinds(steps_of(model, 4, 6, 5)) == expected
     frozen, x = fastnn.freeze(model), batch(3, 4, 6, 5)
     np.testing.assert_allclose(frozen(x), own(model, x), rtol=0, atol=1e-5)
+    assert frozen.unplanned == ()
 
 
 def last(item):
@@ -147,6 +165,7 @@ def test_order_of_the_first_convolutions_result(name):
     assert last(items[0]) == (expected, False)
     frozen, x = fastnn.freeze(model), batch(3, 4, 6, 5)
     np.testing.assert_allclose(frozen(x), own(model, x), rtol=0, atol=1e-5)
+    assert frozen.unplanned == ()
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Pictures: what is drawn, from which numbers; that they can be written; errors."""
 
 import math
+import re
 import sys
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
 
+import fastnn  # noqa: E402
 from fastnn import models, nn, plot  # noqa: E402
 from fastnn.metrics import ConfusionMatrix  # noqa: E402
 
@@ -204,3 +206,61 @@ def test_feature_maps_are_the_layers_output(tmp_path):
     model.spare = nn.Conv2d(3, 3, 1)
     with pytest.raises(ValueError, match="of 'spare', got it is not called"):
         plot.feature_maps(model, image, "spare")
+
+
+def test_profile(tmp_path):
+    model = network()
+    with fastnn.profile() as prof:
+        model(np.ones((4, 6), np.float32)).sum().backward()
+    (axis,) = written(plot.profile(prof), tmp_path)
+    rows = sorted(prof.rows(), key=lambda row: -row.own)
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        f"{row.name}  {row.module}".strip() for row in rows
+    ]
+    count = len(rows)
+    widths = [patch.get_width() for patch in axis.patches]
+    assert np.allclose(
+        [a + b for a, b in zip(widths[:count], widths[count:], strict=True)], [1e3 * r.own for r in rows]
+    )
+    (few,) = written(plot.profile(prof, rows=3), tmp_path)
+    assert len(few.get_yticklabels()) == 3
+    assert not written(plot.profile(fastnn.profile()), tmp_path)[0].patches
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, x, y):
+        return fastnn.relu(x + self.second(fastnn.gelu(self.first(x)))), np.cumsum(y, axis=1)
+
+
+def test_graph(tmp_path):
+    frozen = fastnn.freeze(Residual())
+    with pytest.raises(
+        ValueError, match=r"plot.graph: expected a frozen model that has predicted, or a graph, got Fro"
+    ):
+        plot.graph(frozen)
+    frozen(np.ones((2, 6), np.float32), np.ones((2, 3), np.float32))
+    figure = plot.graph(frozen)
+    (axis,) = written(figure, tmp_path)
+    boxes = {text.get_text().split("\n")[0]: text.get_position() for text in axis.texts if text.get_text()}
+    assert list(boxes) == [
+        "input 0", "input 1", "linear  first", "gelu", "linear  second", "add", "relu", "cumsum", "result",
+    ]  # fmt: skip
+    heights = [
+        boxes[name][1] for name in ("input 0", "linear  first", "gelu", "linear  second", "add", "relu", "result")
+    ]
+    assert heights == [0, -1, -2, -3, -4, -5, -6]
+    assert len(set(boxes.values())) == len(boxes)
+    # an arrow for each value that is read; the sum's input passes the three ranks between in pieces of its own
+    arrows = [text for text in axis.texts if not text.get_text()]
+    assert len(arrows) == 9 + 3 + 4
+    head, *lines = str(frozen.plan).splitlines()
+    assert head == "6 calls: 2 steps in C, 1 calls of Python"
+    assert [re.split("  +", line.strip()) for line in lines] == [
+        ["linear + gelu", "first", "product", "float32(6,)"],
+        ["linear + add + relu", "second", "product", "float32(6,)"],
+        ["cumsum", "Python", "float32(N, 3)"],
+    ]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._version import __version__
-from . import _onnx, _tools, _train, _use
+from . import _onnx, _profile, _tools, _train, _use
 
 DESCRIPTION = "Neural-network kernels for NumPy on the CPU."
 EXAMPLES = """examples:
@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   fastnn predict run/model.safetensors new.csv         what it says of others
   fastnn plot activation gelu mish --out a.png         a picture of functions
   fastnn run model.onnx inputs.npz --out outputs.npz   a model that was trained elsewhere
+  fastnn profile train.py                              what a script's time goes into
 
 `fastnn COMMAND --help` tells more of each."""
 
@@ -35,7 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for part in (_tools, _train, _use, _onnx):
+    for part in (_tools, _train, _use, _onnx, _profile):
         part.add_commands(commands)
     return parser
 
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors=errors)
     parser = make_parser()
     options = parser.parse_args(arguments)
+    if getattr(options, "bare", False):  # warnings and errors of floats are left as they are
+        return _run(parser, options)
     with warnings.catch_warnings(), np.errstate(all="ignore"):  # what is not finite is refused where it matters
         warnings.simplefilter("always", UserWarning)  # what is said of the data is said whatever the filters
         warnings.showwarning = lambda message, *_: _tell(options.command, str(message))

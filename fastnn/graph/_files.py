@@ -115,7 +115,7 @@ def _graph_written(graph: Graph, constants: dict[str, Array]) -> dict[str, Any]:
             name = _name(function)
             if known.get(name) is not function and known.get(name) != function:
                 raise ValueError(f"save: a file cannot hold {call}, which plans call as it is")
-        calls.append([name, _written(call.args, constants), _written(call.kwargs, constants), call.number])
+        calls.append([name, _written(call.args, constants), _written(call.kwargs, constants), call.number, call.path])
     inputs = [[value.dtype.str, [_written(size, constants) for size in value.shape]] for value in graph.inputs]
     results = _written(graph.results, constants)
     return {"inputs": inputs, "calls": calls, "results": results, "batch": graph.batch}
@@ -244,7 +244,8 @@ def replayed(record: Any, arrays: dict[str, Array]) -> Graph:
         return leaf.array if isinstance(leaf, Constant) else leaf
 
     with no_grad(), tracer:
-        for name, args, kwargs, number in record["calls"]:
+        for name, args, kwargs, number, *path in record["calls"]:
+            tracer.modules[:] = [(str(*path), "")]
             given = mapped((read(args, constants), read(kwargs, constants)), fetch)
             if isinstance(name, dict):
                 function: Any = Unary(_core.ACTS[name["act"]], float(name["a"]), float(name["b"]))

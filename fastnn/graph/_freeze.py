@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import mode, observers
 from ..autograd import Tensor, no_grad, value_of
 from ..nn import Module
 from ._graph import Call, Graph, Own, Ref, Value, filled, mapped
@@ -120,12 +121,15 @@ class Frozen:
         The modules that are called as they are, by path and class, each with the reason; known after the first call.
     graph : Graph or None
         The graph of the plan made last; it prints readably.
+    plan : Plan or None
+        That plan, which prints its steps: the calls that each does at once, and the shape of one sample of its result.
     """
 
     def __init__(self, model: Module):
         self.model = copy.deepcopy(model).eval()
         self.unplanned: tuple[str, ...] = ()
         self.graph: Graph | None = None
+        self.plan: Plan | None = None
         self._weights = Weights([value_of(each) for each in (*self.model.parameters(), *self.model.buffers())])
         self._plans: dict[Any, _Kept] = {}
         self._compared: set[Any] = set()  # the calls of graphs whose plans agree with the model
@@ -142,12 +146,30 @@ class Frozen:
             The model's own: arrays with a batch in front (or lists of numbers) (N, *), tuples and dicts of them,
             numbers and texts.
         """
+        if observers and mode.observer is not None:
+            return mode.observer.tell(f"frozen {self._called}", self._predict, args, kwargs)
         program = self._program
         if program is not None and not kwargs:
             y = program(*args)
             if y is not None:
                 return y
         return self._general(Given(args, kwargs))
+
+    def _predict(self, *args: Any, **kwargs: Any) -> Any:
+        """As a call does, after the observer has been told."""
+        return self(*args, **kwargs)
+
+    @property
+    def _called(self) -> str:
+        return type(vars(self).get("model", self)).__name__
+
+    def steps_by_plan(self) -> dict[int, Any]:
+        """Of each plan's programs, by their keys: names, modules and bytes of their steps."""
+        found: dict[int, Any] = {}
+        for kept in list(self._plans.values()):
+            if kept.plan is not None:
+                found |= kept.plan.steps()
+        return found
 
     def _general(self, given: Given) -> Any:
         if not given.planned:
@@ -175,7 +197,7 @@ class Frozen:
         """Enter a plan into the table; the one used longest ago leaves a full one."""
         if plan is not None:
             self.unplanned = tuple(dict.fromkeys((*self.unplanned, *plan.own)))
-            self.graph = plan.graph
+            self.graph, self.plan = plan.graph, plan
         if len(self._plans) >= PLANS:
             del self._plans[min(self._plans, key=lambda each: self._plans[each].used)]
         kept = self._plans[key] = _Kept(plan, next(self._clock), (given.args, given.kwargs))

@@ -106,12 +106,21 @@ class Own:
 
 @dataclass(frozen=True)
 class Call:
-    """One call; its arguments hold Refs, Times and Constants, and its result is the value of that number."""
+    """One call; its arguments hold Refs, Times and Constants, and its result is the value of that number.
+
+    path : of the module that calls it
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     number: int
+    path: str = ""
+
+    @property
+    def name(self) -> str:
+        """What is called."""
+        return getattr(self.function, "__name__", repr(self.function))
 
     @property
     def reads(self) -> set[int]:
@@ -120,8 +129,7 @@ class Call:
 
     def __str__(self) -> str:
         shown = [_shown(arg) for arg in self.args] + [f"{name}={_shown(arg)}" for name, arg in self.kwargs.items()]
-        name = getattr(self.function, "__name__", repr(self.function))
-        return f"%{self.number} = {name}({', '.join(shown)})"
+        return f"%{self.number} = {self.name}({', '.join(shown)})"
 
 
 @dataclass

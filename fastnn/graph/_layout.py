@@ -28,7 +28,7 @@ def lay_out(steps: Steps, graph: Graph) -> None:
     alike: list[set[int]] = []
     for item in steps.items:
         if isinstance(item, Call):
-            first |= {steps.stored[number] for number in item.reads}
+            first |= {item.number} | {steps.stored[number] for number in item.reads}
         elif _keeps(item):
             alike.append({item.number, *item.sources})
         elif item.op == "conv":

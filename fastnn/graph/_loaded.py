@@ -30,7 +30,7 @@ class Loaded(Frozen):
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"load_frozen: {self.path!r} is no frozen model: {error}") from None
         self._arrays = arrays
-        self.unplanned, self.graph, self._program = (), None, None
+        self.unplanned, self.graph, self.plan, self._program = (), None, None, None
         self._plans, self._compared, self._clock, self._lock = {}, set(), itertools.count(), threading.Lock()
 
     def _planned(self, given: Given, batch: int | None) -> Plan | None:

@@ -51,4 +51,7 @@ class Steps:
             return False
         fold = FOLDINGS.get((before.op, step.op))
         others = [self._last_maker.get(source, -1) for source in step.sources if source != number]
-        return fold is not None and all(other < place for other in others) and fold(before, step)
+        if fold is None or not all(other < place for other in others) or not fold(before, step):
+            return False
+        before.calls += step.calls
+        return True

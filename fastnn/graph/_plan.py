@@ -14,11 +14,11 @@ import numpy as np
 from .. import _core
 from .._check import Array
 from ..autograd import no_grad
-from ._graph import Call, Constant, Graph, Own, Ref, filled, refs
+from ._graph import Call, Constant, Graph, Own, Ref, Value, filled, refs
 from ._layout import lay_out
 from ._passes import Steps
 from ._program import LAST, make_program
-from .lowering import Derived, Result, Scratch, Source, Step, Wrong, lowered, reads, record
+from .lowering import Derived, Result, Scratch, Source, Step, Strided, Wrong, lowered, reads, record
 
 Shape = tuple[int, ...]
 
@@ -147,11 +147,12 @@ class _Arena:
 
 @dataclass(frozen=True)
 class Stage:
-    """A program or a call, the numbers of what it reads, and the numbers of its results."""
+    """A program of steps or a call, the numbers of what it reads, and the numbers of its results."""
 
     work: _core.Program | Call
     inputs: list[int]
     outputs: list[int]
+    steps: list[Step]
 
 
 MOST_STEPS = 128  # of one program, whose registers are counted by a short
@@ -183,7 +184,7 @@ class Plan:
             if isinstance(item, Call) or len(group) == MOST_STEPS:
                 self._close(group, listed.items[i + isinstance(item, Step) :])
             if isinstance(item, Call):
-                self.stages.append(Stage(item, sorted(item.reads), [item.number]))
+                self.stages.append(Stage(item, sorted(item.reads), [item.number], []))
         self._close(group, [])
         self._samples = {number: graph.sample(number) for number in self.stored if number >= 0}
         self._run = [self._runner(stage) for stage in self.stages]
@@ -195,14 +196,15 @@ class Plan:
         outputs = list(dict.fromkeys(step.number for step in group if step.number in needed))
         if outputs:
             program, inputs = _program(group, outputs, self._known, self.weights, self.graph.whole)
-            self.stages.append(Stage(program, inputs, outputs))
+            program.only = 0 if self.graph.whole else self.graph.batch or 0
+            self.stages.append(Stage(program, inputs, outputs, group.copy()))
         group.clear()
 
     @property
     def program(self) -> _core.Program | None:
-        """The only stage, if it is a program of all inputs, in order, whose output is the model's for any batch."""
+        """The only stage, if it is a program of all inputs, in order, whose output is the model's."""
         stage = self.stages[0] if len(self.stages) == 1 else None
-        if stage is None or isinstance(stage.work, Call) or self.graph.batch is not None:
+        if stage is None or isinstance(stage.work, Call):
             return None
         result = self.results.number if isinstance(self.results, Ref) else None
         if result is None or [self.stored[result]] != stage.outputs:
@@ -215,6 +217,40 @@ class Plan:
     def own(self) -> list[str]:
         """Modules that are called as they are, and why."""
         return [str(call.function) for call in self.graph.calls if isinstance(call.function, Own)]
+
+    def steps(self) -> dict[int, list[tuple[str, tuple[str, str], int, int]]]:
+        """Of each program's steps, by its key: name, module, bytes of constants and for each sample."""
+        found = {}
+        for stage in self.stages:
+            if not isinstance(stage.work, Call):
+                found[stage.work.key] = [
+                    (step.name, (step.calls[0].path, ""), *self._bytes(step)) for step in stage.steps
+                ]
+        return found
+
+    def _bytes(self, step: Step) -> tuple[int, int]:
+        sizes = [
+            math.prod(shape) * dtype.itemsize
+            for dtype, shape in map(self._known.__getitem__, (step.number, *step.sources))
+        ]
+        given = [value.array if isinstance(value, Strided) else value for value in step.fields.values()]
+        constants = [self.weights(value) for value in given if isinstance(value, (Constant, Derived, np.ndarray))]
+        return sum(each.nbytes for each in constants), sum(sizes)
+
+    def __str__(self) -> str:
+        """What became of the graph's calls: each step with those that it does at once, and those that Python does."""
+        rows = []
+        for stage in self.stages:
+            for item in stage.steps if not isinstance(stage.work, Call) else [stage.work]:
+                value = Value(item.shape, item.dtype) if isinstance(item, Step) else self.graph.values.get(item.number)
+                path = item.calls[0].path if isinstance(item, Step) else item.path
+                how = item.op if isinstance(item, Step) else "Python"
+                rows.append((item.name, path, how, "" if value is None else str(value)))
+        steps = sum(row[2] != "Python" for row in rows)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
+        lines = ["    " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        head = f"{len(self.graph.calls)} calls: {steps} steps in C, {len(rows) - steps} calls of Python"
+        return "\n".join([head, *lines])
 
     def _fetch(self, number: int, values: dict[int, Any], batch: int) -> Any:
         kept, shape = values[self.stored[number]], self._samples[number]

@@ -315,17 +315,21 @@ class Tracer(Observer):
         if not isinstance(first, (list, tuple)):
             self._refuse_others(function, results)
             made = self.stand_in(results)
-            self.calls.append(Call(function, args, kwargs, made.number))
+            self.calls.append(Call(function, args, kwargs, made.number, self._path))
             return made
         if len({len(result) for result in results}) > 1:
             raise self.refused_batch()
         several, self.next = self.next, self.next + 1
-        self.calls.append(Call(function, args, kwargs, several))
+        self.calls.append(Call(function, args, kwargs, several, self._path))
         parts = [
             self._recorded(operator.getitem, (Ref(several), i), {}, list(each))
             for i, each in enumerate(zip(*results, strict=True))
         ]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+
+    @property
+    def _path(self) -> str:
+        return self.modules[-1][0] if self.modules else ""
 
     def _refuse_others(self, function: Any, results: Any) -> None:
         for each in results:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._check import Array
+from .._core import mode, observers
 from ._program import Program
 from ._protobuf import DamagedError
 from ._structure import Declared, File, check_types, file_of
@@ -84,6 +85,8 @@ class Model:
 
     def run(self, output_names: list[str] | None, input_feed: dict[str, Any], run_options: Any = None) -> list[Array]:
         """Return the named outputs (None: all) for inputs by name, as ONNX Runtime's sessions do."""
+        if observers and mode.observer is not None:
+            return mode.observer.tell("onnx model", self.run, (output_names, input_feed), {})
         if output_names is None and self._plans is not None:
             found = self._quick(input_feed)
             if found is not None:
@@ -115,6 +118,10 @@ class Model:
             results = self._plans(feeds)
         results = self._program(feeds, None) if results is None else results
         return owned(results, list(feeds.values()))
+
+    def steps_by_plan(self) -> dict[int, Any]:
+        """Of each plan's programs, by their keys: names, modules and bytes of their steps."""
+        return {} if self._plans is None else self._plans.steps()
 
     @property
     def graph(self) -> Any:

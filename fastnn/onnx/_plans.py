@@ -86,6 +86,11 @@ class Plans:
             kept.used = next(self._clock)
         return kept
 
+    def steps(self) -> dict[int, Any]:
+        """Of all programs, by their keys: what their steps are called, and bytes."""
+        plans = [kept.plan for kept in list(self._kept.values()) if kept.plan is not None]
+        return {key: each for plan in plans for key, each in plan.steps().items()}
+
     def _shapes(self, feeds: dict[str, Array]) -> Any:
         given = [feeds[name] for name in self._names]
         return tuple([x.shape for x in given]), tuple([x.dtype for x in given])

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _check, _core
 from .._check import Array
+from .._core import mode, observers
 from ..autograd import Tensor, enable_grad, zero_gradients
 
 Group = dict[str, Any]
@@ -219,6 +220,13 @@ class Optimizer:
                 raise TypeError(f"{self._name}.step: expected closure to be a function, got {type(closure).__name__}")
             with enable_grad():
                 loss = closure()
+        if observers and mode.observer is not None:
+            mode.observer.tell(f"{self._name}.step", self._update, (), {})
+        else:
+            self._update()
+        return loss
+
+    def _update(self) -> None:
         plans = [plan for group in self.param_groups for plan in self._plans(group)]
         params = [param for plan in plans for param, _ in plan.batch]
         gaps = [(p, p.data) for p in params if not (_core.are_alike([p._array]) or _is_dense(p.data))]
@@ -229,7 +237,6 @@ class Optimizer:
         for param, data in gaps:
             data[...] = param.data
             param.data = data
-        return loss
 
     def _batches(self, group: Group) -> list[Batch]:
         """The group's parameters that have gradients, by dtype; everything is checked before anything changes."""

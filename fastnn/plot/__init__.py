@@ -4,6 +4,7 @@ Every function returns a matplotlib Figure, which notebooks show and `figure.sav
 matplotlib's global state.  Needs matplotlib.
 """
 
+from ._calls import graph, profile
 from ._convolution import feature_maps, filters
 from ._curves import activation, history
 from ._network import activations, dead_relus, weights
@@ -16,8 +17,10 @@ __all__ = [
     "dead_relus",
     "feature_maps",
     "filters",
+    "graph",
     "history",
     "least_certain",
     "predictions",
+    "profile",
     "weights",
 ]

@@ -198,6 +198,8 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const str
     const ptrdiff_t ldc = in_place ? s[5] : p->wide ? p->c : p->width;
     struct FN(fnn_conv_end) end = j->end;
     end.bias = j->bias ? j->bias + at * p->width : NULL;
+    if (o->residual && !in_place) /* `finish` adds it, and the function comes after the sum */
+        end.low = -(REAL)INFINITY, end.high = (REAL)INFINITY;
     for (ptrdiff_t d = 0; d < count[0]; d++)
         for (ptrdiff_t h = 0; h < count[1]; h++)
         {

@@ -1,6 +1,7 @@
 /* ops.c: the table of ops, and the one way to run any of them: by values given in the order of its fields. */
 #include <stdlib.h>
 #include "ops.h"
+#include "parallel.h"
 
 /* -- the fields of each op ------------------------------------------------------------------------------------------ */
 #define REAL                                real /* the record's own type, by name */
@@ -21,6 +22,7 @@
 #define FLAG(name)                                     FIELD(name, FNN_FLAG, none, 0, 0, 0)
 #define KEY(name)                                      FIELD(name, FNN_KEY, none, 0, 0, 0)
 #define NUMBER(name)                                   FIELD(name, FNN_NUMBER, none, 0, 0, 0)
+#define OPERATIONS(count)
 #define OP(name, ...)                                                                                                  \
     static const struct fnn_field *fields_of_##name(void)                                                              \
     {                                                                                                                  \
@@ -34,7 +36,7 @@
 #undef FIELD
 #undef ARRAY
 
-/* -- how many values each array must have, from the record's sizes; 0 where strides or tables leave that open ------------ */
+/* -- how many values each array must have, from the record's sizes, 0 where strides or tables leave that open; operations - */
 #define OUT(type, name, length)       *lengths++ = length;
 #define MAYBE_OUT(type, name, length) *lengths++ = length;
 #define IN(type, name, length)        *lengths++ = length;
@@ -50,12 +52,15 @@
 #define FLAG(name)
 #define KEY(name)
 #define NUMBER(name)
+#define OPERATIONS(count)             operations = count;
 #define OP(name, ...)                                                                                                  \
-    static void lengths_of_##name(const void *record, ptrdiff_t *lengths)                                              \
+    static ptrdiff_t lengths_of_##name(const void *record, ptrdiff_t *lengths)                                              \
     {                                                                                                                  \
         const struct fnn_##name##_f32 *o = record;                                                                     \
+        ptrdiff_t operations = 0;                                                                                      \
         (void)o;                                                                                                       \
         __VA_ARGS__                                                                                                    \
+        return operations;                                                                                             \
     }                                                                                                                  \
     static void run_##name##_f32(const void *record) { fnn_##name##_f32(record); }                                     \
     static void run_##name##_f64(const void *record) { fnn_##name##_f64(record); }
@@ -77,6 +82,7 @@
 #define FLAG(name)
 #define KEY(name)
 #define NUMBER(name)
+#define OPERATIONS(count)
 #define OP(name, ...) {#name, fields_of_##name, 0 __VA_ARGS__, lengths_of_##name, {run_##name##_f32, run_##name##_f64}, sizeof(struct fnn_##name##_f32)},
 const struct fnn_op fnn_ops[] = {
 #include "tables/ops.def"
@@ -139,6 +145,20 @@ int fnn_record_run(const struct fnn_op *op, void (*run)(const void *), void *fil
     return status;
 }
 
+int fnn_run_record(const struct fnn_op *op, int is_double, void *record)
+{
+    struct fnn_log *log = fnn_logs ? *fnn_log_of_thread() : NULL;
+    if (log)
+    {
+        struct fnn_event *event = fnn_log_more(log, 1);
+        return event ? fnn_log_run(event, op, op->run[is_double], record) : FNN_NO_MEMORY;
+    }
+    if (op->works)
+        return fnn_record_run(op, op->run[is_double], record);
+    op->run[is_double](record);
+    return 0;
+}
+
 int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const int64_t *sizes, const double *numbers,
             const ptrdiff_t *given)
 {
@@ -154,8 +174,5 @@ int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const i
             if (f->kind != FNN_WORK && *given++ < lengths[array])
                 return array + 1;
     }
-    if (op->works)
-        return fnn_record_run(op, op->run[is_double], &record);
-    op->run[is_double](&record);
-    return 0;
+    return fnn_run_record(op, is_double, &record);
 }

@@ -28,6 +28,25 @@
 
 static atomic_int process_threads = 1;
 static _Thread_local int thread_limit;
+static _Thread_local struct fnn_regions *regions;
+static _Thread_local struct fnn_log *log_of_thread;
+
+struct fnn_log **fnn_log_of_thread(void) { return &log_of_thread; }
+int64_t fnn_thread(void) { return (int64_t)(intptr_t)&thread_limit; }
+int64_t fnn_nanoseconds(void) { return nanoseconds(); }
+
+struct fnn_regions *fnn_watch_regions(struct fnn_regions *where)
+{
+    struct fnn_regions *before = regions;
+    regions = where;
+    return before;
+}
+
+static void note(double ns, int threads, int alone)
+{
+    if (threads > regions->threads || (threads == regions->threads && ns > regions->ns))
+        *regions = (struct fnn_regions){ns, threads, alone};
+}
 
 void fnn_set_num_threads(int n) { atomic_store(&process_threads, n); }
 
@@ -60,10 +79,12 @@ static void take_chunks(struct region *r)
     }
 }
 
-static void run_serial(struct region *r, int threads)
+/* These return how many threads took part, 0 for the caller alone because the team is busy */
+static int run_serial(struct region *r, int threads)
 {
     (void)threads;
     r->body(r->job, 0, r->items);
+    return 0;
 }
 
 /* -- our own team ---------------------------------------------------------------------------------------------------- */
@@ -171,18 +192,16 @@ static void hire(int wanted)
     }
 }
 
-static void run_own(struct region *r, int threads)
+static int run_own(struct region *r, int threads)
 {
     if (!try_lock(&region_lock))
-    {
-        run_serial(r, threads);
-        return;
-    }
+        return run_serial(r, threads);
     lock(&team_lock);
     hire(threads - 1);
     keep_apart();
     current = r;
-    atomic_store_explicit(&places, threads - 1 < workers ? threads - 1 : workers, memory_order_release);
+    const int invited = threads - 1 < workers ? threads - 1 : workers;
+    atomic_store_explicit(&places, invited, memory_order_release);
     if (threads == 2)
         wake_one(&work_came);
     else
@@ -191,7 +210,7 @@ static void run_own(struct region *r, int threads)
 
     take_chunks(r);
 
-    atomic_store(&places, 0); /* workers that have not joined by now are no longer let in */
+    int absent = atomic_exchange(&places, 0); /* workers that have not joined by now are no longer let in */
     poll_for(&active, 1, SOON_NS, -1);
     lock(&team_lock);
     atomic_store(&places, 0); /* again, under the lock: a worker may have read the old value just before */
@@ -200,6 +219,7 @@ static void run_own(struct region *r, int threads)
     current = NULL;
     unlock(&team_lock);
     unlock(&region_lock);
+    return 1 + invited - absent;
 }
 
 /* fork copies only the calling thread: wait for a running region, then start the child with no workers */
@@ -271,16 +291,14 @@ static int find_openmp(void)
 static void take_chunks_of(void *region) { take_chunks(region); }
 
 /* A forked child stays serial: the runtime's threads do not survive the fork, and its regions then hang */
-static void run_openmp(struct region *r, int threads)
+static int run_openmp(struct region *r, int threads)
 {
     static atomic_flag busy = ATOMIC_FLAG_INIT;
     if (forked || in_parallel() || atomic_flag_test_and_set(&busy))
-    {
-        run_serial(r, threads);
-        return;
-    }
+        return run_serial(r, threads);
     gomp_parallel(take_chunks_of, r, (unsigned)threads, 0);
     atomic_flag_clear(&busy);
+    return threads;
 }
 #endif
 
@@ -288,7 +306,7 @@ static void run_openmp(struct region *r, int threads)
 static const struct
 {
     const char *name;
-    void (*run)(struct region *r, int threads);
+    int (*run)(struct region *r, int threads);
 } teams[] = {{"own", run_own}, {"openmp", run_openmp}, {"serial", run_serial}};
 static int team;
 
@@ -339,6 +357,8 @@ void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *jo
     threads = threads > MAX_WORKERS + 1 ? MAX_WORKERS + 1 : threads;
     if (threads <= 1)
     {
+        if (regions)
+            note(ns, 1, limit == 1 ? FNN_ALONE_LIMIT : items <= 1 ? FNN_ALONE_ONE_ITEM : FNN_ALONE_SMALL);
         if (items > 0)
             body(job, 0, items);
         return;
@@ -346,5 +366,7 @@ void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *jo
     ptrdiff_t chunk = items / ((ptrdiff_t)threads * CHUNKS_A_THREAD), least = (ptrdiff_t)(NS_PER_CHUNK / ns_each);
     chunk = chunk < least ? least : chunk;
     struct region r = {.body = body, .job = job, .items = items, .chunk = chunk > 0 ? chunk : 1};
-    teams[team].run(&r, threads);
+    const int took = teams[team].run(&r, threads);
+    if (regions)
+        note(ns, took > 1 ? took : 1, took ? FNN_ALONE_LATE : FNN_ALONE_BUSY);
 }

@@ -9,6 +9,19 @@ typedef void (*fnn_body)(const void *job, ptrdiff_t begin, ptrdiff_t end);
  * them, on others.  Each item must be independent of the rest; the ranges may differ from call to call. */
 void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *job);
 
+/* What a thread's regions came to: the most threads that took part in one, and, where that is one, why in the longest */
+enum fnn_alone
+{
+    FNN_ALONE_NO_REGION, FNN_ALONE_LIMIT, FNN_ALONE_ONE_ITEM, FNN_ALONE_SMALL, FNN_ALONE_BUSY, FNN_ALONE_LATE
+};
+struct fnn_regions
+{
+    double ns;
+    int threads, alone;
+};
+struct fnn_regions *fnn_watch_regions(struct fnn_regions *where); /* of this thread from now on, or NULL; returns the one before */
+struct fnn_log **fnn_log_of_thread(void);
+
 /* Scratch memory for the bodies of one region: `count` parts, `size` bytes apart, each of which begins with such a mark, all 0 at
  * first.  A body takes a part, which is then its own, and gives it back; where all are taken it waits for one. */
 struct fnn_part

@@ -16,7 +16,7 @@ void fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int
     memcpy(step->patch, patches, (size_t)count * sizeof *patches);
 }
 
-static int run_steps(const struct fnn_plan *plan, void *const *registers, ptrdiff_t m)
+static int run_steps(const struct fnn_plan *plan, void *const *registers, ptrdiff_t m, struct fnn_event *event)
 {
     const int64_t *wrong = registers[plan->registers - 1];
     int status = 0;
@@ -32,7 +32,12 @@ static int run_steps(const struct fnn_plan *plan, void *const *registers, ptrdif
             else
                 *(void **)(void *)at = (char *)registers[t->patch[i].from] + t->patch[i].add;
         }
-        if (t->op->works)
+        if (event)
+        {
+            event->samples = m;
+            status = fnn_log_run(event++, t->op, t->run, record);
+        }
+        else if (t->op->works)
             status = fnn_record_run(t->op, t->run, record);
         else
             t->run(record);
@@ -48,6 +53,7 @@ struct job
     void *const *arrays;
     ptrdiff_t m, chunk;
     signed char *status; /* of each chunk */
+    struct fnn_event *events; /* of each chunk's steps, or NULL */
 };
 
 /* Chunks begin .. end, which share the memory for what lies between the steps */
@@ -78,9 +84,27 @@ static void run_chunks(const void *of, ptrdiff_t begin, ptrdiff_t end)
         const ptrdiff_t done = c * job->chunk, left = job->m - done;
         for (int i = 0; i < given; i++)
             at[i] = (char *)job->arrays[i] + done * plan->size[i];
-        job->status[c] = (signed char)run_steps(plan, at, left < job->chunk ? left : job->chunk);
+        job->status[c] = (signed char)run_steps(plan, at, left < job->chunk ? left : job->chunk,
+                                               job->events ? job->events + c * plan->count : NULL);
     }
     fnn_memory_free(memory);
+}
+
+/* Makes room in the thread's log, if it has one, for the steps of so many chunks; 0 if there is no memory */
+static int make_events(struct job *job, ptrdiff_t chunks)
+{
+    struct fnn_log *log = fnn_logs ? *fnn_log_of_thread() : NULL;
+    const ptrdiff_t steps = job->plan->count;
+    if (!log)
+        return 1;
+    job->events = fnn_log_more(log, chunks * steps);
+    for (ptrdiff_t i = 0; job->events && i < chunks * steps; i++)
+    {
+        job->events[i].plan = (intptr_t)job->plan;
+        job->events[i].step = i % steps;
+        job->events[i].chunk = (int)(i / steps);
+    }
+    return job->events != NULL;
 }
 
 int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m)
@@ -89,9 +113,11 @@ int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m)
     for (int i = plan->inputs + plan->outputs; i < plan->registers - 1; i++)
         total += plan->size[i];
     signed char one = 0;
-    struct job job = {plan, arrays, m, m, &one};
+    struct job job = {plan, arrays, m, m, &one, NULL};
     if (total * m <= CHUNK_BYTES)
     {
+        if (!make_events(&job, 1))
+            return FNN_NO_MEMORY;
         run_chunks(&job, 0, 1);
         return one;
     }
@@ -102,8 +128,11 @@ int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m)
     job.chunk = (m + count - 1) / count;
     count = (m + job.chunk - 1) / job.chunk;
     job.status = fnn_memory_alloc((size_t)count);
-    if (!job.status)
+    if (!job.status || !make_events(&job, count))
+    {
+        fnn_memory_free(job.status);
         return FNN_NO_MEMORY;
+    }
     if (total >= CHUNK_BYTES) /* one sample is work enough for all threads, and they share its memory */
         run_chunks(&job, 0, count);
     else

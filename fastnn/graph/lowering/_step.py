@@ -82,6 +82,7 @@ class Step:
     dtype : of the result, or None: that of the call's
     real : float32 or float64, in which the op computes, or None: the result's dtype
     last : the fields that change where the channels of its images stand last in memory, or None: it wants them first
+    calls : what it does of the graph: the call that it comes from, and those that were folded into it
     """
 
     op: str
@@ -92,6 +93,12 @@ class Step:
     dtype: Any = None
     real: Any = None
     last: dict[str, Any] | None = None
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The calls' names."""
+        return " + ".join(call.name for call in self.calls)
 
 
 @dataclass
@@ -163,6 +170,7 @@ def lowered(graph: Graph) -> list[Step | Same | Call]:
             if isinstance(item, Step):
                 item.dtype = np.dtype(item.dtype or graph.values[call.number].dtype)
                 item.real = np.dtype(item.real or item.dtype)
+                item.calls = (call,)
             items.append(item)
     needed, kept = set(refs(graph.results)), []
     for item in reversed(items):
