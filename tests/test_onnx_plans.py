@@ -231,3 +231,37 @@ def test_the_order_of_inputs_by_name_is_free():
     assert len(kept(loaded)) == 1
     with pytest.raises(TypeError, match="'c' is no input"):
         loaded.run(None, {"a": a, "b": b, "c": b})
+
+
+def sequences(kind, directions=1, bias=True, first=True, layout=0, steps=5, **attributes):
+    """A recurrent layer of 3 inputs and 4 units with all its results, and a feed of 2 sequences."""
+    gates, units = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind], 4
+    names = ["x", "w", "u", "b" if bias else "", "", "h" if first else "", "c" if first and kind == "LSTM" else ""]
+    layer = node(kind, "x", "y last" + " cell" * (kind == "LSTM"), hidden_size=units, layout=layout, **attributes)
+    layer["input"] = names[: 7 if kind == "LSTM" else 6]
+    shape = (2, steps, 3) if layout else (steps, 2, 3)
+    states = (2, directions, units) if layout else (directions, 2, units)
+    inputs = [value("x"), *(value(name) for name in names[5:] if name)]
+    weights = {"w": draw(directions, gates * units, 3), "u": draw(directions, gates * units, units, seed=1)}
+    weights["b"] = draw(directions, 2 * gates * units, seed=2)
+    outputs = [value(name) for name in layer["output"]]
+    feeds = {"x": draw(*shape, seed=3), "h": draw(*states, seed=4), "c": draw(*states, seed=5)}
+    data = model([layer], inputs, outputs, opset=14, **weights)
+    return fastnn.onnx.load(data), {name: feeds[name] for name in ("x", *(name for name in names[5:] if name))}
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("options", [{}, {"bias": False}, {"first": False}, {"layout": 1}, {"steps": 1}])
+def test_recurrent_layers(kind, direction, options):
+    more = {"linear_before_reset": 1} if kind == "GRU" else {}
+    loaded, feeds = sequences(kind, 1 + (direction == "bidirectional"), direction=direction, **options, **more)
+    check(loaded, 2e-6, **feeds)
+    assert functions(loaded).count("recurrent") == 1 + (direction == "bidirectional")
+
+
+@pytest.mark.parametrize(("kind", "options"), [("GRU", {}), ("LSTM", {"input_forget": 1}), ("RNN", {"clip": 0.5})])
+def test_recurrent_layers_of_other_formulas_are_called_as_they_are(kind, options):
+    loaded, feeds = sequences(kind, **options)
+    check(loaded, 2e-6, False, **feeds)
+    assert functions(loaded)[0] == kind

@@ -1,7 +1,20 @@
 """What a model does, as data: graphs, the passes over them, and plans, which predict without the interpreter."""
 
-from ._freeze import Frozen, freeze
+from typing import TYPE_CHECKING, Any
+
 from ._graph import Call, Constant, Graph, Own, Ref, Times, Unary, Value
-from ._loaded import load_frozen
+
+if TYPE_CHECKING:
+    from ._freeze import Frozen, freeze
+    from ._loaded import load_frozen
 
 __all__ = ["Call", "Constant", "Frozen", "Graph", "Own", "Ref", "Times", "Unary", "Value", "freeze", "load_frozen"]
+_LATE = {"Frozen": "_freeze", "freeze": "_freeze", "load_frozen": "_loaded"}  # which need the layers
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)

@@ -16,6 +16,7 @@ from .._check import Array
 from .._core import mode, observers
 from ..autograd import Tensor, no_grad, value_of
 from ..nn import Module
+from ._compare import close, rounding
 from ._graph import Call, Graph, Own, Ref, Value, filled, mapped
 from ._plan import Plan, Refused, Weights
 from ._trace import SIZES, ReadsBatch, Untraceable, trace
@@ -256,7 +257,7 @@ class Frozen:
                 with np.errstate(all="ignore"):
                     if expected is _FAILED:
                         continue
-                    if not _close(self._planned_result(plan, arrays, size), expected, _rounding(graph)):
+                    if not close(self._planned_result(plan, arrays, size), expected, rounding(graph)):
                         raise Untraceable("its plan computes other numbers")
         except Untraceable:
             raise
@@ -333,30 +334,6 @@ def _tell(error: Exception) -> NoReturn:
     if os.environ.get("FASTNN_DEBUG"):
         raise error
     raise Untraceable(f"a fault of fastnn: {type(error).__name__}: {error}") from error
-
-
-def _rounding(graph: Graph) -> float:
-    """What a plan's rounding may change, relative to the largest value: that of the coarsest floats computed with."""
-    fine = all(value.dtype.itemsize >= 8 or value.dtype.kind not in "fc" for value in graph.values.values())
-    return 2.0**-30 if fine else 2.0**-10
-
-
-def _close(y: Any, expected: Any, rounding: float) -> bool:
-    """Whether two outputs differ by rounding alone."""
-    if isinstance(expected, (list, tuple)):
-        alike = type(y) is type(expected) and len(y) == len(expected)
-        return alike and all(_close(*both, rounding) for both in zip(y, expected, strict=True))
-    if isinstance(expected, dict):
-        alike = type(y) is type(expected) and list(y) == list(expected)
-        return alike and all(_close(y[key], expected[key], rounding) for key in y)
-    if not isinstance(expected, (np.ndarray, np.generic)):
-        return bool(y == expected)
-    if not isinstance(y, (np.ndarray, np.generic)) or y.shape != expected.shape or y.dtype != expected.dtype:
-        return False
-    if expected.dtype.kind not in "fc":
-        return bool(np.array_equal(y, expected))
-    top = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
-    return bool(np.allclose(y, expected, rtol=0, atol=top * rounding, equal_nan=True))
 
 
 def freeze(model: Module, example: Any = None) -> Frozen:

@@ -248,8 +248,16 @@ def _shown(value: Any) -> str:
 # -- what arguments and results are made of ---------------------------------------------------------------------------
 
 
+_LEAVES = frozenset({Ref, Times, Constant, int, float, bool, str, type(None)})
+
+
 def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """The same tuples, lists, dicts and slices, with each leaf replaced."""
+    kind = type(value)
+    if kind in _LEAVES:
+        return function(value)
+    if kind is tuple:
+        return tuple([mapped(each, function) for each in value])
     if isinstance(value, (list, tuple)) and not isinstance(value, (Ref, Times)):
         parts = [mapped(each, function) for each in value]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)

@@ -65,12 +65,16 @@ class Rewriter:
             else:
                 self.made[call.number] = call
         self.graph.results = mapped(self.graph.results, current)
+        self.graph.calls = self._needed()
+
+    def _needed(self) -> list[Call]:
+        """The calls without those that nothing reads."""
         needed, kept = refs(self.graph.results), []
-        for call in reversed(list(self.made.values())):
+        for call in reversed(self.made.values()):
             if call.number in needed:
                 kept.append(call)
                 needed |= call.reads
-        self.graph.calls = kept[::-1]
+        return kept[::-1]
 
     # -- what patterns ask --------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _core
 from .._check import Array
-from ..graph._freeze import _close, _rounding
+from ..graph._compare import close, rounding
 from ..graph._graph import Call, Graph, Ref
 from ..graph._plan import Plan, Refused, Weights
 from ._program import Program
@@ -33,20 +33,28 @@ class Kept:
 
 
 class Whole:
-    """A plan's only program, if the model's outputs are its own, in order: called without a look at the plan."""
+    """A plan that is one program, called without a look at the plan.
 
-    def __init__(self, program: _core.Program, inputs: list[str], shapes: list[Any]):
-        self.program, self.inputs, self.shapes = program, inputs, shapes
-        self.single, self.as_made = len(shapes) == 1, all(each is None for each in shapes)
+    places : of each of the model's outputs among the program's, or of an input, counted down from -1
+    shapes : of the model's outputs where the program's have another one, else None
+    """
+
+    def __init__(
+        self, program: _core.Program, inputs: list[str], places: list[int], shapes: list[Any], given: list[str]
+    ):
+        self.program, self.inputs, self.places, self.shapes, self.given = program, inputs, places, shapes, given
+        self.single = len(program.outputs) == 1
+        self.as_made = places == list(range(len(program.outputs))) and all(each is None for each in shapes)
 
     def __call__(self, feeds: dict[str, Array]) -> list[Array] | None:
         """The outputs, or None: the plan is to be asked."""
         found = self.program(*[feeds[name] for name in self.inputs])
         if found is None:
             return None
-        results = [found] if self.single else list(found)
+        made = [found] if self.single else found
         if self.as_made:
-            return results
+            return list(made)
+        results = [made[i] if i >= 0 else np.array(feeds[self.given[-1 - i]]) for i in self.places]
         return [y if shape is None else y.reshape(shape) for y, shape in zip(results, self.shapes, strict=True)]
 
 
@@ -142,8 +150,8 @@ class Plans:
             if not recorder.drawn:
                 with np.errstate(all="ignore"):
                     made = plan([feeds[name].copy() for name in recorder.inputs], 0)
-                rounding = _rounding(recorder.graph)
-                if not all(_alike(*both, rounding) for both in zip(made, recorder.results, strict=True)):
+                relative = rounding(recorder.graph)
+                if not all(_alike(*both, relative) for both in zip(made, recorder.results, strict=True)):
                     raise ValueError("a plan computes other numbers")
         except Refused:
             return None
@@ -155,11 +163,11 @@ class Plans:
         return plan
 
 
-def _alike(made: Any, expected: Array, rounding: float) -> bool:
+def _alike(made: Any, expected: Array, relative: float) -> bool:
     """Whether a result is what the program gave, but for rounding; types that NumPy does not know, bit by bit."""
     made = np.asarray(made)
     if expected.dtype.isbuiltin == 1:
-        return _close(made, expected, rounding)
+        return close(made, expected, relative)
     return made.dtype == expected.dtype and made.shape == expected.shape and made.tobytes() == expected.tobytes()
 
 
@@ -167,14 +175,18 @@ def _whole(plan: Plan | None, inputs: list[str]) -> Whole | None:
     """The plan as a single call, if it is one."""
     if plan is None or len(plan.stages) != 1:
         return None
-    stage, program = plan.stages[0], plan.stages[0].work
-    if isinstance(program, Call):
+    stage, program, results = plan.stages[0], plan.stages[0].work, plan.graph.results
+    if isinstance(program, Call) or not all(isinstance(each, Ref) for each in results):
         return None
-    results = [each.number if isinstance(each, Ref) else -1 for each in plan.graph.results]
-    if [plan.stored.get(number) for number in results] != stage.outputs:
+    numbers = [plan.stored[each.number] for each in results]
+    made = [number for number in numbers if number >= len(inputs)]
+    if sorted(made) != sorted(stage.outputs):
         return None
-    shapes = [None if plan.stored[number] == number else plan.graph.sample(number) for number in results]
-    return Whole(program, [inputs[i] for i in stage.inputs], shapes)
+    places = [stage.outputs.index(n) if n in made else -1 - n for n in numbers]
+    shapes = [
+        None if n == each.number else plan.graph.sample(each.number) for n, each in zip(numbers, results, strict=True)
+    ]
+    return Whole(program, [inputs[i] for i in stage.inputs], places, shapes, inputs)
 
 
 def owned(results: list[Any], given: list[Array]) -> list[Any]:

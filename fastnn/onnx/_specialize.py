@@ -139,14 +139,31 @@ class Recorder:
         """Call a function, and write it down unless all is known."""
         given, named_given = mapped((args, kwargs), lambda leaf: leaf.array if isinstance(leaf, Traced) else leaf)
         with np.errstate(all="ignore"):
-            result = np.asarray(function(*given, **named_given))
+            result = function(*given, **named_given)
         traced = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Traced)]
         if not traced:
-            return result
-        made = self._new(result, any(each.open for each in traced), _scalars(traced))
+            return result if isinstance(result, tuple) else np.asarray(result)
         written = mapped((args, kwargs), self._written)
+        if isinstance(result, tuple):
+            return self._several(function, written[0], written[1], list(result), False, _scalars(traced))
+        made = self._new(np.asarray(result), False, _scalars(traced))
         self.calls.append(Call(function, written[0], written[1], made.number))
         return made
+
+    def _several(
+        self, function: Any, args: Any, kwargs: Any, results: list[Any], is_open: bool, scalars: frozenset[str] | None
+    ) -> list[Any]:
+        """A call with several results, and those that take them apart."""
+        number = len(self.values) + self.missing
+        self.missing += 1
+        self.calls.append(Call(function, args, kwargs, number))
+        parts: list[Any] = []
+        for i, each in enumerate(results):
+            part = None if each is None else self._new(each, is_open, scalars)
+            if part is not None:
+                self.calls.append(Call(operator.getitem, (Ref(number), i), {}, part.number))
+            parts.append(part)
+        return parts
 
     def _run(self, program: Program, scope: Scope) -> list[Any]:
         for step in program.steps:
@@ -198,16 +215,7 @@ class Recorder:
         is_open = is_open or any(each.open for each in traced)
         is_open = is_open or any(each is not None and each.dtype.kind == "O" for each in results)
         function.expected = None if is_open else [_kind(each) for each in results]
-        number = len(self.values) + self.missing
-        self.missing += 1
-        self.calls.append(Call(function, tuple(map(self._written, args)), {}, number))
-        parts: list[Any] = []
-        for i, each in enumerate(results):
-            part = None if each is None else self._new(each, is_open, _scalars(traced))
-            if part is not None:
-                self.calls.append(Call(operator.getitem, (Ref(number), i), {}, part.number))
-            parts.append(part)
-        return parts
+        return self._several(function, tuple(map(self._written, args)), {}, results, is_open, _scalars(traced))
 
 
 def _scalars(traced: list[Traced]) -> frozenset[str] | None:

@@ -3,7 +3,7 @@
 A new family is a new file here and its name in the import below.
 """
 
-from . import arrays, attention, elementwise, images, linear, norm
+from . import arrays, attention, elementwise, images, linear, norm, sequences
 from ._step import (
     FOLDINGS,
     LOWERINGS,
@@ -25,4 +25,5 @@ from ._step import (
 __all__ = [
     "FOLDINGS", "LOWERINGS", "Derived", "Each", "Lowered", "Result", "Same", "Scratch", "Source", "Step", "Strided",
     "Wrong", "arrays", "attention", "elementwise", "images", "linear", "lowered", "norm", "reads", "record",
+    "sequences",
 ]  # fmt: skip

@@ -274,7 +274,7 @@ def record(step: Step, placed: Callable[[Any], Any]) -> Record:
             integers.append((value.number,) if isinstance(value, Each) else int(value or 0))
         elif kind == "float":
             numbers.append(value or 0)
-        elif dimensions:
+        elif dimensions or isinstance(value, Strided):
             value = value or Strided(None, (0,) * dimensions)
             strides += value.strides
             at = placed(value.array)

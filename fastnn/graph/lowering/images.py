@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,12 @@ _POOLS = {
     for dims in (1, 2, 3)
 }
 _AXES = "dhw"
+
+
+@functools.cache
+def _cores() -> int:
+    """How many threads there are to be at a time."""
+    return default_num_threads()[0]
 
 
 def pack(weight: Array, groups: int) -> Array:
@@ -83,7 +90,7 @@ def _convolution(call: Call, graph: Graph) -> Step:
         "y": Strided(Result, ()), "x": Strided(Source(0), ()), "weight": Strided(None, (0,) * 6),
         "packed": Derived(pack, (weight, window.groups)), "bias": bias, "n": Each(count), "g": window.groups,
         "c": shape[0] // window.groups, "k": result[0] // window.groups, "mode": MODES.index(window.mode),
-        "slots": max(_core.get_num_threads(), default_num_threads()[0]), "act": -1,
+        "slots": max(_core.get_num_threads(), _cores()), "act": -1,
         **{f"{key}{axis}": size for key, three in sizes.items() for axis, size in zip(_AXES, three, strict=True)},
     }  # fmt: skip
     return Step("conv", call.number, (number,), graph.sample(call.number) or result, fields)
@@ -149,7 +156,7 @@ def _pooling(call: Call, graph: Graph) -> Step:
     }  # fmt: skip
     fields: dict[str, Any] = {
         "y": Result, "x": Source(0), "outer": Each(count * shape[0]), "inner": 1,
-        "slots": max(_core.get_num_threads(), default_num_threads()[0]),
+        "slots": max(_core.get_num_threads(), _cores()),
         **{f"{key}{axis}": size for key, three in sizes.items() for axis, size in zip(_AXES, three, strict=True)},
     }  # fmt: skip
     if kind.endswith("avg"):

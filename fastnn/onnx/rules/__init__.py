@@ -4,8 +4,8 @@ A rule takes the recorder, the operator's inputs (arrays that are known, `Traced
 returns what `recorder.emit` does for its calls; it raises Untranslated where the operator itself is to be called.
 """
 
-from . import _layers, _values
+from . import _layers, _recurrent, _values
 from ._table import RULES, Untranslated
 
-FAMILIES = _layers, _values
+FAMILIES = _layers, _recurrent, _values
 __all__ = ["FAMILIES", "RULES", "Untranslated"]
