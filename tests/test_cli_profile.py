@@ -41,7 +41,9 @@ def test_a_script(capsys, folder):
     names = [each["name"] for each in json.loads((folder / "out/run.json").read_text())["traceEvents"]]
     assert names.count("relu backward") == 3
     assert (sys.argv, sys.path) == before
-    assert len(run(capsys, "profile", "--by", "name", "--rows", 2, "script.py", 1).out.splitlines()) == 1 + 1 + 2 + 2
+    assert (
+        len(run(capsys, "profile", "--by", "name", "--rows", 2, "script.py", 1).out.splitlines()) == 1 + 1 + 2 + 1 + 2
+    )
 
 
 def test_a_picture(capsys, folder):

@@ -330,7 +330,9 @@ def test_the_table_and_the_dict(model):
     assert len(lines) == 1 + 10 + 2
     assert "GB/s" in lines[-1]
     assert prof.table(sort="total").splitlines()[1].startswith("Sequential")
-    assert len(prof.table(sort="operations", by="name", rows=2).splitlines()) == 1 + 2 + 2
+    few = prof.table(sort="operations", by="name", rows=2).splitlines()
+    assert len(few) == 1 + 2 + 1 + 2
+    assert few[3] == "... and 3 rows more"
     found = json.loads(json.dumps(prof.to_dict()))
     assert found["seconds"] == prof.seconds
     assert found["limits"] == limits()

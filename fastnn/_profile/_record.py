@@ -120,7 +120,7 @@ class Profile:
         by : {"call", "name"}
             "name": one row for each function, whichever module called it.
         rows : int, optional
-            Only so many.
+            Only so many; `print` shows 50.
 
         Returns
         -------
@@ -143,7 +143,7 @@ class Profile:
         write_trace(self.events, path)
 
     def __str__(self) -> str:
-        return self.table()
+        return self.table(rows=50)
 
     def __repr__(self) -> str:
         return f"Profile({len(self.events)} events, {self.seconds:.6f} s)"

@@ -105,6 +105,8 @@ def written(rows: list[Row], seconds: float, sort: str, most: int | None) -> str
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = [str.ljust if name in LEFT else str.rjust for name in HEAD]
     text = ["  ".join(map(lambda put, *cell: put(*cell), aligned, line, widths)).rstrip() for line in lines]
+    if len(shown) < len(rows):
+        text.append(f"... and {len(rows) - len(shown)} rows more")
     known, inside = limits(), sum(row.own for row in rows)
     reach = f"{known['bytes'] / 1e9:.0f} GB/s, {known['operations'] / 1e9:.0f} GFLOP/s"
     text.append(f"{in_words(seconds)} in all, {in_words(inside)} in calls")
