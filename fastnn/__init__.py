@@ -18,7 +18,6 @@ _memory.start()
 _threads.start()
 
 from . import autograd, functional  # noqa: E402
-from ._core import isa  # noqa: E402
 from ._memory import empty_cache, memory_stats, set_cache_limit  # noqa: E402
 from ._random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
 from ._threads import get_num_threads, set_num_threads, threads  # noqa: E402
@@ -71,7 +70,7 @@ __all__ += functional.__all__
 
 if TYPE_CHECKING:
     from . import data, graph, inference, io, metrics, models, nn, onnx, optim, plot, sklearn, training
-    from ._info import show_config
+    from ._info import isa, show_config
     from ._profile import profile
     from .graph import freeze, load_frozen
     from .io import load, save
@@ -99,6 +98,7 @@ else:
         "detect_anomaly": "nn._anomaly",
         "freeze": "graph",
         "load_frozen": "graph",
+        "isa": "_info",
         "load": "io",
         "profile": "_profile",
         "save": "io",

@@ -20,6 +20,11 @@ def _openmp_runtimes() -> list[str]:
     return sorted({Path(f).name for f in files if Path(f).name.startswith(("libgomp", "libomp", "libiomp"))})
 
 
+def isa() -> str:
+    """Return the name of the instruction-set tier in use: "avx512", "avx2", "neon" or "base"."""
+    return _core.isa()
+
+
 def config() -> dict[str, Any]:
     """Return the build and the choices made at import, by name."""
     build = _core.build_config()
