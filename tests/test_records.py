@@ -120,7 +120,7 @@ def test_gradients_are_the_slopes(record):
 def is_conventional(call, name):
     """Options of `embedding` change its gradient alone, and that of `ctc_loss` is for what log_softmax makes, as PyTorch has it.
 
-    tests/test_torch.py compares them; tests/test_further_losses.py has the slopes through log_softmax.
+    tests/test_torch.py compares them; tests/test_ctc_loss.py has the slopes through log_softmax.
     """
     options = {"padding_idx", "scale_grad_by_freq"} & set(call.arguments)
     return call.record.name == "ctc_loss" or (call.record.name == "embedding" and bool(options))

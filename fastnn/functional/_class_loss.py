@@ -18,7 +18,6 @@ __all__ = [
     "cross_entropy_backward",
     "nll_loss",
     "nll_loss_backward",
-    "one_hot",
 ]
 
 
@@ -377,44 +376,3 @@ def nll_loss_backward(
     if dx.size:
         ops.pick_backward(dx, given.row_gradients(dy), given.targets, given.weight, *rows.shape)
     return _check.finish(from_rows(dx, given.shape, given.dim), given.dtype, out)
-
-
-def one_hot(tensor: Any, num_classes: int = -1) -> Array:
-    """Rows that are 1 at their class and 0 elsewhere.
-
-    Parameters
-    ----------
-    tensor : array_like of int
-        Classes, not negative.
-    num_classes : int
-        -1: one more than the largest class.
-
-    Returns
-    -------
-    ndarray of int64, (*, num_classes)
-
-    Raises
-    ------
-    ValueError
-        If a class is negative or not below num_classes, or there is none to tell their number.
-
-    Examples
-    --------
-    >>> one_hot([0, 2])
-    array([[1, 0, 0],
-           [0, 0, 1]])
-    """
-    classes = _check.as_array("one_hot", tensor, "classes")
-    if classes.dtype.kind not in "iu" and not (classes.size == 0 and isinstance(tensor, list)):
-        raise TypeError(f"one_hot: expected classes to be integers, got dtype {classes.dtype}")
-    number = _check.count("one_hot", "num_classes", num_classes, low=-1)
-    if classes.size == 0:
-        if number < 1:
-            raise ValueError("one_hot: expected num_classes above 0 for an empty array")
-        return np.zeros((*classes.shape, number), np.int64)
-    low, high = int(classes.min()), int(classes.max())
-    number = high + 1 if number == -1 else number
-    if low < 0 or high >= number:
-        expected = f"in [0, {number - 1}]" if number > 0 else "of at least 0"
-        raise ValueError(f"one_hot: expected classes {expected}, got {low if low < 0 else high}")
-    return (classes[..., np.newaxis] == np.arange(number)).astype(np.int64)

@@ -14,6 +14,7 @@ from .._dispatch import derivative, differentiable
 __all__ = [
     "embedding",
     "embedding_backward",
+    "one_hot",
 ]
 
 
@@ -175,3 +176,44 @@ def embedding_backward(
     if padding is not None:
         dweight[padding] = 0
     return _check.finish(dweight, dtype, None)
+
+
+def one_hot(tensor: Any, num_classes: int = -1) -> Array:
+    """Rows that are 1 at their class and 0 elsewhere.
+
+    Parameters
+    ----------
+    tensor : array_like of int
+        Classes, not negative.
+    num_classes : int
+        -1: one more than the largest class.
+
+    Returns
+    -------
+    ndarray of int64, (*, num_classes)
+
+    Raises
+    ------
+    ValueError
+        If a class is negative or not below num_classes, or there is none to tell their number.
+
+    Examples
+    --------
+    >>> one_hot([0, 2])
+    array([[1, 0, 0],
+           [0, 0, 1]])
+    """
+    classes = _check.as_array("one_hot", tensor, "classes")
+    if classes.dtype.kind not in "iu" and not (classes.size == 0 and isinstance(tensor, list)):
+        raise TypeError(f"one_hot: expected classes to be integers, got dtype {classes.dtype}")
+    number = _check.count("one_hot", "num_classes", num_classes, low=-1)
+    if classes.size == 0:
+        if number < 1:
+            raise ValueError("one_hot: expected num_classes above 0 for an empty array")
+        return np.zeros((*classes.shape, number), np.int64)
+    low, high = int(classes.min()), int(classes.max())
+    number = high + 1 if number == -1 else number
+    if low < 0 or high >= number:
+        expected = f"in [0, {number - 1}]" if number > 0 else "of at least 0"
+        raise ValueError(f"one_hot: expected classes {expected}, got {low if low < 0 else high}")
+    return (classes[..., np.newaxis] == np.arange(number)).astype(np.int64)

@@ -19,6 +19,7 @@ from . import (
     loss,
     metric_loss,
     padding,
+    parameter_container,
     parametric,
     pool,
     recurrent,
@@ -48,6 +49,7 @@ from .linear import *
 from .loss import *
 from .metric_loss import *
 from .padding import *
+from .parameter_container import *
 from .parametric import *
 from .pool import *
 from .recurrent import *
@@ -81,6 +83,7 @@ __all__ = [
     *loss.__all__,
     *metric_loss.__all__,
     *padding.__all__,
+    *parameter_container.__all__,
     *parametric.__all__,
     *pool.__all__,
     *rrelu.__all__,

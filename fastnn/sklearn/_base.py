@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,37 +21,13 @@ from sklearn.utils.validation import (
 from .. import _check, nn, optim
 from .._check import Array
 from ..autograd import no_grad, value_of
-from ..graph import freeze
 from ..training import Callback, Trainer
 from ..training._mlp import OPTIMIZERS
 from ._going_on import refuse_another_network, same_weights, settings, unchanged_on_error
-from ._network import Batches, Objective, dense, make_network, minimize
+from ._network import Batches, Objective, Plan, dense, make_network, minimize
 from ._watch import Watch
 
 ADVICE = "the samples may need to be scaled, or learning_rate_init to be lower"
-
-
-class _Plan:
-    """The network's plan, and what tells whether the network is still the one that it was made from."""
-
-    def __init__(self, model: nn.Sequential):
-        self.predict = freeze(model)
-        self.tables = [(vars(layer)["_parameters"], dict(layer.named_parameters())) for layer in model.modules()][1:]
-        self.layers = list(model)
-        held = [value_of(each) for each in (*model.parameters(), *model.buffers())]
-        self.arrays = [(array, array.tobytes("A")) for array in held]
-
-    def holds(self, model: nn.Sequential) -> bool:
-        """Whether layers, parameters, their arrays and their values are those of then."""
-        if list(model) != self.layers:
-            return False
-        for table, before in self.tables:
-            if any(table[name] is not each for name, each in before.items()):
-                return False
-        own = [each.data for table, _ in self.tables for each in table.values() if each is not None]
-        return all(map(operator.is_, own, (array for array, _ in self.arrays))) and all(
-            array.tobytes("A") == content for array, content in self.arrays
-        )
 
 
 class MLP(BaseEstimator):
@@ -248,7 +223,7 @@ class MLP(BaseEstimator):
             self._train(X, y, weight, epochs)
             if not all(np.isfinite(p.data).all() for p in self.model_.parameters()):
                 raise ValueError(f"{type(self).__name__}: the weights are no longer finite; {ADVICE}")
-        self._plan = _Plan(self.model_)
+        self._plan = Plan(self.model_)
         return self
 
     def _train(self, X: Any, y: Array, weight: Array | None, epochs: int | None) -> None:
@@ -344,7 +319,7 @@ class MLP(BaseEstimator):
         """Make the plan anew."""
         super().__setstate__(state)
         if "_plan" in vars(self):
-            self._plan = _Plan(self.model_)
+            self._plan = Plan(self.model_)
 
     def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
@@ -384,46 +359,3 @@ def by_batches(estimator: MLP) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit: expected another solver than lbfgs, which takes all samples at once")
     return True
-
-
-PARAMETERS = """
-    Parameters
-    ----------
-    hidden_layer_sizes : int or sequence of int
-    activation : str or callable
-        scikit-learn's names, any of fastnn's ("gelu", "mish", "prelu" ...), or a class that makes a layer, such as
-        ``nn.PReLU``.
-    solver : str
-        "adam", "sgd", "lbfgs", or another optimizer's name: "adamw", "nadam", "radam", "rmsprop", "adagrad" ...
-    alpha : float
-        Strength of the L2 penalty on the weights, divided by the weight of the batch.
-    batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose, warm_start
-        As in scikit-learn.
-    momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon
-        As in scikit-learn.
-    n_iter_no_change, max_fun : int
-        As in scikit-learn.
-    batch_norm, layer_norm : bool
-        A norm after each hidden layer, before its activation.
-    dropout : float
-        The probability with which a hidden unit is dropped in training.
-    callbacks : sequence of fastnn.training.Callback, optional
-        Told of each batch and epoch.
-"""
-
-ATTRIBUTES = """
-    Attributes
-    ----------
-    model_ : fastnn.nn.Sequential
-        The network; `fastnn.save(clf.model_.state_dict(), path)` stores its weights, `fastnn.freeze` makes a fast plan.
-    coefs_, intercepts_ : list of ndarray
-    loss_, best_loss_, loss_curve_, n_iter_, t_, n_layers_, n_outputs_
-        As in scikit-learn.
-    validation_scores_, best_validation_score_
-        After early stopping: the held-out score of each epoch.
-
-    Notes
-    -----
-    It computes in X's dtype, float32 or float64.  A batch's loss is sum(w loss) / sum(w), so that an integer weight is
-    as good as so many copies and 0 as none.
-"""

@@ -15,10 +15,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from .. import functional, nn
 from .._check import Array
 from ..training import Callback
-from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
+from ._base import MLP, by_batches
 from ._export import Classification
 from ._going_on import refuse_other_outputs
 from ._network import by_sample
+from ._text import ATTRIBUTES, PARAMETERS
 
 
 class MLPClassifier(ClassifierMixin, MLP):

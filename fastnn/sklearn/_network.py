@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from sklearn.utils import gen_batches
 from .. import nn
 from .._check import Array
 from .._random import get_rng_state, manual_seed, set_rng_state
+from ..autograd import value_of
+from ..graph import freeze
 from ..nn import init
 from ..training._mlp import make_mlp
 
@@ -133,3 +136,26 @@ def minimize(model: nn.Module, X: Any, objective: Objective, max_iter: int, max_
     result = scipy_minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
     value_and_gradient(result.x)
     return result
+
+
+class Plan:
+    """The network's plan, and what tells whether the network is still the one that it was made from."""
+
+    def __init__(self, model: nn.Sequential):
+        self.predict = freeze(model)
+        self.tables = [(vars(layer)["_parameters"], dict(layer.named_parameters())) for layer in model.modules()][1:]
+        self.layers = list(model)
+        held = [value_of(each) for each in (*model.parameters(), *model.buffers())]
+        self.arrays = [(array, array.tobytes("A")) for array in held]
+
+    def holds(self, model: nn.Sequential) -> bool:
+        """Whether layers, parameters, their arrays and their values are those of then."""
+        if list(model) != self.layers:
+            return False
+        for table, before in self.tables:
+            if any(table[name] is not each for name, each in before.items()):
+                return False
+        own = [each.data for table, _ in self.tables for each in table.values() if each is not None]
+        return all(map(operator.is_, own, (array for array, _ in self.arrays))) and all(
+            array.tobytes("A") == content for array, content in self.arrays
+        )

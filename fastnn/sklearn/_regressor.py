@@ -12,10 +12,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from .. import functional, nn
 from .._check import Array
 from ..metrics import R2Score
-from ._base import ATTRIBUTES, MLP, PARAMETERS, by_batches
+from ._base import MLP, by_batches
 from ._export import Regression
 from ._going_on import cast, refuse_other_outputs
 from ._network import by_sample
+from ._text import ATTRIBUTES, PARAMETERS
 
 
 class MLPRegressor(RegressorMixin, MLP):
