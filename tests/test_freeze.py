@@ -9,7 +9,7 @@ import pytest
 
 import fastnn
 from fastnn import _core, nn
-from fastnn.nn import activation, functional as F
+from fastnn.nn import activation, functional as F, softmax
 
 
 def trained(model, seed=0):
@@ -276,7 +276,7 @@ def test_another_instruction_set_makes_another_plan():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(activation.__all__) - {"GLU", "RReLU", "Softmax2d", "Softmin", "Threshold"})
+    "name", sorted({*activation.__all__, *softmax.__all__} - {"GLU", "RReLU", "Softmax2d", "Softmin", "Threshold"})
 )
 def test_activations_after_the_product(name):
     model = trained(nn.Sequential(nn.Linear(10, 37), getattr(nn, name)()))

@@ -205,19 +205,35 @@ def test_every_rule_and_every_loss_is_used():
     assert all(f'"{loss}"' in losses for loss in _core.LOSSES)
 
 
+def check_documentation(name, documented, *sections):
+    """Every section once, every parameter named, an example, no word in braces left to fill in."""
+    doc = inspect.getdoc(documented)
+    assert ">>>" in doc, f"{name} has no example"
+    assert not re.search(r"\{\w+\}", doc), f"{name} has a word that is not filled in"
+    headings = re.findall(r"^(\w[\w ]*)\n-{3,}$", doc, re.M)
+    assert len(headings) == len(set(headings)), f"{name} has a section twice"
+    assert set(sections) <= set(headings), f"{name} lacks one of {sections}"
+    named = set(re.findall(r"\w+", "\n".join(re.findall(r"^(?:\w|\*).*$", doc, re.M))))
+    assert set(inspect.signature(documented).parameters) <= named, f"{name} describes not all of its parameters"
+
+
 def test_every_function_has_its_twin_and_its_documentation():
     for name in functional.__all__:
         function = getattr(functional, name)
         assert getattr(fastnn, name) is function
         assert getattr(nn.functional, name) is function
-        assert ">>>" in function.__doc__, f"{name} has no example"
-        for section in ("Parameters", "Returns"):
-            heading = rf"^ *{section}\n *{'-' * len(section)}$"
-            assert re.search(heading, function.__doc__, re.M), f"{name} has no {section}"
-        named = set(re.findall(r"\w+", "\n".join(re.findall(r"^(?:    )?(\w.*)$", function.__doc__, re.M))))
-        assert set(inspect.signature(function).parameters) <= named, f"{name} describes not all of its parameters"
+        check_documentation(name, function, "Parameters", "Returns", "Examples")
         if not name.endswith(("_backward", "_mask", "_stats", "one_hot", "_with_distance_loss")):
             assert hasattr(functional, name + "_backward"), name
+
+
+@pytest.mark.parametrize("module", [nn, fastnn.optim, fastnn.optim.lr_scheduler], ids=lambda module: module.__name__)
+def test_every_class_has_its_documentation(module):
+    bases = {"Module", "Optimizer", "LRScheduler", "StateDictError"}  # of which objects are not made
+    classes = {name: each for name, each in vars(module).items() if isinstance(each, type) and name in module.__all__}
+    for name in sorted(classes.keys() - bases):
+        takes = inspect.signature(classes[name]).parameters
+        check_documentation(name, classes[name], "Examples", *(["Parameters"] if takes else []))
 
 
 def test_every_function_declares_its_derivative():

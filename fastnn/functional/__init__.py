@@ -4,9 +4,6 @@ They hold PyTorch's `nn.functional` names, arguments and defaults.  Given Tensor
 Tensors and are recorded.
 """
 
-from collections.abc import Callable as _Callable, Iterator as _Iterator
-from typing import Any as _Any
-
 from . import (
     _activation,
     _attention,
@@ -48,6 +45,7 @@ from . import (
     _similarity,
     _softmax,
     _switchable,
+    _text,
 )
 from ._activation import *
 from ._attention import *
@@ -131,91 +129,6 @@ __all__ = [
     *_switchable.__all__,
 ]
 
-# The sections that the docstrings of many twins share: a twin's own has its formula and its example, the entries of its
-# other parameters are the function's.
-_PARAMETERS, _RETURNS, _EXAMPLES = (f"{title}\n{'-' * len(title)}\n" for title in ("Parameters", "Returns", "Examples"))
+_text.complete({name: globals()[name] for name in __all__})
 
-_SAVED = """\
-dy, {0} : array_like
-    Of one shape: the gradient of the result, and the {1} of `{2}`.
-"""
-_SAME = """\
-dy : array_like
-    The gradient of the result, of its shape.
-"""
-_LOSS = """\
-dy : array_like
-    The gradient of the loss, of its shape: a scalar, or, for reduction "none", one value for each.
-"""
-_OUT = """\
-out : ndarray, optional
-    Where to put the result.
-"""
-_ONE = """\
-ndarray
-    The gradient of the input, of its shape, in the dtype that the arrays have together.
-"""
-_INPUT = """\
-ndarray
-    The gradient of the input, of its shape and dtype.
-"""
-_SEVERAL = """\
-tuple of ndarray
-    The gradient of x, of its shape, and that of each parameter, in the parameter's; all in the dtype of x.
-"""
-_ARRAYS = """\
-tuple of ndarray
-    The gradient of each array, of its shape, in the dtype that the arrays have together.
-"""
-_RAISES = """
-Raises
-------
-ValueError
-    If shapes do not fit.
-
-"""
-
-
-def _complete(functions: dict[str, _Callable[..., _Any]]) -> None:
-    """Give the twins among these functions, where they have a formula and an example alone, the other sections."""
-    for name, twin in functions.items():
-        doc = _text(twin)
-        if name.endswith("_backward") and doc and _PARAMETERS not in doc:
-            function = name.removesuffix("_backward")
-            own, example = doc.split(_EXAMPLES)
-            sections = _sections(getattr(twin, "__wrapped__", twin).__code__, function, _text(functions[function]))
-            twin.__doc__ = f"{own}{sections}{_EXAMPLES}{example}"
-
-
-def _text(function: _Callable[..., _Any]) -> str:
-    """A docstring without its indentation, which compilers before Python 3.13 leave in it."""
-    doc = function.__doc__ or ""
-    return doc.replace("\n    ", "\n") if f"\n    {_EXAMPLES[:8]}\n" in doc else doc
-
-
-def _sections(code: _Any, function: str, doc: str) -> str:
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    first, returned = _SAME, _INPUT
-    if "reduction" in names:
-        first, returned = _LOSS, _ONE if "out" in names else _ARRAYS
-    elif names[1] in ("x", "y"):
-        first = _SAVED.format(names[1], "result" if names[1] == "y" else "input", function)
-        returned = _ONE if "out" in names else _SEVERAL
-    others = "".join(entry for words, entry in _entries(doc) if not words.isdisjoint(names) and "out" not in words)
-    out = _OUT if "out" in names else ""
-    return f"{_PARAMETERS}{first}{others}{out}\n{_RETURNS}{returned}{_RAISES}"
-
-
-def _entries(doc: str) -> _Iterator[tuple[set[str], str]]:
-    """The names and the text of each entry of a docstring's parameters."""
-    entry: list[str] = []
-    for line in (*doc.partition(_PARAMETERS)[2].partition("\n\n")[0].splitlines(), ""):
-        if entry and not line.startswith(" "):
-            yield set(entry[0].partition(" : ")[0].strip().split(", ")), "\n".join(entry) + "\n"
-            entry = []
-        entry.append(line)
-
-
-_complete({name: globals()[name] for name in __all__})
-
-del _elementwise
+del _elementwise, _text

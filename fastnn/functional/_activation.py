@@ -42,16 +42,6 @@ __all__ = [
 def sigmoid(input: Any, *, out: Array | None = None) -> Array:
     """Logistic function 1 / (1 + exp(-x)), its left tail down through the subnormal numbers.
 
-    Parameters
-    ----------
-    input : array_like
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
     Examples
     --------
     >>> sigmoid([0.0, 2.0]).round(4)
@@ -74,16 +64,6 @@ def sigmoid_backward(dy: Any, y: Any, *, out: Array | None = None) -> Array:
 def tanh(input: Any, *, out: Array | None = None) -> Array:
     """Hyperbolic tangent.
 
-    Parameters
-    ----------
-    input : array_like
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
     Examples
     --------
     >>> tanh([0.0, 1.0]).round(4)
@@ -105,18 +85,6 @@ def tanh_backward(dy: Any, y: Any, *, out: Array | None = None) -> Array:
 
 def silu(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
     """SiLU, also called swish: x * sigmoid(x); -0.0 at -inf (Elfwing, Uchibe, Doya 2018).
-
-    Parameters
-    ----------
-    input : array_like
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -146,15 +114,8 @@ def gelu(input: Any, approximate: str = "none", *, out: Array | None = None) -> 
 
     Parameters
     ----------
-    input : array_like
     approximate : {"none", "tanh"}
         "tanh": 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) instead.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Notes
     -----
@@ -183,18 +144,6 @@ def gelu_backward(dy: Any, x: Any, approximate: str = "none", *, out: Array | No
 def mish(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
     """Mish: x * tanh(log(1 + exp(x))); -0.0 at -inf (Misra 2019).
 
-    Parameters
-    ----------
-    input : array_like
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
     Examples
     --------
     >>> mish([-1.0, 1.0]).round(4)
@@ -219,14 +168,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0, *, out: Arr
 
     Parameters
     ----------
-    input : array_like
     beta, threshold : float
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -252,16 +194,6 @@ def softplus_backward(
 def logsigmoid(input: Any, *, out: Array | None = None) -> Array:
     """Logarithm of the logistic function, min(x, 0) - log(1 + exp(-abs(x))).
 
-    Parameters
-    ----------
-    input : array_like
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
     Examples
     --------
     >>> logsigmoid([-100.0, 0.0]).round(4)
@@ -284,16 +216,6 @@ def logsigmoid_backward(dy: Any, x: Any, *, out: Array | None = None) -> Array:
 def softsign(input: Any, *, out: Array | None = None) -> Array:
     """x / (1 + abs(x)); -1 and 1 at the infinities.
 
-    Parameters
-    ----------
-    input : array_like
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
     Examples
     --------
     >>> softsign([-1.0, 0.0, 3.0])
@@ -315,16 +237,6 @@ def softsign_backward(dy: Any, x: Any, *, out: Array | None = None) -> Array:
 
 def tanhshrink(input: Any, *, out: Array | None = None) -> Array:
     """x - tanh(x), without the cancellation near 0, where it is x^3 / 3.
-
-    Parameters
-    ----------
-    input : array_like
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------

@@ -23,17 +23,8 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False, *, out: Array | N
 
     Parameters
     ----------
-    input : array_like
     alpha : float
         Of either sign; for this reason the gradient is taken from `x`, which `y` does not determine when alpha < 0.
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -56,18 +47,6 @@ def elu_backward(dy: Any, x: Any, alpha: float = 1.0, *, out: Array | None = Non
 
 def selu(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
     """Scaled ELU: s * elu(x, a), s = 1.05070..., a = 1.67326... (Klambauer et al. 2017).
-
-    Parameters
-    ----------
-    input : array_like
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -93,17 +72,8 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False, *, out: Array | 
 
     Parameters
     ----------
-    input : array_like
     alpha : float
         Not 0.
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Raises
     ------

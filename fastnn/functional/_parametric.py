@@ -147,12 +147,6 @@ def prelu(input: Any, weight: Any, *, out: Array | None = None) -> Array:
     ----------
     input : array_like, (N, C, *) or any shape
     weight : array_like, (1,) or (C,)
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Raises
     ------
@@ -190,12 +184,6 @@ def swish(input: Any, beta: Any = 1.0, *, out: Array | None = None) -> Array:
     ----------
     input : array_like, (N, C, *) or any shape
     beta : float or array_like, (1,) or (C,)
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -227,12 +215,6 @@ def parametric_elu(input: Any, alpha: Any, *, out: Array | None = None) -> Array
     ----------
     input : array_like, (N, C, *) or any shape
     alpha : array_like, (1,) or (C,)
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -266,12 +248,6 @@ def parametric_softplus(input: Any, beta: Any, threshold: float = 20.0, *, out: 
     input : array_like, (N, C, *) or any shape
     beta : array_like, (1,) or (C,)
     threshold : float
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -306,12 +282,6 @@ def parametric_sigmoid(input: Any, a: Any, b: Any, *, out: Array | None = None) 
     ----------
     input : array_like, (N, C, *) or any shape
     a, b : array_like, (1,) or (C,)
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -343,12 +313,6 @@ def scaled_relu(input: Any, alpha: Any, *, out: Array | None = None) -> Array:
     ----------
     input : array_like, (N, C, *) or any shape
     alpha : array_like, (1,) or (C,)
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------

@@ -33,18 +33,6 @@ __all__ = [
 def relu(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
     """Rectified linear unit, max(x, 0); NaN stays NaN.
 
-    Parameters
-    ----------
-    input : array_like
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result; of `input`'s shape and the result's dtype.
-
-    Returns
-    -------
-    ndarray
-
     Examples
     --------
     >>> relu([-1.0, 0.0, 2.0])
@@ -69,16 +57,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False, 
 
     Parameters
     ----------
-    input : array_like
     negative_slope : float
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -102,18 +81,6 @@ def leaky_relu_backward(dy: Any, x: Any, negative_slope: float = 0.01, *, out: A
 def hardswish(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
     """x * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019); the factor is at most 1, so that large x do not overflow.
 
-    Parameters
-    ----------
-    input : array_like
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
     Examples
     --------
     >>> hardswish([-4.0, 0.0, 1.5, 4.0])
@@ -135,18 +102,6 @@ def hardswish_backward(dy: Any, x: Any, *, out: Array | None = None) -> Array:
 
 def hardsigmoid(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
     """min(max(x + 3, 0), 6) / 6.
-
-    Parameters
-    ----------
-    input : array_like
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -174,17 +129,8 @@ def hardtanh(
 
     Parameters
     ----------
-    input : array_like
     min_val, max_val : float
         min_val must not exceed max_val.
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Raises
     ------
@@ -217,18 +163,6 @@ def hardtanh_backward(
 def relu6(input: Any, inplace: bool = False, *, out: Array | None = None) -> Array:
     """min(max(x, 0), 6).
 
-    Parameters
-    ----------
-    input : array_like
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-
     Examples
     --------
     >>> relu6([-1.0, 3.0, 8.0])
@@ -253,14 +187,7 @@ def hardshrink(input: Any, lambd: float = 0.5, *, out: Array | None = None) -> A
 
     Parameters
     ----------
-    input : array_like
     lambd : float
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------
@@ -286,15 +213,8 @@ def softshrink(input: Any, lambd: float = 0.5, *, out: Array | None = None) -> A
 
     Parameters
     ----------
-    input : array_like
     lambd : float
         Not negative.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Raises
     ------
@@ -327,16 +247,7 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False,
 
     Parameters
     ----------
-    input : array_like
     threshold, value : float
-    inplace : bool
-        Write the result over `input`, as `out=input` does.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
 
     Examples
     --------

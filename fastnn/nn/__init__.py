@@ -26,6 +26,7 @@ from . import (
     recurrent_cell,
     rrelu,
     shape,
+    softmax,
     statistics,
     switchable,
     transformer,
@@ -56,6 +57,7 @@ from .recurrent import *
 from .recurrent_cell import *
 from .rrelu import *
 from .shape import *
+from .softmax import *
 from .statistics import *
 from .switchable import *
 from .transformer import *
@@ -90,6 +92,7 @@ __all__ = [
     *recurrent.__all__,
     *recurrent_cell.__all__,
     *shape.__all__,
+    *softmax.__all__,
     *statistics.__all__,
     *switchable.__all__,
     *transformer.__all__,

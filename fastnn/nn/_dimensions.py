@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from inspect import cleandoc
 from typing import Any, ClassVar
 
-from ..functional._text import filled
+from ..functional._text import dedented, filled
 from ._module import Module
 
 
@@ -24,5 +23,5 @@ class Dimensional(Module):
         super().__init_subclass__(**kwargs)
         if dims:
             cls._dims = dims
-            sections = cleandoc(cls._sections)
+            sections = dedented(cls._sections)
             cls.__doc__ = filled(f"{cls.__doc__}\n\n{sections}", dims, layer=cls.__name__)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from .. import functional
-from .._dispatch import respelled
-from ._module import Module
+from ._function_layer import FunctionLayer
 
 __all__ = [
     "CELU",
@@ -23,15 +21,11 @@ __all__ = [
     "Hardtanh",
     "LeakyReLU",
     "LogSigmoid",
-    "LogSoftmax",
     "Mish",
     "ReLU",
     "ReLU6",
     "SiLU",
     "Sigmoid",
-    "Softmax",
-    "Softmax2d",
-    "Softmin",
     "Softplus",
     "Softshrink",
     "Softsign",
@@ -41,15 +35,8 @@ __all__ = [
 ]
 
 
-class _Activation(Module):
+class _Activation(FunctionLayer):
     """A layer that calls one function with the options it was made with."""
-
-    _function: ClassVar[Callable[..., Any]]
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if "__init__" in vars(cls):
-            cls.__init__ = respelled(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, **options: Any):
         super().__init__()
@@ -70,7 +57,13 @@ class _Activation(Module):
 
 
 class ReLU(_Activation):
-    """max(x, 0); see `fastnn.relu`."""
+    """max(x, 0); see `fastnn.relu`.
+
+    Examples
+    --------
+    >>> ReLU()([-1.0, 2.0])
+    array([0., 2.])
+    """
 
     _function = functional.relu
 
@@ -79,7 +72,13 @@ class ReLU(_Activation):
 
 
 class LeakyReLU(_Activation):
-    """x where x > 0, else negative_slope * x; see `fastnn.leaky_relu`."""
+    """x where x > 0, else negative_slope * x; see `fastnn.leaky_relu`.
+
+    Examples
+    --------
+    >>> LeakyReLU()([-1.0, 2.0])
+    array([-0.01,  2.  ])
+    """
 
     _function = functional.leaky_relu
 
@@ -88,7 +87,13 @@ class LeakyReLU(_Activation):
 
 
 class ELU(_Activation):
-    """x where x > 0, else alpha * (exp(x) - 1); see `fastnn.elu`."""
+    """x where x > 0, else alpha * (exp(x) - 1); see `fastnn.elu`.
+
+    Examples
+    --------
+    >>> ELU()([-1.0, 2.0]).round(4)
+    array([-0.6321,  2.    ])
+    """
 
     _function = functional.elu
 
@@ -97,7 +102,13 @@ class ELU(_Activation):
 
 
 class SELU(_Activation):
-    """Scaled ELU; see `fastnn.selu`."""
+    """Scaled ELU; see `fastnn.selu`.
+
+    Examples
+    --------
+    >>> SELU()([-1.0, 2.0]).round(4)
+    array([-1.1113,  2.1014])
+    """
 
     _function = functional.selu
 
@@ -106,7 +117,13 @@ class SELU(_Activation):
 
 
 class Sigmoid(_Activation):
-    """1 / (1 + exp(-x)); see `fastnn.sigmoid`."""
+    """1 / (1 + exp(-x)); see `fastnn.sigmoid`.
+
+    Examples
+    --------
+    >>> Sigmoid()([-1.0, 2.0]).round(4)
+    array([0.2689, 0.8808])
+    """
 
     _function = functional.sigmoid
 
@@ -115,7 +132,13 @@ class Sigmoid(_Activation):
 
 
 class Tanh(_Activation):
-    """Hyperbolic tangent; see `fastnn.tanh`."""
+    """Hyperbolic tangent; see `fastnn.tanh`.
+
+    Examples
+    --------
+    >>> Tanh()([-1.0, 2.0]).round(4)
+    array([-0.7616,  0.964 ])
+    """
 
     _function = functional.tanh
 
@@ -124,7 +147,13 @@ class Tanh(_Activation):
 
 
 class SiLU(_Activation):
-    """x * sigmoid(x), also called swish; see `fastnn.silu`."""
+    """x * sigmoid(x), also called swish; see `fastnn.silu`.
+
+    Examples
+    --------
+    >>> SiLU()([-1.0, 2.0]).round(4)
+    array([-0.2689,  1.7616])
+    """
 
     _function = functional.silu
 
@@ -133,7 +162,13 @@ class SiLU(_Activation):
 
 
 class GELU(_Activation):
-    """x * Phi(x), or its tanh approximation; see `fastnn.gelu`."""
+    """x * Phi(x), or its tanh approximation; see `fastnn.gelu`.
+
+    Examples
+    --------
+    >>> GELU()([-1.0, 2.0]).round(4)
+    array([-0.1587,  1.9545])
+    """
 
     _function = functional.gelu
 
@@ -142,7 +177,13 @@ class GELU(_Activation):
 
 
 class Mish(_Activation):
-    """x * tanh(softplus(x)); see `fastnn.mish`."""
+    """x * tanh(softplus(x)); see `fastnn.mish`.
+
+    Examples
+    --------
+    >>> Mish()([-1.0, 2.0]).round(4)
+    array([-0.3034,  1.944 ])
+    """
 
     _function = functional.mish
 
@@ -151,7 +192,13 @@ class Mish(_Activation):
 
 
 class Softplus(_Activation):
-    """log(1 + exp(beta x)) / beta; see `fastnn.softplus`."""
+    """log(1 + exp(beta x)) / beta; see `fastnn.softplus`.
+
+    Examples
+    --------
+    >>> Softplus()([-1.0, 2.0]).round(4)
+    array([0.3133, 2.1269])
+    """
 
     _function = functional.softplus
 
@@ -160,7 +207,13 @@ class Softplus(_Activation):
 
 
 class LogSigmoid(_Activation):
-    """log(sigmoid(x)); see `fastnn.logsigmoid`."""
+    """log(sigmoid(x)); see `fastnn.logsigmoid`.
+
+    Examples
+    --------
+    >>> LogSigmoid()([-1.0, 2.0]).round(4)
+    array([-1.3133, -0.1269])
+    """
 
     _function = functional.logsigmoid
 
@@ -169,7 +222,13 @@ class LogSigmoid(_Activation):
 
 
 class Softsign(_Activation):
-    """x / (1 + abs(x)); see `fastnn.softsign`."""
+    """x / (1 + abs(x)); see `fastnn.softsign`.
+
+    Examples
+    --------
+    >>> Softsign()([-1.0, 2.0]).round(4)
+    array([-0.5   ,  0.6667])
+    """
 
     _function = functional.softsign
 
@@ -178,7 +237,13 @@ class Softsign(_Activation):
 
 
 class Hardswish(_Activation):
-    """x * min(max(x + 3, 0), 6) / 6; see `fastnn.hardswish`."""
+    """x * min(max(x + 3, 0), 6) / 6; see `fastnn.hardswish`.
+
+    Examples
+    --------
+    >>> Hardswish()([-1.0, 2.0]).round(4)
+    array([-0.3333,  1.6667])
+    """
 
     _function = functional.hardswish
 
@@ -187,7 +252,13 @@ class Hardswish(_Activation):
 
 
 class Hardsigmoid(_Activation):
-    """min(max(x + 3, 0), 6) / 6; see `fastnn.hardsigmoid`."""
+    """min(max(x + 3, 0), 6) / 6; see `fastnn.hardsigmoid`.
+
+    Examples
+    --------
+    >>> Hardsigmoid()([-1.0, 2.0]).round(4)
+    array([0.3333, 0.8333])
+    """
 
     _function = functional.hardsigmoid
 
@@ -196,7 +267,13 @@ class Hardsigmoid(_Activation):
 
 
 class Hardtanh(_Activation):
-    """min(max(x, min_val), max_val); see `fastnn.hardtanh`."""
+    """min(max(x, min_val), max_val); see `fastnn.hardtanh`.
+
+    Examples
+    --------
+    >>> Hardtanh()([-1.0, 2.0])
+    array([-1.,  1.])
+    """
 
     _function = functional.hardtanh
 
@@ -204,26 +281,14 @@ class Hardtanh(_Activation):
         super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
 
 
-class Softmax(_Activation):
-    """exp(x) / sum exp(x) along `dim`, which inputs of more than two dimensions need; see `fastnn.softmax`."""
-
-    _function = functional.softmax
-
-    def __init__(self, dim: int | None = None):
-        super().__init__(dim=dim)
-
-
-class LogSoftmax(_Activation):
-    """Logarithm of the softmax along `dim`, which inputs of more than two dimensions need; see `fastnn.log_softmax`."""
-
-    _function = functional.log_softmax
-
-    def __init__(self, dim: int | None = None):
-        super().__init__(dim=dim)
-
-
 class ReLU6(_Activation):
-    """min(max(x, 0), 6); see `fastnn.relu6`."""
+    """min(max(x, 0), 6); see `fastnn.relu6`.
+
+    Examples
+    --------
+    >>> ReLU6()([-1.0, 2.0])
+    array([0., 2.])
+    """
 
     _function = functional.relu6
 
@@ -232,7 +297,13 @@ class ReLU6(_Activation):
 
 
 class CELU(_Activation):
-    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)); see `fastnn.celu`."""
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)); see `fastnn.celu`.
+
+    Examples
+    --------
+    >>> CELU()([-1.0, 2.0]).round(4)
+    array([-0.6321,  2.    ])
+    """
 
     _function = functional.celu
 
@@ -241,7 +312,13 @@ class CELU(_Activation):
 
 
 class Hardshrink(_Activation):
-    """x where abs(x) > lambd, else 0; see `fastnn.hardshrink`."""
+    """x where abs(x) > lambd, else 0; see `fastnn.hardshrink`.
+
+    Examples
+    --------
+    >>> Hardshrink()([-1.0, 2.0])
+    array([-1.,  2.])
+    """
 
     _function = functional.hardshrink
 
@@ -254,7 +331,13 @@ class Hardshrink(_Activation):
 
 
 class Softshrink(_Activation):
-    """x brought nearer to 0 by lambd; see `fastnn.softshrink`."""
+    """x brought nearer to 0 by lambd; see `fastnn.softshrink`.
+
+    Examples
+    --------
+    >>> Softshrink()([-1.0, 2.0])
+    array([-0.5,  1.5])
+    """
 
     _function = functional.softshrink
 
@@ -267,7 +350,13 @@ class Softshrink(_Activation):
 
 
 class Tanhshrink(_Activation):
-    """x - tanh(x); see `fastnn.tanhshrink`."""
+    """x - tanh(x); see `fastnn.tanhshrink`.
+
+    Examples
+    --------
+    >>> Tanhshrink()([-1.0, 2.0]).round(4)
+    array([-0.2384,  1.036 ])
+    """
 
     _function = functional.tanhshrink
 
@@ -276,7 +365,13 @@ class Tanhshrink(_Activation):
 
 
 class Threshold(_Activation):
-    """x where x > threshold, else value; see `fastnn.threshold`."""
+    """x where x > threshold, else value; see `fastnn.threshold`.
+
+    Examples
+    --------
+    >>> Threshold(0.1, 20.0)([-1.0, 1.0])
+    array([20.,  1.])
+    """
 
     _function = functional.threshold
 
@@ -285,28 +380,15 @@ class Threshold(_Activation):
 
 
 class GLU(_Activation):
-    """a * sigmoid(b) of the two halves along `dim`; see `fastnn.glu`."""
+    """a * sigmoid(b) of the two halves along `dim`; see `fastnn.glu`.
+
+    Examples
+    --------
+    >>> GLU()([1.0, 2.0, 0.0, 1.0]).round(4)
+    array([0.5   , 1.4621])
+    """
 
     _function = functional.glu
 
     def __init__(self, dim: int = -1):
         super().__init__(dim=dim)
-
-
-class Softmin(_Activation):
-    """`Softmax` of the negative input; see `fastnn.softmin`."""
-
-    _function = functional.softmin
-
-    def __init__(self, dim: int | None = None):
-        super().__init__(dim=dim)
-
-
-class Softmax2d(Module):
-    """Softmax over the channels of (N, C, H, W) or (C, H, W); see `fastnn.softmax`."""
-
-    def forward(self, input: Any) -> Any:
-        """Return the softmax along dimension -3."""
-        if np.ndim(input) not in (3, 4):
-            raise ValueError(f"Softmax2d: expected a 3-D or 4-D input, got shape {np.shape(input)}")
-        return functional.softmax(input, -3)

@@ -98,7 +98,8 @@ class Sequential(_Listed):
 
     Parameters
     ----------
-    *modules : Module, or one mapping of names to Modules
+    *modules : Module
+        Or one mapping of names to Modules.
 
     Examples
     --------

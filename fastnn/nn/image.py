@@ -22,6 +22,11 @@ __all__ = [
 class Upsample(Module):
     """The input at another size; see `fastnn.functional.interpolate`.
 
+    Parameters
+    ----------
+    size, scale_factor, mode, align_corners, recompute_scale_factor
+        As in the function; either size or scale_factor.
+
     Examples
     --------
     >>> Upsample(scale_factor=2)(np.ones((1, 3, 4, 5))).shape
@@ -68,6 +73,12 @@ class Upsample(Module):
 class UpsamplingNearest2d(Upsample):
     """An image at another size by the nearest places; see `fastnn.functional.interpolate`.
 
+    Parameters
+    ----------
+    size : int or (int, int), optional
+    scale_factor : float or (float, float), optional
+        Either of the two.
+
     Examples
     --------
     >>> UpsamplingNearest2d((2, 3))(np.ones((1, 3, 4, 5))).shape
@@ -81,6 +92,12 @@ class UpsamplingNearest2d(Upsample):
 class UpsamplingBilinear2d(Upsample):
     """An image at another size, linear in both directions, corners aligned; see `fastnn.functional.interpolate`.
 
+    Parameters
+    ----------
+    size : int or (int, int), optional
+    scale_factor : float or (float, float), optional
+        Either of the two.
+
     Examples
     --------
     >>> UpsamplingBilinear2d((2, 3))(np.ones((1, 3, 4, 5))).shape
@@ -93,6 +110,11 @@ class UpsamplingBilinear2d(Upsample):
 
 class Unfold(Module):
     """The blocks of an image as columns; see `fastnn.functional.unfold`.
+
+    Parameters
+    ----------
+    kernel_size, dilation, padding, stride : int or (int, int)
+        Those of the blocks, as in the function.
 
     Examples
     --------
@@ -119,6 +141,13 @@ class Unfold(Module):
 class Fold(Unfold):
     """An image from its blocks, overlaps added; see `fastnn.functional.fold`.
 
+    Parameters
+    ----------
+    output_size : int or (int, int)
+        The image's size.
+    kernel_size, dilation, padding, stride : int or (int, int)
+        Those of the blocks, as in the function.
+
     Examples
     --------
     >>> Fold((4, 5), 2)(np.ones((1, 12, 12))).shape
@@ -142,6 +171,13 @@ class Fold(Unfold):
 
 class LocalResponseNorm(Module):
     """Each channel over a mean of its neighbours' squares; see `fastnn.functional.local_response_norm`.
+
+    Parameters
+    ----------
+    size : int
+        The number of neighbouring channels.
+    alpha, beta, k : float
+        As in the function.
 
     Examples
     --------

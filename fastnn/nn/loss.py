@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from .. import _check, functional
-from .._dispatch import respelled
 from ..functional._reduction import REDUCTIONS
-from ._module import Module
+from ._function_layer import FunctionLayer
 
 __all__ = [
     "BCELoss",
@@ -26,17 +24,11 @@ __all__ = [
 ]
 
 
-class _Loss(Module):
+class _Loss(FunctionLayer):
     """A layer that calls one loss function with the options it was made with; weights are buffers."""
 
-    _function: ClassVar[Callable[..., Any]]
     _reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
     _weights: ClassVar[tuple[str, ...]] = ()
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if "__init__" in vars(cls):
-            cls.__init__ = respelled(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, **options: Any):
         super().__init__()
@@ -57,10 +49,6 @@ class _Loss(Module):
 class L1Loss(_Loss):
     """abs(x - t); see `fastnn.l1_loss`.
 
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
-
     Examples
     --------
     >>> L1Loss()([1.0, 2.0], [0.0, 4.0])
@@ -75,10 +63,6 @@ class L1Loss(_Loss):
 
 class MSELoss(_Loss):
     """Squared error (x - t)^2; see `fastnn.mse_loss`.
-
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
 
     Examples
     --------
@@ -95,11 +79,6 @@ class MSELoss(_Loss):
 class SmoothL1Loss(_Loss):
     """d^2 / (2 beta) where d = abs(x - t) < beta, else d - beta / 2; see `fastnn.smooth_l1_loss`.
 
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
-    beta : float
-
     Examples
     --------
     >>> SmoothL1Loss()([0.5, 3.0], [0.0, 0.0])
@@ -114,11 +93,6 @@ class SmoothL1Loss(_Loss):
 
 class HuberLoss(_Loss):
     """d^2 / 2 where d = abs(x - t) < delta, else delta (d - delta / 2); see `fastnn.huber_loss`.
-
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
-    delta : float
 
     Examples
     --------
@@ -136,13 +110,6 @@ class HuberLoss(_Loss):
 
 class CrossEntropyLoss(_Loss):
     """Cross-entropy of logits with classes or their probabilities; see `fastnn.cross_entropy`.
-
-    Parameters
-    ----------
-    weight : array_like, (C), optional
-    ignore_index : int
-    reduction : {"mean", "sum", "none"}
-    label_smoothing : float
 
     Examples
     --------
@@ -163,12 +130,6 @@ class CrossEntropyLoss(_Loss):
 class NLLLoss(_Loss):
     """Negative log-likelihood of log-probabilities; see `fastnn.nll_loss`.
 
-    Parameters
-    ----------
-    weight : array_like, (C), optional
-    ignore_index : int
-    reduction : {"mean", "sum", "none"}
-
     Examples
     --------
     >>> NLLLoss()([[-1.0, -2.0], [-3.0, -4.0]], [0, 1])
@@ -184,11 +145,6 @@ class NLLLoss(_Loss):
 
 class BCELoss(_Loss):
     """Cross-entropy of probabilities; see `fastnn.binary_cross_entropy`.
-
-    Parameters
-    ----------
-    weight : array_like, optional
-    reduction : {"mean", "sum", "none"}
 
     Examples
     --------
@@ -206,12 +162,6 @@ class BCELoss(_Loss):
 class BCEWithLogitsLoss(_Loss):
     """Cross-entropy of sigmoid(x); see `fastnn.binary_cross_entropy_with_logits`.
 
-    Parameters
-    ----------
-    weight : array_like, optional
-    reduction : {"mean", "sum", "none"}
-    pos_weight : array_like, optional
-
     Examples
     --------
     >>> BCEWithLogitsLoss()([0.0, 2.0], [1.0, 1.0]).round(4)
@@ -227,11 +177,6 @@ class BCEWithLogitsLoss(_Loss):
 
 class KLDivLoss(_Loss):
     """Kullback-Leibler divergence of log-probabilities; see `fastnn.kl_div`.
-
-    Parameters
-    ----------
-    reduction : {"mean", "batchmean", "sum", "none"}
-    log_target : bool
 
     Examples
     --------
@@ -249,12 +194,6 @@ class KLDivLoss(_Loss):
 class PoissonNLLLoss(_Loss):
     """Negative log-likelihood of counts under a Poisson distribution; see `fastnn.poisson_nll_loss`.
 
-    Parameters
-    ----------
-    log_input, full : bool
-    eps : float
-    reduction : {"mean", "sum", "none"}
-
     Examples
     --------
     >>> PoissonNLLLoss()([0.0], [1.0])
@@ -271,12 +210,6 @@ class PoissonNLLLoss(_Loss):
 class GaussianNLLLoss(_Loss):
     """Negative log-likelihood of a normal distribution; see `fastnn.gaussian_nll_loss`.
 
-    Parameters
-    ----------
-    full : bool
-    eps : float
-    reduction : {"mean", "sum", "none"}
-
     Examples
     --------
     >>> GaussianNLLLoss()([1.0], [0.0], [1.0])
@@ -291,12 +224,6 @@ class GaussianNLLLoss(_Loss):
 
 class CTCLoss(_Loss):
     """The loss of labels that are not aligned with the steps of their sequence; see `fastnn.ctc_loss`.
-
-    Parameters
-    ----------
-    blank : int
-    reduction : {"mean", "sum", "none"}
-    zero_infinity : bool
 
     Examples
     --------

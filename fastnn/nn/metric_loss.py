@@ -74,11 +74,6 @@ class PairwiseDistance(Module):
 class HingeEmbeddingLoss(_Loss):
     """x where t = 1, max(0, margin - x) where t = -1; see `fastnn.hinge_embedding_loss`.
 
-    Parameters
-    ----------
-    margin : float
-    reduction : {"mean", "sum", "none"}
-
     Examples
     --------
     >>> HingeEmbeddingLoss()([0.5, 0.25], [1, -1])
@@ -93,11 +88,6 @@ class HingeEmbeddingLoss(_Loss):
 
 class MarginRankingLoss(_Loss):
     """max(0, margin - t (x1 - x2)); see `fastnn.margin_ranking_loss`.
-
-    Parameters
-    ----------
-    margin : float
-    reduction : {"mean", "sum", "none"}
 
     Examples
     --------
@@ -114,10 +104,6 @@ class MarginRankingLoss(_Loss):
 class SoftMarginLoss(_Loss):
     """log(1 + exp(-t x)); see `fastnn.soft_margin_loss`.
 
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
-
     Examples
     --------
     >>> SoftMarginLoss()([0.0, 2.0], [1.0, -1.0]).round(4)
@@ -133,11 +119,6 @@ class SoftMarginLoss(_Loss):
 class CosineEmbeddingLoss(_Loss):
     """1 - cosine where t = 1, max(0, cosine - margin) where t = -1; see `fastnn.cosine_embedding_loss`.
 
-    Parameters
-    ----------
-    margin : float
-    reduction : {"mean", "sum", "none"}
-
     Examples
     --------
     >>> CosineEmbeddingLoss()([[3.0, 4.0]], [[4.0, 3.0]], [1]).round(4)
@@ -152,12 +133,6 @@ class CosineEmbeddingLoss(_Loss):
 
 class TripletMarginLoss(_Loss):
     """max(0, margin + d(anchor, positive) - d(anchor, negative)); see `fastnn.triplet_margin_loss`.
-
-    Parameters
-    ----------
-    margin, p, eps : float
-    swap : bool
-    reduction : {"mean", "sum", "none"}
 
     Examples
     --------
@@ -176,13 +151,6 @@ class TripletMarginLoss(_Loss):
 
 class TripletMarginWithDistanceLoss(_Loss):
     """The loss of triplets with any distance; see `fastnn.triplet_margin_with_distance_loss`.
-
-    Parameters
-    ----------
-    distance_function : callable, optional
-    margin : float
-    swap : bool
-    reduction : {"mean", "sum", "none"}
 
     Examples
     --------
@@ -212,13 +180,6 @@ def _above_zero(name: str, margin: Any) -> None:
 class MultiMarginLoss(_Loss):
     """Margins between the target's score and all others; see `fastnn.multi_margin_loss`.
 
-    Parameters
-    ----------
-    p : {1, 2}
-    margin : float
-    weight : array_like, (C), optional
-    reduction : {"mean", "sum", "none"}
-
     Examples
     --------
     >>> MultiMarginLoss()([[0.5, 1.0, -1.0, 0.0]], [1])
@@ -237,10 +198,6 @@ class MultiMarginLoss(_Loss):
 class MultiLabelMarginLoss(_Loss):
     """Margins between the scores of a sample's classes and all others; see `fastnn.multilabel_margin_loss`.
 
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
-
     Examples
     --------
     >>> MultiLabelMarginLoss()([0.5, 1.0, -1.0, 0.0], [1, 0, -1, 0])
@@ -255,11 +212,6 @@ class MultiLabelMarginLoss(_Loss):
 
 class MultiLabelSoftMarginLoss(_Loss):
     """Cross-entropy of each class, their mean; see `fastnn.multilabel_soft_margin_loss`.
-
-    Parameters
-    ----------
-    weight : array_like, (C), optional
-    reduction : {"mean", "sum", "none"}
 
     Examples
     --------

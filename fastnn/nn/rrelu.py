@@ -22,6 +22,11 @@ class RReLU(_Activation):
     rng : None, int, SeedSequence or Generator
         Where slopes come from: None is the package's generator (`fastnn.manual_seed`), an integer seeds one of the
         layer's own.
+
+    Examples
+    --------
+    >>> RReLU().eval()([-48.0, 2.0])
+    array([-11.,   2.])
     """
 
     _function = functional.rrelu

@@ -25,6 +25,11 @@ __all__ = [
 class Identity(Module):
     """Hand the input on; arguments are accepted and ignored, so that it can take any layer's place.
 
+    Parameters
+    ----------
+    *args, **kwargs
+        Anything; it is not used.
+
     Examples
     --------
     >>> Identity(54, unused=True)(3)
@@ -41,6 +46,11 @@ class Identity(Module):
 
 class Flatten(Module):
     """Join the dimensions start_dim to end_dim into one.
+
+    Parameters
+    ----------
+    start_dim, end_dim : int
+        The first and the last dimension to join.
 
     Examples
     --------
@@ -113,6 +123,11 @@ class Unflatten(Module):
 class ChannelShuffle(Module):
     """Channels of several groups by turns; see `fastnn.functional.channel_shuffle`.
 
+    Parameters
+    ----------
+    groups : int
+        Must divide the number of channels.
+
     Examples
     --------
     >>> ChannelShuffle(2)(np.arange(4.0).reshape(1, 4, 1)).ravel()
@@ -135,6 +150,11 @@ class ChannelShuffle(Module):
 class PixelShuffle(Module):
     """Channels as pixels; see `fastnn.functional.pixel_shuffle`.
 
+    Parameters
+    ----------
+    upscale_factor : int
+        r: (*, C r r, H, W) becomes (*, C, H r, W r).
+
     Examples
     --------
     >>> PixelShuffle(2)(np.ones((1, 8, 3, 4))).shape
@@ -156,6 +176,11 @@ class PixelShuffle(Module):
 
 class PixelUnshuffle(Module):
     """Pixels as channels; see `fastnn.functional.pixel_unshuffle`.
+
+    Parameters
+    ----------
+    downscale_factor : int
+        r: (*, C, H r, W r) becomes (*, C r r, H, W).
 
     Examples
     --------

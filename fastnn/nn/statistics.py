@@ -19,12 +19,17 @@ __all__ = ["BatchStats", "batch_stats", "merge_batch_stats", "recalibrate"]
 
 
 class BatchStats(NamedTuple):
-    """How many values each channel has, their mean, and the sum of their squared deviations from it.
+    """The number of values of each channel, their mean, and the sum of their squared deviations from it.
 
-    Attributes
+    Parameters
     ----------
     count : int
     mean, m2 : ndarray of float64, (C,)
+
+    Examples
+    --------
+    >>> batch_stats([[1.0], [3.0]]).var
+    array([1.])
     """
 
     count: int  # type: ignore[assignment]  # tuple has a method of this name

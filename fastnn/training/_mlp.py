@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from .. import nn, optim
-from ..nn import activation, parametric, rrelu
+from ..nn import activation, parametric, rrelu, softmax
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm1d,
@@ -18,7 +18,9 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     name.lower(): getattr(optim, name)
     for name in ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
 }
-_LAYERS = {name.lower(): getattr(nn, name) for name in (*activation.__all__, *parametric.__all__, *rrelu.__all__)}
+_LAYERS = {
+    name.lower(): getattr(nn, name) for module in (activation, parametric, rrelu, softmax) for name in module.__all__
+}
 _LAYERS |= {"identity": nn.Identity, "logistic": nn.Sigmoid}  # as scikit-learn calls them
 for _other in ("glu", "threshold", "softmax2d"):  # these change the shape, or need numbers
     del _LAYERS[_other]
