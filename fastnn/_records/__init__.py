@@ -1,4 +1,4 @@
-"""What is known of every element-wise function: one record each, read by the accuracy certificate and by the tests.
+"""One record for each element-wise function, read by the accuracy certificate and by the tests.
 
 The records of all other functions, which only tests and benchmarks read, stand in tests/records.
 """

@@ -30,7 +30,7 @@ def shaped(parameters: Case, x: Any) -> Case:
 
 @dataclass(frozen=True)
 class Activation:
-    """All that is to be known of an element-wise function f(x; parameters).
+    """The facts of an element-wise function f(x; parameters) that tests and certificate need.
 
     value       f(m, x, **parameters), m being one of the two libraries
     slope       its derivative
@@ -110,7 +110,7 @@ class Formula:
 
     @property
     def name(self) -> str:
-        """Of the function."""
+        """The name of the function."""
         return self.activation.name
 
     @property

@@ -52,7 +52,7 @@ class Multiple:
 
     @property
     def pi(self) -> Any:
-        """At the precision of now."""
+        """The same numbers at the context's present precision."""
         return +self.context.pi
 
     def erfc(self, x: Any) -> Any:
@@ -60,5 +60,5 @@ class Multiple:
         return self.context.erfc(max(min(x, 2000), -2000))
 
     def where(self, condition: Any, then: Any, otherwise: Any) -> Any:
-        """One of two numbers."""
+        """One of two numbers, by a condition."""
         return self.context.mpf(then if condition else otherwise)

@@ -1,4 +1,4 @@
-"""What a record is, what its arguments are drawn from, and the calls that are made of both.
+"""Records, the distributions of their arguments, and the calls made from both.
 
 A record names a function's arguments once.  Whoever tests, hashes, compares or times the function asks for calls: of
 any shape of the first argument, any dtype and any seed.
@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 Options = dict[str, Any]
 IN_TABLE = "a row of a table of kernels, which is run as a whole"
 NO_KERNEL = "NumPy alone"
-COMPANIONS = ("_backward", "_stats", "_mask")  # functions that belong to the one whose name they begin with
+COMPANIONS = ("_backward", "_stats", "_mask")  # functions that belong to the one with their name's beginning
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class LayerCall:
 
 @dataclass(frozen=True)
 class Record:
-    """All that is to be known of a function, beside its formula's home in the kernels.
+    """The facts of a function that tests and benchmarks need, beside its formula in the kernels.
 
     arguments   by the function's own names, the first one first: Draws, values as they are, or functions of the first
                 one's shape
@@ -135,7 +135,7 @@ class Record:
         return Call(self, values, frozenset(parts))
 
     def any_call(self, shape: Shape) -> Options:
-        """Arguments beside a first one of any shape, which the function may yet refuse."""
+        """Arguments for a first one of any shape; the function may still refuse them."""
         plain = {
             name: value
             for name, value in list(self.arguments.items())[1:]
@@ -174,7 +174,7 @@ def function_of(name: str) -> Callable[..., Any]:
 
 @cache
 def signature_of(name: str) -> inspect.Signature:
-    """The signature of that."""
+    """The signature of a function, or of its flat form."""
     return inspect.signature(function_of(name))
 
 
@@ -239,19 +239,19 @@ class Call:
         return self.mapped(lambda array: array[samples], lambda name: name in self.parts)
 
     def value(self, **extra: Any) -> Any:
-        """What the function returns; `extra` are `out` and such."""
+        """The function's result; `extra` are further arguments, such as `out`."""
         given = bound(self.record.name, self.arguments | extra)
         return self.record.function(*given.args, **given.kwargs)
 
     def reference(self) -> Any:
-        """What the formula says, in float64."""
+        """The reference's result, in float64."""
         formula = self.record.reference
         assert formula is not None, self.record.name
         wide = self.mapped(lambda array: array.astype(np.float64) if is_float(array) else array)
         return formula(**wide.arguments)
 
     def saved(self) -> Options:
-        """What the twin reads beside the call's arguments: `<name>_stats` of them, or what the record says."""
+        """The twin's further arguments: `<name>_stats` of the call's, or those that the record names."""
         if self.record.saved is not None:
             return self.record.saved(self)
         if not hasattr(functional, self.record.name + "_stats"):
@@ -260,7 +260,7 @@ class Call:
         return dict(zip(("mean", "rstd")[-len(found) :], found, strict=True))
 
     def companion(self, suffix: str) -> Any:
-        """What `<name>_stats` or `<name>_mask` returns for the call's arguments."""
+        """The result of `<name>_stats` or `<name>_mask` for the call's arguments."""
         known = {"input": self.input, "shape": np.shape(self.input)} | self.arguments
         given = bound(self.record.name + suffix, known)
         return getattr(functional, self.record.name + suffix)(*given.args, **given.kwargs)
@@ -270,7 +270,7 @@ class Call:
         return name in signature_of(self.record.name + "_backward").parameters
 
     def gradients(self, dy: Any, **extra: Any) -> dict[str, Any]:
-        """What the `_backward` function returns for `dy`, by the name of the argument."""
+        """The gradients that the `_backward` function returns for `dy`, by the name of the argument."""
         name = self.record.name + "_backward"
         known = {"x": self.input, "dy": dy} | self.arguments | self.saved() | extra
         if self.twin_takes("y") and "y" not in known:

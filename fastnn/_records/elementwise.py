@@ -1,4 +1,4 @@
-"""One record for each element-wise function: what it is, where it bends, what it tends to.
+"""One record for each element-wise function: its formulas, kinks and limits.
 
 No formula is taken from the kernels.
 """
@@ -110,7 +110,7 @@ def softplus_slope(m: Any, x: Any, beta: Any = 1.0, threshold: float = 20.0) -> 
     return m.where(beta * x > threshold, 1, sigmoid(m, beta * x))
 
 
-LEAK = float(np.float32(0.01))  # what a float32 kernel is given
+LEAK = float(np.float32(0.01))  # as a float32 kernel gets them
 
 ACTIVATIONS = [
     Activation(

@@ -1,8 +1,9 @@
 """Reverse-mode differentiation: Tensor and the tape.
 
-A Tensor is an ndarray with a memory of how it came about: a node, which holds the parents and one function from the
-gradients of its results to theirs, and which of the results it is.  Nothing is recorded for plain arrays, for Tensors
-that track no gradient, or under `no_grad`; arrays come back then.  Gradients are ndarrays: first derivatives only.
+A Tensor holds an ndarray and, if it was computed, the node of that call and its own place among the call's results.  A
+node holds the call's parents, and one function from the gradients of the results to those of the parents.  Nothing is
+recorded for plain arrays, for Tensors that track no gradient, or under `no_grad`: functions then return arrays.
+Gradients are ndarrays: first derivatives only.
 """
 
 from typing import TYPE_CHECKING

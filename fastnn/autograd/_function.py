@@ -13,7 +13,7 @@ from ._mode import no_grad
 
 
 class FunctionCtx:
-    """What `forward` leaves for `backward` of the same call; any attribute may be set on it.
+    """The context by which `forward` hands values to `backward` of the same call; any attribute may be set on it.
 
     Attributes
     ----------
@@ -38,11 +38,11 @@ class FunctionCtx:
         self.saved_tensors = tuple(map(value_of, tensors))
 
     def mark_non_differentiable(self, *outputs: Any) -> None:
-        """Name the results of `forward` that come back as plain arrays, without a gradient."""
+        """Name the results of `forward` that are returned as plain arrays, without a gradient."""
         self._unmarked = outputs
 
     def set_materialize_grads(self, value: bool) -> None:
-        """Whether `backward` gets zeros, as it does by default, or None for results that nothing was computed from."""
+        """Whether `backward` gets zeros, as it does by default, or None, for results that have no gradient."""
         self._materialize = bool(value)
 
 
@@ -104,7 +104,7 @@ class Function:
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        """Call `forward`, and record the call if an argument tracks gradients; else arrays come back."""
+        """Call `forward`, and record the call if an argument tracks gradients; else return arrays."""
         if kwargs:
             args = cls._positional(args, kwargs)
         lists = [each for each in args if isinstance(each, (list, tuple))]
@@ -154,7 +154,7 @@ class Function:
 
 
 class _Call:
-    """One call's way back.
+    """The backward pass of one call.
 
     results : what `forward` returned, of which those at `places` have gradients
     """

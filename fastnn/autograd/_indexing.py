@@ -1,4 +1,4 @@
-"""The way back of `x[index]`."""
+"""The gradient of `x[index]`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def index_gradient(dy: Array, index: tuple[Any, ...], repeats: bool, shape: tupl
 
 
 def _scatter(dx: Array, index: tuple[Any, ...], dy: Array) -> None:
-    """dx[index] += dy, one element, or one row where a single array indexes rows, after the other."""
+    """dx[index] += dy, element after element, or row after row where a single array indexes rows."""
     if not dy.size:
         return
     width = 1

@@ -1,4 +1,4 @@
-"""Products on the tape: np.matmul by the kernel of `linear`, forward and backward, and what is made of it."""
+"""Products on the tape: np.matmul by the kernel of `linear`, forward and backward, and np.dot, np.einsum and others."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _letters(subscripts: str) -> tuple[list[str], str]:
 def _einsum_gradient(
     i: int, dy: Array, result: str, letters: Sequence[str], values: Sequence[Array], optimize: Any
 ) -> Array:
-    """dy times the other operand, summed over what this one lacks; repeated along what it alone has."""
+    """dy times the other operand, summed over axes that this one lacks, repeated along axes that it alone has."""
     own, shape = letters[i], values[i].shape
     others = [(letters[j], values[j]) for j in range(len(values)) if j != i]
     there = result + "".join(each for each, _ in others)

@@ -18,7 +18,7 @@ def _swap_enabled(value: bool) -> bool:
 
 
 def no_grad() -> Scope[bool]:
-    """Record nothing inside a `with` block, or in a function so decorated; arrays come back in place of Tensors.
+    """Record nothing inside a `with` block, or in a function so decorated: calls return arrays in place of Tensors.
 
     A decorated generator function records nothing while its own body runs; what its caller does between two items is
     recorded as before.  Async functions are refused: use a `with` block that holds no await.

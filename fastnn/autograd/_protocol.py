@@ -118,7 +118,7 @@ def _unrecorded(call: Any, inputs: Any, out: Any, kwargs: Any) -> Any:
 
 
 def _updating(ufunc: np.ufunc) -> Callable[[Tensor, Any], Any]:
-    """`y += z` and its like; on the tape a new Tensor takes the name y, the old one stays what it was."""
+    """`y += z` and its like; on the tape y becomes a new Tensor, and the old one is unchanged."""
 
     def method(self: Tensor, other: Any) -> Any:
         if not tracks(self, other):

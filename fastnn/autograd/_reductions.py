@@ -17,14 +17,14 @@ from .._dispatch import derivative
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
-    """The reduced dimensions; NumPy lets a 0-d array be reduced along axis 0 too."""
+    """The reduced dimensions; NumPy reduces a 0-d array along axis 0 too."""
     if axis is None or ndim == 0:
         return tuple(range(ndim))
     return tuple(int(i) % ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def _count(axis: Any, shape: tuple[int, ...]) -> int:
-    """How many elements make one result."""
+    """The number of elements of each result."""
     return math.prod(shape[i] for i in _axes(axis, len(shape)))
 
 
@@ -92,7 +92,7 @@ def _centred(x: Array, axis: Any) -> Array:
 
 
 def _variance_gradient(dy: Array, x: Array, axis: Any, ddof: float) -> Array:
-    """Of a variance: 2 (x - mean) / (n - ddof) dy; NaN or an infinity where n <= ddof leaves nothing to divide by."""
+    """The gradient of a variance: 2 (x - mean) / (n - ddof) dy; NaN or an infinity where n <= ddof."""
     if not x.size:
         return np.zeros_like(x)
     centred = _centred(x, axis)

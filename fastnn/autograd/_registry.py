@@ -1,4 +1,4 @@
-"""What is known of NumPy's ufuncs, and of functions without a derivative; `_dispatch.derivative` has the others."""
+"""Derivatives of NumPy's ufuncs, and functions without a derivative; `_dispatch.derivative` declares the others."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from .._dispatch import DERIVATIVES
 from . import _unusual
 from ._protocol import Protocol
 
-_np: Any = np  # of Tensors its functions give Tensors, which its types do not say
+_np: Any = np  # its functions return Tensors for Tensors, which its types do not say
 
 
 class Tensor(Protocol):
@@ -219,7 +219,7 @@ class Tensor(Protocol):
         _core.run_backward(self, grad, retain_graph)
 
     def _elementwise(self, act: int, out: Any, a: float, b: float) -> Any:
-        """An activation of this Tensor: what `functional` hands over."""
+        """An activation of this Tensor, for `functional`."""
         x = self.data
         if not tracks(self):
             return _core.unary(act, x, x if out is self else out, a, b)
@@ -292,7 +292,7 @@ class Tensor(Protocol):
         return _np.abs(self)
 
     def astype(self, dtype: Any) -> Any:
-        """Cast; recorded between float types, while integers and bools come back as an array without a gradient."""
+        """Cast; recorded between float types, while integers and bools are returned as an array without a gradient."""
         if not tracks(self):
             return self.data.astype(dtype)
         before = self.data.dtype
@@ -321,7 +321,7 @@ def tensor(data: Any, requires_grad: bool = False) -> Tensor:
 
 
 def zero_gradients(parameters: Iterator[Tensor], set_to_none: bool) -> None:
-    """Forget gradients, or fill those there are with 0."""
+    """Set gradients to None, or fill those that exist with 0."""
     for parameter in parameters:
         if set_to_none:
             parameter.grad = None

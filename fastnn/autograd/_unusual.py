@@ -1,4 +1,4 @@
-"""What the tape does where a value is not as it mostly is: conversions and refusals, called from the extension."""
+"""The tape's rare cases, conversions and refusals, which the extension calls."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def argument(name: str, declared: Derivative, argument: str, value: Any, parents
 
 
 def refuse_loss(caller: FrameType) -> None:
-    """Refuse to be an array for NumPy's own code in Python, which would compute with it and know of no gradient.
+    """Refuse to become an array in NumPy's own Python code, which would compute with it and lose the gradient.
 
     That is how lists of Tensors, masked arrays and `np.r_` come to their values.  The caller itself may convert, and so
     may functions that have no derivative or return the array as it is, and `np.testing`.  NumPy's code in C cannot be
@@ -104,7 +104,7 @@ def fitted(node: _core.Node, i: int, source: _core.TensorBase | _core.Result, gr
 
 
 def refuse_number(node: _core.Node, gradients: Sequence[Any]) -> None:
-    """Say how many gradients a call's way back owes."""
+    """Raise an error that says how many gradients a call's backward pass has to return."""
     raise ValueError(f"backward of {_name_of(node)}: expected {len(node.parents)} gradients, got {len(gradients)}")
 
 
@@ -117,7 +117,7 @@ def refuse_walk() -> None:
 
 
 def refuse_sum(leaf: _core.TensorBase, gradient: Array) -> None:
-    """Say that a leaf holds a grad of another shape, left from other data."""
+    """Raise an error that says that a leaf holds a grad of another shape, left from other data."""
     assert leaf._grad is not None
     raise ValueError(
         f"backward: expected a grad of shape {gradient.shape} to add to, got one of shape {leaf._grad.shape}"
@@ -125,7 +125,7 @@ def refuse_sum(leaf: _core.TensorBase, gradient: Array) -> None:
 
 
 def _name_of(node: _core.Node) -> str:
-    """The recorded function, or, of a call that named none, the one that its backward was written in."""
+    """The name of the recorded function, or, if the call has none, of the function in which its backward is written."""
     function = node.function
     if function is None:
         return str(getattr(node.backward, "__qualname__", "a recorded call")).split(".<locals>")[0].lstrip("_")

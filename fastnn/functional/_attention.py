@@ -116,7 +116,7 @@ NAME = "scaled_dot_product_attention"
 
 
 def _after(argument: str, past: Any, new: Any) -> tuple[Any, int]:
-    """The past's keys or values with the new ones, and how many the past has."""
+    """The past's keys or values followed by the new ones, and the number of the past's."""
     before, after = np.shape(past), np.shape(new)
     if len(before) != len(after) or len(after) < 2 or before[:-2] != after[:-2] or before[-1] != after[-1]:
         raise ValueError(f"{NAME}: expected past of {argument}'s shape {after} but in dimension -2, got {before}")
@@ -137,7 +137,7 @@ def _attention(
     past: int = 0,
     rng: Any = None,
 ) -> Array:
-    """`scaled_dot_product_attention` where the first `past` keys are older: i sees those up to past + i."""
+    """`scaled_dot_product_attention` where the first `past` keys are older: query i sees the keys up to past + i."""
     call = _checked(NAME, (query, key, value, attn_mask), dropout_p, is_causal, scale, enable_gqa, past, rng)
     return _result(call, _forward(call)[0])
 
@@ -153,7 +153,7 @@ def _checked(
     rng: Any,
 ) -> Call:
     for argument, flag in (("is_causal", is_causal), ("enable_gqa", enable_gqa)):
-        if not isinstance(flag, (bool, np.bool_)):  # mostly another argument in its place
+        if not isinstance(flag, (bool, np.bool_)):  # most often another argument given in this one's place
             raise TypeError(f"{name}: expected {argument} to be True or False, got {flag!r}")
     arrays, dtype = _operands(name, dict(zip(NAMES, operands[:3], strict=False)))
     for argument, array in zip(NAMES, arrays, strict=False):
@@ -209,7 +209,7 @@ def _batch(name: str, shapes: list[tuple[int, ...]], enable_gqa: Any) -> tuple[i
 def _masks(
     name: str, mask: Any, shape: tuple[int, ...], dtype: Any
 ) -> tuple[Array | None, Array | None, np.dtype[Any] | None]:
-    """What is added to the scores, or which keys take part, in the shape of the scores; and the mask's own dtype."""
+    """The mask, floats to add or flags of keys that take part, in the shape of the scores; and its own dtype."""
     if mask is None:
         return None, None, None
     array = _check.as_array(name, mask, "attn_mask")
@@ -289,7 +289,7 @@ def _attention_on_the_tape(
 
 
 def _gradients(name: str, call: Call, y: Array, stats: Array, dy: Any, wanted: tuple[bool, ...]) -> list[Array | None]:
-    """Of query, key, value and a mask of floats."""
+    """The gradients of query, key, value and a mask of floats."""
     n, heads, l, s, e, width = call.options[:6]
     gradient, expected = _check.as_float(name, dy, "dy"), (*call.batch, l, width)
     if gradient.shape != expected:
@@ -315,7 +315,7 @@ def _gradients(name: str, call: Call, y: Array, stats: Array, dy: Any, wanted: t
 
 
 def _folded(gradient: Array, batch: tuple[int, ...], shape: tuple[int, ...]) -> Array:
-    """The sum over what an operand of this shape was repeated for."""
+    """The gradient of an operand of this shape: the sum over the dimensions along which it was repeated."""
     heads = shape[-3] if len(shape) > 2 else 1
     if batch and 1 < heads < batch[-1]:  # grouped
         gradient = gradient.reshape(*batch[:-1], heads, batch[-1] // heads, *gradient.shape[2:]).sum(-3)

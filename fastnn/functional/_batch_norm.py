@@ -54,7 +54,7 @@ def reciprocal_std(var: Array, eps: float) -> Array:
 
 
 def follow(running: Array | None, batch: Array, momentum: float, factor: float = 1.0) -> None:
-    """Let a running average, where there is one, follow a batch's values, in order, as C does for plain arrays."""
+    """Update a running average, if there is one, by a batch's values, in the order of operations of the C code."""
     if running is None:
         return
     average = running.astype(np.float64, order="C")

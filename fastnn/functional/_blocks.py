@@ -153,7 +153,7 @@ def _columns(name: str, x: Array, blocks: Blocks) -> Array:
 
 @differentiable
 def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Array:
-    """An image from its blocks, overlaps added: what `unfold` is the transpose of.
+    """An image from its blocks, overlaps added: the transpose of `unfold`.
 
     Parameters
     ----------

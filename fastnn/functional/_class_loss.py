@@ -45,7 +45,7 @@ def _indices(name: str, target: Array, x: Array, dim: int, ignore_index: int, ad
 
 
 def _advice(input: Any, target: Array, shape: tuple[int, ...], dim: int, probabilities: bool) -> str:
-    """What to do about a target that is no array of class indices for an input of this shape, if that can be told."""
+    """Advice about a target that is no array of class indices for an input of this shape; empty if there is none."""
     expected, kind = shape[:dim] + shape[dim + 1 :], target.dtype.kind
     if np.asarray(input).dtype.kind in "iu" and kind == "f":
         return f"; input holds integers of shape {shape}: are input and target swapped?"
@@ -96,7 +96,7 @@ class _ClassLoss(NamedTuple):
 
     @property
     def divisor(self) -> float:
-        """What 'mean' divides by: the weights of the targets that count, or, of probabilities, the rows."""
+        """The mean's divisor: the sum of the targets' weights that count, or, of probabilities, the number of rows."""
         if self.targets is None:
             return float(len(self.rows))
         kept = self.targets[self.targets >= 0]
@@ -148,7 +148,7 @@ def _class_loss(
 
 
 def _is_usual(weight: Any, ignore_index: Any, reduction: Any, label_smoothing: Any) -> bool:
-    """Whether these are the defaults, for which there is a shorter way."""
+    """Whether these are the defaults, for which `_core` has a call of its own."""
     numbers = type(ignore_index) is int and ignore_index == -100 and type(label_smoothing) in (int, float)
     return weight is None and type(reduction) is str and reduction == "mean" and numbers and label_smoothing == 0
 

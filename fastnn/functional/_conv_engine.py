@@ -1,4 +1,4 @@
-"""What the convolutions have in common: views of six dimensions, on which two ops compute all values and gradients.
+"""The engine of all convolutions: views of six dimensions, on which two ops compute all values and gradients.
 
 `correlate` is a convolution.  `spread`, its transpose, is one for each remainder of the stride: a transposed
 convolution, and a convolution's gradient of the input.  `weight_gradient` serves both.
@@ -74,7 +74,7 @@ _ALL = (slice(None),) * 3
 
 
 class _Phase(NamedTuple):
-    """The output places of one remainder: which they are, the kernel's places that reach them, and where from."""
+    """The output places of one remainder of the stride, the kernel's places that reach them, padding and dilation."""
 
     places: slice
     taps: slice
@@ -116,7 +116,7 @@ def spread(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window
 
 
 def fold_padding(padded: Array, window: Window) -> Array:
-    """The gradient of an input from that of the padded one, whose copies add to what they were copied from."""
+    """The gradient of an input from that of the padded input, where a copy's gradient is added to its original's."""
     for axis, (before, after) in enumerate(
         zip(window.before, window.after, strict=True), padded.ndim - len(window.before)
     ):

@@ -57,7 +57,7 @@ def _finish(y: Array, call: Call, out: Array | None) -> Array:
 
 
 def _target(call: Call, out: Array | None) -> Array:
-    """Where the result goes, with its batch."""
+    """The memory of the result, with a batch: `out` where it can be written at once, else new memory."""
     if out is not None:
         made = _check.target_for(out, call.result_shape, call.x.dtype, call.x, call.weight, call.bias)
         if made is out:

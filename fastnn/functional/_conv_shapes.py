@@ -25,7 +25,7 @@ def spatial(name: str, argument: str, value: Any, dims: int, low: int) -> Sizes:
 
 
 def padding_of(name: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> tuple[Sizes, Sizes]:
-    """How much stands before and after each dimension of space."""
+    """The padding before and after each dimension of space."""
     dims = len(kernel)
     if isinstance(padding, str):
         if _check.choice(name, "padding", padding, ("same", "valid")) == "valid":
@@ -59,7 +59,7 @@ def output_padding_for(
 
 
 class Call(NamedTuple):
-    """A checked call: arrays in their computing type, input with a batch, and what else the engine wants."""
+    """A checked call: arrays in their computing type, input with a batch, and the engine's other arguments."""
 
     x: Array
     weight: Array

@@ -31,12 +31,12 @@ class _Ctc(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """What the ops take: T, N, C, S, blank."""
+        """The ops' sizes: T, N, C, S, blank."""
         return (*self.x.shape, self.targets.shape[1], self.blank)
 
     @property
     def labels(self) -> Array:
-        """What each loss is divided by before the mean is taken."""
+        """The divisor of each loss before the mean is taken: the number of its labels, at least 1."""
         return np.maximum(self.target_lengths, 1).astype(np.float64) if self.reduction == "mean" else np.float64(1)
 
     def losses(self, *, keep: bool) -> tuple[Array, Array]:
@@ -81,7 +81,7 @@ def _lengths(name: str, argument: str, value: Any, n: int, most: int, what: str)
 
 
 def _padded(name: str, targets: Any, lengths: Any, n: int, classes: int, blank: int) -> tuple[Array, Array]:
-    """The labels (N, S) in memory of their own, and how many of each row count."""
+    """A copy of the labels as (N, S), and the number of labels of each row."""
     t = _check.as_array(name, targets, "targets")
     if t.dtype.kind not in "iu" and t.size:
         raise TypeError(f"{name}: expected targets to hold labels (integers), got dtype {t.dtype}")

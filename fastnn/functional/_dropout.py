@@ -61,7 +61,7 @@ def dropout_mask(shape: Any, p: float = 0.5, rng: Any = None) -> Array:
 
 
 class Rule(NamedTuple):
-    """What happens to an element: kept, x scale + shift; dropped, that value.  A shift of -0.0 changes no sign."""
+    """The value of an element: x scale + shift if it is kept, else `dropped`.  A shift of -0.0 changes no sign."""
 
     threshold: int
     scale: float
@@ -91,8 +91,8 @@ def alpha(name: str, p: float) -> Rule:
 
 SELU_LIMIT = 1.7580993408473768599402175208123
 
-# How many leading dimensions number the parts that are kept or dropped together, for an array of ndim dimensions: all,
-# or (batch, channel), or the channel alone where the batch is missing.
+# The number of leading dimensions whose elements are kept or dropped as a whole, for an array of ndim dimensions: all
+# dimensions, or (batch, channel), or the channel alone where there is no batch.
 Span = Callable[[str, int, bool], int]
 
 
@@ -250,6 +250,6 @@ def dropout_backward(
 def gradient(
     name: str, rule: Callable[[str, float], Rule], span: Span, dy: Any, p: float, training: bool, rng: Any, out: Any
 ) -> Array:
-    """What a `_backward` twin returns."""
+    """The gradient that a `_backward` twin returns: dy through the same mask."""
     key = _random.forward_key(name, rng) if training else None
     return apply(name, "dy", dy, rule(name, p).backward, span, training, key, out)

@@ -1,4 +1,4 @@
-"""The general path of the element-wise functions: whatever `_core` does not take at once.
+"""The general path of the element-wise functions: inputs that `_core` does not take as they are.
 
 Lists, scalars, integers, float16, foreign byte order, views with gaps, Tensors, and an `out` of another layout or one
 that overlaps the input.  A view is worked on row by row; only what a kernel cannot read (byte order, alignment,
@@ -22,7 +22,7 @@ NAMES = tuple({"gelu_tanh": "gelu"}.get(row, row) for row in _core.ACTS)
 
 
 def _parameters(name: str, act: int, a: Any, b: Any) -> tuple[float, float]:
-    """The row's two parameters as floats, called in errors as its table calls them."""
+    """The row's two parameters as floats; errors use the names that its table gives them."""
     if type(a) is not float or type(b) is not float:
         first, second, *_ = (*_core.PARAMETERS[act], "a", "b")
         a, b = _check.real(name, first, a), _check.real(name, second, b)

@@ -43,7 +43,7 @@ def padding_row(name: str, padding_idx: Any, rows: int) -> int | None:
 
 
 def refuse_renormalizing(name: str, max_norm: Any, sparse: Any) -> None:
-    """What PyTorch's embedding has and this one has not."""
+    """Refuse the options of PyTorch's embedding that this one does not have."""
     if max_norm is not None:
         raise NotImplementedError(f"{name}: max_norm changes the weight in a forward call and is not supported")
     if sparse:

@@ -144,7 +144,7 @@ def _checked(
 
 
 def _starts(name: str, index: Array, offsets: Any, include_last_offset: Any) -> Array:
-    """Where each bag begins, and where the last one ends."""
+    """The first entry of each bag, and the end of the last one."""
     if index.ndim == 2:
         if offsets is not None:
             raise ValueError(f"{name}: expected no offsets with an input of 2 dimensions, whose rows are bags")
@@ -166,12 +166,12 @@ def _starts(name: str, index: Array, offsets: Any, include_last_offset: Any) -> 
 
 
 def _picked(bags: Bags) -> Array:
-    """The table's row of each entry, in the type that is computed in."""
+    """The table's row of each entry, in the computing type."""
     return bags.table[bags.rows].astype(np.result_type(bags.dtype, np.float32), copy=False)
 
 
 def _summed(rows: Array, index: Array, count: int) -> Array:
-    """Rows added to those that their indices name, in order."""
+    """Sums of the rows of each index, in the order of the rows."""
     sums = np.zeros((count, rows.shape[1]), rows.dtype)
     if rows.size:
         ops.scatter_add(sums, _check.contiguous(index, np.int64), _check.contiguous(rows), *rows.shape)

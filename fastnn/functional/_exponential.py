@@ -1,4 +1,4 @@
-"""Exponential linear units and their gradients: `_activation` has what holds for all element-wise functions."""
+"""Exponential linear units and their gradients: `_activation` describes what all element-wise functions share."""
 
 from __future__ import annotations
 

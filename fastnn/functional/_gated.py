@@ -60,7 +60,7 @@ def _function(row: str) -> Any:
 
 
 class Run(NamedTuple):
-    """A call's operands in the type it computes in, and what its way back reads."""
+    """A call's operands in its computing type, and the arrays that its backward pass reads."""
 
     kind: str
     reverse: bool
@@ -68,8 +68,8 @@ class Run(NamedTuple):
     dtype: np.dtype[Any]
     gate: Row
     act: Row
-    given: dict[str, Any]  # by the names of `recurrent` and OWN, what `slope` multiplies multiplied by it
-    plain: dict[str, Any]  # as they came
+    given: dict[str, Any]  # by the names of `recurrent` and OWN, already multiplied by `slope`
+    plain: dict[str, Any]  # as they were given, without `slope`
     scale: Array
     y: Array
     gates: Array
@@ -190,13 +190,13 @@ def _arguments(name: str, values: tuple[Any, ...], sizes: Array, kind: str) -> t
 
 
 def _multiplied(given: dict[str, Any]) -> list[str]:
-    """What a slope of the functions' arguments multiplies in their place: gains stand after the matrices."""
+    """The operands to multiply by a slope of the functions' arguments: the gains, where norms follow the matrices."""
     matrices = ["w_ih", "w_hh"] if given["gain_ih"] is None else ["gain_ih", "gain_hh"]
     return [key for key in (*matrices, "b_ih", "b_hh", "peephole") if given[key] is not None]
 
 
 def _own_slope(slope: Array, key: str) -> Array:
-    """The slope beside an argument: a peephole has no row of g."""
+    """The slope in the shape of an operand: a peephole has no row of g."""
     units = len(slope) // 4
     slope = np.concatenate([slope[: 2 * units], slope[3 * units :]]) if key == "peephole" else slope
     return slope[:, None] if key.startswith("w_") else slope
@@ -207,7 +207,7 @@ def _sloped(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _through_slope(run: Run, found: dict[str, Any]) -> None:
-    """Turn the gradients of what the slope has multiplied into those of what came, and of the slope."""
+    """Turn the gradients of operands times slope into those of the operands, and add that of the slope."""
     slope = run.given["slope"]
     dslope = np.zeros(slope.shape)
     for key in _multiplied(run.given):
@@ -222,7 +222,7 @@ def _through_slope(run: Run, found: dict[str, Any]) -> None:
 
 
 def _scales(given: dict[str, Any], units: int, family: str) -> Array:
-    """The op's `scale`: ones where nothing is given."""
+    """The op's `scale`: 1 where no scale is given."""
     count = len(GATE_ROWS[family]) + len(ACT_ROWS[family])
     scale = np.ones((count, units), given["input"].dtype)
     for key, places in zip(OWN[1:], (GATE_ROWS, ACT_ROWS), strict=False):
@@ -234,7 +234,7 @@ def _scales(given: dict[str, Any], units: int, family: str) -> Array:
 def forward(
     values: tuple[Any, ...], batch_sizes: Any, kind: str, gates: str, activation: str, reverse: bool, name: str
 ) -> tuple[tuple[Array, ...], Run]:
-    """The results of `gated`, and what its way back reads."""
+    """The results of `gated`, and the arrays that its backward pass reads."""
     _check.choice(name, "kind", kind, tuple(KINDS))
     gate, act = row_of(name, "gates", gates), row_of(name, "activation", activation)
     sizes = np.array(batch_sizes, np.int64).reshape(-1)
@@ -276,7 +276,7 @@ def forward(
 
 
 def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...]) -> list[Array | None]:
-    """Those of the arguments of `gated`, of `dys`: None for a result that nothing was computed from."""
+    """The gradients of the arguments of `gated`, from `dys`, None for a result that has no gradient."""
     given, compute, rows = run.given, run.y.dtype, len(run.y)
     dy, dh, dc = (*dys, None)[:3]
     dy = np.zeros_like(run.y) if dy is None else _check.contiguous(dy, compute)
@@ -307,7 +307,7 @@ def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...])
         found[key] = rows_of_scale[list(places[run.family])].reshape(-1)
     found["shift_c"] = _whole(shifts["gain_c"], compute)
     found["b_ih"], found["b_hh"] = _biases(dgates, dinner)
-    dentries = dgates  # before the norms
+    dentries = dgates  # gradients of the values before the norms
     if dnorm is not None:
         found["b_hh"] = _whole(shifts["gain_hh"], compute)
         dleft = _core.empty_like(run.gates)

@@ -162,7 +162,7 @@ def group_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any =
 
 
 def _gradients(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, of_input: bool) -> tuple[Any, Array, Array]:
-    """`group_norm_backward`, without the input's gradient if it is not wanted; the others are made on its way."""
+    """`group_norm_backward`, without the input's gradient if it is not wanted; the others cost little beside it."""
     name = "group_norm_backward"
     if np.ndim(mean) != 2:
         raise ValueError(f"{name}: expected mean of shape (N, num_groups), got {np.shape(mean)}")

@@ -196,7 +196,7 @@ def instance_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: An
 
 
 def _gradients(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, of_input: bool) -> tuple[Any, Array, Array]:
-    """`instance_norm_backward`, without the input's gradient if it is not wanted; the others are made on its way."""
+    """`instance_norm_backward`, without the input's gradient if it is not wanted; the others cost little beside it."""
     name = "instance_norm_backward"
     x, dtype, rows = _instance_input(name, input)
     weight = _check.as_vector(name, weight, "weight", x.shape[1], x.dtype)

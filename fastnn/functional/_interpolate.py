@@ -84,7 +84,7 @@ def _resize(
 
 
 def _sources(size: int, output: int, factor: float | None, align: bool, dtype: Any) -> Array:
-    """Where each output's centre lies among the inputs', in the dtype of the values as PyTorch has it."""
+    """The place of each output's centre among the inputs', computed in the dtype of the values, as in PyTorch."""
     real = dtype.type
     i = np.arange(output).astype(dtype)
     if align:
@@ -103,15 +103,15 @@ def _conv(t: Array) -> Array:
 
 
 def _conv_far(t: Array) -> Array:
-    """The same at a distance from 1 to 2."""
+    """Keys' cubic kernel at a distance from 1 to 2."""
     a = t.dtype.type(_CUBIC)
     return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
 
 
 def _taps(size: int, output: int, factor: float | None, mode: str, align: bool, dtype: Any) -> tuple[Array, Array]:
-    """Places and weights, (taps, output)."""
+    """The input places that each output reads and their weights, both (taps, output)."""
     real, i = dtype.type, np.arange(output)
-    if mode == "nearest" and output in (size, 2 * size):  # whatever the factor is
+    if mode == "nearest" and output in (size, 2 * size):  # for any factor, as in PyTorch
         return (i * size // output)[np.newaxis], np.ones((1, output), dtype)
     if mode.startswith("nearest"):
         exact = mode == "nearest-exact"

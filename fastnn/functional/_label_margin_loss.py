@@ -24,7 +24,7 @@ __all__ = [
 
 
 class _Margins(NamedTuple):
-    """Checked arguments: rows of scores, their own classes up to the first that is negative, and which those are."""
+    """Checked arguments: rows of scores, their own classes up to the first negative one, flags of these."""
 
     name: str
     x: Array
@@ -34,13 +34,13 @@ class _Margins(NamedTuple):
     square: bool
     margin: float
     shape: tuple[int, ...]
-    losses: tuple[int, ...]  # their shape
+    losses: tuple[int, ...]  # the shape of the losses
     dtype: np.dtype[Any]
     reduction: str
 
     @property
     def given(self) -> tuple[Any, ...]:
-        """What both ops take."""
+        """The arguments of both ops."""
         sizes = (*self.x.shape, self.target.shape[1])
         return (self.x, self.target, self.taken, self.weight, *sizes, self.square, self.margin)
 
@@ -77,7 +77,7 @@ def _labels(name: str, target: Any) -> Array:
 
 
 def _refuse(name: str, t: Array, wrong: Array, low: int, classes: int) -> None:
-    """Refuse what is no class."""
+    """Refuse a target that is no class."""
     if wrong.any():
         at = tuple(int(each) for each in np.argwhere(wrong)[0])
         where = f" at index {at[0] if len(at) == 1 else at}" if at else ""
@@ -254,7 +254,7 @@ def multilabel_margin_loss_backward(
 
 
 def _soft(name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> PairLoss:
-    """A pair whose mean divides by the classes alone where the losses of the samples are added."""
+    """A pair whose loss of a sample is the mean over its classes: a sum divides by the number of classes."""
     pair = broadcast_pair(name, "bce_logits", {"input": input, "target": target}, reduction, 1.0)
     if not pair.shape:
         raise ValueError(f"{name}: expected an input (*, C), got a scalar")

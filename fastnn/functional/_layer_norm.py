@@ -164,7 +164,7 @@ def layer_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any =
 def _layer_gradients(
     dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, of_input: bool
 ) -> tuple[Any, Array, Array]:
-    """`layer_norm_backward`, without the input's gradient if it is not wanted; the others are made on its way."""
+    """`layer_norm_backward`, without the input's gradient if it is not wanted; the others cost little beside it."""
     plain = _core.plain_layer_norm_backward(dy, input, mean, rstd, weight, True, of_input)
     if plain is not None:
         return plain

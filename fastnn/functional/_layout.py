@@ -1,4 +1,4 @@
-"""How arrays lie in memory, as the kernels want to know it."""
+"""The order of arrays in memory, in the terms of the kernels."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Memory(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, int, int, bool]:
-        """What the kernels take: n, c, s, last."""
+        """The kernels' sizes: n, c, s, last."""
         return self[:4]
 
     def flat(self, array: Array) -> Array:
-        """The values as they lie."""
+        """The values in their order in memory."""
         return array.transpose(self.permutation).reshape(-1)
 
 

@@ -133,7 +133,7 @@ def multi_head_attention_forward(
     known = np.shape(key)[1 if batch_first else 0] if static_k is None else np.shape(static_k)[1]
     sizes = (n, heads, np.shape(q)[2], np.shape(k)[2])
     hidden = None
-    if is_causal and known < sizes[3]:  # every query sees what stands beside the keys
+    if is_causal and known < sizes[3]:  # every query sees the keys that were added
         is_causal, hidden = False, np.tri(sizes[2], known) == 0
     mask = joint_mask(name, key_padding_mask, attn_mask, hidden, sizes, known)
     p = dropout_p if training else 0.0
@@ -151,7 +151,7 @@ def multi_head_attention_forward(
 
 
 def _floats(name: str, given: dict[str, Any]) -> list[Any]:
-    """Tensors and None as they are, all else as arrays; what was one array stays one."""
+    """Tensors and None as they are, all else as arrays; one array given several times is converted once."""
     known: dict[int, Any] = {}
     for argument, value in given.items():
         if id(value) not in known:
@@ -173,7 +173,7 @@ def check_inputs(name: str, query: Any, key: Any, value: Any, width: int) -> boo
 
 
 def expanded(arrays: tuple[Any, ...], axis: int) -> list[Any]:
-    """Each with a batch of one; what was one array stays one."""
+    """Each with a batch of one; one array given several times gives one result."""
     known: dict[int, Any] = {}
     for each in arrays:
         if id(each) not in known:

@@ -55,7 +55,7 @@ def _places(first: int, last: int) -> slice:
 
 
 def _amounts(name: str, pad: Any, shape: tuple[int, ...], mode: str) -> list[tuple[int, int]]:
-    """What goes before and behind each dimension."""
+    """The number of places to add before and behind each dimension."""
     values = pad if isinstance(pad, (tuple, list)) else None
     if values is None:
         raise TypeError(f"{name}: expected pad to be a tuple of integers, got {type(pad).__name__}")
@@ -75,11 +75,11 @@ def _amounts(name: str, pad: Any, shape: tuple[int, ...], mode: str) -> list[tup
 
 
 def _check_amounts(name: str, amounts: list[tuple[int, int]], shape: tuple[int, ...], mode: str) -> None:
-    """Every place of the result has a place to take its value from."""
+    """Refuse amounts that leave a place of the result without a value."""
     for i, ((left, right), size) in enumerate(zip(amounts, shape, strict=True)):
         if (left, right) == (0, 0):
             continue
-        mirrors = mode in ("reflect", "replicate")  # these read what is cropped at the other side
+        mirrors = mode in ("reflect", "replicate")  # these may read values that are cropped at the other side
         kept = size + (left + right if mirrors else min(0, left) + min(0, right))
         if kept < mirrors or (mode != "constant" and size == 0):
             raise ValueError(f"{name}: expected dimension {i} to keep a place, got {size} with pad {left}, {right}")
@@ -157,7 +157,7 @@ def of_numbers(name: str, input: Any) -> Array:
 
 @differentiable
 def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Array:
-    """The input with values before and behind its last dimensions; negative numbers take some away.
+    """The input with values added before and behind its last dimensions; negative numbers crop.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def pad_backward(dy: Any, input: Any, pad: Any, mode: str = "constant", value: f
 
 
 def _folded(gradient: Array, axis: int, size: int, pieces: tuple[Piece, ...]) -> Array:
-    """Copies along one dimension added to where they came from, one after the other."""
+    """Add the copies along one dimension to their originals, one after the other."""
     sizes = (*gradient.shape[:axis], size, *gradient.shape[axis + 1 :])
     found = empty_as("pad_backward", gradient, sizes)
     found[...] = 0

@@ -1,4 +1,4 @@
-"""What the losses of two arrays have in common: checked arguments, the kernels' forward and backward calls."""
+"""The common part of losses of two arrays: checked arguments, the kernels' forward and backward calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._reduction import REDUCTIONS
 
 
 class PairLoss(NamedTuple):
-    """A call's checked arguments: the row of losses.def, its numbers a and b, and what each element has of its own.
+    """A call's checked arguments: the row of losses.def, its numbers a and b, arrays in their place, weights.
 
     `each` takes the place of a, or is the third array of a loss of three.  `shapes` are those of arrays that were
     broadcast: the shape that each had, and the same with the dimensions that it needs.  `plus` is added to each loss.
@@ -160,7 +160,7 @@ def gradient(pair: PairLoss, dy: Any, of: int = 0, out: Array | None = None) -> 
 
 
 def gradients(pair: PairLoss, dy: Any, count: int) -> tuple[Array, ...]:
-    """Those of the first `count` arrays."""
+    """The gradients of the first `count` arrays."""
     return tuple(gradient(pair, dy, i) for i in range(count))
 
 

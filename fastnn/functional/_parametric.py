@@ -91,7 +91,7 @@ def _forward(name: str, row: str, input: Any, params: dict[str, Any], out: Array
 def _backward(
     name: str, row: str, dy: Any, input: Any, params: dict[str, Any], fixed: float = 0.0, wanted: tuple[bool, ...] = ()
 ) -> tuple[Any, ...]:
-    """The gradients of the input and of each parameter; `wanted` tells of which, if not of all."""
+    """The gradients of the input and of each parameter; `wanted` tells which of them, all if it is empty."""
     of_input, of_params = not wanted or wanted[0], not wanted or any(wanted[1:])
     plain = _core.plain_learned_backward(row, dy, input, tuple(params.values()), fixed, of_input, of_params)
     if plain is not None:

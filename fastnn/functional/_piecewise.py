@@ -1,4 +1,4 @@
-"""Activations made of straight lines and parabolas, and their gradients: `_activation` has what holds for all."""
+"""Activations made of straight lines and parabolas, and their gradients: `_activation` describes what all share."""
 
 from __future__ import annotations
 

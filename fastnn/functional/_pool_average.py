@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Divisor(NamedTuple):
-    """What sums are divided by: `number`, or where it is 0 the count of places, those of the padding with `padded`."""
+    """The divisor of sums: `number`, or, if that is 0, the count of places, with those of the padding if `padded`."""
 
     padded: bool = False
     number: float = 0.0
@@ -48,7 +48,7 @@ COUNT, SUM = Divisor(), Divisor(number=1)
 
 
 def mean(planes: Planes, x: Array, windows: Windows, divisor: Divisor = COUNT) -> Array:
-    """The windows' means of values that lie as the planes do, so lying too."""
+    """The windows' means of values in the planes' memory order, in the same order."""
     y = planes.empty(windows.output)
     if y.size:
         ops.avg_pool(y, x, *windows.arguments(*planes.sizes), *divisor)
@@ -334,7 +334,7 @@ class _Norm:
         return self._sign() * y
 
     def gradient(self, gradient: Array) -> Array:
-        """dx of dy: 0 for a window whose norm is 0."""
+        """The gradient of the input from that of the norms; 0 for a window whose norm is 0."""
         planes, x, windows = self.planes, self.planes.x, self.windows
         if not gradient.size:
             return np.zeros_like(x)
@@ -347,7 +347,7 @@ class _Norm:
             y = self.value()
             each = np.where(y == 0, 0, gradient * y ** (1 - self.p))
             through = spread(planes, np.asarray(each, x.dtype), windows, SUM)
-            slope = x ** (self.p - 1)  # NaN for a negative x and a fraction as p, wherever x stands, as in PyTorch
+            slope = x ** (self.p - 1)  # NaN for a negative x and a fraction as p, in windows or not, as in PyTorch
             return np.where((through == 0) & ~np.isnan(slope), 0, through * slope).astype(x.dtype, copy=False)
 
 

@@ -1,4 +1,4 @@
-"""The largest value of each window, and its way back: max pooling, adaptive max pooling, max unpooling."""
+"""Max pooling, adaptive max pooling, and max unpooling, which puts maxima back to their places."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ adaptive_max_pool3d, adaptive_max_pool3d_backward = _adaptive_max_pools(3)
 
 
 def unpooled_size(name: str, space: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, output_size: Any) -> Sizes:
-    """The size of what was pooled: as given, if it is one of those that pool to this space."""
+    """The size of the pooling's input: output_size, if an input of that size pools to `space`, or the usual one."""
     usual = tuple((i - 1) * s - 2 * p + k for i, k, s, p in zip(space, kernel, stride, padding, strict=True))
     if output_size is None:
         if min(usual) < 1:
@@ -337,7 +337,7 @@ def _max_unpools(n: int) -> tuple[Callable[..., Array], Callable[..., Array]]:
             max_unpool_nd.__name__, n, input, indices, kernel_size, stride, padding, output_size
         )
         size = math.prod(space)
-        # what has no place goes beyond the end
+        # values without a place go beyond the end
         y = _check.new(max_unpool_nd.__name__, (len(where), size + 1), planes.compute)
         y[...] = 0
         y[np.arange(len(where))[:, np.newaxis], np.where(where < 0, size, where)] = _rows(planes)

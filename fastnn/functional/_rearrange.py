@@ -1,4 +1,4 @@
-"""Values of images in another order: channels by turns, channels as pixels and back."""
+"""Values of images in another order: shuffled channels, channels as pixels and back."""
 
 from __future__ import annotations
 

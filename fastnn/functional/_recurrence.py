@@ -1,4 +1,4 @@
-"""What the functions of whole recurrent layers and of cells have in common, and the layers of nn with them."""
+"""The common part of recurrent layers and cells as functions, which the layers of nn call too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._check import Array
 from ._dropout import dropout as drop
 from ._recurrent import GATES, NAMES, Run, forward, gradients, recurrent
 
-Direction = Sequence[Any]  # w_ih, w_hh, b_ih, b_hh, w_hr, None for what is not there
+Direction = Sequence[Any]  # w_ih, w_hh, b_ih, b_hh, w_hr, None for those that are missing
 
 
 def stacked(
@@ -25,7 +25,7 @@ def stacked(
     dropout: float = 0.0,
     run: Callable[..., Any] = recurrent,
 ) -> tuple[Any, list[Any]]:
-    """The outputs (rows, directions * P) and the last states of rows that stand step by step, through all layers.
+    """The outputs (rows, directions * P) and the last states of rows in the order of steps, through all layers.
 
     `states` are (layers * directions, N, *), h or h and c; `weights` has each layer's directions.
     """
@@ -54,7 +54,7 @@ def stacked(
 
 
 def _joint(x: Any, states: list[Any], directions: Sequence[Direction]) -> Array | None:
-    """Where both directions put their outputs side by side, where nothing is recorded or traced and types agree."""
+    """Memory for the outputs of both directions side by side, if nothing is recorded or traced and the types agree."""
     arrays = [x, *states, *(each for own in directions for each in own if each is not None)]
     if _core.tracks(*arrays) or not all(isinstance(_core.value_of(each), np.ndarray) for each in arrays):
         return None
@@ -67,7 +67,7 @@ def _joint(x: Any, states: list[Any], directions: Sequence[Direction]) -> Array 
 def first_states(
     name: str, kind: str, hx: Any, expected: Sequence[tuple[int, ...]], take: Callable[[str, Any], Any]
 ) -> list[Any]:
-    """h, or h and c, of the shapes expected, each as `take` makes it of its name and what was given."""
+    """The states h, or h and c, of the shapes expected; `take` converts each from its letter and its value."""
     if kind == "LSTM":
         if not isinstance(hx, (tuple, list)) or len(hx) != 2:
             raise TypeError(f"{name}: expected hx to be a tuple (h, c), got {type(hx).__name__}")
@@ -119,7 +119,7 @@ class _Arguments:
         self.batch_sizes = np.full(self.steps, self.n)
 
     def _names(self, given: int, biases: bool) -> tuple[str, ...]:
-        """What each direction of each layer has, of as many params."""
+        """The names of a direction's parameters, from the number of all params."""
         count = self.layers * (1 + self.both)
         plain = ("w_ih", "w_hh", "b_ih", "b_hh") if biases else ("w_ih", "w_hh")
         names = (*plain, "w_hr") if self.kind == "LSTM" and given == count * (len(plain) + 1) else plain
@@ -131,7 +131,7 @@ class _Arguments:
         return names
 
     def _by_direction(self, params: list[Any]) -> list[list[list[Any]]]:
-        """For each layer and direction its weights, None for those that are not there."""
+        """For each layer and direction its weights, None for those that are missing."""
         own = len(self.names)
         for i, each in enumerate(params):
             argument = self.names[i % own]
@@ -153,7 +153,7 @@ class _Arguments:
         )
 
     def results(self, rows: Any, states: list[Any]) -> tuple[Any, ...]:
-        """The outputs and the last states in the form of what came in."""
+        """The outputs and the last states in the layout of the input, and in the dtype of the result."""
         y = rows.reshape(self.steps, self.n, rows.shape[-1])
         if not self.batched:
             y, states = y.reshape(self.steps, rows.shape[-1]), [each[:, 0] for each in states]
@@ -219,7 +219,7 @@ def layer_backward(
 
 
 def _gradients_of(name: str, given: _Arguments, value: tuple[Any, ...], dys: dict[str, Any]) -> list[Any]:
-    """dy as rows and the last states' gradients; None stands for zeros."""
+    """The gradient dy as rows, and those of the last states; None is taken as zeros."""
     found = []
     for (argument, dy), result in zip(dys.items(), value, strict=True):
         array = np.zeros(result.shape) if dy is None else _check.as_float(name, dy, argument)
@@ -239,7 +239,7 @@ def _gradients_of(name: str, given: _Arguments, value: tuple[Any, ...], dys: dic
 
 
 def _step(name: str, kind: str, given: dict[str, Any], hx: Any, run: Callable[..., Any]) -> tuple[Any, ...]:
-    """What `run` makes of one step, a call of one sequence each; the states' shape."""
+    """The states' shape, and the results of `run` for one step, a sequence of length 1 for each sample."""
     taken: dict[str, Any] = {
         each: None if value is None and each.startswith("b_") else _taken(name, each, value)
         for each, value in given.items()

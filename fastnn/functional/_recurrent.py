@@ -12,13 +12,13 @@ from .._core import ops
 from .._dispatch import derivative, differentiable
 from ._linear import _operands, _product
 
-KINDS = {"RNN_TANH": 0, "RNN_RELU": 1, "LSTM": 2, "GRU": 3}  # their numbers in C
-PART = 1 << 19  # bytes of gates that are computed at a time where no way back needs them
+KINDS = {"RNN_TANH": 0, "RNN_RELU": 1, "LSTM": 2, "GRU": 3}  # the kinds' numbers in C
+PART = 1 << 19  # bytes of gates that are computed at a time where no backward pass needs them
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 
 
 class Run(NamedTuple):
-    """A call's operands in the type it computes in, and what its way back reads."""
+    """A call's operands in its computing type, and the arrays that its backward pass reads."""
 
     kind: str
     reverse: bool
@@ -178,13 +178,13 @@ def _without_way_back(
 
 
 def _fits(out: Array, dtype: Any, given: dict[str, Any]) -> bool:
-    """Whether rows may be written there at once: they are dense, of the type computed in, and no argument's memory."""
+    """Whether rows may be written to `out` at once: it is dense, of the computing type, and no argument's memory."""
     dense = out.dtype == dtype and out.dtype.isnative and out.flags.aligned and out.strides[1] == out.itemsize
     return dense and not any(each is not None and np.may_share_memory(out, each) for each in given.values())
 
 
 def _cuts(sizes: Array, row: int) -> tuple[list[tuple[int, int]], list[int]]:
-    """The steps from and to which each part goes, and where each step's rows begin; a row takes so many bytes."""
+    """The first step and the end of each part, and the first row of each step, for rows of so many bytes."""
     ends = [0, *np.cumsum(sizes).tolist()]
     cuts, begin = [], 0
     for t in range(1, len(sizes) + 1):
@@ -197,7 +197,7 @@ def _cuts(sizes: Array, row: int) -> tuple[list[tuple[int, int]], list[int]]:
 def forward(
     values: tuple[Any, ...], batch_sizes: Any, kind: str, reverse: bool, name: str = "recurrent"
 ) -> tuple[tuple[Array, ...], Run]:
-    """The results of `recurrent` for the values of NAMES, and what its way back reads."""
+    """The results of `recurrent` for the values of NAMES, and the arrays that its backward pass reads."""
     given, sizes, dtype = _given(values, batch_sizes, kind, name)
     x, w, w_hr, c0 = (given[each] for each in ("input", "w_hh", "w_hr", "c0"))
     rows, units = len(x), len(w) // GATES[kind]
@@ -215,7 +215,7 @@ def forward(
 
 
 def _joined(b_ih: Array | None, b_hh: Array | None, units: int, kind: str) -> tuple[Array | None, Array | None]:
-    """What is added to W x, and what a GRU adds to U_n h, which its reset gate multiplies."""
+    """The bias of W x, and that of a GRU's U_n h, which its reset gate multiplies."""
     if b_ih is None or b_hh is None:
         return None, None
     if kind != "GRU":
@@ -226,7 +226,7 @@ def _joined(b_ih: Array | None, b_hh: Array | None, units: int, kind: str) -> tu
 
 
 def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...]) -> list[Array | None]:
-    """Those of the arguments of `recurrent`, of `dys`: None for a result that nothing was computed from."""
+    """The gradients of the arguments of `recurrent`, from `dys`, None for a result that has no gradient."""
     dtype, rows = run.x.dtype, len(run.x)
     dy, dh, dc = (*dys, None)[:3]
     dy = np.zeros_like(run.y) if dy is None else _check.contiguous(dy, dtype)
@@ -259,7 +259,7 @@ def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...])
 
 
 def _recurrent_weight(w_hh: Array, dgates: Array, dinner: Array | None, before: Array) -> Array:
-    """Of w_hh: a GRU's last gate is multiplied apart."""
+    """The gradient of w_hh; that of a GRU's last gate is a product of its own."""
     if dinner is None:
         return _product(dgates.T, before)
     joint = dgates.shape[1] - dinner.shape[1]
@@ -270,7 +270,7 @@ def _recurrent_weight(w_hh: Array, dgates: Array, dinner: Array | None, before: 
 
 
 def _biases(dgates: Array, dinner: Array | None) -> tuple[Array, Array]:
-    """Of b_ih and b_hh, sums over the rows."""
+    """The gradients of b_ih and b_hh, sums over the rows."""
     sums = []
     for each in (dgates, dinner):
         if each is not None:

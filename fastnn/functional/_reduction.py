@@ -1,4 +1,4 @@
-"""What losses do with many values: give each, add them, or take their mean."""
+"""The reductions of losses: each value, the sum, or the mean."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reduced(losses: Array, shape: tuple[int, ...], dtype: Any, reduction: str, d
 
 
 def shared_out(name: str, dy: Any, shape: tuple[int, ...], dtype: Any, reduction: str, divisor: float) -> Array:
-    """Each loss's part of the gradient dy of what `reduced` returned, as a vector."""
+    """The gradient of each loss, a vector, from dy, that of the result of `reduced`."""
     gradient = _check.as_float(name, dy, "dy").astype(np.float64)
     expected = shape if reduction == "none" else ()
     if gradient.shape != expected:

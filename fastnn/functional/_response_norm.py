@@ -17,7 +17,7 @@ __all__ = ["local_response_norm", "local_response_norm_backward"]
 
 
 class _Response:
-    """The input as (N, C, S), and what its values are divided by."""
+    """The input as (N, C, S), and the base of the power by which its values are divided."""
 
     def __init__(self, name: str, input: Any, size: Any, alpha: Any, beta: Any, k: Any):
         x, self.dtype = _check.as_compute(name, input)

@@ -1,4 +1,4 @@
-"""Normalization of rows: what layer, group, instance and RMS norm have in common.
+"""Normalization of rows, the common part of layer, group, instance and RMS norm.
 
 A row of k channels with s values each is normalized as one, every channel with its own weight and bias.  Statistics are
 float64 and taken as in batch normalization, so that a large mean costs no digits.
@@ -33,7 +33,7 @@ def statistics(x: Array, rows: Rows, eps: float) -> tuple[Array, Array]:
 def forward(
     x: Array, rows: Rows, weight: Array | None, bias: Array | None, eps: float, out: Array | None
 ) -> tuple[Array, Array, Array]:
-    """The result of contiguous x, in `out` where that will do, and mean and rstd."""
+    """The result of contiguous x, in `out` if it can be written at once, and mean and rstd."""
     in_place = out is not None and out is x
     y = x if in_place else _check.target_for(out, x.shape, x.dtype, x, weight, bias)
     return y, *_run(y, x, rows, weight, bias, eps)
@@ -59,7 +59,7 @@ def backward(
     weight: Array | None,
     of_input: bool = True,
 ) -> tuple[Any, Array, Array]:
-    """dx, or None if it is not asked for, dweight, dbias; the last two, made on the way, as vectors of g k values."""
+    """dx, or None if it is not wanted, and dweight and dbias as vectors of g k values."""
     gradient = _check.as_float(name, dy, "dy")
     _check.same_shape(name, "input", x, "dy", gradient)
     gradient, flat_x = (_check.contiguous(each, x.dtype).reshape(-1) for each in (gradient, x))

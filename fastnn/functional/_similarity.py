@@ -93,7 +93,7 @@ def _cosine_rows(name: str, x1: Any, x2: Any, dim: Any) -> Any:
 
 
 def cosines(x1: Array, x2: Array, eps: float, *, added: bool = False) -> Array:
-    """Of the rows of two matrices."""
+    """The cosines of the rows of two matrices."""
     y = np.zeros(len(x1), x1.dtype)
     if x1.size:
         ops.cosine(y, x1, x2, *x1.shape, added, eps)
@@ -103,7 +103,7 @@ def cosines(x1: Array, x2: Array, eps: float, *, added: bool = False) -> Array:
 def cosine_gradients(
     dy: Array, x1: Array, x2: Array, eps: float, wanted: tuple[bool, ...], *, added: bool = False
 ) -> list[Array | None]:
-    """Those of the rows of two matrices."""
+    """The gradients of the cosines of the rows of two matrices."""
     found = [_core.empty(x1.shape, x1.dtype) if want else None for want in wanted[:2]]
     if x1.size and any(wanted[:2]):
         ops.cosine_backward(*found, dy, x1, x2, *x1.shape, added, eps)
@@ -203,7 +203,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
 
 
 def distances(name: str, x1: Array, x2: Array, p: float, eps: float) -> Array:
-    """Of arrays of one shape, along the last dimension."""
+    """The distances of vectors along the last dimension of arrays of one shape."""
     if not x1.ndim:
         raise ValueError(f"{name}: expected arrays of at least one dimension, got scalars")
     if p == 2:
@@ -217,12 +217,12 @@ def distances(name: str, x1: Array, x2: Array, p: float, eps: float) -> Array:
 
 
 def _difference(x1: Array, x2: Array, eps: float) -> Array:
-    """Contiguous, so that sums have one order, whatever the memory of the arrays."""
+    """A contiguous array, so that sums have one order for any memory order."""
     return _check.contiguous(x1 - x2 + x1.dtype.type(eps)).reshape(x1.shape)
 
 
 def distance_gradient(dy: Array, x1: Array, x2: Array, p: float, eps: float) -> Array:
-    """That of x1, dy of shape (*); that of x2 is its negative."""
+    """The gradient of x1, for dy of shape (*); that of x2 is its negative."""
     dx = _core.empty(x1.shape, x1.dtype)
     if p == 2:
         if dx.size:

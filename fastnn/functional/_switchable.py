@@ -1,7 +1,7 @@
 """Switchable normalization: learned mixtures of instance, layer and batch statistics (Luo et al. 2018).
 
-Statistics are small arrays of (N, C) and are mixed here, in float64; what runs over the values is done by the kernels
-of batch normalization.  One-dimensional inputs (N, C) have no instance statistics.
+Statistics are small arrays of (N, C) and are mixed here, in float64; the kernels of batch normalization run over the
+values.  One-dimensional inputs (N, C) have no instance statistics.
 
 With w = softmax(mean_weight), v = softmax(var_weight) and the statistics k of instance, layer, batch:
 
@@ -42,7 +42,7 @@ class Mixture(NamedTuple):
     mean_shares: Array
     var_shares: Array
     training: bool
-    lost: int  # 1 if variances are unbiased: the values less this divide
+    lost: int  # 1 if variances are unbiased: their divisor is the number of values less this
     eps: float
 
     @property

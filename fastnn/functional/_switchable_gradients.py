@@ -65,10 +65,10 @@ def _input_gradient(m: Mixture, dy: Array, scale: Array, dmean: Array, dvar: Arr
 
 
 def _through_statistics(m: Mixture, dmean: Array, dvar: Array) -> tuple[list[Array], Array]:
-    """What the statistics' dependence on x adds to dx: slope * (x - mean_k) of the first ones, and a shift."""
+    """The part of dx that passes through the statistics: slope * (x - mean_k) of the first ones, and a shift."""
     n, c, s = m.x.shape
     axes = (None, 1, 0) if s > 1 else (1, 0)
-    learned = len(m.means) - (not m.training and len(m.means) == len(axes))  # running statistics pass nothing on
+    learned = len(m.means) - (not m.training and len(m.means) == len(axes))  # running statistics do not depend on x
     dmeans = [share * dmean for share in m.mean_shares[:learned]]
     dvars = [share * dvar for share in m.var_shares[:learned]]
     for k, axis in enumerate(axes[:learned]):

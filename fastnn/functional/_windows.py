@@ -40,7 +40,7 @@ class Axis(NamedTuple):
     dilation: int = 1
 
 
-WHOLE = Axis(1, 1)  # a dimension that is not there
+WHOLE = Axis(1, 1)  # a dimension that is missing
 
 
 class Windows(NamedTuple):
@@ -60,7 +60,7 @@ class Windows(NamedTuple):
 
 
 class Planes:
-    """(N, C, *space) or (C, *space) as the kernels take it: channels first or last in memory, whichever it has."""
+    """(N, C, *space) or (C, *space) for the kernels, which take channels first or last in memory."""
 
     def __init__(self, name: str, input: Any, n: int, argument: str = "input", *, no_channels: bool = False):
         self.name = name
@@ -82,12 +82,12 @@ class Planes:
         self.x = self.arranged(x)
 
     def arranged(self, array: Array) -> Array:
-        """An array of a batch as this one lies in memory; a copy unless it does."""
+        """An array of a batch in this one's memory order, copied if it has another."""
         return _check.contiguous(array.transpose(self.to_last) if self.last else array, self.compute)
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """The kernels' outer and inner."""
+        """The kernels' sizes outer and inner."""
         return (self.n, self.c) if self.last else (self.n * self.c, 1)
 
     def empty(self, space: Sizes, dtype: Any = None) -> Array:
@@ -96,16 +96,16 @@ class Planes:
         return _check.new(self.name, shape, self.compute if dtype is None else dtype)
 
     def result(self, memory: Array) -> Array:
-        """What lies in memory from `empty`, in the order of dimensions that the input has."""
+        """An array made by `empty`, with the input's order of dimensions."""
         y = memory.transpose(0, -1, *range(1, memory.ndim - 1)) if self.last else memory
         return y if self.batched else y[0]
 
     def finished(self, memory: Array) -> Array:
-        """The same, rounded to the input's dtype."""
+        """Such an array with the input's order of dimensions, rounded to the input's dtype."""
         return _check.finish(self.result(memory), self.dtype, None)
 
     def gradient(self, name: str, dy: Any, space: Sizes) -> Array:
-        """The gradient of a result of this many places, as this one lies in memory."""
+        """The gradient of a result of this many places, in this one's memory order."""
         gradient = _check.as_float(name, dy, "dy")
         expected = (*self.shape[: -len(space)], *space)
         if gradient.shape != expected:

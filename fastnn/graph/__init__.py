@@ -1,4 +1,4 @@
-"""What a model does, as data: graphs, the passes over them, and plans, which predict without the interpreter."""
+"""A model's computation as data: graphs, the passes over them, and plans, which predict without the interpreter."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -34,7 +34,7 @@ _INPUTS = frozenset("?bBhHiIlLqQfd")  # dtypes of inputs
 
 
 def _named_functions() -> dict[str, Any]:
-    """The functions that a file may name: those that a plan has rules for, and what takes results apart."""
+    """The functions that a file may name: those for which plans have rules, and those that take results apart."""
     found = {operator.getitem, np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit, *LOWERINGS} - {Unary}
     return {_name(function): function for function in found}
 
@@ -48,7 +48,7 @@ def _name(function: Any) -> str:
 
 
 def _written(value: Any, constants: dict[str, Array]) -> Any:
-    """Arguments or results as JSON: whatever is no list, number, text or None is a dict of one entry that names it."""
+    """Arguments or results as JSON: a value that is no list, number, text or None is a dict of one entry, its kind."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Ref):
@@ -76,7 +76,7 @@ def _written(value: Any, constants: dict[str, Array]) -> Any:
 
 
 def read(value: Any, constants: dict[str, Constant]) -> Any:
-    """What JSON stands for."""
+    """The arguments or results that JSON describes."""
     if isinstance(value, list):
         return [read(each, constants) for each in value]
     if not isinstance(value, dict):
@@ -125,7 +125,7 @@ def _graph_written(graph: Graph, constants: dict[str, Array]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """What a derived array is made of, as the name under which it stands in the file."""
+    """The name of a derived array in the file: the text of how it is made."""
     if isinstance(value, Derived):
         return f"{value.make.__module__}.{value.make.__name__}({', '.join(map(_text, value.given))})"
     if isinstance(value, Constant):
@@ -141,7 +141,7 @@ def _packed(graph: Graph) -> dict[str, Derived]:
 
 
 class FileWeights(Weights):
-    """Weights of a file, whose packed ones are used where they are of this instruction set and of the right size."""
+    """Weights of a file; packed ones are used if they are of this instruction set and of the right size."""
 
     def __init__(self, arrays: dict[str, Array], tier: str):
         super().__init__(list(arrays.values()))
@@ -166,7 +166,7 @@ class FileWeights(Weights):
 
 
 def _renamed(graph: Graph, kind: int) -> Graph:
-    """The graph with names of its own for the constants that the model has none for."""
+    """The graph, whose constants without a name of the model's get names of their own."""
 
     def name(leaf: Any) -> Any:
         own = isinstance(leaf, Constant) and leaf.name.startswith("constant")
@@ -194,7 +194,7 @@ def write(path: str | os.PathLike[str], kinds: list[tuple[Any, Any, Graph]], wei
 
 
 def mapped_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], Any]:
-    """The arrays of a safetensors file, which lie in its pages, and its metadata; a ValueError says what is wrong."""
+    """The arrays of a safetensors file, mapped from it, and its metadata; a ValueError says what is wrong."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < 8:
@@ -219,7 +219,7 @@ def mapped_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], Any]:
 
 
 def replayed(record: Any, arrays: dict[str, Array]) -> Graph:
-    """The graph that a file holds: its calls are done again on values that nobody sees, which gives their shapes."""
+    """The graph that a file holds; its calls are repeated on made-up values, to find the shapes."""
     constants = {name: Constant(name, array) for name, array in arrays.items()}
     batch, known = record["batch"], _named_functions()
     sizes = SIZES if batch is None else (int(batch),)

@@ -21,7 +21,7 @@ from ._graph import Call, Graph, Own, Ref, Value, filled, mapped
 from ._plan import Plan, Refused, Weights
 from ._trace import SIZES, ReadsBatch, Untraceable, trace
 
-PLANS = 32  # of one model; the one used longest ago goes
+PLANS = 32  # plans of one model; the one used longest ago is dropped
 OTHER_SIZES = 1, 4  # of the batches on which a plan for any batch is compared with the model
 
 
@@ -52,7 +52,7 @@ class Given:
         return bool(plain and numbers and batch)
 
     def key(self) -> Any:
-        """What arguments of one plan for all batch sizes have in common."""
+        """The key under which arguments share a plan for all batch sizes."""
         kinds = [(led, array.shape[led:], array.dtype) for led, array in zip(self.led, self.arrays, strict=True)]
         return hashable((self.args, self.kwargs)), tuple(kinds), _core.isa()
 
@@ -66,19 +66,19 @@ class Given:
         return args, kwargs
 
     def resized(self, batch: int) -> list[Array]:
-        """The arrays with as many samples, their own over and over."""
+        """The arrays with this number of samples, which repeat."""
         return [
             np.resize(array, (batch, *array.shape[1:])).astype(array.dtype, copy=False) if led else array.copy()
             for led, array in zip(self.led, self.arrays, strict=True)
         ]
 
     def nearer(self, batch: int) -> list[Array]:
-        """As many samples of other values, each nearer to 0: whatever they count, those are in range."""
+        """Other values for this number of samples, each nearer to 0, so that indices stay in range."""
         rng = np.random.default_rng(batch)
         return [np.asarray(array * rng.random(array.shape), array.dtype) for array in self.resized(batch)]
 
     def drawn(self, batch: int) -> list[Array]:
-        """As many samples, floats from the normal distribution; a model need not take those."""
+        """Floats from the normal distribution, for this number of samples; a model may refuse those."""
         rng = np.random.default_rng(batch)
         return [
             np.asarray(rng.normal(size=array.shape), array.dtype) if array.dtype.kind == "f" else array
@@ -104,7 +104,7 @@ def _listed(value: Any) -> Any:
 
 @dataclass
 class _Kept:
-    """A plan, or None for a kind of input that has one for each batch size; and when it was used last."""
+    """A plan, or None for a kind of input that has a plan for each batch size, and the time of its last use."""
 
     plan: Plan | None
     used: int
@@ -112,7 +112,7 @@ class _Kept:
 
 
 class Frozen:
-    """What `freeze` returns: the model's evaluation form, as it was then.
+    """The result of `freeze`: the model's evaluation form, as it was then.
 
     Attributes
     ----------
@@ -184,7 +184,7 @@ class Frozen:
         try:
             return plan(given.arrays, given.batch)
         except Refused:
-            return self._as_it_is(given, given.arrays)  # which may raise what is wrong with the values
+            return self._as_it_is(given, given.arrays)  # which may refuse the values
 
     def _plan(self, key: Any, given: Given, batch: int | None) -> Plan | None:
         kept = self._plans.get(key)
@@ -228,7 +228,7 @@ class Frozen:
             return None if batch is None else plan
         except Untraceable as error:
             reason = str(error)
-        self._as_it_is(given, [array.copy(order="K") for array in given.arrays])  # raises what the model raises
+        self._as_it_is(given, [array.copy(order="K") for array in given.arrays])  # raises the model's own error
         inputs = [Value(array.shape, array.dtype) for array in given.arrays]
         call = Call(Own("", self.model, reason), given.args, given.kwargs, len(inputs))
         return Plan(Graph(inputs, [call], Ref(len(inputs)), dict(enumerate(inputs)), batch), self._weights)
@@ -273,7 +273,7 @@ class Frozen:
             raise Untraceable("its plan refuses values that it takes") from error
 
     def _own(self, given: Given, arrays: list[Array]) -> Any:
-        """The model's output for arrays that nobody gave, or _FAILED: it may refuse them."""
+        """The model's output for made-up arrays, or _FAILED if it refuses them."""
         try:
             with np.errstate(all="ignore"):
                 return self._as_it_is(given, [each.copy() for each in arrays])
@@ -330,7 +330,7 @@ _FAILED = object()
 
 
 def _tell(error: Exception) -> NoReturn:
-    """A fault of ours: raised under FASTNN_DEBUG, else the reason why there is no plan."""
+    """An error of the planner itself: raised under FASTNN_DEBUG, else the reason why there is no plan."""
     if os.environ.get("FASTNN_DEBUG"):
         raise error
     raise Untraceable(f"a fault of fastnn: {type(error).__name__}: {error}") from error
@@ -350,7 +350,7 @@ def freeze(model: Module, example: Any = None) -> Frozen:
     Returns
     -------
     Frozen
-        Call it with a batch of any size, or with whatever arguments the model takes: what comes back agrees with the
+        Call it with a batch of any size, or with any arguments that the model takes: the result agrees with the
         model's own within rounding, and no bit of it depends on how a batch was split, on the number of threads, or on
         the thread that calls.  What the plan cannot hold (a forward pass that asks for values) is called as it is: see
         `Frozen.unplanned`.  A forward pass that asks for the batch size has a plan for each.

@@ -20,7 +20,7 @@ class Ref(NamedTuple):
 
 
 class Times(NamedTuple):
-    """An integer: so many times the batch size."""
+    """An integer: a multiple of the batch size."""
 
     factor: int
 
@@ -38,7 +38,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Value:
-    """What is known of a value: its dtype and its shape, where None stands for a size that no multiple of N is."""
+    """A value's dtype and shape, with None for a size that is no multiple of the batch size."""
 
     shape: tuple[int | Times | None, ...]
     dtype: np.dtype[Any]
@@ -69,7 +69,7 @@ class Unary:
 
 @dataclass(frozen=True)
 class Method:
-    """A method of arrays, by name: what has one value is a NumPy scalar, which has the same ones."""
+    """A method of arrays, by name; NumPy's scalars have the same methods."""
 
     name: str
 
@@ -134,7 +134,7 @@ class Call:
 
 @dataclass
 class Graph:
-    """What a model does to its inputs.
+    """A model's computation: its calls, in order.
 
     Attributes
     ----------
@@ -269,7 +269,7 @@ def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
 
 
 def leaves(value: Any) -> list[Any]:
-    """What is no tuple, list, dict or slice, in order."""
+    """The leaves, whatever is no tuple, list, dict or slice, in order."""
     found: list[Any] = []
     mapped(value, found.append)
     return found
@@ -302,7 +302,7 @@ class Names:
 
     @classmethod
     def of(cls, named: list[tuple[str, Any]]) -> Names:
-        """Those of a model."""
+        """The names of a model's constants."""
         return cls({id(value_of(value)): name for name, value in named})
 
     def constant(self, array: Array) -> Constant:

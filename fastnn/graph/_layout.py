@@ -1,4 +1,4 @@
-"""Where channels stand in the memory of values between steps: last where every step that touches them can.
+"""The place of channels in the memory of values between steps: last, where every step of the value allows it.
 
 Kernels of images like them last: a place's channels are then one piece.  A convolution reads and writes either order,
 so it is what turns one into the other, in passing; pooling, batch norm, functions of one element and steps that say how
@@ -19,12 +19,12 @@ KEEPING = frozenset({"activation", "avg_pool", "batch_norm", "max_pool"})
 
 
 def lay_out(steps: Steps, graph: Graph) -> None:
-    """Choose the order of each value, and write it into the fields of the steps that touch it."""
+    """Choose the memory order of each value, and write it into the fields of its steps."""
     shapes = {number: graph.sample(number) for number in steps.stored}
     shapes |= {item.number: item.shape for item in steps.items if isinstance(item, Step)}
     shapes = {number: shape and shape[1 - graph.lead :] for number, shape in shapes.items()}  # of one image
     first = {steps.stored[number] for number in refs(graph.results)} | set(range(len(graph.inputs)))
-    first |= {kept for number, kept in steps.stored.items() if shapes[number] != shapes[kept]}  # seen in another shape
+    first |= {kept for number, kept in steps.stored.items() if shapes[number] != shapes[kept]}  # a reshaped view
     alike: list[set[int]] = []
     for item in steps.items:
         if isinstance(item, Call):
@@ -32,7 +32,7 @@ def lay_out(steps: Steps, graph: Graph) -> None:
         elif _keeps(item):
             alike.append({item.number, *item.sources})
         elif item.op == "conv":
-            alike.append({item.number, *item.sources[1:]})  # what is added to the result lies as it does
+            alike.append({item.number, *item.sources[1:]})  # the operand that is added has the result's order
         else:
             first |= {item.number, *item.sources}
     one_order = {number for number, shape in shapes.items() if shape is None or _is_row(shape)}
@@ -69,7 +69,7 @@ def _is_row(shape: tuple[int, ...]) -> bool:
 
 
 def _nothing(step: Step, last: dict[int, bool], shapes: Any) -> None:
-    """Functions of one element do not ask."""
+    """Functions of one element take any order."""
 
 
 def _lay_conv(step: Step, last: dict[int, bool], shapes: Any) -> None:
@@ -81,7 +81,7 @@ def _lay_conv(step: Step, last: dict[int, bool], shapes: Any) -> None:
 
 
 def _strides(shape: tuple[int, ...], groups: int, last: bool) -> tuple[int, ...]:
-    """Of (N, groups, channels of a group, depth, height, width)."""
+    """The strides of (N, groups, channels of a group, depth, height, width)."""
     channels, space = shape[0], shape[1:]
     channel, width = (1, channels) if last else (math.prod(space), 1)
     per_group = channels // groups * channel

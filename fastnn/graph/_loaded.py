@@ -1,4 +1,4 @@
-"""Frozen models that come from files: plans of graphs that are there already, in place of a model."""
+"""Frozen models from files: plans are made of the graphs in the file, without the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._plan import Plan
 
 
 class Loaded(Frozen):
-    """What `load_frozen` returns: a frozen model without the model, for the kinds of input that the file holds."""
+    """The result of `load_frozen`: it predicts without the model, for the kinds of input that the file holds."""
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = os.fspath(path)
@@ -74,7 +74,7 @@ def _kind_of(record: Any) -> Any:
 
 
 def load_frozen(path: str | os.PathLike[str]) -> Frozen:
-    """Load what `Frozen.save` wrote, without the model's code: arrays stay in the file's pages, which processes share.
+    """Load a file of `Frozen.save`, without the model's code: arrays stay in the file's pages, which processes share.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Passes over a graph's steps: what changes no value goes, what the step before can do as well is folded into it."""
+"""Passes over a graph's steps: those that change no value are dropped, others are folded into the step before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .lowering import FOLDINGS, Same, Step, reads
 
 
 class Steps:
-    """Steps, and calls that are none, in order.
+    """Steps, and calls that are not lowered, in order.
 
     items : list of Step or Call
     stored : dict of int to int
@@ -21,8 +21,8 @@ class Steps:
         self.stored = {number: number for number in range(len(graph.inputs))}
         self.uses = Counter(number for item in items for number in reads(item))
         self.uses.update(refs(graph.results))
-        self._last_maker: dict[int, int] = {}  # where in `items` a value is made
-        self._parted: set[int] = set()  # values that several steps make together
+        self._last_maker: dict[int, int] = {}  # the place in `items` of the last item that makes a value
+        self._parted: set[int] = set()  # values that several steps make in parts
         for item in items:
             self._add(item)
 
@@ -44,7 +44,7 @@ class Steps:
         self.uses[kept] += self.uses[number] - 1
 
     def _fold(self, number: int, step: Step) -> bool:
-        """Let the step that makes this value do what `step` does; whether it can."""
+        """Fold `step` into the step that makes this value; return whether that was possible."""
         place = self._last_maker.get(number, -1)
         before = self.items[place] if place >= 0 else None
         if not isinstance(before, Step) or self.uses[number] != 1 or number in self._parted:

@@ -22,7 +22,7 @@ from .lowering import Derived, Result, Scratch, Source, Step, Strided, Wrong, lo
 
 Shape = tuple[int, ...]
 
-_made: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()  # what all plans hold, by content
+_made: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()  # the arrays of all plans, by content
 
 
 class Weights:
@@ -52,7 +52,7 @@ class Weights:
         return np.require(given.array, requirements="A") if isinstance(given, Constant) else given
 
     def _key(self, given: Any) -> Any:
-        """Equal for what has equal values."""
+        """A key that is equal for arrays of equal values."""
         if isinstance(given, Derived):
             return given.make, *map(self._key, given.given)
         return self._content(given.array) if isinstance(given, Constant) else given
@@ -90,7 +90,7 @@ def _program(
     arena = _Arena(steps, inputs, outputs)
 
     def placed(step: Step) -> Any:
-        """Where the arrays of a step lie."""
+        """The places of a step's arrays."""
         scratch = iter(range(arena.given, arena.given + arena.scratch))
 
         def place(value: Any) -> Any:
@@ -135,7 +135,7 @@ class _Arena:
             free += [self.register[n] - self.given for n in set(step.sources) - kept if last_use[n] == i]
 
     def _slot(self, size: int, free: list[int]) -> int:
-        """A register for so many bytes: of those that are free the one that has to grow least."""
+        """A register for this number of bytes: the free one that has to grow least."""
         if not free:
             self.sizes.append(size)
             return len(self.sizes) - 1
@@ -159,7 +159,7 @@ MOST_STEPS = 128  # of one program, whose registers are counted by a short
 
 
 class Refused(Exception):
-    """Values that a program does not compute with: an index beyond its table, an integer that double does not hold."""
+    """Raised for values that a program refuses: an index beyond its table, an integer that double does not hold."""
 
 
 class Plan:
@@ -259,7 +259,7 @@ class Plan:
         return kept.reshape(shape if self.graph.whole else (batch, *shape))
 
     def _runner(self, stage: Stage) -> Callable[[dict[int, Any], int], None]:
-        """What computes a stage's results from the values before it and the batch size."""
+        """The function that computes a stage's results from the values before it and the batch size."""
         work, outputs, whole = stage.work, stage.outputs, self.graph.whole
         if isinstance(work, Call):
             template = work.args, work.kwargs
@@ -286,7 +286,7 @@ class Plan:
         return function(*args, **kwargs)
 
     def __call__(self, inputs: list[Array], batch: int) -> Any:
-        """Compute the output for inputs; Refused tells that the model itself has to."""
+        """Compute the output for inputs; Refused is raised where the model itself has to compute it."""
         values: dict[int, Any] = dict(enumerate(inputs))
         with no_grad():
             for run in self._run:

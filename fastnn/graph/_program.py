@@ -1,4 +1,4 @@
-"""Programs: the steps of a graph as the extension runs them, records of ops with what each batch fills in anew."""
+"""Programs, the steps of a graph as the extension runs them: records of ops, with fields that each batch fills in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import _core
 
-MOST_PATCHES, MOST_REGISTERS = 12, 512  # those of src_c/fastnn.h
+MOST_PATCHES, MOST_REGISTERS = 12, 512  # the numbers of src_c/fastnn.h
 SAMPLES = -2  # in place of a register's number: the field is an integer that is multiplied by the number of samples
-LAST = -3  # in place of a register's number: that of the flag by which a step says that it refuses its values
+LAST = -3  # in place of a register's number: the flag by which a step refuses its values
 
 Sample = tuple[Any, tuple[int, ...]]  # dtype and shape
 
@@ -24,7 +24,7 @@ def make_program(
     steps: Sequence[tuple[str, bool, Sequence[Any], Sequence[Any], Sequence[float]]],
     whole: bool = False,
 ) -> _core.Program:
-    """Steps over samples of fixed shapes, any number of them.
+    """Steps over any number of samples of fixed shapes.
 
     Parameters
     ----------
@@ -85,5 +85,5 @@ def _encoded(
 
 
 def _offsets(op: _core.Op, *kinds: str) -> list[int]:
-    """Where the op's fields of these kinds lie in its record."""
+    """The offsets of the op's fields of these kinds in its record."""
     return [offset for _, kind, _, offset in op.fields if kind in kinds]

@@ -20,7 +20,7 @@ STEPS = 4  # of the sequence on which a stream is compared with the model
 
 
 class Stream:
-    """What `Frozen.stream` returns: the model, one step a call, in the bits of a call with the whole sequence.
+    """The result of `Frozen.stream`: the model, one step a call, with the bits of a call with the whole sequence.
 
     A stream belongs to one thread at a time; a model may have any number of them.
 
@@ -52,7 +52,7 @@ class Stream:
         if "" not in named:
             for path, layer in named.items():
                 object.__setattr__(layer, "forward", _Remembering(self, path, layer, layer.forward))
-        self._forms: dict[Any, Any] = {}  # which results have an axis of time, by the kind of input
+        self._forms: dict[Any, Any] = {}  # flags of results that have an axis of time, by the kind of input
         self._guard = np.zeros((self.batch, 1), self._layers[next(iter(named))].weight_ih_l0.dtype)
         self._program = fused(named[""], self._states[""], self.batch) if "" in named else None
 
@@ -142,7 +142,7 @@ class Stream:
             raise
 
     def _raw(self, x: Array) -> Any:
-        """What the model returns for one step, its states going on."""
+        """The model's results for one step, which goes on from its states."""
         sequence = np.expand_dims(x, self._axis)
         with no_grad():
             if "" not in self._states:
@@ -157,7 +157,7 @@ class Stream:
         return mapped(results, lambda each: np.take(each, 0, self._axis) if next(left) else each)
 
     def _compared(self, x: Array) -> list[bool]:
-        """Which results have an axis of time, after a sequence of a few steps has come out as in one call."""
+        """The flags of results that have an axis of time; a sequence of a few steps is compared with one call first."""
         rng = np.random.default_rng(0)
         steps = [np.asarray(rng.normal(size=x.shape), x.dtype) if x.dtype.kind == "f" else x for _ in range(STEPS)]
         with no_grad():
@@ -181,7 +181,7 @@ class Stream:
 
 
 def fused(layer: Any, states: list[Array], batch: int) -> Any:
-    """A recurrent module as one program, which changes its states where they lie; None where it has gates of its own.
+    """A recurrent module as one program that updates its states in place; None if it has gates of its own.
 
     Its second input is any array (batch, 1): a step of other than `batch` sequences is none for it.
     """
@@ -223,7 +223,7 @@ def fused(layer: Any, states: list[Array], batch: int) -> Any:
 
 
 class _Remembering:
-    """A recurrent layer's forward that begins where its last call ended."""
+    """A recurrent layer's forward that starts from the states of its last call."""
 
     def __init__(self, stream: Stream, path: str, layer: Any, forward: Any):
         self.stream, self.path, self.layer, self.forward = stream, path, layer, forward

@@ -1,4 +1,4 @@
-"""Where a NaN or an infinity came from."""
+"""Detection of the call that gave a NaN or an infinity."""
 
 from __future__ import annotations
 
@@ -84,10 +84,10 @@ def _bad_gradient(dys: list[Array | None]) -> str:
 
 
 class _Watcher(Observer):
-    """Looks at the results of functions, and at gradients."""
+    """Observes calls, and checks their results and gradients."""
 
     def call(self, name: str, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-        """Call a function and look at its result; an index computes nothing."""
+        """Call a function and check its result; indexing computes nothing, and is not checked."""
         if function is operator.getitem:
             return function(*args)
         source = _source((*args, *kwargs.values()))  # before: the result may be written over an input
@@ -100,7 +100,7 @@ class _Watcher(Observer):
         return result
 
     def back(self, origin: Origin, function: Callable[..., Any], dys: list[Array | None]) -> Any:
-        """Look at the gradients of one recorded call."""
+        """Check the gradients of one recorded call."""
         gradients = super().back(origin, function, dys)
         for gradient in gradients:
             found = None if gradient is None else _first(gradient)
@@ -110,7 +110,7 @@ class _Watcher(Observer):
 
 
 def _swap(block: Any) -> Any:
-    """Let a new watcher look at this thread, or the one before look again: (observer, its error state)."""
+    """Make a new watcher this thread's observer, or the one before again: (observer, NumPy's error state)."""
     if block is None:
         quiet = np.errstate(all="ignore")
         quiet.__enter__()

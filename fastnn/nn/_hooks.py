@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RemovableHandle:
-    """What registering a hook returns: `remove()` takes the hook away, and so does leaving a `with` block."""
+    """The handle of a registered hook: `remove()` takes the hook away, and so does leaving a `with` block."""
 
     def __init__(self, hooks: dict[int, Any], number: int):
         self._hooks, self.id = hooks, number
@@ -34,7 +34,7 @@ class RemovableHandle:
 
 
 class Hook(NamedTuple):
-    """A function and how it wants to be called."""
+    """A function and its calling convention."""
 
     function: Callable[..., Any]
     with_kwargs: bool = False
@@ -90,7 +90,7 @@ class Hooks:
 
     @staticmethod
     def _after_error(hook: Hook, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        """Call a hook although there is an error, which its own must not replace."""
+        """Call a hook after an error; an error of the hook's own must not replace that one."""
         try:
             hook.after(module, args, kwargs, result)
         except Exception as error:
@@ -115,7 +115,7 @@ class Hooks:
 
 
 def _gate(tensors: Sequence[Tensor], function: Callable[[list[Array | None]], Gradients]) -> tuple[Tensor, ...]:
-    """The same tensors, whose gradients meet in `function` on their way back; it may change them."""
+    """The same tensors, whose gradients pass through `function`, which may change them."""
 
     def backward(*dys: Array | None) -> Gradients:
         return function([np.zeros_like(t.data) if dy is None else dy for t, dy in zip(tensors, dys, strict=True)])
@@ -125,7 +125,7 @@ def _gate(tensors: Sequence[Tensor], function: Callable[[list[Array | None]], Gr
 
 
 class _Backward:
-    """One call's way back: gradients of the outputs come in, gradients of the inputs go out, hooks see both."""
+    """The backward pass of one call: hooks see the gradients of the outputs, and those of the inputs."""
 
     def __init__(self, hooks: Hooks, module: Module):
         self.hooks, self.module = hooks, module
@@ -134,7 +134,7 @@ class _Backward:
         self.grad_output: tuple[Any, ...] = ()
 
     def entering(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The inputs with a gate behind them."""
+        """The inputs, whose gradients the hooks see."""
         self.count = len(args)
         self.places = [i for i, value in enumerate(args) if isinstance(value, Tensor) and tracks(value)]
         if not self.places:
@@ -145,7 +145,7 @@ class _Backward:
         return tuple(inputs)
 
     def leaving(self, result: Any) -> Any:
-        """The outputs with a gate before them."""
+        """The outputs, whose gradients the hooks see."""
         outputs = list(result) if isinstance(result, (tuple, list)) else [result]
         places = [i for i, value in enumerate(outputs) if isinstance(value, Tensor) and tracks(value)]
         if not places:

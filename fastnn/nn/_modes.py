@@ -1,4 +1,4 @@
-"""Evaluation for a while."""
+"""Evaluation mode for the length of a block."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Module(Tree):
     training: bool
     _hooks: Hooks | None  # None until there is one
     _optional_state: frozenset[str] = frozenset()  # names that a loaded dict may lack
-    _former_keys: Mapping[str, str] = {}  # today's name of what older files call otherwise
+    _former_keys: Mapping[str, str] = {}  # today's name by the name in older files
 
     def __init__(self) -> None:
         vars(self).update(training=True, _parameters={}, _buffers={}, _modules={}, _transient=set(), _hooks=None)
@@ -110,7 +110,7 @@ class Module(Tree):
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the parameters' gradients, or fill them with 0."""
+        """Set the parameters' gradients to None, or fill them with 0."""
         zero_gradients(self.parameters(), set_to_none)
 
     def apply(self: M, fn: Callable[[Module], Any]) -> M:
@@ -128,7 +128,7 @@ class Module(Tree):
         return self
 
     def _cast(self, dtype: Any) -> None:
-        """Cast what this module itself holds, not its children."""
+        """Cast this module's own parameters and buffers, not its children's."""
         for parameter in self._parameters.values():
             if parameter is not None:
                 grad = parameter.grad
@@ -230,7 +230,7 @@ class Module(Tree):
 
 
 def cast(layer: Module, input: Any, dtype: Any) -> Any:
-    """What enters a layer, in the layer's dtype, or in its own for None; recorded for Tensors that track gradients."""
+    """A layer's input in the layer's dtype, or in its own for None; for Tensors that track gradients it is recorded."""
     if isinstance(input, Tensor):
         return input if dtype is None or input.dtype == dtype else input.astype(dtype)
     array = _check.as_float(type(layer).__name__, input)

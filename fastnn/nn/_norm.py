@@ -1,4 +1,4 @@
-"""What the normalization layers have in common: a dtype, and the parameters of channels or of samples."""
+"""The base classes of normalization layers: a dtype, and parameters of channels or of samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._module import Module, Parameter, cast
 
 
 class Typed(Module):
-    """A layer with a dtype for what it holds.  What enters is converted to it if there are parameters to meet there."""
+    """A layer whose parameters and buffers have one dtype, to which the input is converted if there are parameters."""
 
     def __init__(self, dtype: Any):
         super().__init__()
@@ -96,7 +96,7 @@ class ChannelNorm(Typed):
             self.bias.data[...] = 0
 
     def _checked(self, input: Any) -> Any:
-        """What enters, of the right number of dimensions."""
+        """The input, refused unless it has the right number of dimensions."""
         x = self._entering(input)
         if x.ndim not in self._dimensions:
             expected = " or ".join(f"a {ndim}-D input {shape}" for ndim, shape in self._dimensions.items())

@@ -1,4 +1,4 @@
-"""What of a state dict fits a module."""
+"""The check of a state dict against a module."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class StateDictError(ValueError, RuntimeError):
 
 
 class IncompatibleKeys(NamedTuple):
-    """What `Module.load_state_dict` found missing and left over."""
+    """The keys that `Module.load_state_dict` found missing and unexpected."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -55,7 +55,7 @@ def fitting(
 
 
 def _prefix_hint(missing: list[str], unexpected: list[str]) -> str:
-    """How the keys would fit, where they are the module's but for a prefix such as DataParallel's "module."."""
+    """Advice on keys that differ from the module's by a prefix alone, such as DataParallel's "module."."""
     for keys, others, way in (
         (unexpected, missing, "{{key.removeprefix({0!r}): value for key, value in state_dict.items()}}"),
         (missing, unexpected, "{{{0!r} + key: value for key, value in state_dict.items()}}"),
@@ -67,7 +67,7 @@ def _prefix_hint(missing: list[str], unexpected: list[str]) -> str:
 
 
 def _prefix(longer: list[str], shorter: list[str]) -> str:
-    """What ends at a dot and stands before each of the shorter keys among the longer; "" if nothing does."""
+    """The prefix, up to a dot, that turns each of the shorter keys into one of the longer; "" if there is none."""
     if not shorter:
         return ""
     key = min(shorter, key=len)

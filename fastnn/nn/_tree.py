@@ -1,4 +1,4 @@
-"""What a Module holds under names, parameters, buffers and other modules, and the walk over all that is below it."""
+"""The tree of a Module: its parameters, buffers and child modules by name, and the walk over all modules below."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Parameter(Tensor):
 
 
 class Tree:
-    """The part of Module that names what it holds; a Module is told from anything else by being a Tree."""
+    """The part of Module that holds parameters, buffers and modules by name; every Tree is a Module."""
 
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Array | None]
@@ -104,7 +104,7 @@ class Tree:
         self._transient.discard(name)
 
     def _put(self, table: dict[str, Any], name: str, value: Any) -> None:
-        """Enter a name into one table, in the place it has there already."""
+        """Enter a name into one table, where a name that is there already keeps its place."""
         self._forget(name, but=table)
         table[name] = value
 
@@ -115,7 +115,7 @@ class Tree:
             raise ValueError(f"{method}: expected a new name without dots, got {name!r}")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter, or None for one that a subclass of layers leaves out."""
+        """Add a parameter, or None for one that a layer is made without."""
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(f"register_parameter: expected a Parameter or None for {name}, got {type(param).__name__}")
         self._check_name("register_parameter", name, self._parameters)

@@ -125,12 +125,12 @@ class MultiheadAttention(Module):
 
     @property
     def _weights(self) -> Any:
-        """The packed weight, or the three."""
+        """The packed weight, or the three weights."""
         own = self.in_proj_weight
         return (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight) if own is None else own
 
     def _entering(self, query: Any, key: Any, value: Any) -> tuple[Any, Any, Any]:
-        """In the layer's dtype; what was one array stays one."""
+        """The inputs in the layer's dtype; one array given several times is converted once."""
         dtype = self.out_proj.weight.dtype
         q = cast(self, query, dtype)
         k = q if key is query else cast(self, key, dtype)
@@ -183,7 +183,7 @@ class MultiheadAttention(Module):
         return q, k, v
 
     def combine(self, heads: Any) -> Any:
-        """Return the output (N, L, E), or (L, N, E), for what the heads (N, heads, L, E / heads) have found."""
+        """Return the output (N, L, E), or (L, N, E), from the heads' results (N, heads, L, E / heads)."""
         return self.out_proj(joined(heads, self.batch_first))
 
 

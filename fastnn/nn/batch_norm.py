@@ -84,7 +84,7 @@ class _BatchNorm(ChannelNorm):
         return y
 
     def _follow(self, batch: tuple[Array, Array], momentum: float) -> bool:
-        """Update the running statistics by the batch's; whether that was done."""
+        """Update the running statistics by the batch's; return whether they were finite, and that was done."""
         poisoned = ~(np.isfinite(batch[0]) & np.isfinite(batch[1]))
         if poisoned.any():
             if self.nonfinite == "raise":

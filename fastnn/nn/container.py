@@ -18,7 +18,7 @@ L = TypeVar("L", bound="_Listed")
 
 
 class _Listed(Module):
-    """Modules with a list's methods; their names are numbers unless they were given others."""
+    """Modules with a list's methods, named by numbers unless they were given other names."""
 
     def _checked(self, module: Any, name: str) -> Module:
         if not isinstance(module, Module):

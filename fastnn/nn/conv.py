@@ -26,7 +26,7 @@ __all__ = [
 
 
 class _Conv(Dimensional):
-    """The checked arguments, weight and bias of every convolution, and how they are shown."""
+    """The checked arguments, weight, bias and text of every convolution."""
 
     _transposed: ClassVar[bool] = False
 
@@ -76,7 +76,7 @@ class _Conv(Dimensional):
             init.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self) -> str:
-        """Return the sizes, and what differs from the defaults."""
+        """Return the sizes, and the options that differ from the defaults."""
         nothing, one = (0,) * self._dims, (1,) * self._dims
         shown = [
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}",

@@ -19,7 +19,7 @@ __all__ = [
 
 
 class _Dropout(Module):
-    """In training only; in evaluation the input is handed on.
+    """Drop in training; in evaluation return the input.
 
     Parameters
     ----------

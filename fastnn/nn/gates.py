@@ -1,4 +1,4 @@
-"""What stands in a recurrent layer's gates: functions of any names, learned or not, peepholes, layer norm."""
+"""Options of recurrent layers' gates: functions by name, learned or not, peepholes, layer norm."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Gates(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Whether nothing is as it is not in PyTorch."""
+        """Whether all options are PyTorch's."""
         usual = "sigmoid", self.kind.partition("_")[2].lower() or "tanh", False, False
         return (self.gates, self.activation, self.peephole, self.layer_norm) == usual
 
@@ -91,11 +91,11 @@ class Gates(NamedTuple):
             layer.register_parameter(name + suffix, Parameter(np.empty(size, dtype)))
 
     def run(self) -> Callable[..., Any]:
-        """What runs one direction on the values that `weights` gives."""
+        """The function that runs one direction on the values that `weights` gives."""
         return recurrent if self.plain else partial(gated, gates=self.gates, activation=self.activation)
 
     def weights(self, get: Callable[[str], Any]) -> list[Any]:
-        """What the function that `run` returns takes after the states; `get` has parameters by names without suffix."""
+        """The arguments after the states of the function that `run` returns; `get` finds parameters by name."""
         usual = [get(name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")]
         if self.plain:
             return usual
@@ -130,7 +130,7 @@ class Gates(NamedTuple):
 def checked(
     name: str, kind: str, bias: bool, gates: Any, activation: Any, peephole: Any = False, layer_norm: Any = False
 ) -> Gates:
-    """The options, refused where they are none."""
+    """The options, checked."""
     row_of(name, "gates", gates)
     row_of(name, "activation", activation)
     for argument, value in (("peephole", peephole), ("layer_norm", layer_norm)):

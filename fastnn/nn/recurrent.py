@@ -57,7 +57,7 @@ _PARAMETERS = """\
 
 
 def reset(layer: Module, hidden_size: int) -> None:
-    """Draw what PyTorch has too; learned functions begin as plain ones, norms as the identity."""
+    """Draw the parameters that PyTorch has too; learned functions start as plain ones, norms as the identity."""
     bound = 1 / math.sqrt(hidden_size)
     for name, each in layer.named_parameters():
         if name.startswith(("gate_", "activation_", "norm_")):
@@ -67,7 +67,7 @@ def reset(layer: Module, hidden_size: int) -> None:
 
 
 class _Recurrent(Module):
-    """What the three have in common."""
+    """The common part of RNN, LSTM and GRU."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class _Recurrent(Module):
         self.hidden_size = _check.count(name, "hidden_size", hidden_size, low=1)
         self.num_layers = _check.count(name, "num_layers", num_layers, low=1)
         for argument, value in (("bias", bias), ("batch_first", batch_first), ("bidirectional", bidirectional)):
-            if not isinstance(value, (bool, np.bool_)):  # a number here is mostly one argument's place mistaken
+            if not isinstance(value, (bool, np.bool_)):  # a number is most often meant for another argument
                 raise TypeError(f"{name}: expected {argument} to be True or False, got {value!r}")
         self.bias, self.batch_first, self.bidirectional = bool(bias), bool(batch_first), bool(bidirectional)
         if isinstance(dropout, (bool, np.bool_)):
@@ -115,7 +115,7 @@ class _Recurrent(Module):
 
     @property
     def _width(self) -> int:
-        """Of a state h."""
+        """The shape of a state h."""
         return self.proj_size or self.hidden_size
 
     def _add_parameters(self, layer: int, suffix: str, dtype: Any) -> None:
@@ -174,7 +174,7 @@ class _Recurrent(Module):
             )
 
     def _padded(self, x: Any, states: list[Any], lengths: Any) -> tuple[Any, list[Any]]:
-        """Of (T, N, *), whose sequences end where the lengths say."""
+        """Outputs and states for an input (T, N, *), whose sequences have these lengths."""
         known = checked_lengths(type(self).__name__, lengths, *x.shape[:2])
         packed = pack_padded_sequence(x, known, enforce_sorted=False)
         rows, states = self._run_packed(packed, packed.data, states)
@@ -213,7 +213,7 @@ class _Recurrent(Module):
     # -- the layers ---------------------------------------------------------------------------------------------------
 
     def _run(self, x: Any, states: list[Any], batch_sizes: Any) -> tuple[Any, list[Any]]:
-        """The outputs (rows, directions * P) and the last states of rows that stand step by step."""
+        """The outputs (rows, directions * P) and the last states of rows in the order of steps."""
         weights = [[self._weights(suffix) for suffix in self._suffixes(layer)] for layer in range(self.num_layers)]
         rate = self.dropout if self.training else 0.0
         return stacked(type(self).__name__, x, states, weights, batch_sizes, self.mode, rate, self._gates.run())

@@ -1,4 +1,4 @@
-"""Layers that change an input's shape, or nothing."""
+"""Layers that change an input's shape, or return it as it is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Identity(Module):
-    """Hand the input on; arguments are accepted and ignored, so that it can take any layer's place.
+    """Return the input; arguments are accepted and ignored, so that it can take any layer's place.
 
     Parameters
     ----------

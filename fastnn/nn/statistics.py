@@ -38,12 +38,12 @@ class BatchStats(NamedTuple):
 
     @property
     def var(self) -> Array:
-        """The biased variance, m2 / count; what a batch is normalized by."""
+        """The biased variance, m2 / count; by which a batch is normalized."""
         return self.m2 / self.count
 
     @property
     def unbiased_var(self) -> Array:
-        """m2 / (count - 1); what running statistics hold."""
+        """m2 / (count - 1); which running statistics hold."""
         return self.m2 / (self.count - 1)
 
 
@@ -122,7 +122,7 @@ def merge_batch_stats(*parts: BatchStats) -> BatchStats:
 
 @contextlib.contextmanager
 def _collecting(model: Module, layers: list[Any]) -> Iterator[dict[int, BatchStats]]:
-    """Only `layers` train, and what enters them is counted; on leaving, statistics and modes are as before."""
+    """Count inputs of `layers`, which alone train in the block; modes and statistics are restored after it."""
     found: dict[int, BatchStats] = {}
     kept = [dict(layer._buffers) for layer in layers]
 
@@ -147,7 +147,7 @@ def _collecting(model: Module, layers: list[Any]) -> Iterator[dict[int, BatchSta
 
 
 def recalibrate(model: Module, batches: Iterable[Any]) -> None:
-    """Give every batch-norm layer the statistics of what enters it over all batches.
+    """Give every batch-norm layer the statistics of its inputs over all batches.
 
     After averaging weights, or to replace running averages by the data's own statistics.  Batch-norm layers normalize
     by each batch as in training, everything else (dropout too) runs as in evaluation; no gradients, one pass.  Batches

@@ -58,7 +58,7 @@ def _function(name: str, activation: Activation) -> Callable[[Any], Any]:
 
 
 class _Layer(Module):
-    """What encoder and decoder have in common: attention to itself first, the network for each position last."""
+    """The common part of encoder and decoder: self-attention first, the network for each position last."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class _Layer(Module):
         self.activation = function
 
     def _with(self, x: Any, part: Callable[[Any], Any], i: int) -> Any:
-        """x and what its i-th part adds, normalized before or after."""
+        """x plus the output of the layer's i-th part, normalized before or after."""
         norm, dropout = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
         return x + dropout(part(norm(x))) if self.norm_first else norm(x + dropout(part(x)))
 

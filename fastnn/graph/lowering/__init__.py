@@ -1,4 +1,4 @@
-"""How a program does the calls of a graph: one file for each family of functions, which declares its rules.
+"""The lowering of a graph's calls to steps: one file for each family of functions, which declares its rules.
 
 A new family is a new file here and its name in the import below.
 """

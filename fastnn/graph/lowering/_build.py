@@ -36,11 +36,11 @@ class Operand:
 
     @property
     def led(self) -> bool:
-        """Whether each sample has its own."""
+        """Whether each sample has a value of its own."""
         return type(self.value) is int
 
     def strides(self, shape: Shape) -> tuple[int, ...]:
-        """Those of the batch and of a sample of that shape, 0 where values repeat."""
+        """The strides of the batch and of a sample of that shape, 0 where values repeat."""
         own, found, step = (1,) * (len(shape) - len(self.shape)) + self.shape, [], 1
         for size in reversed(own):
             found.append(0 if size == 1 else step)
@@ -60,7 +60,7 @@ class Builder:
         self.made: list[Step] = []
 
     def operand(self, argument: Any, dimensions: int) -> Operand:
-        """An argument of a call whose result has so many dimensions, the batch's included."""
+        """An argument of a call whose result has this number of dimensions, the batch's included."""
         if isinstance(argument, Ref):
             number, shape, dtype = any_source(argument, self.graph)
             if dtype not in CODES or (len(shape) + 1 != dimensions and not self.graph.whole) or len(shape) > dimensions:
@@ -138,7 +138,7 @@ class Builder:
         return changed
 
     def reduced(self, function: str, x: Operand, axes: tuple[int, ...], mean: bool = False) -> Operand:
-        """Over dimensions of a sample, which then have size 1."""
+        """A reduction over dimensions of a sample, which then have size 1."""
         left = list(axes)
         while left:
             first = end = left.pop()

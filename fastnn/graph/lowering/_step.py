@@ -1,4 +1,4 @@
-"""Steps, what a lowering makes of a call, and the two decorators by which files of this folder say how."""
+"""Steps, the results of lowering, and the two decorators by which files of this folder declare rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 
 class NotLowered(Exception):
-    """Raised by a lowering for a call that its op does not do: it stays a call of Python."""
+    """Raised by a lowering for a call that its op cannot do, which stays a call of Python."""
 
 
 class Result:
@@ -36,7 +36,7 @@ class Source(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """A field of a step: memory for so many doubles a sample, which nobody reads after the step."""
+    """A field of a step: memory for this number of doubles a sample, which no later step reads."""
 
     doubles: int
 
@@ -72,7 +72,7 @@ class Strided(NamedTuple):
 
 @dataclass
 class Step:
-    """One op of a program, before it is known where its arrays lie.
+    """One op of a program, before its arrays have places.
 
     op : name in `_core.ops`
     number : of the value that it writes; several steps may write parts of one
@@ -103,7 +103,7 @@ class Step:
 
 @dataclass
 class Same:
-    """A value with the values of another one, in the same order: no work, though its shape may differ."""
+    """A value that holds the same numbers as another one, in the same order, perhaps in another shape; no step."""
 
     number: int
     source: int
@@ -115,7 +115,7 @@ FOLDINGS: dict[tuple[str, str], Callable[[Step, Step], bool]] = {}
 
 
 def lowering(*functions: Any) -> Callable[[Any], Any]:
-    """Declare how a program does calls of these functions (of `Unary`: of all element-wise ones).
+    """Declare the lowering of calls of these functions; `Unary` means all element-wise ones.
 
     The decorated function takes the call and its graph, and returns a Step, a Same, or a list of Steps of which the
     last ones write the call's result (the others' numbers are `between(call, i)`), or raises NotLowered.
@@ -142,7 +142,7 @@ def _either(first: Any, second: Any) -> Any:
 
 
 def folding(op: str, *followers: str) -> Callable[[Any], Any]:
-    """Declare how steps of one op do what a following step does, as a product adds an activation.
+    """Declare how a step of one op takes over the work of a following one, as a product applies an activation.
 
     The decorated function takes both steps; nothing but the second one reads the first one's result.  It changes the
     first one and returns True, or changes nothing and returns False.  Other sources of the second step exist before the
@@ -157,7 +157,7 @@ def folding(op: str, *followers: str) -> Callable[[Any], Any]:
 
 
 def lowered(graph: Graph) -> list[Step | Same | Call]:
-    """The graph's calls, in order, as steps where a program can do them, without those that nothing needs any more."""
+    """The graph's calls, in order, as steps where a program can do them, without those whose results are not used."""
     items: list[Step | Same | Call] = []
     for written in graph.calls:
         call = as_function(written)
@@ -206,7 +206,7 @@ def between(call: Call, i: int) -> int:
 def _concatenate(
     arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> None:
-    """What NumPy's own takes, which tells it only since NumPy 2.4."""
+    """The signature of a function of NumPy's own, which tells it only since NumPy 2.4."""
 
 
 @functools.cache

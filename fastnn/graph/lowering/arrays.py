@@ -1,4 +1,4 @@
-"""Calls that move values, look them up, or only see them in another shape."""
+"""Calls that move values, look them up, or only change their shape."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ._step import (
 )
 
 MOST = 5  # dimensions of the op `move`
-BATCH = 7  # samples of an array that stands for any batch
+BATCH = 7  # samples of an array that is a model of any batch
 
 
 @lowering(functional.dropout, np.reshape)
@@ -52,7 +52,7 @@ _NOTHING = np.zeros(16, np.uint8)
 
 
 def stand_in(shape: Shape, item: int) -> Array:
-    """A dense array that nobody may read: where its views lie tells where those of an array of that shape do."""
+    """A dense array whose values are not read: its views have the offsets and strides of any such array's."""
     return np.lib.stride_tricks.as_strided(_NOTHING[:0].view(f"V{item}"), shape, _dense(shape, item))
 
 
@@ -61,7 +61,7 @@ def _dense(shape: Shape, item: int) -> tuple[int, ...]:
 
 
 def moved(number: int, source: int, view: Array, result: Shape, to: Strided | None = None) -> Step | Same:
-    """What makes a value dense that is a view of another one.
+    """The step that makes a dense copy of a view.
 
     view : of a stand-in for a batch
     result : shape of one sample of the value
@@ -243,7 +243,7 @@ def _taken(call: Call, graph: Graph, table: Any, index: Any, wrap: bool) -> list
 
 @folding("take", "reduce")
 def _sum_of_taken(take: Step, reduction: Step) -> bool:
-    """Rows are added as they are looked up, without lying side by side first."""
+    """Rows are added as they are looked up, without a copy side by side."""
     table, given = take.fields["table"], reduction.fields
     if given["function"] != POINTWISE["add"] or take.fields["wrap"] or table.array.dtype != reduction.real:
         return False

@@ -1,4 +1,4 @@
-"""Attention of the heads that a product has computed side by side, read where they lie."""
+"""Attention of heads that a product has computed side by side, read in place."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ VIEWS = (np.transpose, np.reshape, np.split, np.swapaxes, operator.getitem)
 
 
 def _place(argument: Any, graph: Graph, call: Call) -> Place:
-    """Where an operand lies in the value that it is a view of: the calls in between are done on two empty samples."""
+    """The place of an operand in the value of which it is a view: the calls in between run on two empty samples."""
     chain: list[Call] = []
     number = argument.number
     maker = _maker(number, graph)

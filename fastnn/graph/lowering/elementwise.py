@@ -49,7 +49,7 @@ _LOGIC: dict[Any, str] = {
 
 
 def keeps_order(step: Step) -> bool:
-    """Whether a step of pointwise.def takes its values as they lie, in any order that is the same for all of them."""
+    """Whether a step of pointwise.def takes its values in any memory order that is the same for all of them."""
     given = [step.fields[name] for name in "abc" if name in step.fields]
     return step.fields["n2"] == 1 and all(each.strides[-1] == isinstance(each.array, Source) for each in given)
 

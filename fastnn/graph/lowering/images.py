@@ -1,4 +1,4 @@
-"""Convolution and pooling, and where the channels of their values stand in memory."""
+"""Convolution and pooling, and the place of channels in their values' memory."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _conv_batch_norm(conv: Step, norm: Step) -> bool:
 
 @folding("conv", "pointwise")
 def _conv_residual(conv: Step, addition: Step) -> bool:
-    """What is added to the convolution's result becomes a part of its last loop."""
+    """An addition to the convolution's result becomes a part of its last loop."""
     others = [number for number in addition.sources if number != conv.number]
     if conv.fields["act"] >= 0 or "residual" in conv.fields or len(others) != 1 or not adds_alike(addition):
         return False

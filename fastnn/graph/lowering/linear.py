@@ -1,4 +1,4 @@
-"""Linear layers: the product with packed weights, and what it does before its tiles leave the registers."""
+"""Linear layers: the product with packed weights, and the steps applied before its tiles leave the registers."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _product_activation(product: Step, activation: Step) -> bool:
 
 @folding("product", "pointwise")
 def _product_residual(product: Step, addition: Step) -> bool:
-    """What is added to the product becomes a part of the loop that ends it."""
+    """An addition to the product becomes a part of the loop that ends it."""
     others = [number for number in addition.sources if number != product.number]
     if product.fields["act"] >= 0 or "residual" in product.fields or product.fields["batch"] != 1:
         return False

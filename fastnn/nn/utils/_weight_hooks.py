@@ -24,7 +24,7 @@ M = TypeVar("M", bound=Module)
 
 
 class _Weight:
-    """Computes a weight before each forward pass, from parameters that stand under other names."""
+    """Computes a weight before each forward pass, from parameters with other names."""
 
     def __init__(self, name: str):
         self.name = name
@@ -37,7 +37,7 @@ class _Weight:
 
 
 def _put(function: str, module: Module, hook: _Weight, parts: dict[str, Any]) -> None:
-    """Replace the weight by its parts, and compute it from now on."""
+    """Replace the weight by its parts, from which it is computed from now on."""
     delattr(module, hook.name)
     for name, part in parts.items():
         (module.register_parameter if isinstance(part, Parameter) else module.register_buffer)(name, part)

@@ -29,7 +29,7 @@ def others(dim: int, ndim: int) -> tuple[int, ...]:
 
 
 def norms(v: Any, dim: int) -> Array:
-    """2-norms for each place of a dimension, in float64; the largest value is taken out, lest a square overflow."""
+    """2-norms for each place of a dimension, in float64; the largest value is divided out, lest a square overflow."""
     array = np.asarray(value_of(v))
     axes, keep = others(dim, array.ndim), dim != -1
     most = np.abs(array).max(axis=axes, keepdims=True, initial=0).astype(np.float64)
@@ -66,7 +66,7 @@ def _normed_derivative(wanted: tuple[bool, bool], v: Array, g: Array, dim: int) 
 
 
 def checked_dim(name: str, dim: Any, ndim: int) -> int:
-    """A dimension, -1 for None; -1 stands for the norm of the whole array, as in PyTorch."""
+    """A dimension, -1 for None; -1 takes the norm of the whole array, as in PyTorch."""
     dim = -1 if dim is None else dim
     _check.axis(name, dim, ndim)
     return int(dim)
@@ -135,7 +135,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
 
 
 def tensor_of(function: str, module: Any, name: str) -> Any:
-    """A parameter or buffer of a module, or what is computed for one."""
+    """A parameter or buffer of a module, or the value computed in its place."""
     found = getattr(module, name, None) if isinstance(module, Module) else None
     if found is None or not hasattr(found, "shape"):
         raise ValueError(f"{function}: expected a parameter of {type(module).__name__}, got {name!r}")

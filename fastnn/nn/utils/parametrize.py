@@ -52,7 +52,7 @@ def _array(what: str, value: Any) -> Array:
 
 
 def _inverse(parametrization: Module, value: Any) -> Any:
-    """What the parametrization makes this value of: the value itself if it does not say."""
+    """The original from which the parametrization computes this value: the value itself if it has no right_inverse."""
     inverse = getattr(parametrization, "right_inverse", None)
     if inverse is None:
         return value
@@ -72,7 +72,7 @@ def _require_like(what: str, got: Array, expected: Array) -> None:
 
 
 class ParametrizationList(ModuleList):
-    """The parametrizations of one tensor, applied from the first to the last, and what the first is applied to.
+    """The parametrizations of one tensor, applied from the first to the last, and the first one's operand.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class ParametrizationList(ModuleList):
         return [getattr(self, name) for name in names]
 
     def right_inverse(self, value: Any) -> None:
-        """Set the originals so that the parametrized tensor becomes this value, as far as there is a way back."""
+        """Set the originals so that the tensor becomes this value, by the parametrizations' right_inverse."""
         for parametrization in reversed(list(self)):
             if not hasattr(parametrization, "right_inverse"):
                 raise RuntimeError(f"{type(parametrization).__name__}: right_inverse is not defined")
@@ -140,7 +140,7 @@ class ParametrizationList(ModuleList):
 
 
 class _Parametrized:
-    """What the class of a module with parametrizations has beside the module's own."""
+    """The attributes that a module's class gains by parametrizations."""
 
     def _list_of(self, name: str) -> Any:
         lists = vars(self).get("_modules", {}).get("parametrizations")

@@ -104,7 +104,7 @@ def invert_permutation(permutation: Any) -> Array | None:
 
 
 def checked_lengths(name: str, lengths: Any, steps: int, n: int) -> Array:
-    """How many steps each of n sequences has, from 1 to `steps`."""
+    """The number of steps of each of n sequences, from 1 to `steps`."""
     found = _integers(name, "lengths", lengths)
     if len(found) != n:
         raise ValueError(f"{name}: expected {n} lengths, one for each sequence, got {len(found)}")
