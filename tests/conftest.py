@@ -1,4 +1,4 @@
-"""Faults of the library's own are raised in tests, where elsewhere they only cost speed."""
+"""In tests, errors inside the planner are raised; elsewhere they only cost speed."""
 
 import os
 

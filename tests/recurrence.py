@@ -1,4 +1,4 @@
-"""Recurrent layers and cells of every kind, and what they are fed with."""
+"""Recurrent layers and cells of every kind, and their inputs."""
 
 import math
 

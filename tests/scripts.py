@@ -1,4 +1,4 @@
-"""Python run apart, with nothing of ours in the environment but what a test sets."""
+"""Python in a process of its own, whose environment has only those of our variables that a test sets."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""detect_anomaly names where a NaN or an infinity came from."""
+"""detect_anomaly names the call that gave a NaN or an infinity."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Whatever enters: the right answer or a clear error, never a crash, and after an error nothing has changed.
+"""Bad inputs: the right answer or a clear error, never a crash, and after an error nothing has changed.
 
 `FASTNN_EXAMPLES=20000 python -m pytest tests/test_bad_input.py` tries that many calls of each kind.
 """

@@ -1,4 +1,4 @@
-"""The build, where it is most likely to go wrong, and the C program that is built from the records."""
+"""The parts of the build that fail most easily, and the C program that is built from the records."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the command line reads: tables, arrays, rows to predict; each fault is one line, and harms nothing."""
+"""Inputs of the command line: tables, arrays, rows to predict; each error is one line, and changes nothing."""
 
 import json
 import os

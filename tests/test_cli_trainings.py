@@ -1,4 +1,4 @@
-"""What `fastnn train` leaves behind: models and checkpoints, how they are checked, and when an older one may go."""
+"""The files of `fastnn train`: models and checkpoints, their checks, and when an older one is replaced."""
 
 import json
 import os

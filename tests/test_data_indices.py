@@ -1,4 +1,4 @@
-"""Which samples an index, a sampler or a batch means, and which are refused."""
+"""Indices of samples, from users, samplers and batches: which are accepted, and which are refused."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What is missing is named as pip knows it, and our own name never as something that pip finds."""
+"""Missing packages are named as pip knows them, and our own name never as a package that pip finds."""
 
 import importlib.metadata
 import re

@@ -1,4 +1,4 @@
-"""Files of other kinds are named; types that NumPy has not come through ml_dtypes or widened; what save must keep."""
+"""Files: other kinds are recognized, types that NumPy lacks are read through ml_dtypes or widened, save is safe."""
 
 import io
 import os

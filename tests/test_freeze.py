@@ -1,4 +1,4 @@
-"""fastnn.freeze: the plan agrees with the model, whatever the model is, and for any split of the batch."""
+"""fastnn.freeze: the plan agrees with the model, for every kind of model and any split of the batch."""
 
 import copy
 import pickle

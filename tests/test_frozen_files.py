@@ -1,4 +1,4 @@
-"""Frozen models in files: they predict without the model's code, share one copy, and what is no such file is refused."""
+"""Frozen models in files: they predict without the model's code, share one copy, and other files are refused."""
 
 import json
 import subprocess

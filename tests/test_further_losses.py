@@ -1,4 +1,4 @@
-"""Losses of margins, likelihoods, similarities: known values, what they take, what they refuse."""
+"""Losses of margins, likelihoods, similarities: known values, accepted and refused arguments."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Graphs: what a forward pass may do without being frozen wrong, what a graph holds, and each pass over it."""
+"""Graphs: forward passes that are traced or refused, never frozen wrong; the content of a graph; each pass over it."""
 
 import tracemalloc
 

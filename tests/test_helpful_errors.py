@@ -1,4 +1,4 @@
-"""Errors that help: what goes by another name, is swapped or of the wrong kind is named, with what to do."""
+"""Helpful errors: arguments by another name, swapped or of the wrong kind are named, with advice."""
 
 import numpy as np
 import pytest

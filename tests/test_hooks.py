@@ -1,4 +1,4 @@
-"""Hooks of modules: forward and backward, their order, what they may change, and that they leave no trace."""
+"""Hooks of modules: forward and backward, their order, the changes that they may make, and their removal."""
 
 import copy
 import pickle

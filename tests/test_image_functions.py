@@ -1,4 +1,4 @@
-"""Padding, resizing, blocks, channels by turns, local response normalization: PyTorch's values, gradients and refusals."""
+"""Padding, resizing, blocks, shuffled channels, local response normalization: PyTorch's values, gradients and refusals."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Plans of convolutional networks: what folds, where channels stand between steps, and that no number changes."""
+"""Plans of convolutional networks: which steps fold, the place of channels between steps, and that no number changes."""
 
 import numpy as np
 import pytest

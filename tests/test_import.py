@@ -1,4 +1,4 @@
-"""What `import fastnn` loads, what it leaves for later, and what it says where it cannot work."""
+"""Modules that `import fastnn` loads, those that it loads later, and its errors where it cannot work."""
 
 import os
 import shutil

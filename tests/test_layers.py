@@ -1,4 +1,4 @@
-"""The house rules, checked in the sources: who may import whom, what kernels may not say, that nothing is forgotten."""
+"""The house rules, checked in the sources: imports between layers, the rules of kernels, complete documentation."""
 
 import inspect
 import re

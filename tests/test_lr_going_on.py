@@ -1,4 +1,4 @@
-"""Schedules that go on: whatever is cut where and however it is taken up again, the rates are the uninterrupted ones."""
+"""Interrupted schedules: after any cut and any way to restore the state, the rates are those of an uninterrupted run."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""The pool of large results: it serves again what was given back, never more than its bound, for every thread and child."""
+"""The memory of large results: blocks that were freed serve again, within a bound, for every thread and child process."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""ONNX files: what is read, how a model is called, what is refused."""
+"""ONNX files: reading, calling a model, refusals."""
 
 import io
 import threading

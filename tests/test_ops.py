@@ -1,4 +1,4 @@
-"""The one call for all ops: it refuses what would read or write beside an array's memory, before anything has run."""
+"""The one call for all ops: calls that would read or write beside an array's memory are refused before anything has run."""
 
 import numpy as np
 import pytest

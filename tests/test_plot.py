@@ -1,4 +1,4 @@
-"""Pictures: what is drawn, from which numbers; that they can be written; errors."""
+"""Pictures: the numbers that are drawn, the files that are written, errors."""
 
 import math
 import re

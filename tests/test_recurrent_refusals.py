@@ -1,4 +1,4 @@
-"""What recurrent layers, cells and packed sequences refuse, and in which words."""
+"""Refusals of recurrent layers, cells and packed sequences, and their messages."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""no_grad and its like as decorators: of functions, of generator functions, of what they refuse."""
+"""no_grad and its like as decorators: of functions and generator functions; refusals."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""The scikit-learn estimators: its own checks, its habits, and what it does not have."""
+"""The estimators: scikit-learn's own checks, its conventions, and options beyond it."""
 
 import pickle
 import warnings

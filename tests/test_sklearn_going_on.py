@@ -1,4 +1,4 @@
-"""Estimators that go on: what has changed is honoured or refused as by scikit-learn, and errors change nothing."""
+"""Warm starts and partial fits: changed settings are honoured or refused as by scikit-learn; errors change nothing."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Steps of plans: what NumPy's functions compute, in a program without a call of Python, for any batch; and what stays a call."""
+"""Steps of plans: NumPy's functions in a program without a call of Python, for any batch; and those that stay calls."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Streams: a recurrent model step by step has the bits of the whole, keeps its states, refuses what cannot be streamed."""
+"""Streams: a recurrent model step by step has the bits of the whole, keeps its states, refuses models that cannot be streamed."""
 
 import hashlib
 

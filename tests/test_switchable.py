@@ -1,4 +1,4 @@
-"""Switchable normalization: against its formula, gradients, running statistics, its pure ends, refusals."""
+"""Switchable normalization: against its formula, gradients, running statistics, mixtures of one kind alone, refusals."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""TensorBoard's files: what stands in them, and what would not fit into them."""
+"""TensorBoard's files: their content, and values that do not fit into them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The trainer: its loop against one written out, resuming, and what it refuses."""
+"""The trainer: its loop against one written out, resuming, refusals."""
 
 import copy
 import signal

@@ -1,4 +1,4 @@
-"""What a training is handed is looked at before anything moves."""
+"""The arguments of a training are checked before anything changes."""
 
 import numpy as np
 import pytest

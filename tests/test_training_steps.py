@@ -1,4 +1,4 @@
-"""A step is taken whole or not at all: after an error of a batch everything is as it was before it."""
+"""A step is taken whole or not at all: after an error everything is as before the batch."""
 
 import contextlib
 import threading

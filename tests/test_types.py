@@ -1,4 +1,4 @@
-"""What type checkers and editors see of the package: a user's program is clean, each mistake is found."""
+"""The package's types: checkers accept a user's program and find each mistake."""
 
 import importlib
 import json

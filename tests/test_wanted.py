@@ -1,4 +1,4 @@
-"""Backward makes only what is wanted: the gradients of frozen parameters, and of inputs that have none, are left out."""
+"""Backward computes only wanted gradients: those of frozen parameters, and of inputs without one, are left out."""
 
 import numpy as np
 import pytest

@@ -25,12 +25,12 @@ class Update(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a step will do to some parameters of one group: everything that can fail has been computed."""
+    """The planned update of some parameters of one group; everything that can fail has been computed."""
 
     options: Group
     step: Update
     hypers: Array
-    numbers: dict[str, float]  # what the parameters' states will hold
+    numbers: dict[str, float]  # the numbers of the parameters' states after the step
     states: list[dict[str, Any]]
     columns: list[list[Array]]  # parameters, gradients and state arrays that are as kernels need them, or
     batch: Batch  # parameters and gradients whose arrays are made or laid out first
@@ -80,7 +80,7 @@ class Optimizer:
         return type(self).__name__
 
     def _check_group(self, group: Group) -> None:
-        """Refuse options out of range; a schedule's rate may end below 0, by rounding or as it was asked to."""
+        """Refuse options out of range; a schedule may take the rate below 0, by rounding or on purpose."""
         if "initial_lr" in group:
             _check.finite(self._name, "lr", group["lr"])
         else:
@@ -127,11 +127,11 @@ class Optimizer:
         return 0.0
 
     def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
-        """What to do with parameters of these numbers, which it brings up to date; fresh: their arrays are new."""
+        """The update of parameters with these numbers, which it takes a step on; fresh: their arrays are new."""
         raise NotImplementedError
 
     def _plans(self, group: Group) -> list[Plan]:
-        """What a step will do to the group: to parameters of one dtype and equal numbers together."""
+        """The planned updates of a group, one for parameters of one dtype and equal numbers."""
         options = self._checked(group)
         names = self._kept(options)
         usual = _core.usual_columns(group["params"], self.state, names, self._numbers)
@@ -150,7 +150,7 @@ class Optimizer:
         return plans
 
     def _plan(self, options: Group, values: list[Any], fresh: bool) -> tuple[Update, Array, dict[str, float]]:
-        """What to do with parameters of these numbers, and what these become; fresh: their arrays are new."""
+        """The update of parameters with these numbers, and the numbers after the step; fresh: their arrays are new."""
         numbers = {
             name: value if type(value) is float and 0 <= value < np.inf else  # valid without a further check
             _check.in_range(self._name, f"{name} in its state", value, 0, open_high=True)
@@ -200,7 +200,7 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the parameters' gradients, or fill those there are with 0."""
+        """Set the parameters' gradients to None, or fill those that exist with 0."""
         zero_gradients(self._params(), set_to_none)
 
     def _params(self) -> Iterator[Tensor]:
@@ -251,7 +251,7 @@ class Optimizer:
         return list(batches.values())
 
     def _check_arrays(self, param: Tensor, beside: dict[str, Any]) -> None:
-        """Refuse a parameter, or what is kept beside it, that a step cannot take in any layout."""
+        """Refuse a parameter, or an array of its state, that a step cannot take in any layout."""
         if param.dtype not in _check.FLOATS[1:]:
             raise TypeError(f"{self._name}: expected float32 or float64 parameters, got {param.dtype}")
         if not param.data.flags.writeable:
@@ -359,7 +359,7 @@ class Optimizer:
 
 
 def _is_dense(array: Array) -> bool:
-    """Whether kernels can take the array as it lies: native, aligned, one block of memory."""
+    """Whether kernels can take the array without a copy: native, aligned, one block of memory."""
     return array.dtype.isnative and array.flags.aligned and _check.dense_order(array) is not None
 
 

@@ -9,7 +9,7 @@ from ._optimizer import Group, Optimizer, Update
 
 
 class _Moments(Optimizer):
-    """What optimizers with averages of g and g^2 have in common."""
+    """The common part of optimizers with averages of g and g^2."""
 
     _states: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
     _least = {"eps": 0.0}  # noqa: RUF012

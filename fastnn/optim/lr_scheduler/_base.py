@@ -39,7 +39,7 @@ class LRScheduler:
         The initial rates.
     """
 
-    _relative = False  # whether an epoch's rates are made of those before it, and so need not be set on going on
+    _relative = False  # whether an epoch's rates follow from those before it, and need no setting on loading
     _keeps_lr_on_restart = False  # whether epoch 0 depends on the rate before it
     _per_group: ClassVar[tuple[str, ...]] = ()  # attributes that hold a value for each group
 
@@ -78,7 +78,7 @@ class LRScheduler:
         return [float(group["initial_lr" if "initial_lr" in group else "lr"]) for group in self.optimizer.param_groups]
 
     def _mark(self, group: dict[str, Any], rate: float) -> None:
-        """Leave the initial rate where schedules that are made later look for it."""
+        """Store the initial rate in the group, where schedules that are made later find it."""
         group.setdefault("initial_lr", rate)
 
     def _for_groups(self, argument: str, value: Any) -> list[Any]:
@@ -92,7 +92,7 @@ class LRScheduler:
         return list(value)
 
     def _take_in_groups(self) -> None:
-        """Let groups that were added to the optimizer take part."""
+        """Include groups that were added to the optimizer."""
         groups, known = self.optimizer.param_groups, len(self.base_lrs)
         if len(groups) == known:
             return
@@ -167,7 +167,7 @@ class LRScheduler:
             raise ValueError(f"{self._name}: expected {len(groups)} rates, got {len(rates)}")
         what = "the rate of parameter group {} in epoch {}"
         checked = [
-            rate if type(rate) is float and rate - rate == 0 else  # a finite one, of which no text need be made
+            rate if type(rate) is float and rate - rate == 0 else  # finite: the message of the check is not needed
             _check.finite(self._name, what.format(i, self.last_epoch), rate) for i, rate in enumerate(rates)
         ]  # fmt: skip
         for group, rate in zip(groups, checked, strict=True):
@@ -214,7 +214,7 @@ class LRScheduler:
 
 @contextmanager
 def all_or_nothing(scheduler: LRScheduler) -> Iterator[None]:
-    """Undo on any error what was done to a schedule, those it is made of, and its optimizer's options."""
+    """Undo, on any error, all changes of a schedule, of its parts, and of its optimizer's options."""
     holders = [*map(vars, family(scheduler)), *scheduler.optimizer.param_groups]
     kept = [(holder, dict(holder)) for holder in holders]
     try:
@@ -227,7 +227,7 @@ def all_or_nothing(scheduler: LRScheduler) -> Iterator[None]:
 
 
 def family(scheduler: LRScheduler) -> list[LRScheduler]:
-    """A schedule and all that it is made of."""
+    """A schedule and all of its parts."""
     return [scheduler, *(each for part in getattr(scheduler, "_schedulers", ()) for each in family(part))]
 
 

@@ -77,7 +77,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.last_epoch, self._last_lr = 0, self._lrs
 
     def is_better(self, measurement: float) -> bool:
-        """Whether this beats the best so far."""
+        """Whether this measurement is better than the best so far."""
         best, less = self.best, self.mode == "min"
         if math.isinf(best) and (best > 0) == less:  # nothing has been measured yet
             return measurement < best if less else measurement > best
@@ -266,7 +266,7 @@ class ChainedScheduler(_Combined):
             self._go_on()
 
     def _go_on(self) -> None:
-        """Undo what the schedules did to the rates one by one, and do it together if it had not been done."""
+        """Undo the schedules' changes of the rates one by one, and apply them together if that was not done before."""
         groups, (_, found) = self.optimizer.param_groups, self._found
         epochs = {each.last_epoch for each in family(self) if each._goes_on and not isinstance(each, ChainedScheduler)}
         if len(epochs) == 1 and found == [group["initial_lr"] for group in groups]:

@@ -138,7 +138,7 @@ class _WithMomentum(LRScheduler):
     max_momentums: list[float]
 
     def _take_momentum(self, cycle: bool, base: Any, most: Any) -> None:
-        """Take the arguments that are about momentum."""
+        """Keep the arguments of the momentum."""
         self.cycle_momentum = bool(cycle)
         if self.cycle_momentum and not {"momentum", "betas"} & set(self.optimizer.defaults):
             raise ValueError(f"{self._name}: expected an optimizer with momentum or betas for cycle_momentum=True")
@@ -264,7 +264,7 @@ class CyclicLR(_WithMomentum):
         return 0.5 ** (at - 1) if self.mode == "triangular2" else 1.0
 
     def _share(self) -> float:
-        """How far from the lowest rate to the highest."""
+        """The position between the lowest rate, 0, and the highest, 1."""
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         x = 1 + self.last_epoch / self.total_size - cycle
         share = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
@@ -376,7 +376,7 @@ class OneCycleLR(_WithMomentum):
         return phases if end > phases[-2][0] else phases[:-1]  # the last phase may have no step
 
     def _at(self, *levels: list[float]) -> list[float]:
-        """Where each group is between the values that belong to the ends of phases."""
+        """The value of each group between the values at the ends of its phase."""
         phases = self._phases()
         number = next((i for i, (end, _, _) in enumerate(phases[:-1]) if self.last_epoch <= end), len(phases) - 1)
         end, first, last = phases[number]
