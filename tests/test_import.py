@@ -32,6 +32,12 @@ def test_import_loads_few_modules():
     assert not parts & set(later.split())
 
 
+def test_without_docstrings():
+    """Python's -OO leaves them out, also those that other docstrings are made of."""
+    code = "from fastnn import data, graph, nn, optim, training; print(nn.Conv2d.__doc__, nn.ReLU.__doc__, optim.Adam.__doc__)"
+    assert python("-OO", "-c", code) == "None None None\n"
+
+
 def test_every_name_that_comes_later_comes():
     code = """if True:
         import fastnn

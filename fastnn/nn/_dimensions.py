@@ -23,5 +23,6 @@ class Dimensional(Module):
         super().__init_subclass__(**kwargs)
         if dims:
             cls._dims = dims
+        if dims and cls.__doc__:  # Python may have been told to leave docstrings out
             sections = dedented(cls._sections)
             cls.__doc__ = filled(f"{cls.__doc__}\n\n{sections}", dims, layer=cls.__name__)

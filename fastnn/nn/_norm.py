@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from ._dimensions import Dimensional
 from ._module import Module, Parameter, cast
 
 
@@ -27,9 +28,10 @@ class Typed(Module):
         self.dtype = np.dtype(dtype)
 
 
-class ChannelNorm(Typed):
-    """What batch norm and instance norm have in common.
+class ChannelNorm(Typed, Dimensional):
+    """The common part of batch norm and instance norm."""
 
+    _sections = """
     Parameters
     ----------
     num_features : int
@@ -53,6 +55,11 @@ class ChannelNorm(Typed):
     weight, bias : Parameter, (num_features,), or None
     running_mean, running_var : ndarray, (num_features,), or None
     num_batches_tracked : ndarray, (), int64, or None
+
+    Examples
+    --------
+    >>> {layer}(3)(np.random.rand(8, 3, {4s})).shape
+    (8, 3, {4s})
     """
 
     _dimensions: dict[int, str]

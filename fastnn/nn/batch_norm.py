@@ -19,15 +19,15 @@ __all__ = [
 
 
 class _BatchNorm(ChannelNorm):
-    __doc__ = ChannelNorm.__doc__.replace(  # type: ignore[union-attr]
-        "What both have in common.",
-        "Batch normalization of each channel; see `fastnn.batch_norm` for the formula.",
-    ).replace(
-        "    dtype : float32 or float64\n",
-        '    nonfinite : "propagate", "raise" or "skip"\n'
-        "        What a training batch with NaN or inf does to the running statistics: poison them, as in PyTorch;\n"
-        "        raise a FloatingPointError that names the channels; or nothing.  The last two leave them untouched.\n"
-        "    dtype : float32 or float64\n",
+    """The layers that call batch_norm."""
+
+    _sections = ChannelNorm._sections.replace(
+        "    dtype :",
+        """\
+    nonfinite : "propagate", "raise" or "skip"
+        What a training batch with NaN or inf does to the running statistics: poison them, as in PyTorch; raise a
+        FloatingPointError that names the channels; or nothing.  The last two leave them untouched.
+    dtype :""",
     )
 
     def __init__(
@@ -104,31 +104,19 @@ class _BatchNorm(ChannelNorm):
         return super().extra_repr() + ("" if self.nonfinite == "propagate" else f", nonfinite={self.nonfinite!r}")
 
 
-class BatchNorm1d(_BatchNorm):  # noqa: D101
-    __doc__ = f"""{_BatchNorm.__doc__}
-    Examples
-    --------
-    >>> BatchNorm1d(3)(np.random.rand(8, 3)).shape
-    (8, 3)
-    """
+class BatchNorm1d(_BatchNorm, dims=1):
+    """Batch normalization of each channel; see `fastnn.batch_norm` for the formula."""
+
     _dimensions = {2: "(N, C)", 3: "(N, C, L)"}  # noqa: RUF012
 
 
-class BatchNorm2d(_BatchNorm):  # noqa: D101
-    __doc__ = f"""{_BatchNorm.__doc__}
-    Examples
-    --------
-    >>> BatchNorm2d(3)(np.random.rand(8, 3, 4, 4)).shape
-    (8, 3, 4, 4)
-    """
+class BatchNorm2d(_BatchNorm, dims=2):
+    """Batch normalization of each channel; see `fastnn.batch_norm` for the formula."""
+
     _dimensions = {4: "(N, C, H, W)"}  # noqa: RUF012
 
 
-class BatchNorm3d(_BatchNorm):  # noqa: D101
-    __doc__ = f"""{_BatchNorm.__doc__}
-    Examples
-    --------
-    >>> BatchNorm3d(3)(np.random.rand(8, 3, 2, 4, 4)).shape
-    (8, 3, 2, 4, 4)
-    """
+class BatchNorm3d(_BatchNorm, dims=3):
+    """Batch normalization of each channel; see `fastnn.batch_norm` for the formula."""
+
     _dimensions = {5: "(N, C, D, H, W)"}  # noqa: RUF012

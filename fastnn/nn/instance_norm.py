@@ -17,10 +17,7 @@ __all__ = [
 
 
 class _InstanceNorm(ChannelNorm):
-    __doc__ = ChannelNorm.__doc__.replace(  # type: ignore[union-attr]
-        "What both have in common.",
-        "Normalization of each channel of each sample; see `fastnn.instance_norm` for the formula.",
-    )
+    """The layers that call instance_norm."""
 
     def __init__(
         self,
@@ -58,31 +55,19 @@ class _InstanceNorm(ChannelNorm):
         return y.reshape(x.shape) if single else y
 
 
-class InstanceNorm1d(_InstanceNorm):  # noqa: D101
-    __doc__ = f"""{_InstanceNorm.__doc__}
-    Examples
-    --------
-    >>> InstanceNorm1d(3)(np.random.rand(8, 3, 4)).shape
-    (8, 3, 4)
-    """
+class InstanceNorm1d(_InstanceNorm, dims=1):
+    """Normalization of each channel of each sample; see `fastnn.instance_norm` for the formula."""
+
     _dimensions = {2: "(C, L)", 3: "(N, C, L)"}  # noqa: RUF012
 
 
-class InstanceNorm2d(_InstanceNorm):  # noqa: D101
-    __doc__ = f"""{_InstanceNorm.__doc__}
-    Examples
-    --------
-    >>> InstanceNorm2d(3)(np.random.rand(8, 3, 4, 4)).shape
-    (8, 3, 4, 4)
-    """
+class InstanceNorm2d(_InstanceNorm, dims=2):
+    """Normalization of each channel of each sample; see `fastnn.instance_norm` for the formula."""
+
     _dimensions = {3: "(C, H, W)", 4: "(N, C, H, W)"}  # noqa: RUF012
 
 
-class InstanceNorm3d(_InstanceNorm):  # noqa: D101
-    __doc__ = f"""{_InstanceNorm.__doc__}
-    Examples
-    --------
-    >>> InstanceNorm3d(3)(np.random.rand(8, 3, 2, 4, 4)).shape
-    (8, 3, 2, 4, 4)
-    """
+class InstanceNorm3d(_InstanceNorm, dims=3):
+    """Normalization of each channel of each sample; see `fastnn.instance_norm` for the formula."""
+
     _dimensions = {4: "(C, D, H, W)", 5: "(N, C, D, H, W)"}  # noqa: RUF012
