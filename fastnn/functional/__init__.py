@@ -6,7 +6,7 @@ Tensors and are recorded.
 
 from importlib import import_module as _import_module
 
-from . import _text
+from . import _elementwise, _text
 
 # A module for each family; `__init__.pyi`, which tools/stubs.py writes, names their functions to type checkers.
 _FAMILIES = (
@@ -24,4 +24,4 @@ for _family in _FAMILIES.split():
 
 _text.complete({name: globals()[name] for name in __all__})
 
-del _family, _module, _text
+del _elementwise, _family, _module, _text
