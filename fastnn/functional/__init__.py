@@ -13,7 +13,7 @@ _FAMILIES = (
     "activation attention batch_norm bilinear blocks class_loss conv conv_transpose ctc_loss dropout "
     "dropout_variants embedding embedding_bag exponential glu group_norm instance_norm interpolate "
     "label_margin_loss layer_norm likelihood_loss linear margin_loss metric_loss normalize pad pair_loss parametric "
-    "piecewise pool_average pool_max rearrange recurrent_cells recurrent_layers response_norm rrelu similarity "
+    "piecewise pool_average pool_lp pool_max rearrange recurrent_cells recurrent_layers response_norm rrelu similarity "
     "softmax switchable"
 )
 __all__ = []
