@@ -20,7 +20,7 @@ _threads.start()
 from . import autograd, functional  # noqa: E402
 from ._memory import empty_cache, memory_stats, set_cache_limit  # noqa: E402
 from ._random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
-from ._threads import get_num_threads, set_num_threads, threads  # noqa: E402
+from ._threads import get_num_threads, isa, set_num_threads, threads  # noqa: E402
 from ._version import __version__  # noqa: E402
 from .autograd import Tensor, enable_grad, is_grad_enabled, no_grad, tensor  # noqa: E402
 from .functional import *  # noqa: E402

@@ -151,6 +151,23 @@ def threads(n: int) -> Scope[int]:
     return Scope("threads", _core.set_thread_limit, _checked("threads", n))
 
 
+def isa() -> str:
+    """Return the instruction set whose kernels run, the widest that this machine has, or that of FASTNN_ISA.
+
+    Returns
+    -------
+    str
+        "base", "avx2", "avx512" or "neon".
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> fastnn.isa() in ("base", "avx2", "avx512", "neon")
+    True
+    """
+    return _core.isa()
+
+
 def start() -> None:
     """Choose kernels, thread team and thread number from the environment."""
     tier = os.environ.get("FASTNN_ISA", "")
