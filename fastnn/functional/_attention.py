@@ -62,7 +62,7 @@ def scaled_dot_product_attention(
     dropout_p : float
         Probability of dropping a weight, in [0, 1]; there is no training flag.
     is_causal : bool
-        Query i sees the keys up to i, besides what `attn_mask` says.
+        Query i sees the keys up to i, of those that `attn_mask` lets it see.
     scale : float, optional
         1/sqrt(E) if None.
     enable_gqa : bool

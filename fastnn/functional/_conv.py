@@ -53,7 +53,7 @@ def _functions(n: int, examples: str, twin_examples: str) -> tuple[Callable[...,
         bias : array_like, (out,), optional
         stride, dilation : int, or one for each dimension of space
         padding : int, or one for each dimension of space, or "valid" or "same"
-            On both sides.  "valid" is none; "same" gives an output of the input's size, an odd place more at the end.
+            On both sides.  "valid" is no padding; "same" gives an output of the input's size, an odd place at the end.
         groups : int
             Group h of the outputs sees group h of the channels alone.
         padding_mode : {"zeros", "reflect", "replicate", "circular"}

@@ -160,7 +160,7 @@ def ctc_loss(
     log_probs : array_like, (T, N, C) or (T, C)
         Logarithms of the classes' probabilities at each step, as `log_softmax` gives them.
     targets : array_like of int, (N, S) or (sum of target_lengths,)
-        The labels of each sequence in a row of their own, what follows them being ignored, or those of all sequences
+        The labels of each sequence in a row of their own, with any padding behind them, or those of all sequences
         one after the other.
     input_lengths, target_lengths : int, or array_like of int, (N)
         How many steps and how many labels each sequence has; one number for all.

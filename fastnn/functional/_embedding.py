@@ -195,7 +195,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Array:
     Raises
     ------
     ValueError
-        If a class is negative or not below num_classes, or there is none to tell their number.
+        If a class is negative or not below num_classes, or num_classes is -1 and there are no classes.
 
     Examples
     --------

@@ -326,7 +326,7 @@ def gaussian_nll_loss(
     Raises
     ------
     ValueError
-        If a variance is negative, or their shape is none of these.
+        If a variance is negative, or has another shape.
 
     Notes
     -----

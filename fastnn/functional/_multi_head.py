@@ -79,7 +79,7 @@ def multi_head_attention_forward(
     average_attn_weights : bool
         Return the mean of the heads' weights.
     is_causal : bool
-        Query i sees the keys up to i, besides what the masks say.
+        Query i sees the keys up to i, of those that the masks let it see.
     batch_first : bool
     rng : None, int, SeedSequence or Generator
         See `dropout_mask`.

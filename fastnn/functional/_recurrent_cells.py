@@ -69,7 +69,7 @@ def _cell(
         Parameters
         ----------
         dy : array_like or None
-            The gradient of h; None stands for zeros.
+            The gradient of h; None is taken as zeros.
         input, hx, w_ih, w_hh, b_ih, b_hh
             As they were given to `{name}`.
 
@@ -180,7 +180,7 @@ def lstm_cell_backward(
     Parameters
     ----------
     dh, dc : array_like or None
-        The gradients of h and c; None stands for zeros.
+        The gradients of h and c; None is taken as zeros.
     input, hx, w_ih, w_hh, b_ih, b_hh
         As they were given to `lstm_cell`.
 

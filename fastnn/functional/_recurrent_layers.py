@@ -97,7 +97,7 @@ def _layer(name: str, formula: str, module: str, examples: str, twin_examples: s
         Parameters
         ----------
         dy, dh_n : array_like or None
-            The gradients of y and h_n; None stands for zeros.
+            The gradients of y and h_n; None is taken as zeros.
         input, hx, params, has_biases, num_layers, bidirectional, batch_first
             As they were given to `{name}`.
 
@@ -239,7 +239,7 @@ def lstm_backward(
     Parameters
     ----------
     dy, dh_n, dc_n : array_like or None
-        The gradients of y, h_n and c_n; None stands for zeros.
+        The gradients of y, h_n and c_n; None is taken as zeros.
     input, hx, params, has_biases, num_layers, bidirectional, batch_first
         As they were given to `lstm`.
 

@@ -152,7 +152,7 @@ def cosine_similarity_backward(dy: Any, x1: Any, x2: Any, dim: int = 1, eps: flo
 
     Notes
     -----
-    Where eps stands for a length, that length has no gradient.
+    A length below eps is replaced by eps, and has no gradient.
 
     Examples
     --------

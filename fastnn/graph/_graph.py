@@ -141,7 +141,7 @@ class Graph:
     inputs : list of Value
         Values 0, 1, ...
     calls : list of Call
-        In an order in which each finds what it reads.
+        In an order in which each follows those whose results it reads.
     results : nested tuples, lists and dicts of Ref, Constant and plain values
         What the model returns.
     values : dict of int to Value

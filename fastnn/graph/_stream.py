@@ -183,7 +183,7 @@ class Stream:
 def fused(layer: Any, states: list[Array], batch: int) -> Any:
     """A recurrent module as one program that updates its states in place; None if it has gates of its own.
 
-    Its second input is any array (batch, 1): a step of other than `batch` sequences is none for it.
+    Its second input is any array (batch, 1): it refuses a step of other than `batch` sequences.
     """
     if not layer._gates.plain:
         return None

@@ -47,7 +47,7 @@ class ChannelNorm(Typed, Dimensional):
     bias : bool
         Without, an affine layer has no bias.
     dtype : float32 or float64
-        Of the parameters and running statistics.  What enters a layer with parameters is converted to it; without
+        Of the parameters and running statistics.  A layer with parameters converts its input to it; without
         them the result has the input's dtype, whatever that of the running statistics.
 
     Attributes

@@ -38,7 +38,7 @@ class MultiheadAttention(Module):
     batch_first : bool
         Inputs are (N, L, E) instead of (L, N, E).
     dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 
     Attributes
     ----------

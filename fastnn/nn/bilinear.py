@@ -24,7 +24,7 @@ class Bilinear(Module):
     in1_features, in2_features, out_features : int
     bias : bool
     dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 
     Attributes
     ----------

@@ -114,7 +114,7 @@ class _Convolution(_Conv):
     bias : bool
     padding_mode : {"zeros", "reflect", "replicate", "circular"}
     dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ class _TransposedConvolution(_Conv):
     bias : bool
     padding_mode : {"zeros"}
     dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 
     Attributes
     ----------

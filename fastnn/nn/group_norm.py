@@ -27,7 +27,7 @@ class GroupNorm(SampleNorm):
     bias : bool
         Without, there is no bias.
     dtype : float32 or float64
-        Of the parameters; what enters is converted to it.  Without parameters the input's dtype stays.
+        Of the parameters; the input is converted to it.  Without parameters the input keeps its dtype.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ class LayerNorm(SampleNorm):
     bias : bool
         Without, there is no bias.
     dtype : float32 or float64
-        Of the parameters; what enters is converted to it.  Without parameters the input's dtype stays.
+        Of the parameters; the input is converted to it.  Without parameters the input keeps its dtype.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class RMSNorm(SampleNorm):
     elementwise_affine : bool
         Learn a weight (starts at 1) for each element.
     dtype : float32 or float64
-        Of the parameters; what enters is converted to it.  Without parameters the input's dtype stays.
+        Of the parameters; the input is converted to it.  Without parameters the input keeps its dtype.
 
     Attributes
     ----------

@@ -136,11 +136,11 @@ class ParameterDict(Module):
             self.register_parameter(key, parameter)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return a parameter, or a default where there is none."""
+        """Return a parameter, or a default if there is none."""
         return self._parameters.get(key, default)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """Return a parameter, which is put in first where there is none."""
+        """Return a parameter; if there is none, add the default first."""
         if key not in self:
             self[key] = default
         return self[key]

@@ -28,7 +28,7 @@ _ARGUMENTS = """\
     batch_first : bool
         x and y are (N, T, *) instead of (T, N, *); states never are.
     dropout : float
-        In [0, 1]: what is dropped of each layer's output but the last one's, in training.
+        In [0, 1]: the share of each layer's outputs that is dropped in training; the last layer's are kept.
     bidirectional : bool
         Run each layer over the reversed sequence as well; both outputs stand side by side.
 """
@@ -241,7 +241,7 @@ class RNN(_Recurrent):  # noqa: D101
     input_size, hidden_size, num_layers : int
     nonlinearity : "tanh" or "relu"
 {_ARGUMENTS}{RNN_OPTIONS}    dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 
 {_PARAMETERS}
 {_CALL}
@@ -289,7 +289,7 @@ class LSTM(_Recurrent):  # noqa: D101
 {_ARGUMENTS}    proj_size : int
         Below hidden_size; if not 0, h' = W_hr (o tanh(c')) has that many values, and `weight_hr_l0` is there.
 {LSTM_OPTIONS}    dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 
 {_PARAMETERS}
 {_CALL}
@@ -336,7 +336,7 @@ class GRU(_Recurrent):  # noqa: D101
     ----------
     input_size, hidden_size, num_layers : int
 {_ARGUMENTS}{GRU_OPTIONS}    dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 
 {_PARAMETERS}
 {_CALL}

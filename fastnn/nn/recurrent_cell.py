@@ -28,7 +28,7 @@ class _Cell(Module):
     bias : bool
         False: neither bias is there.
     {more}dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 
     Attributes
     ----------

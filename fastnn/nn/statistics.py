@@ -81,7 +81,7 @@ def merge_batch_stats(*parts: BatchStats) -> BatchStats:
     Parameters
     ----------
     *parts : BatchStats
-        Of the same channels; from `batch_stats` or put together from what another process sent.
+        Of the same channels; from `batch_stats`, or made of the numbers of another process.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def recalibrate(model: Module, batches: Iterable[Any]) -> None:
     ValueError
         If there are no batches, or a layer met no or a single value per channel.  The layers are as before then.
     FloatingPointError
-        If what enters a layer is not finite.
+        If a layer's input is not finite.
 
     Examples
     --------

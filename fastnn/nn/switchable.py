@@ -36,7 +36,7 @@ class _SwitchableNorm(Typed):
     unbiased : bool
         Divide variances by the values less one, as the authors' program does; the paper divides by the values.
     dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 
     Attributes
     ----------

@@ -33,17 +33,17 @@ _ARGUMENTS = """\
     dim_feedforward : int
         Features inside of the network for each position.
     dropout : float
-        Of the attention's weights, inside of that network, and of what each part adds; in training.
+        In training: of the attention's weights, of that network's hidden values, and of the output of each part.
     activation : "relu", "gelu", or callable
     layer_norm_eps : float
     batch_first : bool
         Sequences are (N, L, d_model) instead of (L, N, d_model).
     norm_first : bool
-        Normalize what goes into each part instead of its sum with the input.
+        Normalize the input of each part, instead of its output's sum with the input.
     bias : bool
         Of projections and norms.
     dtype : float32 or float64
-        What enters is converted to it.
+        The input is converted to it.
 """
 _MASKS = """\
     Masks are `nn.MultiheadAttention`'s: of bool, True where a key is left out, or of floats, added to the scores.  An

@@ -24,11 +24,11 @@ class Operand:
     """A value that a step may read: another one, or a constant that all samples share.
 
     value : int or ndarray, Constant, Derived
-        The number of a value, or what is constant.
+        The number of a value, or a constant.
     shape : tuple of int
         Of one sample.
     plain : bool, int, float, optional
-        A number of Python's, which takes on the dtype of what it meets.
+        A number of Python's, which takes on the dtype of the other operand.
     """
 
     def __init__(self, value: Any, shape: Shape, dtype: Any, plain: Any = None):

@@ -45,7 +45,7 @@ class Scratch(NamedTuple):
 class Derived:
     """A field of a step: `make(*given)`, an array of Constants, other Deriveds and plain values, made once for a model.
 
-    make is a function of a module, whose name stands for what it does.
+    make is a function of a module: its name identifies it.
     """
 
     make: Callable[..., Array]

@@ -24,7 +24,7 @@ class LRScheduler:
     Parameters
     ----------
     optimizer : Optimizer
-        Groups that are added to it later follow the schedule too, and what multiplies the others' rates multiplies
+        Groups that are added to it later follow the schedule too: the factors of the other groups' rates multiply
         theirs from then on; a schedule that was given a list with one value for each group refuses to go on.
     last_epoch : int
         The last epoch that is over: the schedule goes on with the one after it, from an optimizer whose state was
