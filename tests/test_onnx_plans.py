@@ -8,7 +8,7 @@ from onnx_files import graph, model, node, value
 
 import fastnn
 import fastnn.onnx
-from fastnn.onnx import _plans
+from fastnn.onnx import _plans, _specialize
 
 X = value("x", shape=["N", "C", "H", "W"])
 Y = value("y")
@@ -118,6 +118,16 @@ def test_as_many_plans_are_kept_as_said(monkeypatch):
     for n in (1, 2, 3, 1, 4, 5):
         check(loaded, x=draw(n, 1, 2, 2))
     assert [each.plan.graph.inputs[0].shape[0] for each in kept(loaded)] == [1, 4, 5]
+
+
+def test_values_that_are_huge_are_not_planned(monkeypatch):
+    monkeypatch.setattr(_specialize, "LARGEST", 20)
+    loaded = fastnn.onnx.load(
+        model([node("Tile", "x r", "t"), node("Relu", "t", "y")], [X], [Y], r=np.array([1, 1, 2, 2]))
+    )
+    for n, planned in ((1, True), (2, False)):
+        check(loaded, whole=None, x=draw(n, 1, 2, 2))
+        assert (kept(loaded)[-1].plan is not None) == planned
 
 
 def test_results_of_a_plan_are_the_callers_own():

@@ -16,7 +16,7 @@ from ..graph._compare import close, rounding
 from ..graph._graph import Call, Graph, Ref
 from ..graph._plan import Plan, Refused, Weights
 from ._program import Program
-from ._specialize import NeedsValue, Recorder
+from ._specialize import NeedsValue, Recorder, TooLarge
 
 PLANS = 32  # of one model; the one used longest ago goes
 
@@ -123,22 +123,24 @@ class Plans:
     def _keep(self, feeds: dict[str, Array]) -> Kept:
         shapes = self._shapes(feeds)
         valued = self._valued.get(shapes, frozenset[str]())
+        recorder: Recorder | None
         while True:
             try:
                 recorder = Recorder(self.program, feeds, valued)
                 break
             except NeedsValue as error:
                 valued |= error.names
-        plan = self._planned(recorder, feeds)
+            except TooLarge:
+                recorder = None
+                break
+        plan, inputs = (None, []) if recorder is None else (self._planned(recorder, feeds), recorder.inputs)
         if len(self._kept) >= PLANS:
             del self._kept[min(self._kept, key=lambda each: self._kept[each].used)]
         if len(self._valued) > 16 * PLANS:
             self._valued.clear()
         self._valued[shapes] = valued
         key = (shapes, tuple([feeds[name].item() for name in valued])) if valued else shapes
-        kept = self._kept[key] = Kept(
-            plan, recorder.inputs, _whole(plan, recorder.inputs), next(self._clock), _core.isa()
-        )
+        kept = self._kept[key] = Kept(plan, inputs, _whole(plan, inputs), next(self._clock), _core.isa())
         return kept
 
     def _planned(self, recorder: Recorder, feeds: dict[str, Array]) -> Plan | None:

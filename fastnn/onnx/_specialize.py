@@ -22,6 +22,7 @@ from ._program import Called, Program, Scope, Step, bound, named, results_of
 from .operators import DRAWN
 from .rules import RULES, Untranslated
 
+LARGEST = 1 << 26  # elements of a value: to write down what takes that long is not worth its time
 FOLDED = 1 << 20  # elements of a result that is kept as a constant
 # operators whose result's shape is decided by values: of these inputs, or of any
 SHAPED = {
@@ -40,6 +41,10 @@ class NeedsValue(Exception):
     def __init__(self, names: frozenset[str]):
         super().__init__(", ".join(sorted(names)))
         self.names = names
+
+
+class TooLarge(Exception):
+    """A value of more than LARGEST elements."""
 
 
 @dataclass(eq=False)
@@ -121,6 +126,8 @@ class Recorder:
         return self._new(array, False, frozenset({name}) if single else None)
 
     def _new(self, array: Any, is_open: bool, scalars: frozenset[str] | None) -> Traced:
+        if array.size > LARGEST:
+            raise TooLarge
         number = len(self.values) + self.missing
         if is_open:
             self.missing += 1
