@@ -459,3 +459,24 @@ def test_padding_of_a_depthwise_convolution_is_an_operand(mode, value):
     np.testing.assert_array_equal(last, y)
     sees_padding = [np.isnan(y[0, :16, 0]).all(), np.isnan(y[0, 16:, :, 0]).all()]
     assert sees_padding == [mode == "zeros" or np.isnan(value)] * 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("channels", "outputs", "size", "kernel", "padding", "groups"),
+    [(300, 33, (7, 7), 3, 1, 1), (257, 16, (1, 2), 1, 0, 1), (96, 96, (4, 40), 3, 1, 3), (64, 40, (9, 9), 5, 2, 2)],
+)
+def test_weights_packed_for_one_image_give_the_bits_of_weights_packed_for_many(
+    dtype, channels, outputs, size, kernel, padding, groups
+):
+    """One image's are packed between two flushes of the sums, a batch's before."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, channels, *size)).astype(dtype)
+    weight = rng.normal(size=(outputs, channels // groups, kernel, kernel)).astype(dtype)
+    laid = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)
+    bias = rng.normal(size=outputs).astype(dtype)
+    y = fastnn.conv2d(x, weight, bias, padding=padding, groups=groups)
+    for threads, layout, w in itertools.product((1, 2), (np.ascontiguousarray, channels_last), (weight, laid)):
+        with fastnn.threads(threads):
+            one = fastnn.conv2d(layout(x[:1]), w, bias, padding=padding, groups=groups)
+            np.testing.assert_array_equal(one, y[:1])

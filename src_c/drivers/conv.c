@@ -12,6 +12,7 @@
 #define DEPTHWISE(o) ((o)->c == 1 && (o)->k == 1 && (o)->g > 1 && (o)->kd * (o)->kh * (o)->kw <= PRODUCT_DEPTH)
 /* Whether all channels of a pixel are computed one after the other: those of a depthwise convolution that lie side by side */
 #define IS_WIDE(o, width) (DEPTHWISE(o) && (o)->x_strides[1] == 1 && (o)->y_strides[1] == 1 && (o)->g % ((width) / 2) == 0)
+#define LATE_VALUES   16384 /* outputs of a panel that wait for weights packed late: 64 KB of floats */
 #define NS_PER_WEIGHT 0.1 /* to pack one */
 
 /* What a part of scratch memory begins with: which box it holds, or -1 */
@@ -21,23 +22,34 @@ struct conv_slot
     ptrdiff_t held;
 };
 
-/* Doubles: where packed weights end and the bias in whole panels begins, runs, slots of `slot` each: a box, a row */
+/* Doubles: where packed weights end and the bias in whole panels begins, runs, slots of `slot` each: a box, a row or late all
+ * rows, weights packed late */
 struct conv_space
 {
     ptrdiff_t bias, runs, slots, slot, box, total;
-    ptrdiff_t row; /* from the box */
+    ptrdiff_t row, late; /* from the box */
 };
 
-static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t slots, int packed)
+/* Whether each panel of weights meets one box alone: it is packed there, a few rows at a time that stay in the first-level cache */
+static int is_late(const struct conv_plan *p, ptrdiff_t n, int packed)
+{
+    const ptrdiff_t places = p->axis[0].most * p->axis[1].most * p->axis[2].most;
+    return !packed && !p->each && n * p->boxes == 1 && places * p->width <= LATE_VALUES;
+}
+
+static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t n, ptrdiff_t slots, int packed)
 {
     struct conv_space s;
     const ptrdiff_t columns = p->blocks * p->panels * p->width;
-    s.bias = packed ? 0 : conv_line(columns * p->depth);
+    const int late = is_late(p, n, packed);
+    const ptrdiff_t rows = late ? p->axis[0].most * p->axis[1].most : 1;
+    s.bias = packed || late ? 0 : conv_line(columns * p->depth);
     s.runs = s.bias + conv_line(columns);
     s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
     s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
     s.row = conv_line(p->values);
-    s.slot = s.box + s.row + conv_line(p->axis[2].most * (p->wide ? p->c : p->width));
+    s.late = s.row + conv_line(rows * p->axis[2].most * (p->wide ? p->c : p->width));
+    s.slot = s.box + s.late + (late ? conv_line(PRODUCT_DEPTH * p->width) : 0);
     s.total = s.slots + slots * s.slot + 8;
     return s;
 }
@@ -50,14 +62,14 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
     {
         const ptrdiff_t width = fnn_tier->f32.tile_columns / part;
         const struct conv_plan p = fnn_conv_plan(axes, width, o->n, o->g, o->c, o->k, o->slots, 0, IS_WIDE(o, width));
-        const ptrdiff_t total = space_of(&p, o->slots, o->packed != NULL).total;
+        const ptrdiff_t total = space_of(&p, o->n, o->slots, o->packed != NULL).total;
         most = total > most ? total : most;
     }
     return most;
 }
 
-/* The stretches of one sum, cut where it is flushed; distances in values between input places */
-static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3])
+/* The stretches of one sum, cut where it is flushed; distances in values between input places.  late: it goes on later. */
+static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3], int late)
 {
     const ptrdiff_t lines = p->runs / (p->axis[0].kernel * p->axis[1].kernel), column = p->each ? distance[2] * p->axis[2].dilation : 1;
     ptrdiff_t done = 0;
@@ -72,7 +84,7 @@ static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const 
                     length = fnn_min(p->line - begin, PRODUCT_DEPTH - done % PRODUCT_DEPTH);
                     done += length;
                     *run = (struct fnn_stretch){.offset = at + begin * column, .length = length};
-                    run->flush = done == p->depth ? 2 : done % PRODUCT_DEPTH == 0;
+                    run->flush = done == p->depth ? 2 : done % PRODUCT_DEPTH == 0 ? 1 + late : 0;
                 }
             }
 }
@@ -125,9 +137,17 @@ struct FN(conv_job)
     struct FN(fnn_conv_end) end;
     struct conv_reach of_box, of_x;
     int direct;        /* x is read where it lies */
+    int late;          /* weights are packed as they are needed */
     int taps;          /* a depthwise convolution of a few kernel places */
     int bounded, ends; /* the function is one that `end` does; it does something */
 };
+
+/* The weights of a kernel place */
+static const REAL *FN(weight_at)(const struct FN(fnn_conv) *o, ptrdiff_t tap)
+{
+    const ptrdiff_t *s = o->weight_strides, kh = o->kh, kw = o->kw;
+    return o->weight + tap / (kh * kw) * s[3] + tap / kw % kh * s[4] + tap % kw * s[5];
+}
 
 /* Items: kernel places within groups.  A few channels at a time, for all panels, so that weights are read as they lie */
 static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -135,12 +155,11 @@ static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     const struct FN(conv_job) *j = job;
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
-    const ptrdiff_t *s = o->weight_strides, kh = o->kh, kw = o->kw, taps = o->kd * kh * kw, depth = p->depth / taps;
+    const ptrdiff_t *s = o->weight_strides, taps = o->kd * o->kh * o->kw, depth = p->depth / taps;
     for (ptrdiff_t item = begin; item < end; item++)
     {
         const ptrdiff_t block = item / taps, tap = item % taps;
-        const REAL *from = o->weight + (p->each ? block * p->width : block) * s[0] + tap / (kh * kw) * s[3] + tap / kw % kh * s[4] +
-                           tap % kw * s[5];
+        const REAL *from = FN(weight_at)(o, tap) + (p->each ? block * p->width : block) * s[0];
         for (ptrdiff_t c = 0; c < depth; c += PACK_CHANNELS)
             for (ptrdiff_t panel = 0; panel < p->panels; panel++)
             {
@@ -150,6 +169,19 @@ static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
                                    from + first * s[1] + c * s[2], s[2], p->each ? s[0] : s[1], fnn_min(PACK_CHANNELS, depth - c),
                                    columns);
             }
+    }
+}
+
+/* Rows [row, end) of a panel */
+static void FN(pack_late)(REAL *to, const struct FN(conv_job) *j, ptrdiff_t block, ptrdiff_t panel, ptrdiff_t row, ptrdiff_t end)
+{
+    const ptrdiff_t *s = j->o->weight_strides, width = j->p.width, first = panel * width;
+    for (ptrdiff_t n; row < end; row += n, to += n * width)
+    {
+        const ptrdiff_t c = row % j->p.c;
+        n = fnn_min(end - row, j->p.c - c);
+        TIER->product_pack(to, FN(weight_at)(j->o, row / j->p.c) + block * s[0] + first * s[1] + c * s[2], s[2], s[1], n,
+                           fnn_min(width, j->p.k - first));
     }
 }
 
@@ -184,38 +216,49 @@ static void FN(finish)(const struct FN(conv_job) *j, REAL *y, ptrdiff_t channel,
     }
 }
 
-/* One box of output places times `channels` output channels from one panel on; a: the box's first input place, or x's; row: a
- * row of memory */
-static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const struct conv_reach *reach, REAL *row, ptrdiff_t sample,
+/* One box of output places times `channels` output channels from one panel on; a: the box's first input place, or x's; memory: of
+ * a row, late of all rows, and weights */
+static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const struct conv_reach *reach, REAL *memory, ptrdiff_t sample,
                           ptrdiff_t block, ptrdiff_t panel, ptrdiff_t channels, const ptrdiff_t *first, const ptrdiff_t *count)
 {
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
     const ptrdiff_t *s = o->y_strides, channel = p->each ? s[1] : s[2], at = block * p->panels + panel;
-    const ptrdiff_t next = p->axis[2].hop * reach->distance[2], size = p->depth * p->width;
+    const ptrdiff_t next = p->axis[2].hop * reach->distance[2], column = p->each ? reach->distance[2] * p->axis[2].dilation : 1;
     const int in_place = channel == 1 && j->bounded && (p->wide || channels == p->width || channels == p->width / 2);
     const ptrdiff_t start = sample * s[0] + (p->each ? block * p->width * s[1] : block * s[1] + panel * p->width * s[2]);
-    const ptrdiff_t ldc = in_place ? s[5] : p->wide ? p->c : p->width;
+    const ptrdiff_t ldc = in_place ? s[5] : p->wide ? p->c : p->width, size = p->depth * p->width;
+    const struct fnn_stretch *run = j->runs;
+    REAL *late = (REAL *)((double *)memory + j->space.late - j->space.row);
     struct FN(fnn_conv_end) end = j->end;
     end.bias = j->bias ? j->bias + at * p->width : NULL;
     if (o->residual && !in_place) /* `finish` adds it, and the function comes after the sum */
         end.low = -(REAL)INFINITY, end.high = (REAL)INFINITY;
-    for (ptrdiff_t d = 0; d < count[0]; d++)
-        for (ptrdiff_t h = 0; h < count[1]; h++)
+    for (ptrdiff_t done = 0, to; done < p->depth; done = to)
+    {
+        to = j->late ? fnn_min(done + PRODUCT_DEPTH, p->depth) : p->depth;
+        if (j->late)
+            FN(pack_late)(late, j, block, panel, done, to);
+        const REAL *b = j->late ? late : j->packed + at * size;
+        for (ptrdiff_t line = 0; line < count[0] * count[1]; line++)
         {
+            const ptrdiff_t d = line / count[1], h = line % count[1];
             const ptrdiff_t there = start + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
             const REAL *from = a + d * p->axis[0].hop * reach->distance[0] + h * p->axis[1].hop * reach->distance[1];
-            const REAL *b = j->packed + at * size, *residual = o->residual ? o->residual + there : NULL;
-            REAL *c = in_place ? o->y + there : row;
+            const REAL *residual = o->residual ? o->residual + there : NULL;
+            REAL *row = memory + (j->late ? line * count[2] * ldc : 0), *c = in_place ? o->y + there : row;
             end.residual = in_place ? residual : NULL;
+            const struct FN(fnn_conv_end) *ends = j->ends && to == p->depth ? &end : NULL;
             if (j->taps)
-                TIER->conv_taps(c, ldc, from, next, b, size, reach->offsets, p->depth, j->ends ? &end : NULL, count[2], channels);
+                TIER->conv_taps(c, ldc, from, next, b, size, reach->offsets, p->depth, ends, count[2], channels);
             else
-                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, p->each ? reach->distance[2] * p->axis[2].dilation : 1, b, j->runs,
-                                                                   j->ends ? &end : NULL, count[2], channels, 0);
-            if (!in_place)
+                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, column, b, run, ends, count[2], channels, done > 0);
+            if (!in_place && to == p->depth)
                 FN(finish)(j, o->y + there, channel, residual, row, ldc, count[2], channels);
         }
+        while (j->late && !run++->flush)
+            continue;
+    }
 }
 
 /* All channels of a box: gathered where windows reach beyond the input, or registers would be read from two cache lines each,
@@ -317,13 +360,14 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     j.p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0, IS_WIDE(o, TIER->tile_columns));
     const struct conv_plan *p = &j.p;
     double *work = conv_aligned(o->work);
-    j.space = space_of(p, o->slots, o->packed != NULL);
+    j.space = space_of(p, o->n, o->slots, o->packed != NULL);
     j.own = (REAL *)work;
     j.packed = o->packed ? o->packed : j.own;
     j.bias = o->bias ? (REAL *)(work + j.space.bias) : NULL;
     j.runs = (struct fnn_stretch *)(work + j.space.runs);
     j.slots = work + j.space.slots;
     j.direct = FN(lies_ready)(o, p);
+    j.late = is_late(p, o->n, o->packed != NULL);
     for (int i = 2; i >= 0; i--)
     {
         j.of_x.distance[i] = o->x_strides[3 + i] * p->axis[i].step;
@@ -333,7 +377,7 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     if (j.taps)
         make_offsets(&j.of_box, p), make_offsets(&j.of_x, p);
     else
-        make_runs(j.runs, p, (j.direct ? &j.of_x : &j.of_box)->distance);
+        make_runs(j.runs, p, (j.direct ? &j.of_x : &j.of_box)->distance, j.late);
     j.bounded = FN(bounds)(o, &j.end);
     j.ends = o->bias || o->residual || o->act >= 0;
     for (ptrdiff_t i = 0; i < o->slots; i++)
@@ -346,7 +390,7 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     if (o->bias)
         FN(pack_bias)(j.bias, o->bias, p, o->g);
     const ptrdiff_t taps = o->kd * o->kh * o->kw;
-    if (!o->packed)
+    if (!o->packed && !j.late)
         fnn_parallel(p->blocks * taps, NS_PER_WEIGHT * (double)(p->depth / taps * p->panels * p->width), FN(pack_body), &j);
     const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float)) * (double)(p->depth * (p->wide ? p->c : p->width));
     const ptrdiff_t places = p->axis[0].most * p->axis[1].most * p->axis[2].most;
