@@ -269,7 +269,7 @@ static void FN(wide_item)(const struct FN(conv_job) *j, REAL *box, REAL *row, pt
     const ptrdiff_t *s = o->x_strides;
     const REAL *x = o->x + sample * s[0];
     ptrdiff_t cuts[3][4];
-    make_cuts(cuts, &j->p, first, count, o->sw == 1 && ((uintptr_t)x | (uintptr_t)(o->g * (ptrdiff_t)sizeof(REAL))) % 64 != 0);
+    make_cuts(cuts, &j->p, first, count, o->sw == 1 && j->p.depth > 4 && ((uintptr_t)x | (uintptr_t)(o->g * (ptrdiff_t)sizeof(REAL))) % 64 != 0);
     for (int piece = 0; piece < 27; piece++)
     {
         const int number[3] = {piece / 9, piece / 3 % 3, piece % 3};

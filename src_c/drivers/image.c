@@ -10,6 +10,8 @@
 #define NS_EACH 0.3
 #define NS_MOVE 0.1
 #define NARROW  64
+#define KEPT    4    /* rows of x that are kept at the new width, for the next rows of outputs read them too */
+#define WIDEST  1024 /* values of such a row */
 
 /* Whether a view has the values of its dimensions 3 and 4 side by side, for one place after the other of the last */
 #define IS_WOVEN(strides) ((strides)[5] == m && (strides)[4] == 1 && (o->n3 == 1 || (strides)[3] == o->n4))
@@ -30,12 +32,33 @@ static ptrdiff_t copies_of(const int64_t *places, ptrdiff_t taps, ptrdiff_t w, p
 #include "each_real.h"
 #else
 
+/* One row of outputs, channels first: of rows of x at the new width, of which `kept` has some and `held` says which */
+static void FN(resize_plane_row)(const struct FN(fnn_resize) *o, ptrdiff_t row, REAL kept[KEPT][WIDEST], ptrdiff_t held[KEPT])
+{
+    const ptrdiff_t id = row / o->yh % o->yd, ih = row % o->yh, plane = row / o->yh / o->yd;
+    const ptrdiff_t h_at = o->taps_d * o->yd, w_at = h_at + o->taps_h * o->yh;
+    for (ptrdiff_t t = 0; t < o->taps_d * o->taps_h; t++)
+    {
+        const ptrdiff_t d = t / o->taps_h * o->yd + id, h = h_at + t % o->taps_h * o->yh + ih;
+        const ptrdiff_t from = (plane * o->d + o->places[d]) * o->h + o->places[h], slot = from % KEPT;
+        if (held[slot] != from)
+            TIER->resize_row(kept[slot], o->x + from * o->w, o->places + w_at, o->weights + w_at, (int)o->taps_w, 1, 1, o->yw, 1, 1);
+        held[slot] = from;
+        TIER->weighted_row(o->y + row * o->yw, kept[slot], (double)(o->weights[d] * o->weights[h]), t == 0, o->yw);
+    }
+}
+
 static void FN(resize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(fnn_resize) *o = job;
     const ptrdiff_t h_at = o->taps_d * o->yd, w_at = h_at + o->taps_h * o->yh, nowhere[4] = {0};
     const ptrdiff_t copies = copies_of(o->places + w_at, o->taps_d * o->taps_h * o->taps_w, o->w, o->yw, o->inner);
-    for (ptrdiff_t row = begin; row < end; row++)
+    const int keeps = o->inner == 1 && o->taps_d * o->taps_h > 1 && o->yw <= WIDEST;
+    REAL kept[KEPT][WIDEST];
+    ptrdiff_t held[KEPT] = {-1, -1, -1, -1};
+    for (ptrdiff_t row = begin; row < end && keeps; row++)
+        FN(resize_plane_row)(o, row, kept, held);
+    for (ptrdiff_t row = begin; row < end && !keeps; row++)
     {
         const ptrdiff_t id = row / o->yh % o->yd, ih = row % o->yh, plane = row / o->yh / o->yd;
         if (copies)
