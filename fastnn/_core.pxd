@@ -56,7 +56,7 @@ cdef extern from "fastnn.h" nogil:
     ctypedef struct fnn_plan_t "struct fnn_plan":
         fnn_plan_step_t *steps
         ptrdiff_t count
-        int inputs, outputs, registers
+        int inputs, outputs, registers, uncut
         ptrdiff_t size[1]
     void fnn_plan_step_fill(fnn_plan_step_t *, fnn_op_t *, int, void **, const int64_t *, const double *, const fnn_patch_t *, int)
     int fnn_plan_run(const fnn_plan_t *, void **, ptrdiff_t)

@@ -28,6 +28,7 @@ cdef class Program:
             raise MemoryError
         for i, (op, is_double, arrays, integers, numbers, patches, _) in enumerate(steps):
             assert cnp.PyArray_DIM(patches, 0) <= FNN_PLAN_PATCHES
+            self.plan.uncut |= (<Op?>op).name == "recurrent"  # sequences share the work of a step, and time may lead
             fnn_plan_step_fill(
                 &self.plan.steps[<ptrdiff_t>i], (<Op?>op).op, is_double, <void **>data(arrays), <int64_t *>data(integers),
                 <double *>data(numbers), <fnn_patch_t *>data(patches), <int>cnp.PyArray_DIM(patches, 0))

@@ -194,6 +194,7 @@ struct fnn_plan
     struct fnn_plan_step *steps;
     ptrdiff_t count;
     int inputs, outputs, registers;
+    int uncut; /* all samples are worked on at a time, for they share more than weights */
     ptrdiff_t size[FNN_PLAN_REGISTERS]; /* bytes of one sample */
 };
 /* A step from what fnn_run takes, and at most FNN_PLAN_PATCHES fields that every run fills anew */

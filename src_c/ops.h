@@ -89,7 +89,7 @@ ptrdiff_t fnn_pair_loss_work(ptrdiff_t n);
 ptrdiff_t fnn_gated_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
 ptrdiff_t fnn_gated_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
 ptrdiff_t fnn_pool_work(struct fnn_pool g);
-ptrdiff_t fnn_recurrent_work(ptrdiff_t kind, ptrdiff_t size, ptrdiff_t p);
+ptrdiff_t fnn_recurrent_work(const struct fnn_recurrent_f32 *o);
 ptrdiff_t fnn_recurrent_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p);
 
 #endif

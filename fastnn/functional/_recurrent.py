@@ -13,7 +13,7 @@ from .._dispatch import derivative, differentiable
 from ._linear import _operands, _product
 
 KINDS = {"RNN_TANH": 0, "RNN_RELU": 1, "LSTM": 2, "GRU": 3}  # the kinds' numbers in C
-PART = 1 << 19  # bytes of gates that are computed at a time where no backward pass needs them
+FEW = 8  # rows: to pack a weight for fewer takes longer than their product
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 
 
@@ -148,50 +148,36 @@ def _given(
 def _without_way_back(
     values: tuple[Any, ...], batch_sizes: Any, kind: str, reverse: bool, name: str, out: Array | None
 ) -> tuple[Array, ...]:
-    """The results alone, some steps at a time, so that the gates stay in the second-level cache."""
+    """The results alone: what only the way back needs is not kept."""
     given, sizes, dtype = _given(values, batch_sizes, kind, name)
-    x, w, w_hr, c0 = (given[each] for each in ("input", "w_hh", "w_hr", "c0"))
-    rows, units, gates = len(x), len(w) // GATES[kind], GATES[kind]
+    x, w_ih, w_hh, h0, c0 = (given[each] for each in ("input", "w_ih", "w_hh", "h0", "c0"))
+    rows, units = len(x), len(w_hh) // GATES[kind]
     bias, b_hn = _joined(given["b_ih"], given["b_hh"], units, kind)
-    h, c = given["h0"].copy(), None if c0 is None else c0.copy()
+    h, c = _core.empty_like(h0), None if c0 is None else _core.empty_like(c0)
     _check.check_out(name, out, (rows, h.shape[1]), dtype)
     y = out if out is not None and _fits(out, x.dtype, given) else _core.empty((rows, h.shape[1]), x.dtype)
-    cuts, ends = _cuts(sizes, gates * units * x.dtype.itemsize)
-    most = max((ends[b] - ends[a] for a, b in cuts), default=0)
-    entries = _core.empty((most, gates * units), x.dtype)
-    inner = _core.empty((most, units), x.dtype) if kind in ("LSTM", "GRU") else None
-    hidden = None if w_hr is None else _core.empty((most, units), x.dtype)
-    joint = (gates - (kind == "GRU")) * units
-    parts = (w[:joint], w[joint:] if kind == "GRU" else None, w_hr) if len(cuts) > 1 else (None, None, None)
-    packed = [None if each is None or not each.size else _core.pack(each) for each in parts]
-    turned = given["w_ih"].T
-    for a, b in reversed(cuts) if reverse else cuts:
-        first, last = ends[a], ends[b]
-        count = last - first
-        if count:
-            _product(x[first:last], turned, bias, entries[:count])
-            own = [each if each is None else each[:count] for each in (entries, inner, hidden)]
-            sizes_of = KINDS[kind], b - a, count, len(h), units, h.shape[1], reverse
-            ops.recurrent(y[first:last], h, c, *own, w, w_hr, b_hn, *packed, sizes[a:b], *sizes_of)
+    kept: tuple[Array | None, ...] = (None, None, None)
+    if rows < FEW:
+        kept = (_product(x, w_ih.T, bias), *_between(rows, units, kind, given))
+    ops.recurrent(
+        y, h, c, *kept, x if kept[0] is None else None, h0, c0, w_ih, bias, w_hh, given["w_hr"], b_hn, None, None, None,
+        None, sizes, KINDS[kind], len(sizes), rows, len(h), units, h.shape[1], reverse, False, x.shape[1],
+    )  # fmt: skip
     results = [_check.finish(y, dtype, out)]
     return (*results, *(_check.finish(each, dtype, None) for each in (h, c) if each is not None))
+
+
+def _between(rows: int, units: int, kind: str, given: dict[str, Any]) -> tuple[Array | None, Array | None]:
+    """Room for what stands between the gates and the outputs, `inner` and `hidden` of the op."""
+    dtype = given["input"].dtype
+    inner = _core.empty((rows, units), dtype) if kind in ("LSTM", "GRU") else None
+    return inner, None if given["w_hr"] is None else _core.empty((rows, units), dtype)
 
 
 def _fits(out: Array, dtype: Any, given: dict[str, Any]) -> bool:
     """Whether rows may be written to `out` at once: it is dense, of the computing type, and no argument's memory."""
     dense = out.dtype == dtype and out.dtype.isnative and out.flags.aligned and out.strides[1] == out.itemsize
     return dense and not any(each is not None and np.may_share_memory(out, each) for each in given.values())
-
-
-def _cuts(sizes: Array, row: int) -> tuple[list[tuple[int, int]], list[int]]:
-    """The first step and the end of each part, and the first row of each step, for rows of so many bytes."""
-    ends = [0, *np.cumsum(sizes).tolist()]
-    cuts, begin = [], 0
-    for t in range(1, len(sizes) + 1):
-        if t == len(sizes) or (ends[t + 1] - ends[begin]) * row > PART:
-            cuts.append((begin, t))
-            begin = t
-    return cuts, ends
 
 
 def forward(
@@ -202,14 +188,15 @@ def forward(
     x, w, w_hr, c0 = (given[each] for each in ("input", "w_hh", "w_hr", "c0"))
     rows, units = len(x), len(w) // GATES[kind]
     bias, b_hn = _joined(given["b_ih"], given["b_hh"], units, kind)
-    h, c = given["h0"].copy(), None if c0 is None else c0.copy()
+    h, c = _core.empty_like(given["h0"]), None if c0 is None else _core.empty_like(c0)
     y, gates = _core.empty((rows, h.shape[1]), x.dtype), _product(x, given["w_ih"].T, bias)
-    inner = _core.empty((rows, units), x.dtype) if kind in ("LSTM", "GRU") else None
-    hidden = None if w_hr is None else _core.empty((rows, units), x.dtype)
+    inner, hidden = _between(rows, units, kind, given)
     saved = {"x": given.pop("input"), **given, "y": y, "gates": gates, "inner": inner, "hidden": hidden}
     run = Run(kind, bool(reverse), sizes, dtype, **saved)
-    if rows:
-        ops.recurrent(y, h, c, gates, inner, hidden, w, w_hr, b_hn, None, None, None, sizes, *run.sizes)
+    ops.recurrent(
+        y, h, c, gates, inner, hidden, None, run.h0, c0, None, None, w, w_hr, b_hn, None, None, None, None, sizes,
+        *run.sizes, False, 0,
+    )  # fmt: skip
     results = (y, h) if c is None else (y, h, c)
     return tuple(_check.finish(each, dtype, None) for each in results), run
 

@@ -15,7 +15,6 @@ from ..nn import GRU, LSTM, RNN, Module
 from ._graph import leaves, mapped
 from ._program import make_program
 
-CELL_BYTES = 1 << 19  # of the values between the steps of one call, which a program does not cut by samples
 STEPS = 4  # of the sequence on which a stream is compared with the model
 
 
@@ -54,7 +53,7 @@ class Stream:
                 object.__setattr__(layer, "forward", _Remembering(self, path, layer, layer.forward))
         self._forms: dict[Any, Any] = {}  # flags of results that have an axis of time, by the kind of input
         self._guard = np.zeros((self.batch, 1), self._layers[next(iter(named))].weight_ih_l0.dtype)
-        self._program = fused(named[""], self._states[""], self.batch) if "" in named else None
+        self._program = fused(named[""], self._states[""]) if "" in named else None
 
     def __call__(self, x: Any) -> Any:
         """Run one step.
@@ -127,7 +126,7 @@ class Stream:
             if array.ndim != 2:
                 raise ValueError(f"stream: expected an input ({self.batch}, {layer.input_size}), got {array.shape}")
             if self._program is not None:
-                self._program = fused(layer, self._states[""], self.batch)  # for another instruction set, if so chosen
+                self._program = fused(layer, self._states[""])  # for another instruction set, if so chosen
                 y = None if self._program is None else self._program(array, self._guard)
                 if y is not None:
                     return y
@@ -180,7 +179,7 @@ class Stream:
         return timed
 
 
-def fused(layer: Any, states: list[Array], batch: int) -> Any:
+def fused(layer: Any, states: list[Array]) -> Any:
     """A recurrent module as one program that updates its states in place; None if it has gates of its own.
 
     Its second input is any array (batch, 1): it refuses a step of other than `batch` sequences.
@@ -189,36 +188,22 @@ def fused(layer: Any, states: list[Array], batch: int) -> Any:
         return None
     gates, units, width, dtype = GATES[layer.mode], layer.hidden_size, layer._width, layer.weight_ih_l0.dtype
     steps: list[Any] = []
-    sizes, total = [gates * units, units, units], gates * units + 2 * units + width
-    if total * batch * dtype.itemsize > CELL_BYTES:
-        return None
-    first, double = 3, dtype == np.float64  # registers 0 and 1 are the inputs, 2 the output
     for index in range(layer.num_layers):
         own_weights: list[Any] = layer._weights(f"_l{index}")
         arrays: list[Any] = [None if each is None else np.ascontiguousarray(value_of(each)) for each in own_weights]
         w_ih, w_hh, b_ih, b_hh, w_hr = arrays
         bias, b_hn = _joined(b_ih, b_hh, units, layer.mode)
-        wide, features = gates * units, w_ih.shape[1]
-        own = [each[index] for each in states]
-        h, c = own[0], own[1] if len(own) == 2 else None
-        source = 0 if index == 0 else first + 3
-        last = index == layer.num_layers - 1
-        to = 2 if last else first + 3
-        apart = units if layer.mode == "GRU" else 0
-        product = (first, source, None, None, _core.pack(w_ih), bias, None), (
-            0, wide, 1, 0, features, 1, 0, 0, 0, 1, (1,), wide, features, 0, 0, 0, -1
-        ), (0, 0)  # fmt: skip
-        steps.append(("product", double, *product))
-        inner = first + 1 if layer.mode in ("LSTM", "GRU") else None
-        fields = (
-            to, h, c, first, inner, None if w_hr is None else first + 2, w_hh, w_hr, b_hn,
-            _core.pack(np.ascontiguousarray(w_hh[: wide - apart])),
-            _core.pack(np.ascontiguousarray(w_hh[wide - apart :])) if apart else None,
-            None if w_hr is None else _core.pack(w_hr), np.array([batch], np.int64),
-        )  # fmt: skip
-        integers = width, 1, KINDS[layer.mode], 1, (1,), (1,), units, width, 0
-        steps.append(("recurrent", double, fields, integers, ()))
-    between = [n * dtype.itemsize for n in (*sizes, width)]
+        h, *c = (each[index] for each in states)
+        joint = (gates - (layer.mode == "GRU")) * units
+        packed = [_core.pack(each) if each is not None and len(each) else None
+                  for each in (w_ih, w_hh[:joint], w_hh[joint:], w_hr)]  # fmt: skip
+        state = h, c[0] if c else None
+        x = 3 + index % 2 if index else 0  # registers 0 and 1 are the inputs, 2 the output
+        y = 3 + (index + 1) % 2 if index < layer.num_layers - 1 else 2
+        fields = (y, *state, None, None, None, x, *state, None, bias, None, None, b_hn, *packed, None)
+        integers = width, 1, KINDS[layer.mode], 1, (1,), (1,), units, width, 0, 0, w_ih.shape[1]
+        steps.append(("recurrent", dtype == np.float64, fields, integers, ()))
+    between = [width * dtype.itemsize] * 2
     return make_program([(dtype, (layer.input_size,)), (dtype, (1,))], [(dtype, (width,))], between, steps)
 
 
@@ -227,7 +212,7 @@ class _Remembering:
 
     def __init__(self, stream: Stream, path: str, layer: Any, forward: Any):
         self.stream, self.path, self.layer, self.forward = stream, path, layer, forward
-        self.program = fused(layer, stream._states[path], stream.batch)
+        self.program = fused(layer, stream._states[path])
 
     def __call__(self, input: Any, hx: Any = None, lengths: Any = None) -> Any:
         if hx is not None or lengths is not None:

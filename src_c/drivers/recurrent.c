@@ -9,12 +9,28 @@
 #include "runtime/parallel.h"
 #include "drivers/recurrent.h"
 
+#define BLOCK_VALUES (1 << 16) /* gates of the steps that one product makes: 256 KB of float stay in the second-level cache */
+
+/* Steps that one product begins, where it is made here */
+static ptrdiff_t block_steps(ptrdiff_t n, ptrdiff_t width, ptrdiff_t steps)
+{
+    const ptrdiff_t most = BLOCK_VALUES / fnn_min(n * width + 1, BLOCK_VALUES);
+    return fnn_min(most, steps);
+}
+
 /* Weights are packed for float and for double alike: the room that double takes is enough for both */
-ptrdiff_t fnn_recurrent_work(ptrdiff_t kind, ptrdiff_t size, ptrdiff_t p)
+static ptrdiff_t packed_work(ptrdiff_t kind, ptrdiff_t features, ptrdiff_t size, ptrdiff_t p)
 {
     const ptrdiff_t last = kind == FNN_GRU ? 1 : 0; /* gates that are multiplied apart */
-    return fnn_packed_size_f64(p, (fnn_gates(kind) - last) * size) + last * fnn_packed_size_f64(p, size) +
-           fnn_packed_size_f64(size, p);
+    return fnn_packed_size_f64(features, fnn_gates(kind) * size) + fnn_packed_size_f64(p, (fnn_gates(kind) - last) * size) +
+           last * fnn_packed_size_f64(p, size) + fnn_packed_size_f64(size, p);
+}
+
+ptrdiff_t fnn_recurrent_work(const struct fnn_recurrent_f32 *o)
+{
+    const ptrdiff_t width = fnn_gates(o->kind) * o->size, row = width + o->features + 2 * o->size;
+    return 1 + (o->packed ? 0 : packed_work(o->kind, o->features, o->size, o->p)) +
+           (o->gates ? 0 : block_steps(o->n, width, o->steps) * o->n * row);
 }
 
 ptrdiff_t fnn_recurrent_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdiff_t p)
@@ -33,19 +49,27 @@ ptrdiff_t fnn_recurrent_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, p
 struct FN(recurrent_job)
 {
     const struct FN(fnn_recurrent) *o;
-    const REAL *packed, *packed_n, *packed_r; /* U, without a GRU's U_n; that; the projection */
+    const REAL *packed_x, *packed, *packed_n, *packed_r; /* W; U, without a GRU's U_n; that; the projection */
+    REAL *room; /* of the steps that one product begins */
+    ptrdiff_t block;
     const ptrdiff_t *first;
 };
 
-/* One step of the m sequences from `first` on, whose rows begin at `row` */
-static void FN(recurrent_step)(const struct FN(recurrent_job) *d, ptrdiff_t row, ptrdiff_t first, ptrdiff_t m)
+/* Rows of a step that follow each other in memory */
+struct FN(step_rows)
+{
+    REAL *gates, *inner, *hidden, *x;
+};
+
+/* One step of the m sequences from `first` on; their rows of y begin at `y`, y_row apart */
+static void FN(recurrent_step)(const struct FN(recurrent_job) *d, struct FN(step_rows) at, REAL *y, ptrdiff_t y_row,
+                               ptrdiff_t first, ptrdiff_t m)
 {
     const struct FN(fnn_recurrent) *o = d->o;
     const ptrdiff_t size = o->size, p = o->p, width = fnn_gates(o->kind) * size;
-    REAL *h = o->h + first * p, *gates = o->gates + row * width;
+    REAL *h = o->h + first * p, *gates = at.gates, *inner = at.inner;
     if (o->kind == FNN_GRU)
     {
-        REAL *inner = o->inner + row * size;
         FN(times)(gates, width, h, p, d->packed, NULL, m, 2 * size, p, 1);
         FN(times)(inner, size, h, p, d->packed_n, o->b_hn, m, size, p, 0);
         for (ptrdiff_t i = 0; i < m; i++)
@@ -56,48 +80,123 @@ static void FN(recurrent_step)(const struct FN(recurrent_job) *d, ptrdiff_t row,
         FN(times)(gates, width, h, p, d->packed, NULL, m, width, p, 1);
         if (o->kind == FNN_LSTM)
         {
-            REAL *hidden = o->hidden ? o->hidden + row * size : h;
+            REAL *hidden = d->packed_r ? at.hidden : h;
             for (ptrdiff_t i = 0; i < m; i++)
-                TIER->lstm(hidden + i * size, o->c + (first + i) * size, o->inner + (row + i) * size, gates + i * width, size);
-            if (o->hidden)
+            {
+                REAL *c = o->c + (first + i) * size;
+                TIER->lstm(hidden + i * size, c, o->gates ? inner + i * size : c, gates + i * width, size);
+            }
+            if (d->packed_r)
                 FN(times)(h, p, hidden, size, d->packed_r, NULL, m, p, size, 0);
         }
         else
             TIER->act[o->kind == FNN_RNN_RELU ? FNN_ACT_relu : FNN_ACT_tanh](h, gates, m * size, 0, 0);
     }
     for (ptrdiff_t i = 0; i < m; i++)
-        memcpy(o->y + (row + i) * o->y_strides[0], h + i * p, (size_t)p * sizeof(REAL));
+        memcpy(y + i * y_row, h + i * p, (size_t)p * sizeof(REAL));
+}
+
+/* The number of the first of a step's rows among all, for the sequence `first` */
+static ptrdiff_t FN(row_of)(const struct FN(fnn_recurrent) *o, const struct walk *w, ptrdiff_t first)
+{
+    return o->batch_first ? first * o->steps + w->t : w->row + first;
+}
+
+/* The steps that `w` comes to next, at most a block's, for sequences first .. last - 1: their rows of x side by side, then W x;
+ * returns where the walk has come to */
+static struct walk FN(begin_block)(const struct FN(recurrent_job) *d, struct FN(step_rows) at, struct walk w, ptrdiff_t first,
+                                   ptrdiff_t last)
+{
+    const struct FN(fnn_recurrent) *o = d->o;
+    const ptrdiff_t width = fnn_gates(o->kind) * o->size, k = o->features;
+    ptrdiff_t rows = 0;
+    for (ptrdiff_t s = 0; s < d->block && walk_on(&w); s++)
+    {
+        const ptrdiff_t from = FN(row_of)(o, &w, first), next = o->batch_first ? o->steps : 1;
+        for (ptrdiff_t i = 0; i < fnn_min(w.n, last) - first; i++, rows++)
+            memcpy(at.x + rows * k, o->x + (from + i * next) * k, (size_t)k * sizeof(REAL));
+    }
+    const struct FN(fnn_product) product = {.c = at.gates, .c_strides = {0, width, 1}, .a = at.x, .a_strides = {0, k, 1},
+                                            .packed = d->packed_x, .bias = o->bias, .batch = 1, .m = rows, .n = width, .k = k,
+                                            .act = -1};
+    FN(fnn_product)(&product);
+    return w;
+}
+
+/* All steps of sequences first .. last - 1 */
+static void FN(run_sequences)(const struct FN(recurrent_job) *d, ptrdiff_t first, ptrdiff_t last)
+{
+    const struct FN(fnn_recurrent) *o = d->o;
+    const ptrdiff_t size = o->size, width = fnn_gates(o->kind) * size, room = first * d->block;
+    const ptrdiff_t all = o->n * d->block, next = o->batch_first ? o->steps : 1;
+    const struct FN(step_rows) begin = {d->room + room * width, d->room + all * width + room * size,
+                                        d->room + all * (width + size) + room * size,
+                                        d->room + all * (width + 2 * size) + room * o->features};
+    struct FN(step_rows) at = begin;
+    struct walk w = walk_of(o->batch_sizes, o->steps, o->rows, !o->reverse), reached = w;
+    for (ptrdiff_t s = 0; s < o->steps; s++)
+    {
+        if (!o->gates && s % d->block == 0)
+        {
+            at = begin;
+            reached = FN(begin_block)(d, at, reached, first, last);
+        }
+        walk_on(&w);
+        const ptrdiff_t m = fnn_min(w.n, last) - first, row = FN(row_of)(o, &w, first);
+        if (m <= 0)
+            continue;
+        if (o->gates)
+            at = (struct FN(step_rows)){o->gates + row * width, o->inner ? o->inner + row * size : NULL,
+                                        o->hidden ? o->hidden + row * size : NULL, NULL};
+        FN(recurrent_step)(d, at, o->y + row * o->y_strides[0], next * o->y_strides[0], first, m);
+        if (!o->gates)
+            at.gates += m * width, at.inner += m * size, at.hidden += m * size;
+    }
+}
+
+static void FN(first_state)(REAL *state, const REAL *given, ptrdiff_t n)
+{
+    if (!given)
+        memset(state, 0, (size_t)n * sizeof(REAL));
+    else if (given != state)
+        memcpy(state, given, (size_t)n * sizeof(REAL));
 }
 
 static void FN(recurrent_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(recurrent_job) *d = job;
-    const struct FN(fnn_recurrent) *o = d->o;
-    const ptrdiff_t first = d->first[begin], last = d->first[end];
-    for (struct walk w = walk_of(o->batch_sizes, o->steps, o->rows, !o->reverse); walk_on(&w);)
-        if (w.n > first)
-            FN(recurrent_step)(d, w.row + first, first, fnn_min(w.n, last) - first);
+    FN(run_sequences)(d, d->first[begin], d->first[end]);
 }
 
 void FN(fnn_recurrent)(const struct FN(fnn_recurrent) *o)
 {
-    const ptrdiff_t size = o->size, p = o->p, joint = (fnn_gates(o->kind) - (o->kind == FNN_GRU)) * size;
+    const ptrdiff_t size = o->size, p = o->p, width = fnn_gates(o->kind) * size;
+    const ptrdiff_t joint = width - (o->kind == FNN_GRU) * size;
     ptrdiff_t first[MOST_PARTS + 1];
-    struct FN(recurrent_job) d = {o, o->packed, o->packed_n, o->packed_r, first};
+    REAL *room = (REAL *)o->work;
+    struct FN(recurrent_job) d = {o, o->packed_x, o->packed, o->packed_n, o->packed_r, room,
+                                  block_steps(o->n, width, o->steps), first};
     if (!o->packed)
     {
-        REAL *packed = (REAL *)o->work, *packed_n = packed + FN(fnn_packed_size)(p, joint);
-        REAL *packed_r = packed_n + (o->kind == FNN_GRU ? FN(fnn_packed_size)(p, size) : 0);
+        REAL *packed_x = room, *packed = packed_x + FN(fnn_packed_size)(o->features, width);
+        REAL *packed_n = packed + FN(fnn_packed_size)(p, joint);
+        REAL *packed_r = packed_n + FN(fnn_packed_size)(p, width - joint);
+        if (o->w_ih)
+            FN(fnn_pack)(packed_x, o->w_ih, 1, o->features, o->features, width);
         FN(fnn_pack)(packed, o->w_hh, 1, p, p, joint);
-        if (o->kind == FNN_GRU)
-            FN(fnn_pack)(packed_n, o->w_hh + joint * p, 1, p, p, size);
+        FN(fnn_pack)(packed_n, o->w_hh + joint * p, 1, p, p, width - joint);
         if (o->w_hr)
             FN(fnn_pack)(packed_r, o->w_hr, 1, size, size, p);
-        d = (struct FN(recurrent_job)){o, packed, packed_n, packed_r, first};
+        d = (struct FN(recurrent_job)){o, packed_x, packed, packed_n, o->w_hr ? packed_r : NULL,
+                                       packed_r + (o->w_hr ? FN(fnn_packed_size)(size, p) : 0), d.block, first};
     }
+    FN(first_state)(o->h, o->h0, o->n * p);
+    if (o->c)
+        FN(first_state)(o->c, o->c0, o->n * size);
     const ptrdiff_t parts = share_out(first, o->batch_sizes, o->steps, o->rows, o->n);
+    const double cost = FN(row_cost)(o->kind, size, p + (o->gates ? 0 : o->features));
     if (parts > 0)
-        fnn_parallel(parts, FN(row_cost)(o->kind, size, p) * (double)(o->rows / parts), FN(recurrent_body), &d);
+        fnn_parallel(parts, cost * (double)(o->rows / parts), FN(recurrent_body), &d);
 }
 
 /* -- back ------------------------------------------------------------------------------------------------------------- */

@@ -3,11 +3,11 @@
 #ifndef REAL
 #define MOST_PARTS 64
 
-/* How many rows belong to the first n sequences */
+/* How many rows belong to the first n sequences; without batch_sizes they have all steps */
 static ptrdiff_t rows_of(const int64_t *batch_sizes, ptrdiff_t steps, ptrdiff_t n)
 {
-    ptrdiff_t rows = 0;
-    for (ptrdiff_t t = 0; t < steps; t++)
+    ptrdiff_t rows = batch_sizes ? 0 : steps * n;
+    for (ptrdiff_t t = 0; batch_sizes && t < steps; t++)
         rows += fnn_min((ptrdiff_t)batch_sizes[t], n);
     return rows;
 }
@@ -40,11 +40,13 @@ struct walk
     const int64_t *batch_sizes;
     ptrdiff_t steps, t, row, n;
     ptrdiff_t forth; /* 1 or -1 */
+    ptrdiff_t all;   /* of each step, without batch_sizes */
 };
 
 static struct walk walk_of(const int64_t *batch_sizes, ptrdiff_t steps, ptrdiff_t rows, int forth)
 {
-    return (struct walk){batch_sizes, steps, forth ? -1 : steps, forth ? 0 : rows, 0, forth ? 1 : -1};
+    return (struct walk){batch_sizes, steps, forth ? -1 : steps, forth ? 0 : rows, 0, forth ? 1 : -1,
+                         steps ? rows / steps : 0};
 }
 
 static int walk_on(struct walk *w)
@@ -53,7 +55,7 @@ static int walk_on(struct walk *w)
     if (w->t < 0 || w->t >= w->steps)
         return 0;
     w->row += w->forth > 0 ? w->n : 0;
-    w->n = (ptrdiff_t)w->batch_sizes[w->t];
+    w->n = w->batch_sizes ? (ptrdiff_t)w->batch_sizes[w->t] : w->all;
     w->row -= w->forth > 0 ? 0 : w->n;
     return 1;
 }

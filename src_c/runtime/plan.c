@@ -114,7 +114,7 @@ int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m)
         total += plan->size[i];
     signed char one = 0;
     struct job job = {plan, arrays, m, m, &one, NULL};
-    if (total * m <= CHUNK_BYTES)
+    if (plan->uncut || total * m <= CHUNK_BYTES)
     {
         if (!make_events(&job, 1))
             return FNN_NO_MEMORY;

@@ -245,7 +245,7 @@ _NATIVE = """
             memcpy(h0, h, 1000 * sizeof(REAL));
             memcpy(dy + 3000, dy + 1000, 1000 * sizeof(REAL));
             RUN(recurrent, .y = y, .y_strides = {p, 1}, .h = h, .c = c, .gates = gates, .inner = inner,
-                .hidden = hidden, .w_hh = w, .w_hr = w_hr, .b_hn = kind == FNN_GRU ? x + 39000 : NULL,
+                .hidden = hidden, .h0 = h, .c0 = c, .w_hh = w, .w_hr = w_hr, .b_hn = kind == FNN_GRU ? x + 39000 : NULL,
                 .batch_sizes = sizes, .work = work, .kind = kind, .steps = 4, .rows = rows, .n = n, .size = size,
                 .p = p, .reverse = option & 1);
             ADD(y, rows * p), ADD(h, n * p);
