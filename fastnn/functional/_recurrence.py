@@ -82,6 +82,32 @@ def first_states(
     return states
 
 
+@_dispatch.differentiable
+def recurrent_layers(
+    input: Array,
+    states: list[Array] | None,
+    weights: Sequence[Sequence[Direction]],
+    kind: str,
+    batch_first: bool,
+    name: str,
+) -> tuple[Array, ...]:
+    """What a graph writes down of layers over whole sequences: the output, and the last states, h or h and c.
+
+    The input is (T, N, in), or (N, T, in) with `batch_first`; states, (layers * directions, N, *), are zeros for None;
+    `weights` has each layer's directions.
+    """
+    x = np.swapaxes(input, 0, 1) if batch_first else input
+    steps, n = x.shape[:2]
+    if states is None:
+        (_, w_hh, *_, w_hr), count = weights[0][0], len(weights) * len(weights[0])
+        units = w_hh.shape[0] // GATES[kind]
+        widths = [units if w_hr is None else len(w_hr), units][: 1 + (kind == "LSTM")]
+        states = [np.zeros((count, n, width), x.dtype) for width in widths]
+    rows, last = stacked(name, x.reshape(steps * n, x.shape[2]), states, weights, np.full(steps, n), kind)
+    y = rows.reshape(steps, n, rows.shape[1])
+    return (np.swapaxes(y, 0, 1) if batch_first else y, *last)
+
+
 # -- a call's arguments -----------------------------------------------------------------------------------------------
 
 

@@ -34,9 +34,10 @@ class Steps:
             for number in item.sources:
                 if self._fold(number, item):
                     return self._merge(item.number, number)
-        self.stored[item.number] = item.number
-        self._parted.update({item.number} & self._last_maker.keys())
-        self._last_maker[item.number] = len(self.items)
+        for number in item.written if isinstance(item, Step) else (item.number,):
+            self.stored[number] = number
+            self._parted.update({number} & self._last_maker.keys())
+            self._last_maker[number] = len(self.items)
         return self.items.append(item)
 
     def _merge(self, number: int, kept: int) -> None:

@@ -18,7 +18,7 @@ from ._graph import Call, Constant, Graph, Own, Ref, Value, filled, refs
 from ._layout import lay_out
 from ._passes import Steps
 from ._program import LAST, make_program
-from .lowering import Derived, Result, Scratch, Source, Step, Strided, Wrong, lowered, reads, record
+from .lowering import Derived, Further, Result, Scratch, Source, Step, Strided, Wrong, lowered, reads, record
 
 Shape = tuple[int, ...]
 
@@ -86,7 +86,8 @@ def _program(
     steps: list[Step], outputs: list[int], known: Known, weights: Weights, whole: bool
 ) -> tuple[_core.Program, list[int]]:
     """One program for steps, and the numbers of its inputs."""
-    inputs = sorted({source for step in steps for source in step.sources} - {step.number for step in steps})
+    written = {number for step in steps for number in step.written}
+    inputs = sorted({source for step in steps for source in step.sources} - written)
     arena = _Arena(steps, inputs, outputs)
 
     def placed(step: Step) -> Any:
@@ -98,6 +99,8 @@ def _program(
                 return arena.register[step.number]
             if isinstance(value, Source):
                 return arena.register[step.sources[value.place]]
+            if isinstance(value, Further):
+                return arena.register[value.number]
             if isinstance(value, Scratch):
                 return next(scratch)
             if value is Wrong:
@@ -130,8 +133,9 @@ class _Arena:
         last_use = {source: i for i, step in enumerate(steps) for source in step.sources}
         kept, free = {*inputs, *outputs}, list[int]()
         for i, step in enumerate(steps):
-            if step.number not in self.register:
-                self.register[step.number] = self.given + self._slot(math.prod(step.shape) * step.dtype.itemsize, free)
+            for number, shape in ((step.number, step.shape), *step.further.items()):
+                if number not in self.register:
+                    self.register[number] = self.given + self._slot(math.prod(shape) * step.dtype.itemsize, free)
             free += [self.register[n] - self.given for n in set(step.sources) - kept if last_use[n] == i]
 
     def _slot(self, size: int, free: list[int]) -> int:
@@ -176,7 +180,10 @@ class Plan:
             shape = graph.sample(number)
             if shape is not None:
                 self._known[number] = graph.values[number].dtype, shape
-        self._known |= {item.number: (item.dtype, item.shape) for item in listed.items if isinstance(item, Step)}
+        for item in listed.items:
+            if isinstance(item, Step):
+                self._known[item.number] = item.dtype, item.shape
+                self._known |= {number: (item.dtype, shape) for number, shape in item.further.items()}
         group: list[Step] = []
         for i, item in enumerate(listed.items):
             if isinstance(item, Step):
@@ -193,7 +200,7 @@ class Plan:
         """Make a stage of the steps gathered."""
         needed = {self.stored[number] for number in refs(self.results)}
         needed |= {self.stored.get(number, number) for item in rest for number in reads(item)}
-        outputs = list(dict.fromkeys(step.number for step in group if step.number in needed))
+        outputs = list(dict.fromkeys(number for step in group for number in step.written if number in needed))
         if outputs:
             program, inputs = _program(group, outputs, self._known, self.weights, self.graph.whole)
             program.only = 0 if self.graph.whole else self.graph.batch or 0
@@ -253,7 +260,7 @@ class Plan:
         return "\n".join([head, *lines])
 
     def _fetch(self, number: int, values: dict[int, Any], batch: int) -> Any:
-        kept, shape = values[self.stored[number]], self._samples[number]
+        kept, shape = values[self.stored[number]], self._samples.get(number)
         if self.stored[number] == number or shape is None:
             return kept
         return kept.reshape(shape if self.graph.whole else (batch, *shape))

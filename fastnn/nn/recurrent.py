@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from ..functional._recurrence import first_states, stacked
+from .._core import value_of
+from ..functional._recurrence import first_states, recurrent_layers, stacked
 from ..functional._recurrent import GATES
 from . import init
 from ._module import Module, Parameter, cast
@@ -151,6 +152,8 @@ class _Recurrent(Module):
             raise ValueError(f"{name}: expected an input of 2-D or 3-D, got shape {x.shape}")
         self._check_features(x)
         batched = x.ndim == 3
+        if batched and lengths is None and self._gates.plain and not isinstance(value_of(x), np.ndarray):
+            return self._traced(x, hx)
         if batched and self.batch_first:
             x = np.swapaxes(x, 0, 1)
         steps, n = x.shape[0], x.shape[1] if batched else 1
@@ -165,6 +168,13 @@ class _Recurrent(Module):
         if not batched:
             return y.reshape(steps, y.shape[2]), self._result([each[:, 0] for each in states])
         return np.swapaxes(y, 0, 1) if self.batch_first else y, self._result(states)
+
+    def _traced(self, x: Any, hx: Any) -> Any:
+        """One call for a graph, whatever the batch: `x` stands in for arrays that are not there yet."""
+        states = None if hx is None else self._states(hx, x.shape[int(not self.batch_first)], True)
+        options: dict[str, Any] = {"kind": self.mode, "batch_first": self.batch_first, "name": type(self).__name__}
+        y, *last = recurrent_layers(x, states, self._all_weights(), **options)
+        return y, self._result(last)
 
     def _check_features(self, x: Any) -> None:
         if x.ndim < 2 or x.shape[-1] != self.input_size:
@@ -205,7 +215,7 @@ class _Recurrent(Module):
             return [np.zeros((count, n, width), dtype) for width in widths]
         expected = [(count, n, width) if batched else (count, width) for width in widths]
         states = first_states(name, self.mode, hx, expected, lambda letter, each: cast(self, each, dtype))
-        return [each.reshape(count, n, each.shape[-1]) for each in states]
+        return states if batched else [each.reshape(count, n, each.shape[-1]) for each in states]
 
     def _result(self, states: list[Any]) -> Any:
         return tuple(states) if self.mode == "LSTM" else states[0]
@@ -213,10 +223,13 @@ class _Recurrent(Module):
     # -- the layers ---------------------------------------------------------------------------------------------------
 
     def _run(self, x: Any, states: list[Any], batch_sizes: Any) -> tuple[Any, list[Any]]:
-        """The outputs (rows, directions * P) and the last states of rows in the order of steps."""
-        weights = [[self._weights(suffix) for suffix in self._suffixes(layer)] for layer in range(self.num_layers)]
+        """The outputs (rows, directions * P) and the last states of rows that stand step by step."""
         rate = self.dropout if self.training else 0.0
+        weights = self._all_weights()
         return stacked(type(self).__name__, x, states, weights, batch_sizes, self.mode, rate, self._gates.run())
+
+    def _all_weights(self) -> list[list[Any]]:
+        return [[self._weights(suffix) for suffix in self._suffixes(layer)] for layer in range(self.num_layers)]
 
     def _weights(self, suffix: str) -> list[Any]:
         return self._gates.weights(lambda name: self._parameters.get(name + suffix))

@@ -9,9 +9,10 @@
 #include "runtime/parallel.h"
 #include "drivers/recurrent.h"
 
-#define BLOCK_VALUES (1 << 16) /* gates of the steps that one product makes: 256 KB of float stay in the second-level cache */
+#define FEW_ROWS     8         /* of a step and a thread: inputs of several steps make better use of the weights */
+#define BLOCK_VALUES (1 << 16) /* gates of such steps: 256 KB of float stay in the second-level cache */
 
-/* Steps that one product begins, where it is made here */
+/* Steps whose inputs are multiplied at a time, if they are few rows each */
 static ptrdiff_t block_steps(ptrdiff_t n, ptrdiff_t width, ptrdiff_t steps)
 {
     const ptrdiff_t most = BLOCK_VALUES / fnn_min(n * width + 1, BLOCK_VALUES);
@@ -29,7 +30,7 @@ static ptrdiff_t packed_work(ptrdiff_t kind, ptrdiff_t features, ptrdiff_t size,
 ptrdiff_t fnn_recurrent_work(const struct fnn_recurrent_f32 *o)
 {
     const ptrdiff_t width = fnn_gates(o->kind) * o->size, row = width + o->features + 2 * o->size;
-    return 1 + (o->packed ? 0 : packed_work(o->kind, o->features, o->size, o->p)) +
+    return 1 + o->n * (o->p + o->size) + (o->packed ? 0 : packed_work(o->kind, o->features, o->size, o->p)) +
            (o->gates ? 0 : block_steps(o->n, width, o->steps) * o->n * row);
 }
 
@@ -50,50 +51,63 @@ struct FN(recurrent_job)
 {
     const struct FN(fnn_recurrent) *o;
     const REAL *packed_x, *packed, *packed_n, *packed_r; /* W; U, without a GRU's U_n; that; the projection */
+    REAL *h, *c;
     REAL *room; /* of the steps that one product begins */
     ptrdiff_t block;
     const ptrdiff_t *first;
 };
 
-/* Rows of a step that follow each other in memory */
+/* Rows of a step: those of x x_row apart, NULL if W x stands in gates; of y y_row apart; of the others side by side */
 struct FN(step_rows)
 {
-    REAL *gates, *inner, *hidden, *x;
+    REAL *gates, *inner, *hidden, *y;
+    const REAL *x;
+    ptrdiff_t x_row, y_row;
 };
 
-/* One step of the m sequences from `first` on; their rows of y begin at `y`, y_row apart */
-static void FN(recurrent_step)(const struct FN(recurrent_job) *d, struct FN(step_rows) at, REAL *y, ptrdiff_t y_row,
-                               ptrdiff_t first, ptrdiff_t m)
+/* gates = or += W x, bias and U h of m sequences, but for a GRU's U_n, panel by panel: the first sums are in the first-level cache
+ * when the second ones are added */
+static void FN(gate_products)(const struct FN(recurrent_job) *d, const struct FN(step_rows) *at, const REAL *h, ptrdiff_t m)
+{
+    const struct FN(fnn_recurrent) *o = d->o;
+    const ptrdiff_t width = fnn_gates(o->kind) * o->size, joint = width - (o->kind == FNN_GRU) * o->size;
+    const struct FN(fnn_product) x = {.c = at->gates, .c_strides = {0, width, 1}, .a = at->x, .a_strides = {0, at->x_row, 1},
+                                      .packed = d->packed_x, .bias = o->bias, .batch = 1, .m = m, .n = width,
+                                      .k = o->features, .act = -1};
+    const struct FN(fnn_product) u = {.c = at->gates, .c_strides = {0, width, 1}, .a = h, .a_strides = {0, o->p, 1},
+                                      .packed = d->packed, .batch = 1, .m = m, .n = joint, .k = o->p, .accumulate = 1, .act = -1};
+    for (ptrdiff_t j = 0; j < width; j += TIER->tile_columns)
+    {
+        if (at->x)
+            TIER->product_panel(&x, 0, m, j);
+        if (j < joint)
+            TIER->product_panel(&u, 0, m, j);
+    }
+}
+
+/* One step of the m sequences from `first` on */
+static void FN(recurrent_step)(const struct FN(recurrent_job) *d, struct FN(step_rows) at, ptrdiff_t first, ptrdiff_t m)
 {
     const struct FN(fnn_recurrent) *o = d->o;
     const ptrdiff_t size = o->size, p = o->p, width = fnn_gates(o->kind) * size;
-    REAL *h = o->h + first * p, *gates = at.gates, *inner = at.inner;
+    REAL *h = d->h + first * p, *hidden = d->packed_r ? at.hidden : h;
+    FN(gate_products)(d, &at, h, m);
     if (o->kind == FNN_GRU)
-    {
-        FN(times)(gates, width, h, p, d->packed, NULL, m, 2 * size, p, 1);
-        FN(times)(inner, size, h, p, d->packed_n, o->b_hn, m, size, p, 0);
-        for (ptrdiff_t i = 0; i < m; i++)
-            TIER->gru(h + i * p, gates + i * width, inner + i * size, size);
-    }
-    else
-    {
-        FN(times)(gates, width, h, p, d->packed, NULL, m, width, p, 1);
-        if (o->kind == FNN_LSTM)
-        {
-            REAL *hidden = d->packed_r ? at.hidden : h;
-            for (ptrdiff_t i = 0; i < m; i++)
-            {
-                REAL *c = o->c + (first + i) * size;
-                TIER->lstm(hidden + i * size, c, o->gates ? inner + i * size : c, gates + i * width, size);
-            }
-            if (d->packed_r)
-                FN(times)(h, p, hidden, size, d->packed_r, NULL, m, p, size, 0);
-        }
-        else
-            TIER->act[o->kind == FNN_RNN_RELU ? FNN_ACT_relu : FNN_ACT_tanh](h, gates, m * size, 0, 0);
-    }
+        FN(times)(at.inner, size, h, p, d->packed_n, o->b_hn, m, size, p, 0);
     for (ptrdiff_t i = 0; i < m; i++)
-        memcpy(y + i * y_row, h + i * p, (size_t)p * sizeof(REAL));
+    {
+        REAL *gates = at.gates + i * width, *c = d->c + (first + i) * size;
+        if (o->kind == FNN_GRU)
+            TIER->gru(h + i * p, gates, at.inner + i * size, size);
+        else if (o->kind == FNN_LSTM)
+            TIER->lstm(hidden + i * size, c, o->gates ? at.inner + i * size : c, gates, size);
+        else
+            TIER->act[o->kind == FNN_RNN_RELU ? FNN_ACT_relu : FNN_ACT_tanh](h + i * p, gates, size, 0, 0);
+    }
+    if (d->packed_r)
+        FN(times)(h, p, hidden, size, d->packed_r, NULL, m, p, size, 0);
+    for (ptrdiff_t i = 0; i < m; i++)
+        memcpy(at.y + i * at.y_row, h + i * p, (size_t)p * sizeof(REAL));
 }
 
 /* The number of the first of a step's rows among all, for the sequence `first` */
@@ -102,21 +116,21 @@ static ptrdiff_t FN(row_of)(const struct FN(fnn_recurrent) *o, const struct walk
     return o->batch_first ? first * o->steps + w->t : w->row + first;
 }
 
-/* The steps that `w` comes to next, at most a block's, for sequences first .. last - 1: their rows of x side by side, then W x;
- * returns where the walk has come to */
-static struct walk FN(begin_block)(const struct FN(recurrent_job) *d, struct FN(step_rows) at, struct walk w, ptrdiff_t first,
+/* W x of the steps that `w` comes to next, at most a block's, for sequences first .. last - 1; `x` has room for their rows of x
+ * side by side.  Returns where the walk has come to. */
+static struct walk FN(begin_block)(const struct FN(recurrent_job) *d, REAL *gates, REAL *x, struct walk w, ptrdiff_t first,
                                    ptrdiff_t last)
 {
     const struct FN(fnn_recurrent) *o = d->o;
-    const ptrdiff_t width = fnn_gates(o->kind) * o->size, k = o->features;
+    const ptrdiff_t width = fnn_gates(o->kind) * o->size, k = o->features, next = o->batch_first ? o->steps : 1;
     ptrdiff_t rows = 0;
     for (ptrdiff_t s = 0; s < d->block && walk_on(&w); s++)
     {
-        const ptrdiff_t from = FN(row_of)(o, &w, first), next = o->batch_first ? o->steps : 1;
+        const REAL *from = o->x + FN(row_of)(o, &w, first) * k;
         for (ptrdiff_t i = 0; i < fnn_min(w.n, last) - first; i++, rows++)
-            memcpy(at.x + rows * k, o->x + (from + i * next) * k, (size_t)k * sizeof(REAL));
+            memcpy(x + rows * k, from + i * next * k, (size_t)k * sizeof(REAL));
     }
-    const struct FN(fnn_product) product = {.c = at.gates, .c_strides = {0, width, 1}, .a = at.x, .a_strides = {0, k, 1},
+    const struct FN(fnn_product) product = {.c = gates, .c_strides = {0, width, 1}, .a = x, .a_strides = {0, k, 1},
                                             .packed = d->packed_x, .bias = o->bias, .batch = 1, .m = rows, .n = width, .k = k,
                                             .act = -1};
     FN(fnn_product)(&product);
@@ -127,30 +141,29 @@ static struct walk FN(begin_block)(const struct FN(recurrent_job) *d, struct FN(
 static void FN(run_sequences)(const struct FN(recurrent_job) *d, ptrdiff_t first, ptrdiff_t last)
 {
     const struct FN(fnn_recurrent) *o = d->o;
-    const ptrdiff_t size = o->size, width = fnn_gates(o->kind) * size, room = first * d->block;
-    const ptrdiff_t all = o->n * d->block, next = o->batch_first ? o->steps : 1;
-    const struct FN(step_rows) begin = {d->room + room * width, d->room + all * width + room * size,
-                                        d->room + all * (width + size) + room * size,
-                                        d->room + all * (width + 2 * size) + room * o->features};
-    struct FN(step_rows) at = begin;
+    const ptrdiff_t size = o->size, width = fnn_gates(o->kind) * size, next = o->batch_first ? o->steps : 1;
+    const ptrdiff_t all = o->n * d->block, own = first * d->block; /* rows of scratch memory, and the first of them here */
+    REAL *gates = d->room + own * width, *inner = d->room + all * width + own * size, *hidden = inner + all * size;
+    REAL *x = d->room + all * (width + 2 * size) + own * o->features;
     struct walk w = walk_of(o->batch_sizes, o->steps, o->rows, !o->reverse), reached = w;
-    for (ptrdiff_t s = 0; s < o->steps; s++)
+    ptrdiff_t done = 0; /* rows of the block */
+    for (ptrdiff_t s = 0; walk_on(&w); s++)
     {
-        if (!o->gates && s % d->block == 0)
-        {
-            at = begin;
-            reached = FN(begin_block)(d, at, reached, first, last);
-        }
-        walk_on(&w);
         const ptrdiff_t m = fnn_min(w.n, last) - first, row = FN(row_of)(o, &w, first);
+        struct FN(step_rows) at = {.y = o->y + row * o->y_strides[0], .y_row = next * o->y_strides[0]};
+        if (s % d->block == 0)
+            done = 0;
+        if (d->block > 1 && s % d->block == 0)
+            reached = FN(begin_block)(d, gates, x, reached, first, last);
         if (m <= 0)
             continue;
-        if (o->gates)
-            at = (struct FN(step_rows)){o->gates + row * width, o->inner ? o->inner + row * size : NULL,
-                                        o->hidden ? o->hidden + row * size : NULL, NULL};
-        FN(recurrent_step)(d, at, o->y + row * o->y_strides[0], next * o->y_strides[0], first, m);
-        if (!o->gates)
-            at.gates += m * width, at.inner += m * size, at.hidden += m * size;
+        at.gates = o->gates ? o->gates + row * width : gates + done * width;
+        at.inner = !o->gates ? inner + done * size : o->inner ? o->inner + row * size : NULL;
+        at.hidden = !o->gates ? hidden + done * size : o->hidden ? o->hidden + row * size : NULL;
+        if (o->x && d->block == 1)
+            at.x = o->x + row * o->features, at.x_row = next * o->features;
+        FN(recurrent_step)(d, at, first, m);
+        done += m;
     }
 }
 
@@ -173,26 +186,29 @@ void FN(fnn_recurrent)(const struct FN(fnn_recurrent) *o)
     const ptrdiff_t size = o->size, p = o->p, width = fnn_gates(o->kind) * size;
     const ptrdiff_t joint = width - (o->kind == FNN_GRU) * size;
     ptrdiff_t first[MOST_PARTS + 1];
-    REAL *room = (REAL *)o->work;
-    struct FN(recurrent_job) d = {o, o->packed_x, o->packed, o->packed_n, o->packed_r, room,
-                                  block_steps(o->n, width, o->steps), first};
+    const int few = !o->gates && o->n < FEW_ROWS * fnn_get_num_threads();
+    REAL *const h = (REAL *)o->work, *const c = h + o->n * p, *room = c + o->n * size;
+    struct FN(recurrent_job) d = {.o = o, .packed_x = o->packed_x, .packed = o->packed, .packed_n = o->packed_n,
+                                  .packed_r = o->packed_r, .h = o->h ? o->h : h, .c = o->c ? o->c : c, .first = first,
+                                  .block = few ? block_steps(o->n, width, o->steps) : 1};
     if (!o->packed)
     {
         REAL *packed_x = room, *packed = packed_x + FN(fnn_packed_size)(o->features, width);
         REAL *packed_n = packed + FN(fnn_packed_size)(p, joint);
         REAL *packed_r = packed_n + FN(fnn_packed_size)(p, width - joint);
+        room = packed_r + FN(fnn_packed_size)(size, p);
         if (o->w_ih)
             FN(fnn_pack)(packed_x, o->w_ih, 1, o->features, o->features, width);
         FN(fnn_pack)(packed, o->w_hh, 1, p, p, joint);
         FN(fnn_pack)(packed_n, o->w_hh + joint * p, 1, p, p, width - joint);
         if (o->w_hr)
             FN(fnn_pack)(packed_r, o->w_hr, 1, size, size, p);
-        d = (struct FN(recurrent_job)){o, packed_x, packed, packed_n, o->w_hr ? packed_r : NULL,
-                                       packed_r + (o->w_hr ? FN(fnn_packed_size)(size, p) : 0), d.block, first};
+        d.packed_x = packed_x, d.packed = packed, d.packed_n = packed_n, d.packed_r = o->w_hr ? packed_r : NULL;
     }
-    FN(first_state)(o->h, o->h0, o->n * p);
-    if (o->c)
-        FN(first_state)(o->c, o->c0, o->n * size);
+    d.room = room;
+    FN(first_state)(d.h, o->h0, o->n * p);
+    if (o->kind == FNN_LSTM)
+        FN(first_state)(d.c, o->c0, o->n * size);
     const ptrdiff_t parts = share_out(first, o->batch_sizes, o->steps, o->rows, o->n);
     const double cost = FN(row_cost)(o->kind, size, p + (o->gates ? 0 : o->features));
     if (parts > 0)

@@ -3,12 +3,13 @@
 A new family is a new file here and its name in the import below.
 """
 
-from . import arrays, attention, elementwise, images, linear, norm, sequences
+from . import arrays, attention, elementwise, images, linear, norm, parametric, recurrent, sequences
 from ._step import (
     FOLDINGS,
     LOWERINGS,
     Derived,
     Each,
+    Further,
     Lowered,
     Result,
     Same,
@@ -23,7 +24,7 @@ from ._step import (
 )
 
 __all__ = [
-    "FOLDINGS", "LOWERINGS", "Derived", "Each", "Lowered", "Result", "Same", "Scratch", "Source", "Step", "Strided",
-    "Wrong", "arrays", "attention", "elementwise", "images", "linear", "lowered", "norm", "reads", "record",
-    "sequences",
+    "FOLDINGS", "LOWERINGS", "Derived", "Each", "Further", "Lowered", "Result", "Same", "Scratch", "Source", "Step",
+    "Strided", "Wrong", "arrays", "attention", "elementwise", "images", "linear", "lowered", "norm", "parametric",
+    "reads", "record", "recurrent", "sequences",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,12 @@ class Source(NamedTuple):
     """A field of a step: the array at this place of the step's sources."""
 
     place: int
+
+
+class Further(NamedTuple):
+    """A field of a step: another array that it writes, the value of that number, which stands in its `further`."""
+
+    number: int
 
 
 class Scratch(NamedTuple):
@@ -83,6 +89,7 @@ class Step:
     real : float32 or float64, in which the op computes, or None: the result's dtype
     last : the fields that change where the channels of its images stand last in memory, or None: it wants them first
     calls : what it does of the graph: the call that it comes from, and those that were folded into it
+    further : the sample shapes of other values that it writes, of the same dtype, by number
     """
 
     op: str
@@ -94,11 +101,17 @@ class Step:
     real: Any = None
     last: dict[str, Any] | None = None
     calls: tuple[Call, ...] = ()
+    further: dict[int, Shape] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The calls' names."""
         return " + ".join(call.name for call in self.calls)
+
+    @property
+    def written(self) -> tuple[int, ...]:
+        """The numbers of all values that it writes."""
+        return self.number, *self.further
 
 
 @dataclass
@@ -174,7 +187,7 @@ def lowered(graph: Graph) -> list[Step | Same | Call]:
             items.append(item)
     needed, kept = set(refs(graph.results)), []
     for item in reversed(items):
-        if item.number in needed:
+        if needed.intersection(item.written if isinstance(item, Step) else (item.number,)):
             kept.append(item)
             needed.update(reads(item))
     return kept[::-1]

@@ -11,7 +11,7 @@ import numpy as np
 from ... import functional
 from ..._check import Array
 from .._graph import Call, Constant, Graph, Ref, filled, leaves
-from ._build import CODES, INT, POINTWISE, Builder, Operand
+from ._build import CODES, FLOATS, INT, POINTWISE, Builder, Operand
 from ._step import (
     Each,
     NotLowered,
@@ -239,6 +239,28 @@ def _taken(call: Call, graph: Graph, table: Any, index: Any, wrap: bool) -> list
     }  # fmt: skip
     steps.step("take", (at.value,), result, fields, table.array.dtype, np.float32)
     return steps.done(Operand(steps.made[-1].number, result, table.array.dtype))
+
+
+@lowering(functional.embedding_bag)
+def _embedding_bag(call: Call, graph: Graph) -> list[Step]:
+    """Bags of one size."""
+    given = arguments(call)
+    number, shape, dtype = any_source(given["input"], graph)
+    table, mode = given["weight"], given["mode"]
+    if any(given[name] is not None for name in ("offsets", "max_norm", "per_sample_weights", "padding_idx")):
+        raise NotLowered
+    if graph.whole or given["sparse"] or len(shape) != 1 or dtype not in CODES or dtype.kind not in "iu":
+        raise NotLowered
+    if not isinstance(table, Constant) or table.array.dtype not in FLOATS or not table.array.size:
+        raise NotLowered
+    steps = Builder(call, graph)
+    at, (rows, c) = steps.converted(Operand(number, shape, dtype), INT), table.array.shape
+    fields = {"y": Result, "wrong": Wrong, "table": table, "index": Source(0), "n": Each(shape[0]), "rows": rows}
+    fields |= {"bytes": table.array.nbytes // rows, "wrap": False}
+    taken = steps.step("take", (at.value,), (shape[0], c), fields, table.array.dtype, np.float32)
+    if mode == "max":
+        return steps.done(steps.reduced("maximum", taken, (0,)))
+    return steps.done(steps.reduced("add", taken, (0,), mean=mode == "mean"))
 
 
 @folding("take", "reduce")
