@@ -243,8 +243,12 @@ def test_embedding():
         (lambda: layer([-1]), IndexError, "got -1"),
         (lambda: layer([0.5]), TypeError, "embedding: expected input of integers"),
         (lambda: nn.Embedding(5, 3, padding_idx=5), ValueError, "Embedding: expected padding_idx"),
-        (lambda: nn.Embedding(5, 3, max_norm=1.0), NotImplementedError, "max_norm"),
-        (lambda: nn.Embedding(5, 3, sparse=True), NotImplementedError, "sparse"),
+        (lambda: nn.Embedding(5, 3, max_norm=-1.0), ValueError, "expected max_norm of at least 0, got -1"),
+        (
+            lambda: fastnn.embedding([0], [[2.0]], max_norm=1),
+            ValueError,
+            "to be a writable array of floats, .*, got list",
+        ),
         (lambda: fastnn.embedding([0], np.ones(3)), ValueError, "expected a weight of 2 dimensions"),
         (lambda: fastnn.embedding_backward(np.ones((2, 3)), [0], 5), ValueError, "embedding_backward: expected dy"),
     ):

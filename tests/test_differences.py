@@ -386,10 +386,10 @@ def test_buffers():
     assert module.count.tolist() == [1, 2]
 
 
-def test_embedding_without_side_effects():
-    for options in ({"max_norm": 1.0}, {"sparse": True}):
-        with pytest.raises(NotImplementedError):
-            nn.Embedding(3, 2, **options)
+def test_sparse_gradients_are_dense():
+    layer = nn.Embedding(3, 2, sparse=True)
+    layer([1]).sum().backward()
+    assert layer.weight.grad.tolist() == [[0, 0], [1, 1], [0, 0]]
 
 
 def test_batch_norm_that_raises_changes_nothing():

@@ -42,12 +42,29 @@ def padding_row(name: str, padding_idx: Any, rows: int) -> int | None:
     return number % rows
 
 
-def refuse_renormalizing(name: str, max_norm: Any, sparse: Any) -> None:
-    """Refuse the options of PyTorch's embedding that this one does not have."""
-    if max_norm is not None:
-        raise NotImplementedError(f"{name}: max_norm changes the weight in a forward call and is not supported")
-    if sparse:
-        raise NotImplementedError(f"{name}: sparse gradients are not supported")
+def norm_options(name: str, max_norm: Any, norm_type: Any) -> tuple[float | None, float]:
+    """The largest norm of a row, if there is one, and p of the norm."""
+    most = None if max_norm is None else _check.real(name, "max_norm", max_norm)
+    if most is not None and not most >= 0:
+        raise ValueError(f"{name}: expected max_norm of at least 0, got {max_norm}")
+    return most, _check.real(name, "norm_type", norm_type)
+
+
+def renormalize(name: str, weight: Any, index: Array, max_norm: Any, norm_type: Any) -> None:
+    """Scale the rows that are looked up and whose norm is above max_norm down to it, where they lie."""
+    most, p = norm_options(name, max_norm, norm_type)
+    if most is None:
+        return
+    if not isinstance(weight, np.ndarray) or weight.dtype.kind != "f" or not weight.flags.writeable:
+        kind = f"a read-only {weight.dtype} array" if isinstance(weight, np.ndarray) else type(weight).__name__
+        raise ValueError(
+            f"{name}: expected weight to be a writable array of floats, which max_norm changes, got {kind}"
+        )
+    rows = np.unique(index)
+    values = weight[rows].astype(np.float64)
+    norms = np.linalg.norm(values, p, axis=1) if values.size else np.zeros(len(rows))
+    above = norms > most
+    weight[rows[above]] = values[above] * (most / (norms[above, np.newaxis] + 1e-7))
 
 
 @differentiable
@@ -55,7 +72,7 @@ def embedding(
     input: Any,
     weight: Any,
     padding_idx: int | None = None,
-    max_norm: None = None,
+    max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
@@ -68,10 +85,14 @@ def embedding(
     weight : array_like, (num_embeddings, embedding_dim)
     padding_idx : int, optional
         A row that receives no gradient.
-    max_norm, norm_type, sparse
-        Not supported: max_norm and sparse=True raise NotImplementedError.
+    max_norm : float, optional
+        First, rows of `weight` that are picked and have a larger norm are scaled to this one, in place.
+    norm_type : float
+        p of that norm.
     scale_grad_by_freq : bool
         Divide each row's gradient by how often it was picked.
+    sparse : bool
+        Changes nothing: the gradient is dense.
 
     Returns
     -------
@@ -89,12 +110,13 @@ def embedding(
            [1., 2.],
            [3., 4.]])
     """
-    refuse_renormalizing("embedding", max_norm, sparse)
     table = _check.as_float("embedding", weight, "weight")
     if table.ndim != 2:
         raise ValueError(f"embedding: expected a weight of 2 dimensions, got shape {table.shape}")
     padding_row("embedding", padding_idx, len(table))
-    picked = np.asarray(table[_indices("embedding", input, len(table))])
+    index = _indices("embedding", input, len(table))
+    renormalize("embedding", weight, index, max_norm, norm_type)
+    picked = np.asarray(table[index])
     return picked.astype(picked.dtype.newbyteorder("="), copy=False)
 
 
@@ -104,7 +126,7 @@ def _embedding(
     input: Any,
     weight: Any,
     padding_idx: int | None = None,
-    max_norm: None = None,
+    max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     sparse: bool = False,

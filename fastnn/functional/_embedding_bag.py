@@ -10,7 +10,7 @@ from .. import _check
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
-from ._embedding import _indices, embedding_backward, padding_row, refuse_renormalizing
+from ._embedding import _indices, embedding_backward, padding_row, renormalize
 
 __all__ = [
     "embedding_bag",
@@ -29,7 +29,7 @@ class Bags(NamedTuple):
     counts: Array  # entries of each bag
     table: Array
     weights: Array | None  # of each entry
-    shape: tuple[int, ...]  # of the input
+    looked_up: Array  # the input
     dtype: np.dtype[Any]  # of the result
 
 
@@ -38,7 +38,7 @@ def embedding_bag(
     input: Any,
     weight: Any,
     offsets: Any = None,
-    max_norm: None = None,
+    max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     mode: str = "mean",
@@ -56,11 +56,15 @@ def embedding_bag(
     weight : array_like, (num_embeddings, embedding_dim)
     offsets : array_like of int, (bags,)
         Where each bag begins, of an input of one dimension; the first is 0.
-    max_norm, norm_type, sparse
-        Not supported: max_norm and sparse=True raise NotImplementedError.
+    max_norm : float, optional
+        First, rows of `weight` that are picked and have a larger norm are scaled to this one, in place.
+    norm_type : float
+        p of that norm.
     scale_grad_by_freq : bool
         Divide each row's gradient by how often it was picked; not with "max".
     mode : "sum", "mean" or "max"
+    sparse : bool
+        Changes nothing: the gradient is dense.
     per_sample_weights : array_like, of the input's shape, optional
         What each entry is multiplied by; with "sum" alone.
     include_last_offset : bool
@@ -95,9 +99,9 @@ def embedding_bag(
            [5., 0.]])
     """
     name = "embedding_bag"
-    refuse_renormalizing(name, max_norm, sparse)
     options = (include_last_offset, padding_idx, scale_grad_by_freq)
     bags = _checked(name, input, weight, offsets, mode, per_sample_weights, *options)
+    renormalize(name, weight, bags.looked_up, max_norm, norm_type)
     return _check.finish(_reduced(bags, mode), bags.dtype, None)
 
 
@@ -140,7 +144,7 @@ def _checked(
         flat, bag = flat[kept], bag[kept]
         weights = None if weights is None else weights[kept]
         counts = np.bincount(bag, minlength=len(counts))
-    return Bags(flat, bag, kept, counts, table, weights, index.shape, dtype.newbyteorder("="))
+    return Bags(flat, bag, kept, counts, table, weights, index, dtype.newbyteorder("="))
 
 
 def _starts(name: str, index: Array, offsets: Any, include_last_offset: Any) -> Array:
@@ -208,7 +212,7 @@ def _embedding_bag(
     input: Any,
     weight: Any,
     offsets: Any = None,
-    max_norm: None = None,
+    max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     mode: str = "mean",
@@ -218,9 +222,9 @@ def _embedding_bag(
     padding_idx: int | None = None,
 ) -> Any:
     name = "embedding_bag"
-    refuse_renormalizing(name, max_norm, sparse)
     options = (include_last_offset, padding_idx, scale_grad_by_freq)
     bags = _checked(name, input, weight, offsets, mode, per_sample_weights, *options)
+    renormalize(name, weight, bags.looked_up, max_norm, norm_type)
     y = _check.finish(_reduced(bags, mode), bags.dtype, None)
     return y, lambda dy: _gradients(name, bags, dy, mode, scale_grad_by_freq, wanted)
 
@@ -245,10 +249,10 @@ def _gradients(
         parts = gradient[bags.bag]
     own = weights = None
     if wanted[1] and bags.weights is not None:
-        weights = np.zeros(int(np.prod(bags.shape)), dtype)
+        weights = np.zeros(bags.looked_up.size, dtype)
         products = (parts * _picked(bags)).sum(-1)
         weights[np.arange(len(products)) if bags.kept is None else bags.kept] = products
-        weights = _check.finish(weights.reshape(bags.shape), bags.dtype, None)
+        weights = _check.finish(weights.reshape(bags.looked_up.shape), bags.dtype, None)
     if wanted[0]:
         parts = parts if bags.weights is None else parts * bags.weights[:, np.newaxis]
         own = embedding_backward(parts, bags.rows, len(bags.table), None, scale_grad_by_freq)

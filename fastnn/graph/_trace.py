@@ -285,6 +285,8 @@ class Tracer(Observer):
         """Refuse calls whose result is no function of the arguments' values, or of a shape that they decide."""
         if kwargs.get("out") is not None:
             raise self.refused("it writes into an array")
+        if function in (functional.embedding, functional.embedding_bag) and self._renormalizes(function, args, kwargs):
+            raise self.refused("max_norm changes its weight")
         one_hot = function is functional.one_hot and -1 in (
             *args[1:],
             kwargs.get("num_classes", -1 if len(args) < 2 else 0),
@@ -293,6 +295,11 @@ class Tracer(Observer):
             raise self.refused("the shape of a result depends on values")
         if function is operator.getitem:
             self._check_index(*args)
+
+    @staticmethod
+    def _renormalizes(function: Any, args: Any, kwargs: Any) -> bool:
+        place = 3  # of max_norm in both
+        return kwargs.get("max_norm") is not None or (len(args) > place and args[place] is not None)
 
     def _check_index(self, array: Any, index: Any) -> None:
         """Refuse masks; an index that a small batch does not have, or a slice that ends with it, asks for its size."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, functional
-from ..functional._embedding import padding_row, refuse_renormalizing
+from ..functional._embedding import norm_options, padding_row
 from . import init
 from ._module import Module, Parameter
 
@@ -25,10 +25,14 @@ class Embedding(Module):
     num_embeddings, embedding_dim : int
     padding_idx : int, optional
         A row that starts at 0 and receives no gradient.
-    max_norm, norm_type, sparse
-        Not supported: max_norm and sparse=True raise NotImplementedError.
+    max_norm : float, optional
+        Rows that are picked and have a larger norm are scaled to this one, in `weight`, before each forward pass.
+    norm_type : float
+        p of that norm.
     scale_grad_by_freq : bool
         Divide each row's gradient by how often it was picked.
+    sparse : bool
+        Changes nothing: the gradient is dense.
     dtype : float32 or float64
 
     Attributes
@@ -47,7 +51,7 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
-        max_norm: None = None,
+        max_norm: float | None = None,
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
@@ -55,11 +59,11 @@ class Embedding(Module):
         dtype: Any = np.float32,
     ):
         super().__init__()
-        refuse_renormalizing("Embedding", max_norm, sparse)
         self.num_embeddings = _check.count("Embedding", "num_embeddings", num_embeddings)
         self.embedding_dim = _check.count("Embedding", "embedding_dim", embedding_dim)
         self.padding_idx = padding_row("Embedding", padding_idx, num_embeddings)
-        self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = None, norm_type, scale_grad_by_freq, False
+        self.max_norm, self.norm_type = norm_options(type(self).__name__, max_norm, norm_type)
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, bool(sparse)
         self.weight = Parameter(np.empty((num_embeddings, embedding_dim), _check.float_dtype("Embedding", dtype)))
         self.reset_parameters()
 
@@ -75,31 +79,33 @@ class Embedding(Module):
         embeddings: Any,
         freeze: bool = True,
         padding_idx: int | None = None,
-        max_norm: None = None,
+        max_norm: float | None = None,
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
     ) -> Embedding:
         """Make a layer of a given table, which is not trained if `freeze`."""
-        refuse_renormalizing("Embedding.from_pretrained", max_norm, sparse)
         table = _check.as_float("Embedding.from_pretrained", embeddings, "embeddings")
         if table.ndim != 2:
             raise ValueError(f"Embedding.from_pretrained: expected embeddings of 2 dimensions, got {table.shape}")
         dtype = _check.compute_array(table).dtype
         rows, columns = table.shape
-        layer = cls(rows, columns, padding_idx, scale_grad_by_freq=scale_grad_by_freq, dtype=dtype)
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        layer = cls(rows, columns, *options, dtype=dtype)
         layer.weight = Parameter(table.astype(dtype), requires_grad=not freeze)
         return layer
 
     def forward(self, input: Any) -> Any:
         """Return `fastnn.embedding(input, weight)`."""
-        return functional.embedding(input, self.weight, self.padding_idx, scale_grad_by_freq=self.scale_grad_by_freq)
+        options = (self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
+        return functional.embedding(input, self.weight, *options)
 
     def extra_repr(self) -> str:
         """Return the sizes."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        norm = "" if self.max_norm is None else f", max_norm={self.max_norm:g}"
         scale = ", scale_grad_by_freq=True" if self.scale_grad_by_freq else ""
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}{scale}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}{norm}{scale}"
 
 
 class EmbeddingBag(Module):
@@ -108,10 +114,14 @@ class EmbeddingBag(Module):
     Parameters
     ----------
     num_embeddings, embedding_dim : int
-    max_norm, norm_type, sparse
-        Not supported: max_norm and sparse=True raise NotImplementedError.
+    max_norm : float, optional
+        Rows that are picked and have a larger norm are scaled to this one, in `weight`, before each forward pass.
+    norm_type : float
+        p of that norm.
     scale_grad_by_freq : bool
         Divide each row's gradient by how often it was picked.
+    sparse : bool
+        Changes nothing: the gradient is dense.
     mode : "sum", "mean" or "max"
     include_last_offset : bool
         The offsets have one value more, where the last bag ends.
@@ -134,7 +144,7 @@ class EmbeddingBag(Module):
         self,
         num_embeddings: int,
         embedding_dim: int,
-        max_norm: None = None,
+        max_norm: float | None = None,
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         mode: str = "mean",
@@ -145,12 +155,12 @@ class EmbeddingBag(Module):
         dtype: Any = np.float32,
     ):
         super().__init__()
-        refuse_renormalizing("EmbeddingBag", max_norm, sparse)
         self.num_embeddings = _check.count("EmbeddingBag", "num_embeddings", num_embeddings)
         self.embedding_dim = _check.count("EmbeddingBag", "embedding_dim", embedding_dim)
         self.padding_idx = padding_row("EmbeddingBag", padding_idx, num_embeddings)
         self.mode = _check.choice("EmbeddingBag", "mode", mode, ("sum", "mean", "max"))
-        self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = None, norm_type, scale_grad_by_freq, False
+        self.max_norm, self.norm_type = norm_options(type(self).__name__, max_norm, norm_type)
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, bool(sparse)
         self.include_last_offset = bool(include_last_offset)
         self.weight = Parameter(np.empty((num_embeddings, embedding_dim), _check.float_dtype("EmbeddingBag", dtype)))
         self.reset_parameters()
@@ -166,7 +176,7 @@ class EmbeddingBag(Module):
         cls,
         embeddings: Any,
         freeze: bool = True,
-        max_norm: None = None,
+        max_norm: float | None = None,
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         mode: str = "mean",
@@ -187,11 +197,12 @@ class EmbeddingBag(Module):
     def forward(self, input: Any, offsets: Any = None, per_sample_weights: Any = None) -> Any:
         """Return `fastnn.embedding_bag(input, weight, offsets)`."""
         return functional.embedding_bag(
-            input, self.weight, offsets, None, self.norm_type, self.scale_grad_by_freq, self.mode, False,
+            input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.mode, self.sparse,
             per_sample_weights, self.include_last_offset, self.padding_idx,
         )  # fmt: skip
 
     def extra_repr(self) -> str:
         """Return the sizes."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}{padding}"
+        norm = "" if self.max_norm is None else f", max_norm={self.max_norm:g}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{norm}, mode={self.mode!r}{padding}"

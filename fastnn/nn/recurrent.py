@@ -223,7 +223,7 @@ class _Recurrent(Module):
     # -- the layers ---------------------------------------------------------------------------------------------------
 
     def _run(self, x: Any, states: list[Any], batch_sizes: Any) -> tuple[Any, list[Any]]:
-        """The outputs (rows, directions * P) and the last states of rows that stand step by step."""
+        """The outputs (rows, directions * P) and the last states of rows in the order of steps."""
         rate = self.dropout if self.training else 0.0
         weights = self._all_weights()
         return stacked(type(self).__name__, x, states, weights, batch_sizes, self.mode, rate, self._gates.run())

@@ -247,9 +247,9 @@ def _embedding_bag(call: Call, graph: Graph) -> list[Step]:
     given = arguments(call)
     number, shape, dtype = any_source(given["input"], graph)
     table, mode = given["weight"], given["mode"]
-    if any(given[name] is not None for name in ("offsets", "max_norm", "per_sample_weights", "padding_idx")):
+    if any(given[name] is not None for name in ("offsets", "per_sample_weights", "padding_idx")):
         raise NotLowered
-    if graph.whole or given["sparse"] or len(shape) != 1 or dtype not in CODES or dtype.kind not in "iu":
+    if graph.whole or len(shape) != 1 or dtype not in CODES or dtype.kind not in "iu":
         raise NotLowered
     if not isinstance(table, Constant) or table.array.dtype not in FLOATS or not table.array.size:
         raise NotLowered
