@@ -24,6 +24,7 @@ LIBRARIES = {
     "torch_compile": ("torch", "torch.compile"),
     "jax": ("jax", "JAX"),
     "onnxruntime": ("onnxruntime", "ONNX Runtime"),
+    "openvino": ("openvino", "OpenVINO"),
     "sklearn": ("sklearn", "scikit-learn"),
 }
 OURS = ("fastnn", "openmp")
@@ -134,7 +135,7 @@ def named() -> set[str]:
 
 def rows() -> list[Row]:
     """Every row of every contest."""
-    from . import elementwise, images, linear, losses, networks, norms, others, updates  # noqa: F401  they register themselves
+    from . import elementwise, images, linear, losses, networks, norms, others, sequences, updates  # noqa: F401  they register
 
     return [Row(contest, case) for contest in Contest.registry for case in contest.cases]
 
@@ -176,16 +177,37 @@ def onnx_call(operator: str, x: np.ndarray, weights: tuple[np.ndarray, ...] = ()
 
 def onnx_session(nodes: list[Any], initializers: list[Any], x: np.ndarray) -> Call:
     """Return a session's run of a graph from "x" to "y"."""
-    import onnxruntime
+    return onnx_run(onnx_model(nodes, initializers, {"x": x}, x.ndim), {"x": x})
+
+
+def onnx_model(nodes: list[Any], initializers: list[Any], inputs: dict[str, np.ndarray], dimensions: int) -> bytes:
+    """Return a model from inputs of one dtype to "y", of so many dimensions."""
     from onnx import TensorProto, checker, helper
 
+    x = next(iter(inputs.values()))
     kind = TensorProto.FLOAT if x.dtype == np.float32 else TensorProto.DOUBLE
-    inputs = [helper.make_tensor_value_info("x", kind, x.shape)]
-    graph = helper.make_graph(
-        nodes, "row", inputs, [helper.make_tensor_value_info("y", kind, [None] * x.ndim)], initializers
-    )
+    given = [helper.make_tensor_value_info(name, kind, array.shape) for name, array in inputs.items()]
+    output = helper.make_tensor_value_info("y", kind, [None] * dimensions)
+    graph = helper.make_graph(nodes, "row", given, [output], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     checker.check_model(model)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    feed = {"x": x}
-    return lambda: session.run(None, feed)
+    return model.SerializeToString()
+
+
+def onnx_run(model: bytes, inputs: dict[str, np.ndarray]) -> Call:
+    """Return ONNX Runtime's run of a model."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, inputs)
+
+
+def openvino_run(model: bytes, inputs: dict[str, np.ndarray]) -> Call:
+    """Return OpenVINO's run of a model, in float32 on machines with bfloat16 too; it reads the arrays where they lie."""
+    import openvino
+
+    core = openvino.Core()
+    request = core.compile_model(
+        core.read_model(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    ).create_infer_request()
+    return lambda: request.infer(inputs, share_inputs=True)

@@ -189,13 +189,15 @@ def forward(
     rows, units = len(x), len(w) // GATES[kind]
     bias, b_hn = _joined(given["b_ih"], given["b_hh"], units, kind)
     h, c = _core.empty_like(given["h0"]), None if c0 is None else _core.empty_like(c0)
-    y, gates = _core.empty((rows, h.shape[1]), x.dtype), _product(x, given["w_ih"].T, bias)
+    y, w_ih = _core.empty((rows, h.shape[1]), x.dtype), given["w_ih"]
+    joined = len(h) >= FEW * _core.get_num_threads()  # of each thread's steps: W x is made where U h is added
+    gates = _core.empty((rows, len(w)), x.dtype) if joined else _product(x, w_ih.T, bias)
     inner, hidden = _between(rows, units, kind, given)
     saved = {"x": given.pop("input"), **given, "y": y, "gates": gates, "inner": inner, "hidden": hidden}
     run = Run(kind, bool(reverse), sizes, dtype, **saved)
     ops.recurrent(
-        y, h, c, gates, inner, hidden, None, run.h0, c0, None, None, w, w_hr, b_hn, None, None, None, None, sizes,
-        *run.sizes, False, 0,
+        y, h, c, gates, inner, hidden, x if joined else None, run.h0, c0, w_ih if joined else None, bias, w, w_hr, b_hn,
+        None, None, None, None, sizes, *run.sizes, False, x.shape[1],
     )  # fmt: skip
     results = (y, h) if c is None else (y, h, c)
     return tuple(_check.finish(each, dtype, None) for each in results), run
