@@ -56,7 +56,9 @@ def renormalize(name: str, weight: Any, index: Array, max_norm: Any, norm_type: 
     if most is None:
         return
     if not isinstance(weight, np.ndarray) or weight.dtype.kind != "f" or not weight.flags.writeable:
-        kind = f"a read-only {weight.dtype} array" if isinstance(weight, np.ndarray) else type(weight).__name__
+        kind = type(weight).__name__
+        if isinstance(weight, np.ndarray):
+            kind = f"an array of {weight.dtype}" if weight.flags.writeable else f"a read-only array of {weight.dtype}"
         raise ValueError(
             f"{name}: expected weight to be a writable array of floats, which max_norm changes, got {kind}"
         )
