@@ -213,3 +213,16 @@ def test_a_value_that_is_read_twice_keeps_its_own():
     loaded = build("a = Conv x w\nb = Mul a s\nc = Add b s\ny = Mul b c", ("N", 3, "H", "W"), w=draw(4, 3, 1, 1),
                    s=draw(4, 1, 1))  # fmt: skip
     check(loaded, 2e-5, x=draw(2, 3, 4, 4))
+
+
+@pytest.mark.parametrize("numbers", [np.arange(6), np.arange(6)[::-1], np.arange(6) + 1])
+def test_one_hot_times_a_weight_is_a_row_looked_up(numbers):
+    nodes = [
+        node("Unsqueeze", "i a", "u"), node("Equal", "u n", "e"), node("Cast", "e", "f", to=1),
+        node("MatMul", "f w", "y"),
+    ]  # fmt: skip
+    constants = {"a": np.array([-1]), "n": numbers.astype(np.int32).copy(), "w": draw(6, 3)}
+    loaded = fastnn.onnx.load(model(nodes, [value("i", np.int32, ["N", "T"])], [value("y")], 18, **constants))
+    for ids in ([[0, 5], [3, 3]], [[1, 7], [-1, 2]]):
+        check(loaded, i=np.array(ids, np.int32))
+    assert ("embedding" in functions(loaded)) == (numbers[0] == 0)

@@ -17,7 +17,7 @@ import numpy as np
 from .. import functional
 from .._check import Array
 from .._core import ACTS
-from ..graph._graph import Call, Constant, Graph, Names, Ref, Unary, mapped, refs
+from ..graph._graph import Call, Constant, Graph, Method, Names, Ref, Unary, mapped, refs
 from .operators._elementwise import erf
 
 CONVOLUTIONS = (functional.conv1d, functional.conv2d, functional.conv3d)
@@ -300,6 +300,27 @@ def _affine_norm(r: Rewriter, call: Call, norm: Call, factor: Constant) -> Made:
 # -- constants beside layers ------------------------------------------------------------------------------------------
 
 
+def _one_hot(r: Rewriter, call: Call) -> Made:
+    """A product of (i == 0, i == 1, ...) with a weight: a row of it looked up; a plan refuses i beyond the weight."""
+    cast = r.maker(call.args[0], Method("astype")) if call.function is functional.linear else None
+    compared = r.operands(r.maker(cast.args[0], np.equal)) if cast is not None else []
+    index, numbers = compared or (None, None)
+    seen = r.maker(index, np.reshape)
+    if seen is None or not isinstance(index, Ref) or not isinstance(numbers, Constant) or len(call.args) > 2:
+        return None
+    if not isinstance(seen.args[0], Ref):
+        return None
+    weight, shape, kind = call.args[1].array, r.shape(index) or (), r.graph.values[index.number].dtype.kind
+    n, before = weight.shape[1], r.shape(seen.args[0]) or ()
+    counts = numbers.array.shape[-1:] == (n,) and bool((numbers.array == np.arange(n)).all())
+    if kind not in "iu" or shape != (*before, 1) or not counts or not np.isfinite(weight).all():
+        return None
+    if r.shape(Ref(call.number)) != (*before, len(weight)):
+        return None
+    table = r.constant(np.ascontiguousarray(weight.T), weight.dtype)
+    return replace(call, function=functional.embedding, args=(seen.args[0], table))
+
+
 def _bias(r: Rewriter, call: Call) -> Made:
     """A product with a weight plus a row."""
     first, second = r.operands(call, np.add) or (None, None)
@@ -382,7 +403,7 @@ def _scale_before(r: Rewriter, call: Call) -> Made:
 
 
 PASSES: list[list[Callable[[Rewriter, Call], Made]]] = [
-    [_identity, _activation, _hard_sigmoid, _layer_norm],
+    [_identity, _activation, _hard_sigmoid, _layer_norm, _one_hot],
     [_activation, _bias, _scale],
     [_scale_before],
 ]
