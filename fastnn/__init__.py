@@ -23,7 +23,6 @@ from ._random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
 from ._threads import get_num_threads, isa, set_num_threads, threads  # noqa: E402
 from ._version import __version__  # noqa: E402
 from .autograd import Tensor, enable_grad, is_grad_enabled, no_grad, tensor  # noqa: E402
-from .functional import *  # noqa: E402
 
 __all__ = [
     "AnomalyError",
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from . import data, graph, inference, io, metrics, models, nn, onnx, optim, plot, sklearn, training
     from ._info import isa, show_config
     from ._profile import profile
+    from .functional import *
     from .graph import freeze, load_frozen
     from .io import load, save
     from .nn._anomaly import AnomalyError, detect_anomaly
@@ -113,10 +113,13 @@ else:
         if name in _NAMES:
             value = globals()[name] = getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
             return value
+        if name in functional.__all__:
+            value = globals()[name] = getattr(functional, name)
+            return value
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__():
-        return sorted({*globals(), *_MODULES, *_NAMES})
+        return sorted({*globals(), *_MODULES, *_NAMES, *functional.__all__})
 
 
 del _core

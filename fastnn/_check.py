@@ -6,6 +6,7 @@ All of them run before anything changes.  A text names the function, what was ex
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -18,9 +19,14 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 
+def is_masked(value: Any) -> bool:
+    """Whether it is an array with a mask; there is none as long as nobody has imported them."""
+    return "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray)
+
+
 def as_array(name: str, value: Any, argument: str = "input") -> Array:
     """`value` as an array of its own dtype; a mask, which would be lost, is refused."""
-    if isinstance(value, np.ma.MaskedArray):
+    if type(value) is not np.ndarray and is_masked(value):
         raise TypeError(f"{name}: expected {argument} without a mask, got a masked array")
     try:
         return np.asarray(value)
@@ -95,7 +101,7 @@ def real(name: str, argument: str, value: Any) -> float:
         return value
     _dispatch.refuse_tracked(name, argument, value)
     array = np.asarray(value)
-    if array.ndim or array.dtype.kind not in "biufO" or isinstance(value, np.ma.MaskedArray):
+    if array.ndim or array.dtype.kind not in "biufO" or is_masked(value):
         raise TypeError(f"{name}: expected {argument} to be a real number, got {type(value).__name__}")
     try:
         return float(value)

@@ -1,6 +1,7 @@
 """Writes fastnn/functional/__init__.pyi, the signatures of the functions as type checkers and editors see them.
 
-`python tools/stubs.py` after a signature has changed; a test compares the file.  The sources state each signature once,
+It also writes fastnn/functional/_names.py, which says in what module each function is.
+`python tools/stubs.py` after a signature has changed; a test compares the files.  Sources state each signature once,
 for everything that a function takes.  What they cannot say without writing it out again is said here for all of them:
 the result is a Tensor where an argument with a derivative is one, and an array where none is.
 """
@@ -8,7 +9,9 @@ the result is a Tensor where an argument with a derivative is one, and an array 
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from fastnn._dispatch import DERIVATIVES
 from fastnn.functional import _elementwise
 
 FILE = Path(functional.__file__).with_suffix(".pyi")
+NAMES = FILE.with_name("_names.py")
 HEAD = '''\
 """Written by tools/stubs.py from the functions' own signatures."""
 
@@ -97,5 +101,22 @@ def text() -> str:
     return "\n".join(lines) + "\n"
 
 
+def names() -> str:
+    """The modules that have public functions, and those functions."""
+    lines = ['"""Written by tools/stubs.py: which functions each module has."""', "", "NAMES = {"]
+    for path in sorted(FILE.parent.glob("_*.py")):
+        own = path.stem not in ("__init__", "_multi_head")  # which `nn.functional` alone has
+        found = getattr(import_module(f"fastnn.functional.{path.stem}"), "__all__", ()) if own else ()
+        if found:
+            wrapped = textwrap.wrap(" ".join(found), 100)
+            texts = [f'"{line} "' for line in wrapped[:-1]] + [f'"{wrapped[-1]}"']
+            one = f"    {path.stem!r}: {texts[0]},".replace("'", '"')
+            lines += [one] if len(texts) == 1 and len(one) <= 120 else [
+                f'    "{path.stem}": (', *(f"        {text}" for text in texts), "    ),"
+            ]  # fmt: skip
+    return "\n".join([*lines, "}"]) + "\n"
+
+
 if __name__ == "__main__":
+    NAMES.write_text(names())
     FILE.write_text(text())

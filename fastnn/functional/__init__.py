@@ -1,27 +1,32 @@
 """Functions of arrays: every one has a `_backward` twin that takes plain arrays too.
 
 They hold PyTorch's `nn.functional` names, arguments and defaults.  Given Tensors that track gradients, they return
-Tensors and are recorded.
+Tensors and are recorded.  A module is imported when one of its functions is first named.
 """
 
 from importlib import import_module as _import_module
 
-from . import _elementwise, _text
+from . import _elementwise
+from ._names import NAMES as _NAMES
 
-# A module for each family; `__init__.pyi`, which tools/stubs.py writes, names their functions to type checkers.
-_FAMILIES = (
-    "activation attention batch_norm bilinear blocks class_loss conv conv_transpose ctc_loss dropout "
-    "dropout_variants embedding embedding_bag exponential glu group_norm instance_norm interpolate "
-    "label_margin_loss layer_norm likelihood_loss linear margin_loss metric_loss normalize pad pair_loss parametric "
-    "piecewise pool_average pool_lp pool_max rearrange recurrent_cells recurrent_layers response_norm rrelu similarity "
-    "softmax switchable"
-)
-__all__ = []
-for _family in _FAMILIES.split():
-    _module = _import_module(f"._{_family}", __name__)
-    __all__ += _module.__all__
-    globals().update({name: getattr(_module, name) for name in _module.__all__})
+# tools/stubs.py writes `_names.py`, and `__init__.pyi`, which names the functions to type checkers.
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = list(_MODULES)
 
-_text.complete({name: globals()[name] for name in __all__})
 
-del _elementwise, _family, _module, _text
+def __getattr__(name):  # type: ignore[no-untyped-def]
+    module = _MODULES.get(name, name)
+    if module not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = _import_module(f"{__name__}.{module}")
+    functions = {each: getattr(found, each) for each in _NAMES[module].split()}
+    _import_module(f"{__name__}._text").complete(functions)
+    globals().update(functions)
+    return found if module == name else functions[name]
+
+
+def __dir__():  # type: ignore[no-untyped-def]
+    return sorted({*globals(), *_MODULES, *_NAMES})
+
+
+del _elementwise
