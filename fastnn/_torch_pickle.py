@@ -122,6 +122,31 @@ def _numpy_scalar(kind: Any, data: Any) -> Any:
     return np.frombuffer(data, kind.order + kind.code, count=1)[0]
 
 
+class _NumpyArray(np.ndarray[Any, Any]):
+    """An array of NumPy's: the pickle makes an empty one, and then says what it is."""
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], _NumpyType):
+            raise pickle.UnpicklingError("a NumPy array of a type that is no number")
+        if self.size:  # which would free memory that others may see
+            raise pickle.UnpicklingError("it changes a NumPy array")
+        _, shape, kind, columns, data = state
+        super().__setstate__((1, shape, np.dtype(kind.order + kind.code), bool(columns), data))
+
+
+def _numpy_array(*_: Any) -> Array:
+    return np.empty(0, np.uint8).view(_NumpyArray).copy()
+
+
+class Namespace(dict[str, Any]):
+    """The options of a program: what argparse.Namespace holds."""
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError("an argparse.Namespace whose state is no mapping")
+        self.update(state)
+
+
 def _of_type(rebuild: Any, kind: Any, arguments: Any, _: Any) -> Any:
     """A Parameter, or a tensor with attributes of its own."""
     if not isinstance(rebuild, Named) or kind != "tensor":
@@ -152,9 +177,12 @@ CALLS: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "Counter"): Counter,
     ("collections", "defaultdict"): lambda *_: defaultdict(),  # its factory may be any function
     **{(module, kind.__name__): kind for module in BUILTINS for kind in (set, frozenset, complex, list, tuple, dict)},
+    **{(module, "bytes"): lambda: b"" for module in BUILTINS},  # how protocol 2 writes none
     ("_codecs", "encode"): _encoded,
     **{(f"numpy.{module}.multiarray", "scalar"): _numpy_scalar for module in ("core", "_core")},
+    **{(f"numpy.{module}.multiarray", "_reconstruct"): _numpy_array for module in ("core", "_core")},
     ("numpy", "dtype"): _NumpyType,
+    ("collections", "deque"): lambda *_: [],
     **{("torch.jit._pickle", f"build_{kind}list"): list for kind in ("int", "double", "bool", "tensor")},
     ("torch.jit._pickle", "restore_type_tag"): _first,
 }
@@ -163,6 +191,13 @@ VALUES = {
     **{("torch", name): name for name in ("strided", "preserve_format", "contiguous_format", "channels_last")},
     **{(module, name): name for name in STORAGES for module in ("torch", "torch.storage")},
     **{(module, "Tensor"): "tensor" for module in ("torch", "torch._tensor")},
+    ("numpy", "ndarray"): "array",
+}
+OTHER_TENSORS = {
+    "_rebuild_qtensor": "a quantized tensor; save it after .dequantize()",
+    "_rebuild_sparse_tensor": "a sparse tensor; save it after .to_dense()",
+    "_rebuild_nested_tensor": "a nested tensor; save its parts, .unbind()",
+    "_rebuild_meta_tensor_no_storage": "a tensor of the device meta, which has no values",
 }
 WAY_OUT = "where PyTorch is, save the weights alone: torch.save(model.state_dict(), path)"
 
@@ -187,6 +222,10 @@ class Unpickler(pickle.Unpickler):
             return "tensor" if name == "Parameter" else Named(f"{module}.{name}", CALLS[module, name])
         if (module, name) in VALUES:
             return VALUES[module, name]
+        if (module, name) == ("argparse", "Namespace"):
+            return type(name, (Namespace,), {})
+        if module == "torch._utils" and name in OTHER_TENSORS:
+            raise pickle.UnpicklingError(f"it holds {OTHER_TENSORS[name]}")
         if module.startswith("__torch__"):  # a class of TorchScript: a new one for each file, which holds attributes
             return type(name, (ScriptObject,), {})
         raise pickle.UnpicklingError(f"it names {module}.{name}, which is called nowhere here; {WAY_OUT}")
@@ -217,7 +256,37 @@ def read_pickle(file: BinaryIO, storage: Callable[[str, str, int, Any], Storage]
         raise pickle.UnpicklingError(f"it keeps value {furthest}, and has {count} instructions")
     end = file.tell()
     file.seek(start)
-    return Unpickler(io.BytesIO(file.read(end - start)), storage).load()
+    return _finished(Unpickler(io.BytesIO(file.read(end - start)), storage).load())
+
+
+def _finished(value: Any) -> Any:
+    """Dicts and lists, changed in place, and tuples with plain arrays in them; storages by themselves are refused."""
+    seen: set[int] = set()
+    left: list[Any] = []
+
+    def plain(each: Any) -> Any:
+        if isinstance(each, Storage):
+            raise pickle.UnpicklingError("it holds a storage by itself; save tensors")
+        if isinstance(each, _NumpyArray):
+            return each.view(np.ndarray)
+        if type(each) is tuple and any(isinstance(part, (_NumpyArray, Storage)) for part in each):
+            each = tuple(map(plain, each))
+        if isinstance(each, (dict, list, tuple)):
+            left.append(each)
+        return each
+
+    value = plain(value)
+    while left:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, tuple):
+            left += [part for part in each if isinstance(part, (dict, list, tuple))]
+            continue
+        for key, part in each.items() if isinstance(each, dict) else enumerate(each):
+            each[key] = plain(part)  # of the same keys: a dict may be changed so while it is looped over
+    return value
 
 
 class ScriptObject:

@@ -9,6 +9,7 @@ import pytest
 
 import fastnn
 from fastnn import _core, nn
+from fastnn.graph._graph import leaves
 from fastnn.nn import activation, functional as F, softmax
 
 
@@ -384,3 +385,34 @@ def test_a_part_with_several_results_is_called_as_it_is():
     frozen, x = fastnn.freeze(Whole()), batch(4, 3)
     np.testing.assert_array_equal(frozen(x), own(Whole(), x))
     assert frozen.unplanned == ("part (Looks): it asks for values",)
+
+
+class Shares(nn.Module):
+    """Returns its input, its parameter, and views of both."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(np.ones((2, 4), np.float32))
+
+    def forward(self, x):
+        return x, x.reshape(-1, 2, 2), self.weight, self.weight[:1], {"x": x[:, :1]}, x + 1
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_results_are_the_callers_own(loaded, tmp_path):
+    frozen, x = fastnn.freeze(Shares()), np.arange(8, dtype=np.float32).reshape(2, 4)
+    frozen(x)
+    if loaded:
+        frozen.save(tmp_path / "frozen.safetensors")
+        frozen = fastnn.load_frozen(tmp_path / "frozen.safetensors")
+    before = leaves(frozen(x.copy()))
+    kept = [each.copy() for each in before]
+    for i, each in enumerate(before):
+        each[...] = -7
+        for j, other in enumerate(before[i + 1 :], i + 1):
+            np.testing.assert_array_equal(other, kept[j])
+    for got, expected in zip(leaves(frozen(x)), kept, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    for each in leaves(frozen(x)):
+        each[...] = -7
+    np.testing.assert_array_equal(x, np.arange(8).reshape(2, 4))

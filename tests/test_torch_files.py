@@ -112,11 +112,48 @@ def test_a_checkpoint_trains_on(torch, path):
 
 
 def test_what_is_no_state_is_refused_with_the_way_out(torch, path):
-    for saved in (torch.nn.Linear(2, 2), {"a": torch.ones(2).to_sparse()}):
-        for new in (False, True):
-            torch.save(saved, path, _use_new_zipfile_serialization=new)
-            with pytest.raises(ValueError, match=r"it names torch\..*torch.save\(model.state_dict\(\), path\)"):
-                fastnn.load(path)
+    for new in (False, True):
+        torch.save(torch.nn.Linear(2, 2), path, _use_new_zipfile_serialization=new)
+        with pytest.raises(ValueError, match=r"it names torch\..*torch.save\(model.state_dict\(\), path\)"):
+            fastnn.load(path)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_what_stands_beside_weights_in_checkpoints(torch, path, new):
+    import argparse
+
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.ones(3, 2)).sum().backward()
+    optimizer.step()
+    arrays = np.arange(6, dtype=np.int16).reshape(2, 3), np.array([1.5], ">f8"), np.zeros((0, 2)), np.array(True)
+    checkpoint = {
+        "model": network.state_dict(), "optimizer": optimizer.state_dict(), "args": argparse.Namespace(lr=0.1, sizes=[1]),
+        "arrays": list(arrays), "random": ("MT19937", arrays[0], 3), "last": collections.deque([1, 2]),
+        "size": torch.Size([2, 3]), "loss": np.float32(0.5), "none": None, "by step": {1: {"a": arrays[1]}},
+    }  # fmt: skip
+    torch.save(checkpoint, path, _use_new_zipfile_serialization=new)
+    found = fastnn.load(path)
+    assert list(found) == list(checkpoint)
+    assert found["args"] == {"lr": 0.1, "sizes": [1]}
+    assert (found["last"], found["size"], found["loss"], found["none"]) == ([1, 2], (2, 3), 0.5, None)
+    assert found["optimizer"]["param_groups"] == checkpoint["optimizer"]["param_groups"]
+    others = found["random"][1], found["by step"][1]["a"]
+    for got, saved in zip([*found["arrays"], *others], [*arrays, *arrays[:2]], strict=True):
+        assert (type(got), got.shape, got.dtype) == (np.ndarray, saved.shape, saved.dtype)
+        np.testing.assert_array_equal(got, saved)
+
+
+def test_tensors_of_other_kinds_are_refused_with_what_to_do(torch, path):
+    one = torch.ones(3)
+    kinds = {
+        "to_dense": one.to_sparse(), "dequantize": torch.quantize_per_tensor(one, 0.1, 2, torch.qint8),
+        "no values": torch.empty(2, device="meta"), "storage by itself": one.untyped_storage(),
+    }  # fmt: skip
+    for words, value in kinds.items():
+        torch.save({"weight": one, "other": value}, path)
+        with pytest.raises(ValueError, match=words):
+            fastnn.load(path)
 
 
 def test_prefixes_are_told():
@@ -215,6 +252,13 @@ def hostile(flag):
     pickles["changes a function"] = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}X\x0c\0\0\0__defaults__)sb."
     pickles["changes a function by slots"] = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\nN}X\x05\0\0\0_callNs\x86b."
     pickles["changes a class"] = b"\x80\x02c__torch__\nA\n}X\x01\0\0\0aK\x01sb."
+    pickles["changes options' class"] = b"\x80\x02cargparse\nNamespace\n}X\x01\0\0\0aK\x01sb."
+    pickles["options of a list"] = b"\x80\x02cargparse\nNamespace\n)\x81]K\x01ab."
+    pickles["an array of objects"] = pickle.dumps(np.array([None]), 2)
+    begin, _, end = pickle.dumps(np.arange(4.0), 2).rpartition(b"b.")
+    state = begin[begin.index(b"(", begin.index(b"R")) :]
+    pickles["an array, twice"] = begin + b"b" + state + b"b." + end
+    pickles["an array of 2^40"] = pickle.dumps(np.arange(4.0), 2).replace(b"K\x04\x85", b"\x8a\x06\0\0\0\0\0\x01\x85")
     pickles["a place of the memo"] = b"\x80\x02Nr\xff\xff\xff\xff."
     pickles["a length"] = b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x00."
     pickles["deep"] = b"\x80\x02" + b"(" * 10 + b"c__torch__\nA\n)\x81b."

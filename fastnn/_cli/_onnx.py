@@ -57,9 +57,10 @@ def describe(path: str, shapes: list[str]) -> str:
         for each in arguments:
             sizes = ", ".join(str(size if size is not None else "?") for size in each.shape or [])
             lines.append(f"{title}  {each.name}: {each.dtype} ({sizes})")
-    arrays = model.constants
-    size = sum(array.nbytes for array in arrays.values())
-    lines.append(f"weights  {sum(array.size for array in arrays.values()):,} numbers, {size / 1e6:.1f} MB")
+    inner = [value for node in model._file.graph.nodes for value in node.attributes.values()]  # Constant's values
+    arrays = [each for each in (*model.constants.values(), *inner) if isinstance(each, np.ndarray)]
+    size = sum(array.nbytes for array in arrays)
+    lines.append(f"weights  {sum(array.size for array in arrays):,} numbers, {size / 1e6:.1f} MB")
     lines.append(f"opset  {model.opset}")
     feeds = example(model, given)
     counts: Counter[str] = Counter()

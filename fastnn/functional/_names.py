@@ -10,7 +10,7 @@ NAMES = {
     "_batch_norm": "batch_norm batch_norm_backward batch_norm_stats",
     "_bilinear": "bilinear bilinear_backward",
     "_blocks": "fold fold_backward unfold unfold_backward",
-    "_class_loss": "cross_entropy cross_entropy_backward nll_loss nll_loss_backward one_hot",
+    "_class_loss": "cross_entropy cross_entropy_backward nll_loss nll_loss_backward",
     "_conv": "conv1d conv1d_backward conv2d conv2d_backward conv3d conv3d_backward",
     "_conv_transpose": (
         "conv_transpose1d conv_transpose1d_backward conv_transpose2d conv_transpose2d_backward "
@@ -22,7 +22,7 @@ NAMES = {
         "alpha_dropout alpha_dropout_backward dropout1d dropout1d_backward dropout2d dropout2d_backward "
         "dropout3d dropout3d_backward feature_alpha_dropout feature_alpha_dropout_backward"
     ),
-    "_embedding": "embedding embedding_backward",
+    "_embedding": "embedding embedding_backward one_hot",
     "_embedding_bag": "embedding_bag embedding_bag_backward",
     "_exponential": "celu celu_backward elu elu_backward selu selu_backward",
     "_glu": "glu glu_backward",
@@ -67,9 +67,9 @@ NAMES = {
     "_pool_average": (
         "adaptive_avg_pool1d adaptive_avg_pool1d_backward adaptive_avg_pool2d adaptive_avg_pool2d_backward "
         "adaptive_avg_pool3d adaptive_avg_pool3d_backward avg_pool1d avg_pool1d_backward avg_pool2d "
-        "avg_pool2d_backward avg_pool3d avg_pool3d_backward lp_pool1d lp_pool1d_backward lp_pool2d "
-        "lp_pool2d_backward lp_pool3d lp_pool3d_backward"
+        "avg_pool2d_backward avg_pool3d avg_pool3d_backward"
     ),
+    "_pool_lp": "lp_pool1d lp_pool1d_backward lp_pool2d lp_pool2d_backward lp_pool3d lp_pool3d_backward",
     "_pool_max": (
         "adaptive_max_pool1d adaptive_max_pool1d_backward adaptive_max_pool2d adaptive_max_pool2d_backward "
         "adaptive_max_pool3d adaptive_max_pool3d_backward max_pool1d max_pool1d_backward max_pool2d "

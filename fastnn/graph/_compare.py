@@ -1,12 +1,14 @@
-"""Whether a plan computes what it was made from."""
+"""Whether a plan computes what it was made from; and whose the arrays are that it gives."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ._graph import Graph
+from .._check import Array
+from ._graph import Graph, mapped
 
 
 def rounding(graph: Graph) -> float:
@@ -31,3 +33,24 @@ def close(y: Any, expected: Any, relative: float) -> bool:
         return bool(np.array_equal(y, expected))
     top = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
     return bool(np.allclose(y, expected, rtol=0, atol=top * relative, equal_nan=True))
+
+
+def root(array: Array) -> Array:
+    """The array whose memory a view shows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def owned(results: Any, others: Iterable[Array]) -> Any:
+    """Results that the caller may change: copies of those that share memory with other arrays or with each other."""
+    taken = set(map(id, others))
+
+    def own(leaf: Any) -> Any:
+        if not isinstance(leaf, np.ndarray):
+            return leaf
+        leaf = leaf.copy() if not leaf.flags.writeable or id(root(leaf)) in taken else leaf
+        taken.add(id(root(leaf)))
+        return leaf
+
+    return mapped(results, own)

@@ -16,7 +16,7 @@ from .._check import Array
 from .._core import mode, observers
 from ..autograd import Tensor, no_grad, value_of
 from ..nn import Module
-from ._compare import close, rounding
+from ._compare import close, owned, root, rounding
 from ._graph import Call, Graph, Own, Ref, Value, filled, mapped
 from ._plan import Plan, Refused, Weights
 from ._trace import SIZES, ReadsBatch, Untraceable, trace
@@ -174,7 +174,7 @@ class Frozen:
 
     def _general(self, given: Given) -> Any:
         if not given.planned:
-            return self._as_it_is(given, given.arrays)
+            return self._owned(self._as_it_is(given, given.arrays), given)
         key = given.key()
         plan = self._plan(key, given, None)
         if plan is None:
@@ -182,9 +182,12 @@ class Frozen:
             assert plan is not None
         self._program = plan.program
         try:
-            return plan(given.arrays, given.batch)
+            return self._owned(plan(given.arrays, given.batch), given)
         except Refused:
-            return self._as_it_is(given, given.arrays)  # which may refuse the values
+            return self._owned(self._as_it_is(given, given.arrays), given)  # which may refuse the values
+
+    def _owned(self, results: Any, given: Given) -> Any:
+        return owned(results, [root(each) for each in (*self._weights.own.values(), *given.arrays)])
 
     def _plan(self, key: Any, given: Given, batch: int | None) -> Plan | None:
         kept = self._plans.get(key)

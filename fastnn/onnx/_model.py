@@ -59,6 +59,8 @@ class Model:
         if missing:
             raise NotImplementedError("onnx.load: operators that are not here: " + ", ".join(dict.fromkeys(missing)))
         self.constants = constants = file.graph.constants
+        for array in constants.values():
+            array.setflags(write=False)
         self.operators = [node.operator for node in file.graph.nodes]
         self.opset = file.opsets.get("", 0)
         self.inputs = [_argument(each) for each in file.graph.inputs if each.name not in constants]
@@ -223,7 +225,7 @@ def load(model: bytes | str | os.PathLike[str] | Any) -> Model:
     folder, name = None, "the model"
     data: Any
     if isinstance(model, (bytes, bytearray, memoryview)):
-        data = memoryview(model)
+        data = memoryview(bytes(model))  # a copy of what somebody may change
     elif hasattr(model, "read"):
         data = memoryview(model.read())
     else:
