@@ -131,7 +131,8 @@ class _NumpyArray(np.ndarray[Any, Any]):
         if self.size:  # which would free memory that others may see
             raise pickle.UnpicklingError("it changes a NumPy array")
         _, shape, kind, columns, data = state
-        super().__setstate__((1, shape, np.dtype(kind.order + kind.code), bool(columns), data))
+        whole: Any = (1, shape, np.dtype(kind.order + kind.code), bool(columns), data)
+        super().__setstate__(whole)
 
 
 def _numpy_array(*_: Any) -> Array:
