@@ -152,7 +152,7 @@ def test_tensors_of_other_kinds_are_refused_with_what_to_do(torch, path):
         quantized = torch.quantize_per_tensor(one, 0.1, 2, torch.qint8)
     kinds = {
         "to_dense": one.to_sparse(), "dequantize": quantized,
-        "no values": torch.empty(2, device="meta"), "storage by itself": one.untyped_storage(),
+        "no values": torch.empty(2, device="meta"), "storage by itself": torch.ones(2).untyped_storage(),
     }  # fmt: skip
     for words, value in kinds.items():
         torch.save({"weight": one, "other": value}, path)
