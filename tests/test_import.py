@@ -26,7 +26,7 @@ def test_import_loads_few_modules():
     own = [name for name in loaded if name.startswith("fastnn")]
     others = {name for name in loaded if name not in own and not name.startswith(("_cython", "cython_runtime"))}
     assert others <= {"__future__", "threading"}
-    assert len(own) <= 72, own
+    assert len(own) <= 32, own
     parts = {name.split(".")[1] for name in own if "." in name}
     later = "data graph inference io metrics models nn optim plot sklearn training"
     assert not parts & set(later.split())

@@ -86,6 +86,7 @@ def test_the_stub_says_what_the_functions_say():
     """If this fails, a signature has changed: run `python tools/stubs.py`."""
     stubs = runpy.run_path(str(ROOT / "tools/stubs.py"))
     assert stubs["FILE"].read_text() == stubs["text"]()
+    assert stubs["NAMES"].read_text() == stubs["names"]()
 
 
 @in_source
