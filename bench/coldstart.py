@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import importlib.util
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -145,7 +146,10 @@ def given(path: Path, texts: list[str]) -> tuple[dict[str, Path], dict[str, dict
 def started(library: str, model: Path, feeds: Path) -> list[float]:
     """Seconds of importing NumPy, of importing the library and loading, of the first prediction; the peak in KiB."""
     program = PROGRAM.format(load=LOAD[library], call=CALL[library])
-    done = subprocess.run([sys.executable, "-c", program, model, feeds], capture_output=True, text=True, check=True)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, model, feeds], capture_output=True, text=True, check=True, env=env
+    )
     return list(json.loads(done.stdout))
 
 
@@ -201,8 +205,9 @@ def main() -> None:
             for each in taking_part:
                 np.savez(folder / f"{each}.npz", **feeds[each])
             found: dict[str, list[list[float]]] = {each: [] for each in taking_part}
-            for _ in range(options.starts):
-                for each in taking_part:
+            for i in range(options.starts + 1):
+                for each in taking_part:  # the first time, which may compile modules, does not count
+                    found[each][: i == 1] = []
                     found[each].append(started(each, files[each], folder / f"{each}.npz"))
             for each, rows in found.items():
                 numpy, load, first, peak = (statistics.median(column) for column in zip(*rows, strict=True))
