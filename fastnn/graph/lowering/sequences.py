@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ... import _core
 from ...functional._recurrent import GATES, KINDS, recurrent
 from .._graph import Call, Constant, Graph
 from ._step import (
@@ -65,8 +64,7 @@ def _recurrent(call: Call, graph: Graph) -> list[Any]:
     }  # fmt: skip
     if kind == "LSTM":
         fields["c"] = Strided(Result, (), offsets[2] * dtype.itemsize)
-    taken = {name for name, *_ in _core.ops.recurrent.fields}
-    fields |= {f"{name}0": fields[name] for name in "hc" if name in fields and f"{name}0" in taken}
+    fields |= {f"{name}0": fields[name] for name in "hc" if name in fields}
     return [*made, Step("recurrent", call.number, (gates,), total, fields, dtype)]
 
 
