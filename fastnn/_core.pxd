@@ -16,7 +16,9 @@ cdef extern from "fastnn.h" nogil:
     const char *FNN_FLAGS
     bint FNN_SIMD
     const char *fnn_isa()
-    const char *fnn_isa_name(int i, int *supported)
+    int fnn_isa_count()
+    const char *fnn_isa_name(int i)
+    bint fnn_isa_runs(int i)
 
     void *fnn_numpy_malloc(void *, size_t)
     void *fnn_numpy_calloc(void *, size_t, size_t)
@@ -37,7 +39,7 @@ cdef extern from "fastnn.h" nogil:
     enum:
         FNN_ACTS, FNN_LOSSES, FNN_RULES, FNN_POINTWISES
         FNN_ARRAYS, FNN_SIZES, FNN_NUMBERS, FNN_PLAN_PATCHES, FNN_PLAN_REGISTERS, FNN_PLAN_WRONG
-    int FNN_ARRAY, FNN_TABLE, FNN_WORK, FNN_RESULT, FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
+    int FNN_ARRAY, FNN_TABLE, FNN_TABLE_SIZES, FNN_WORK, FNN_RESULT, FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
     int FNN_TYPE_real
     ctypedef struct fnn_field_t "const struct fnn_field":
         const char *name

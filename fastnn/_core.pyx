@@ -65,12 +65,7 @@ cdef extern from "fastnn.h":
 
 def isa_tiers():
     """The build's tiers, best first, as (name, runs on this machine)."""
-    cdef int i = 0, supported = 0
-    tiers = []
-    while fnn_isa_name(i, &supported) != NULL:
-        tiers.append((fnn_isa_name(i, &supported), bool(supported)))
-        i += 1
-    return tiers
+    return [(fnn_isa_name(i), fnn_isa_runs(i)) for i in range(fnn_isa_count())]
 
 
 def build_config():

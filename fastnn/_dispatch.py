@@ -6,7 +6,7 @@ looks up what was declared here by `derivative`, computes on the arrays and reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,6 +14,14 @@ from . import _core
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def flat(values: Iterable[Any]) -> list[Any]:
+    """The values, those in lists and tuples too, as a list."""
+    found: list[Any] = []
+    for value in values:
+        found += flat(value) if isinstance(value, (list, tuple)) else (value,)
+    return found
 
 
 def refuse_tracked(name: str, argument: str, value: Any) -> None:

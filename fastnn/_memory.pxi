@@ -40,12 +40,8 @@ cdef object new_array(int ndim, const cnp.npy_intp *shape, int type, bint fortra
         PyDataMem_SetHandler(before)
 
 
-def empty_like(cnp.ndarray array not None, cnp.NPY_ORDER order=cnp.NPY_KEEPORDER):
-    """Uninitialized, of the array's type and shape, and in its order if none is given."""
-    return new_like(array, order)
-
-
 cdef object new_like(cnp.ndarray array, cnp.NPY_ORDER order):
+    """The same in the type and shape of another array, and in its order or C."""
     if cnp.PyArray_NBYTES(array) < MEMORY_LEAST:
         return PyArray_NewLikeArray(array, order, NULL, 0)
     before = PyDataMem_SetHandler(memory_capsule)
@@ -53,6 +49,11 @@ cdef object new_like(cnp.ndarray array, cnp.NPY_ORDER order):
         return PyArray_NewLikeArray(array, order, NULL, 0)
     finally:
         PyDataMem_SetHandler(before)
+
+
+def empty_like(cnp.ndarray array not None):
+    """Uninitialized, of the array's type, shape and order."""
+    return new_like(array, cnp.NPY_KEEPORDER)
 
 
 def empty(tuple shape, dtype, order="C"):

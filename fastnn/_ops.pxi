@@ -4,7 +4,7 @@ cdef enum:
     SMALL = 16384  # operations that take less time than letting other threads of Python run meanwhile and coming back
 
 cdef int *TYPE_NUMBERS = [-1, cnp.NPY_DOUBLE, cnp.NPY_INT64, cnp.NPY_UINT8, cnp.NPY_INTP]  # by FNN_TYPE_…; the last: addresses
-KINDS = ("array", "table", "work", "result", "int", "bool", "key", "float")  # by FNN_ARRAY, …
+KINDS = ("array", "table", "table sizes", "work", "result", "int", "bool", "key", "float")  # by FNN_ARRAY, …
 
 
 cdef struct Values:
@@ -16,6 +16,8 @@ cdef struct Values:
     double result
     int array, size, number
     int type  # of the arrays of the op's own type, or -1
+    ptrdiff_t *table_sizes  # of the first table's arrays, and how many they are
+    ptrdiff_t table_count
 
 
 @cython.final
@@ -39,12 +41,16 @@ cdef class Op:
         if len(args) != self.arguments:
             raise TypeError(f"{self.name}: expected {self.arguments} arguments, got {len(args)}")
         v.array = v.size = v.number = 0
-        v.type = -1
+        v.type, v.table_sizes = -1, NULL
+        held = []  # tables that exist for this call alone
         while field.kind != FNN_END:
             if field.kind == FNN_RESULT:
                 v.arrays[v.array], v.lengths[v.array] = &v.result, 1
                 v.array += 1
-            elif field.kind != FNN_WORK:
+            elif field.kind == FNN_TABLE:
+                held.append(self.take_table(&v, field, args[i]))
+                i += 1
+            elif field.kind != FNN_TABLE_SIZES and field.kind != FNN_WORK:
                 self.take(&v, field, args[i])
                 i += 1
             field += 1
@@ -79,9 +85,27 @@ cdef class Op:
             v.array += 1
         return 0
 
+    cdef object take_table(self, Values *v, fnn_field_t *field, list arrays):
+        """A table of where these arrays begin, and then of how many values they have."""
+        cdef ptrdiff_t i, n = len(arrays)
+        table = np.empty(2 * n, np.intp)
+        cdef ptrdiff_t *at = <ptrdiff_t *>data(table)
+        if v.table_sizes == NULL:
+            v.table_sizes, v.table_count = at + n, n
+            v.type = type_of(arrays[0]) if n else cnp.NPY_DOUBLE
+        for i in range(n):
+            if v.type < 0 or type_of(arrays[i]) != v.type:
+                raise ValueError(f"{self.name}: expected {field.name} to hold dense arrays of one type, float32 or float64")
+            at[i], at[n + i] = <ptrdiff_t>data(arrays[i]), cnp.PyArray_SIZE(<cnp.ndarray>arrays[i])
+            if v.table_count == 0 or at[n + i] != v.table_sizes[i % v.table_count]:
+                raise ValueError(f"{self.name}: {field.name} has other sizes than the table before")
+        v.arrays[v.array], v.arrays[v.array + 1], v.lengths[v.array], v.lengths[v.array + 1] = at, at + n, n, n
+        v.array += 2
+        return table
+
     cdef int check(self, Values *v, fnn_field_t *field, object value) except -1:
         """Refuse what is no array as the field wants it."""
-        if not isinstance(value, cnp.ndarray) or (field.kind == FNN_TABLE and not field.optional):  # such tables are made in C alone
+        if not isinstance(value, cnp.ndarray):
             raise TypeError(f"{self.name}: expected {field.name} to be an array, got {type_name(value)}")
         cdef cnp.ndarray array = value
         cdef int type = cnp.PyArray_TYPE(array)
@@ -115,7 +139,7 @@ cdef Op make_op(fnn_op_t *op):
         field += 1
     kinds = [kind for _, kind, _, _ in fields]
     made.op, made.name, made.fields = op, op.name, tuple(fields)
-    made.arguments = len(kinds) - kinds.count("work") - kinds.count("result")
+    made.arguments = len(kinds) - sum(map(kinds.count, ("table sizes", "work", "result")))
     if "table" not in kinds:
         made.sizes = sum([dimensions for _, _, dimensions, _ in fields]) + sum([kind in ("int", "bool", "key") for kind in kinds])
     return made

@@ -52,13 +52,9 @@ def set_tape(tensor, declared, module):
     tensor_class, derivatives, unusual = tensor, declared, module
 
 
-cdef inline bint wants_gradient(object value) noexcept:
-    return isinstance(value, TensorBase) and (<TensorBase>value)._requires_grad
-
-
-def wants(value):
+cpdef inline bint wants(object value) noexcept:
     """Whether a gradient goes to this argument."""
-    return wants_gradient(value)
+    return isinstance(value, TensorBase) and (<TensorBase>value)._requires_grad
 
 
 def value_of(value):
@@ -69,18 +65,9 @@ def value_of(value):
 def tracks(*values):
     """Whether a call on these values is recorded."""
     for value in values:
-        if wants_gradient(value):
+        if wants(value):
             return mode.enabled
     return False
-
-
-def arrays_of(tuple values, call):
-    """The arrays of a ufunc's arguments: of Tensors, and of lists, which may not hold Tensors with gradients."""
-    return tuple([
-        (<TensorBase>value)._array if isinstance(value, TensorBase)
-        else unusual.array_of_list(f"np.{call.__name__}", value) if isinstance(value, (list, tuple)) else value
-        for value in values
-    ])
 
 
 def make(data, parents, backward, function=None):
@@ -88,7 +75,7 @@ def make(data, parents, backward, function=None):
     the parents'.  A result of integers comes back as an array; `function` is named where something is refused.
     """
     cdef Node node = Node.__new__(Node)
-    node.parents = tuple([source_of(<TensorBase>parent) if wants_gradient(parent) else None for parent in parents])
+    node.parents = tuple([source_of(<TensorBase>parent) if wants(parent) else None for parent in parents])
     node.backward = backward
     node.number = next(numbers)
     node.function = function
@@ -185,19 +172,8 @@ cdef object array_of(str name, object declared, str argument, object value, list
     place = declared.places.get(argument)
     if place is None or declared.takes_list or not isinstance(value, TensorBase):
         return unusual.argument(name, declared, argument, value, parents)
-    parents[place] = value if wants_gradient(value) else None
+    parents[place] = value if wants(value) else None
     return (<TensorBase>value)._array
-
-
-def flat(values):
-    """The values, those in lists and tuples too, as a list."""
-    found = []
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            found += flat(value)
-        else:
-            found.append(value)
-    return found
 
 
 # -- the way back -----------------------------------------------------------------------------------------------------
@@ -208,14 +184,14 @@ def run_backward(TensorBase root, grad, bint retain_graph):
     Afterwards the nodes let go of all that they kept, unless the graph is to be retained: the next forward pass then has
     their memory.
     """
-    cdef dict pending = {}, leaves = {}  # pending: for each node, the gradients of its results so far; leaves: for each leaf, its gradient
+    cdef dict pending = {}  # for each node, the gradients of its results so far; for each leaf, its own
     cdef list dys, nodes = nodes_of(source_of(root))
     cdef Py_ssize_t i
     cdef Node node
     for node in nodes:
         if node.backward is None:
             unusual.refuse_walk()
-    add_gradient(source_of(root), grad, pending, leaves)
+    add_gradient(source_of(root), grad, pending)
     for node in nodes:
         dys = pending.pop(node, None)
         if dys is None:
@@ -230,25 +206,23 @@ def run_backward(TensorBase root, grad, bint retain_graph):
             if parent is not None and d is not None:
                 if not fits(parent, d):
                     d = unusual.fitted(node, i, parent, d)
-                add_gradient(parent, d, pending, leaves)
-    give(leaves, grad)
+                add_gradient(parent, d, pending)
+    give(pending, grad)  # nodes have given theirs away
     if not retain_graph:
         for node in nodes:
             node.backward, node.parents = None, ()
 
 
-cdef int add_gradient(object source, object d, dict pending, dict leaves) except -1:
+cdef int add_gradient(object source, object d, dict pending) except -1:
     """Add to what came back to a leaf, or to one of a node's results."""
-    if type(source) is not Result:
-        before = leaves.get(source)
-        leaves[source] = d if before is None else np.asarray(before + d)
-        return 0
-    cdef Result result = source
-    cdef list dys = pending.get(result.node)
+    cdef bint is_leaf = type(source) is not Result
+    cdef object of = source if is_leaf else (<Result>source).node
+    cdef Py_ssize_t place = 0 if is_leaf else (<Result>source).place
+    cdef list dys = pending.get(of)
     if dys is None:
-        dys = pending[result.node] = [None] * result.node.count
-    before = dys[result.place]
-    dys[result.place] = d if before is None else np.asarray(before + d)
+        dys = pending[of] = [None] * (1 if is_leaf else (<Node>of).count)
+    before = dys[place]
+    dys[place] = d if before is None else np.asarray(before + d)
     return 0
 
 
@@ -262,11 +236,11 @@ cdef int give(dict leaves, object grad) except -1:
     """Add the leaves' gradients to their `grad`; nothing has changed where one does not fit."""
     cdef TensorBase leaf
     cdef dict uses = {}
-    for leaf, d in leaves.items():
+    for leaf, (d,) in leaves.items():
         uses[id(d)] = uses.get(id(d), 0) + 1
         if leaf._grad is not None and leaf._grad.shape != d.shape:
             unusual.refuse_sum(leaf, d)
-    for leaf, d in leaves.items():
+    for leaf, (d,) in leaves.items():
         if leaf._grad is not None:
             leaf._grad = np.asarray(leaf._grad + d)
         elif d is grad or uses[id(d)] > 1 or not is_own(d):  # others refer to this memory too: the leaf gets a copy
@@ -291,17 +265,13 @@ cdef bint is_own(cnp.ndarray d) noexcept:
 
 cdef list nodes_of(object last):
     """The nodes that a result was computed from, latest first; none for a leaf."""
-    cdef set seen = set()
-    cdef list found = [], stack = [last]
+    cdef dict found = {}  # by number
+    cdef list stack = [last]
     cdef Node node
     while stack:
         source = stack.pop()
-        if type(source) is not Result:
-            continue
-        node = (<Result>source).node
-        if node not in seen:
-            seen.add(node)
-            found.append((-node.number, node))
+        if type(source) is Result and (<Result>source).node.number not in found:
+            node = (<Result>source).node
+            found[node.number] = node
             stack += node.parents
-    found.sort()  # numbers are unique: nodes are never compared
-    return [node for _, node in found]
+    return [found[number] for number in sorted(found, reverse=True)]

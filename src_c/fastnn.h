@@ -23,7 +23,9 @@
 /* -- instruction sets ---------------------------------------------------------------------------------------------- */
 int fnn_select_isa(const char *name); /* "": the best this processor has; 0 if it has no tier of that name */
 const char *fnn_isa(void);
-const char *fnn_isa_name(int i, int *supported); /* the tiers of this build, best first; NULL after the last */
+int fnn_isa_count(void); /* the tiers of this build; the best is the first */
+const char *fnn_isa_name(int i);
+int fnn_isa_runs(int i); /* 1 if this machine has tier i */
 
 /* -- threads (parallel.h) ------------------------------------------------------------------------------------------ */
 int fnn_select_team(const char *name); /* "own", "openmp" or "serial", "" for the one in use; 0 if there is none of that name here */
@@ -113,7 +115,7 @@ enum fnn_type_code
 /* -- ops: tables/ops.def -------------------------------------------------------------------------------------------- */
 enum /* kinds of fields: arrays, then integers, then numbers */
 {
-    FNN_ARRAY, FNN_TABLE, FNN_WORK, FNN_RESULT, FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
+    FNN_ARRAY, FNN_TABLE, FNN_TABLE_SIZES, FNN_WORK, FNN_RESULT, FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
 };
 enum /* types of arrays; real: the one that the op computes in */
 {

@@ -39,7 +39,7 @@ struct fnn_pool
 #define VIEW_OUT(type, name, n)       type *name; ptrdiff_t name##_strides[n];
 #define VIEW(type, name, n)           const type *name; ptrdiff_t name##_strides[n];
 #define MAYBE_VIEW(type, name, n)     const type *name; ptrdiff_t name##_strides[n];
-#define TABLE(type, name)             type *const *name;
+#define TABLE(type, name, length)     type *const *name; const ptrdiff_t *name##_sizes;
 #define MAYBE_TABLE(type, name)       type *const *name;
 #define WORK(name, length)            double *name;
 #define RESULT(name)                  double *name;

@@ -158,13 +158,12 @@ def test_core_knows_ops_by_their_table_alone(name):
     if name not in ("_plain_product.pxi", "_core.pxd"):  # the size of a packed weight
         assert not re.search(r"fnn_\w+_f(32|64)", text)
     if not name.startswith("_plain"):
-        used = set(re.findall(r'(?<!")\bops\.(\w+)', text))
-        assert used <= {"all_finite", "optimizer_step"}, used
+        assert not re.findall(r'(?<!")\bops\.(\w+)', text)
 
 
 def test_core_is_small():
     lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE}
-    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 870, lines
+    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 840, lines
 
 
 def test_every_op_is_used():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastnn import _core
 from fastnn._core import ops
 
 
@@ -77,8 +78,33 @@ def test_views_have_the_dimensions_of_the_table():
         )
 
 
-def test_tables_of_pointers_are_not_python_s():
-    with pytest.raises(TypeError, match="optimizer_step: expected p to be an array"):
-        ops.optimizer_step(
-            *(np.zeros(1) for _ in range(3)), np.zeros(1, np.intp), np.zeros(1), 0, 1, 1.0, 0.0, 1.0, 0.0
-        )
+def test_tables_are_lists_of_arrays():
+    p = [np.ones(3), np.ones((2, 2), order="F")]
+    grads = [np.full(3, 2.0), np.full((2, 2), 3.0)]
+    ops.optimizer_step(p, grads, [], np.array([0.5]), _core.RULES["sgd"][0], 2, 1.0, 0.0, 1.0, 0.0)
+    assert p[0].tolist() == [0.0] * 3
+    assert p[1].tolist() == [[-0.5] * 2] * 2
+    assert ops.all_finite(p, 2) == 1
+    assert ops.all_finite([*p, np.array([1.0, np.nan])], 3) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        (lambda p, grads: (p[0], grads, 2), TypeError, "list"),
+        (lambda p, grads: (p[:1], grads, 2), ValueError, "grad has other sizes than the table before"),
+        (lambda p, grads: (p, grads[::-1], 2), ValueError, "grad has other sizes than the table before"),
+        (lambda p, grads: ([], grads, 2), ValueError, "grad has other sizes than the table before"),
+        (lambda p, grads: (p, grads, 3), ValueError, "p is shorter than the sizes say"),
+        (lambda p, grads: (p, grads[:1], 2), ValueError, "grad is shorter than the sizes say"),
+        (lambda p, grads: (p, [g.astype(np.float32) for g in grads], 2), ValueError, "grad to hold dense arrays"),
+        (lambda p, grads: ([p[0], None], grads, 2), ValueError, "p to hold dense arrays of one type"),
+        (lambda p, grads: ([p[0], p[1].astype(int)], grads, 2), ValueError, "p to hold dense arrays of one type"),
+    ],
+)
+def test_tables_are_refused_before_anything_runs(change, error, text):
+    p, grads = [np.ones(3), np.ones(4)], [np.ones(3), np.ones(4)]
+    given, gradients, count = change(p, grads)
+    with pytest.raises(error, match=text):
+        ops.optimizer_step(given, gradients, [], np.array([0.5]), _core.RULES["sgd"][0], count, 1.0, 0.0, 1.0, 0.0)
+    assert all((each == 1).all() for each in p)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _dispatch
+from .. import _dispatch
 from .._check import Array
 from .._core import make, mode, observers, tracks, value_of, wants
 from ._mode import no_grad
@@ -108,7 +108,7 @@ class Function:
         if kwargs:
             args = cls._positional(args, kwargs)
         lists = [each for each in args if isinstance(each, (list, tuple))]
-        _dispatch.refuse_tracked(f"{cls.__name__}.apply", "a list", _core.flat(lists))
+        _dispatch.refuse_tracked(f"{cls.__name__}.apply", "a list", _dispatch.flat(lists))
         if observers and mode.observer is not None:
             return mode.observer.tell(cls.__name__, cls.apply, args, {})
         return cls._applied(args)

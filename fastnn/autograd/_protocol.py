@@ -11,7 +11,7 @@ import numpy as np
 from .. import _check, _core, _dispatch
 from .._check import Array
 from .._core import make, mode, observers, tracks, value_of, wants
-from .._dispatch import DERIVATIVES
+from .._dispatch import DERIVATIVES, flat
 from . import _unusual
 from ._indexing import index_gradient, own_index
 from ._registry import OWN, UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
@@ -56,7 +56,7 @@ class Protocol(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError(
                 f"np.{call}{options} has no derivative here; use .numpy() or no_grad() to compute without one"
             )
-        values = _core.arrays_of(inputs, ufunc)
+        values = _unusual.arrays_of(inputs, ufunc)
         _unusual.refuse_masks(ufunc, values)
         y = OWN.get(ufunc, ufunc)(*values)
         known = (y, *values)
@@ -73,7 +73,7 @@ class Protocol(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if observers and mode.observer is not None:
             return mode.observer.tell(f"np.{function.__name__}", function, args, kwargs)
-        values = [*_core.flat(args), *_core.flat(tuple(kwargs.values()))]
+        values = flat((*args, *kwargs.values()))
         if function in UNDIFFERENTIATED or not tracks(*values):
             if "out" in kwargs:
                 _dispatch.refuse_tracked(f"np.{function.__name__}", "out", kwargs["out"])
@@ -113,7 +113,7 @@ def _unrecorded(call: Any, inputs: Any, out: Any, kwargs: Any) -> Any:
     """A ufunc, or one of its methods, on the arrays alone."""
     if out:
         kwargs["out"] = tuple(map(value_of, out))
-    result = call(*_core.arrays_of(inputs, call), **kwargs)
+    result = call(*_unusual.arrays_of(inputs, call), **kwargs)
     return out[0] if len(out) == 1 else result
 
 

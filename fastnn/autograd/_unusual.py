@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import _core
 from .._check import Array
-from .._dispatch import Derivative
+from .._dispatch import Derivative, flat
 from ._registry import UNDIFFERENTIATED
 
 CONVERSIONS = frozenset({"require", "asarray_chkfinite"})  # of NumPy, in Python
@@ -18,11 +18,19 @@ CONVERSIONS = frozenset({"require", "asarray_chkfinite"})  # of NumPy, in Python
 
 def array_of_list(name: str, values: Any) -> Array:
     """A list as an array; one that holds Tensors with gradients is refused, since it would lose them."""
-    if _core.tracks(*_core.flat(values)):
+    if _core.tracks(*flat(values)):
         raise TypeError(
             f"{name}: expected an array, got a list of Tensors, which would lose its gradient; use np.stack"
         )
     return np.asarray(values)
+
+
+def arrays_of(values: Sequence[Any], call: Any) -> list[Any]:
+    """The arrays of a ufunc's arguments: of Tensors, and of lists, which may not hold Tensors with gradients."""
+    return [
+        array_of_list(f"np.{call.__name__}", value) if isinstance(value, (list, tuple)) else _core.value_of(value)
+        for value in values
+    ]
 
 
 def argument(name: str, declared: Derivative, argument: str, value: Any, parents: list[Any]) -> Any:
@@ -31,7 +39,7 @@ def argument(name: str, declared: Derivative, argument: str, value: Any, parents
     Tensors with gradients in such a list become the parents; elsewhere they are refused.
     """
     if argument not in declared.places:
-        if _core.tracks(*_core.flat((value,))):
+        if _core.tracks(*flat((value,))):
             raise TypeError(f"{name}: no derivative with respect to {argument}; use .numpy() or no_grad()")
         return _core.value_of(value)
     if not declared.takes_list:

@@ -11,6 +11,7 @@ import numpy as np
 from .. import _core
 from .._check import Array
 from .._core import mode
+from .._dispatch import flat
 from .._observe import Observer, Origin, swap
 from .._scope import Scope
 from ..autograd import Tensor
@@ -66,7 +67,7 @@ def _said(who: str, value: Any) -> str:
 
 def _source(values: Iterable[Any]) -> str:
     """The first argument that is not finite, in words; empty if all are."""
-    for i, value in enumerate(_core.flat(tuple(values))):
+    for i, value in enumerate(flat(tuple(values))):
         if isinstance(value, (np.ndarray, Tensor, float)):
             text = _said(f"argument {i + 1}", value)
             if text:

@@ -169,10 +169,14 @@ class Optimizer:
         for state in states if plan.numbers else ():
             state.update(plan.numbers)
         lr, decay = options["lr"], options.get("weight_decay", 0.0)
-        _core.optimizer_step(
-            _core.RULES[step.rule][0],
-            columns,
+        params, grads, *arrays = columns
+        _core.ops.optimizer_step(
+            params,
+            grads,
+            [each for column in arrays for each in column],
             plan.hypers,
+            _core.RULES[step.rule][0],
+            len(params),
             -1.0 if options["maximize"] else 1.0,
             0.0 if step.decoupled else decay,
             1 - lr * decay if step.decoupled else 1.0,

@@ -45,7 +45,7 @@ static void FN(update)(const struct FN(step) *d, ptrdiff_t t, ptrdiff_t at, ptrd
 static void FN(step_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(step) *d = job;
-    const ptrdiff_t *sizes = d->o->sizes;
+    const ptrdiff_t *sizes = d->o->p_sizes;
     ptrdiff_t first = 0;
     for (ptrdiff_t t = 0; t < d->o->count && first < end; t++)
     {
@@ -63,8 +63,8 @@ void FN(fnn_optimizer_step)(const struct FN(fnn_optimizer_step) *o)
     ptrdiff_t tiles = 0, elements = 0;
     for (ptrdiff_t t = 0; t < o->count; t++)
     {
-        tiles += (o->sizes[t] + TILE - 1) / TILE;
-        elements += o->sizes[t];
+        tiles += (o->p_sizes[t] + TILE - 1) / TILE;
+        elements += o->p_sizes[t];
     }
     if (tiles > 0)
         fnn_parallel(tiles, NS_EACH * (double)elements / (double)tiles, FN(step_body), &d);
@@ -74,14 +74,14 @@ static void FN(sums_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(fnn_all_finite) *o = job;
     for (ptrdiff_t t = begin; t < end; t++)
-        o->sums[t] = TIER->row_dot(o->x[t], NULL, o->sizes[t]);
+        o->sums[t] = TIER->row_dot(o->x[t], NULL, o->x_sizes[t]);
 }
 
 void FN(fnn_all_finite)(const struct FN(fnn_all_finite) *o)
 {
     ptrdiff_t elements = 0;
     for (ptrdiff_t t = 0; t < o->count; t++)
-        elements += o->sizes[t];
+        elements += o->x_sizes[t];
     if (o->count > 0)
         fnn_parallel(o->count, NS_SUM * (double)elements / (double)o->count, FN(sums_body), o);
     *o->finite = 1;

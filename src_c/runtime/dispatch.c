@@ -74,10 +74,8 @@ int fnn_select_isa(const char *name)
 
 const char *fnn_isa(void) { return fnn_tier->name; }
 
-const char *fnn_isa_name(int i, int *supported)
-{
-    if (i >= TIERS)
-        return NULL;
-    *supported = runs_here(tiers[i]);
-    return tiers[i]->name;
-}
+int fnn_isa_count(void) { return TIERS; }
+
+const char *fnn_isa_name(int i) { return tiers[i]->name; }
+
+int fnn_isa_runs(int i) { return runs_here(tiers[i]); }

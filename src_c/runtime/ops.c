@@ -14,8 +14,8 @@
 #define VIEW_OUT(type, name, n)                        ARRAY(name, type, 1, 0, n)
 #define VIEW(type, name, n)                            ARRAY(name, type, 0, 0, n)
 #define MAYBE_VIEW(type, name, n)                      ARRAY(name, type, 0, 1, n)
-#define TABLE(type, name)                              FIELD(name, FNN_TABLE, ptrdiff_t, 0, 0, 0)
-#define MAYBE_TABLE(type, name)                        FIELD(name, FNN_TABLE, ptrdiff_t, 0, 1, 0)
+#define TABLE(type, name, length)                      FIELD(name, FNN_TABLE, real, 0, 0, 0) FIELD(name##_sizes, FNN_TABLE_SIZES, none, 0, 0, 0)
+#define MAYBE_TABLE(type, name)                        ARRAY(name, ptrdiff_t, 0, 1, 0)
 #define WORK(name, length)                             FIELD(name, FNN_WORK, double, 0, 0, 0)
 #define RESULT(name)                                   FIELD(name, FNN_RESULT, double, 0, 0, 0)
 #define SIZE(name)                                     FIELD(name, FNN_SIZE, none, 0, 0, 0)
@@ -44,7 +44,7 @@
 #define VIEW_OUT(type, name, n)       *lengths++ = 0;
 #define VIEW(type, name, n)           *lengths++ = 0;
 #define MAYBE_VIEW(type, name, n)     *lengths++ = 0;
-#define TABLE(type, name)             *lengths++ = 0;
+#define TABLE(type, name, length)     *lengths++ = length; *lengths++ = 0;
 #define MAYBE_TABLE(type, name)       *lengths++ = 0;
 #define WORK(name, length)            *lengths++ = length;
 #define RESULT(name)                  *lengths++ = 1;
@@ -74,7 +74,7 @@
 #define VIEW_OUT(type, name, n)
 #define VIEW(type, name, n)
 #define MAYBE_VIEW(type, name, n)
-#define TABLE(type, name)
+#define TABLE(type, name, length)
 #define MAYBE_TABLE(type, name)
 #define WORK(name, length) +1
 #define RESULT(name)
