@@ -1,0 +1,101 @@
+/* pool.h: windows of pooling, and the scratch memory in which a thread works on some rows of them (kernels/pool.inc).
+ *
+ * Channels come first in memory (inner = 1) or last (inner channels).  A row of outputs is cut into runs: the windows that the
+ * padding does not cut off have one size and lie equally far apart, and make one run; each window that it cuts off makes a run
+ * of its own.  A kernel adds up a run of windows at a time. */
+#ifndef FNN_POOL_H
+#define FNN_POOL_H
+#include "kernels.h"
+
+#define NS_EACH 0.05 /* nanoseconds for one place of one window */
+
+/* The scratch memory of one thread */
+struct pool_space
+{
+    ptrdiff_t *rows, *columns, *targets; /* offsets of a window's values: of its rows, of its columns, of its rows in `apart` */
+    double *row;                         /* a row of x for each line of outputs: the sums over the rows of the windows */
+    double *apart;                       /* rows of x, each taken apart into `step` parts of `part` values */
+    uint32_t *places;                    /* where in its window each maximum stands */
+    ptrdiff_t step, part, total;         /* total: doubles of all that */
+};
+
+/* The first place that window i reads along an axis, and one place beyond its last; places in the padding do not count */
+ptrdiff_t fnn_pool_begin(const struct fnn_pool_axis *a, ptrdiff_t i);
+ptrdiff_t fnn_pool_end(const struct fnn_pool_axis *a, ptrdiff_t i);
+
+/* The run of windows that begins with window i ends before this window */
+ptrdiff_t fnn_pool_run_end(const struct fnn_pool_axis *a, ptrdiff_t i);
+
+/* The number of places of window i that a mean divides by; with `padded`, places in the padding count */
+double fnn_pool_count(const struct fnn_pool_axis *a, ptrdiff_t i, int padded);
+
+/* How many channels are worked on together: 1 if channels come first in memory */
+ptrdiff_t fnn_pool_channels(const struct fnn_pool *g);
+
+/* How many rows of outputs are worked on together: more than 1 only if channels come first in memory */
+ptrdiff_t fnn_pool_lines(const struct fnn_pool *g);
+
+/* The scratch memory that begins at `memory` */
+struct pool_space fnn_pool_space(const struct fnn_pool *g, double *memory);
+
+/* Writes the offsets of the rows of x that row `row` of outputs reads; returns how many these are */
+ptrdiff_t fnn_pool_rows(ptrdiff_t *rows, const struct fnn_pool *g, ptrdiff_t row);
+
+/* The distance in x between the windows of one row of outputs and those of the next */
+ptrdiff_t fnn_pool_line(const struct fnn_pool *g, ptrdiff_t row, ptrdiff_t lines);
+
+/* The windows of outputs j to end - 1 in `lines` rows of outputs, for m channels.  `from` and `to` are distances in x and in y: if
+ * channels come last in memory, between neighbouring places; if they come first, between rows. */
+struct fnn_taps fnn_pool_windows(const struct fnn_pool *g, const struct pool_space *s, ptrdiff_t j, ptrdiff_t end, ptrdiff_t lines,
+                                 ptrdiff_t m, ptrdiff_t from, ptrdiff_t to);
+
+/* Windows of `count` values below each other, one for each place of a row of x and each of m channels: they add up whole rows of
+ * x, or hand the values of one row to several */
+struct fnn_taps fnn_pool_whole_rows(const struct fnn_pool *g, const ptrdiff_t *rows, ptrdiff_t count, ptrdiff_t lines, ptrdiff_t line,
+                                    ptrdiff_t m);
+
+/* Makes the columns' offsets those of a row that has been taken apart: its place i is place i / step of part i % step.  The run of
+ * windows begins at place `first`. */
+void fnn_pool_columns_apart(const struct pool_space *s, struct fnn_taps *p, ptrdiff_t first);
+
+extern const ptrdiff_t fnn_pool_none[1]; /* the offsets of a window that has one row or one column */
+
+/* One op's call: what `fnn_pool_run` splits among threads */
+struct pool_job
+{
+    const struct fnn_pool *g;
+    void (*rows)(const struct pool_job *job, const struct pool_space *s, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t lines, ptrdiff_t channel,
+                 ptrdiff_t m);
+    void (*clear)(const struct pool_job *job, ptrdiff_t plane, ptrdiff_t channel, ptrdiff_t m); /* backward; else NULL */
+    const void *o;
+    double *work;
+    ptrdiff_t m, lines;
+};
+
+void fnn_pool_run(struct pool_job job);
+
+/* Where channel `channel` of a plane of x begins, and where that of a row of outputs does */
+#define X_AT(g) (plane * (g)->d.size * (g)->h.size * (g)->w.size * (g)->inner + channel)
+#define Y_AT(g) ((plane * (g)->d.outputs * (g)->h.outputs + row) * (g)->w.outputs * (g)->inner + channel)
+/* Runs the body for each run of windows of a row of outputs; j is its first output, end - 1 its last */
+#define OVER_RUNS(g, j, ...)                                                                                           \
+    for (ptrdiff_t j = 0, end; j < (g)->w.outputs; j = end)                                                            \
+    {                                                                                                                  \
+        end = fnn_pool_run_end(&(g)->w, j);                                                                            \
+        __VA_ARGS__                                                                                                    \
+    }
+
+/* part: takes a row of n values apart, so that the values that neighbouring windows read with one tap lie side by side; join: the
+ * inverse.  part_rows: takes apart all rows that `lines` rows of outputs read, and writes to s->targets where those of one row of
+ * outputs begin.  clear: writes zeros to m channels of a plane of dx. */
+#define POOL_PARTS(REAL, SFX)                                                                                          \
+    void fnn_pool_part_##SFX(REAL *apart, const REAL *row, const struct pool_space *s, ptrdiff_t n);                   \
+    void fnn_pool_join_##SFX(REAL *row, const REAL *apart, const struct pool_space *s, ptrdiff_t n);                   \
+    void fnn_pool_part_rows_##SFX(REAL *apart, const REAL *x, const struct pool_space *s, const struct fnn_pool *g,    \
+                                  ptrdiff_t rows, ptrdiff_t lines, ptrdiff_t line);                                    \
+    void fnn_pool_clear_##SFX(REAL *dx, const struct fnn_pool *g, ptrdiff_t plane, ptrdiff_t channel, ptrdiff_t m);
+POOL_PARTS(float, f32)
+POOL_PARTS(double, f64)
+#undef POOL_PARTS
+
+#endif
