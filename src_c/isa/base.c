@@ -2,6 +2,7 @@
 #include "region.h"
 #define FNN_TIER       fnn_tier_base
 #define FNN_TIER_NAME  "base"
+#define FNN_TIER_IS_SMALL
 #define FNN_TILE_ROWS  4
 #define FNN_TILE_BYTES 32
 #include "../kernels/kernels.inc"
