@@ -30,16 +30,16 @@ int fnn_isa_runs(int i); /* 1 if this machine has tier i */
 /* -- threads (parallel.h) ------------------------------------------------------------------------------------------ */
 int fnn_select_team(const char *name); /* "own", "openmp" or "serial", "" for the one in use; 0 if there is none of that name here */
 const char *fnn_team(void);
-FNN_EXPORT void fnn_set_num_threads(int n); /* these two are threadpoolctl's as well */
-FNN_EXPORT int fnn_get_num_threads(void); /* of this thread's next call: its own limit if it has set one, else the process's */
-int fnn_set_thread_limit(int n); /* of the calling thread, 0 for none; returns the one before */
+FNN_EXPORT void fnn_set_num_threads(int n); /* these two are also called by threadpoolctl */
+FNN_EXPORT int fnn_get_num_threads(void); /* how many threads this thread's next call may use: its own limit if it has one, else the process's */
+int fnn_set_thread_limit(int n); /* limits the calling thread's work, 0: no limit; returns the limit before */
 int fnn_team_size(void); /* workers alive */
 
 /* -- memory of large results ---------------------------------------------------------------------------------------- */
 struct fnn_memory_stats
 {
-    size_t live, cached, peak, limit; /* bytes: handed out, kept, the most of both together, the most that may be kept */
-    uint64_t requests, hits;          /* hits: served from what was kept */
+    size_t live, cached, peak, limit; /* bytes: in use, kept for later, the most of both together so far, the most that may be kept */
+    uint64_t requests, hits;          /* hits: requests that were served from what was kept */
 };
 void *fnn_memory_alloc(size_t size); /* aligned to a cache line; NULL if there is no memory */
 void fnn_memory_free(void *memory);
@@ -106,25 +106,25 @@ enum
     FNN_POINTWISES
 };
 
-/* What the op `convert` takes for a type; those that it makes are the last four */
+/* The numbers of types in the op `convert`; it can write the last four, and read all */
 enum fnn_type_code
 {
     FNN_INT8, FNN_INT16, FNN_INT32, FNN_UINT16, FNN_UINT32, FNN_UINT8, FNN_BOOL, FNN_INT64, FNN_FLOAT, FNN_DOUBLE
 };
 
 /* -- ops: tables/ops.def -------------------------------------------------------------------------------------------- */
-enum /* kinds of fields: arrays, then integers, then numbers */
+enum /* kinds of fields; an op has its arrays first, then its integers, then its numbers */
 {
     FNN_ARRAY, FNN_TABLE, FNN_TABLE_SIZES, FNN_WORK, FNN_RESULT, FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
 };
-enum /* types of arrays; real: the one that the op computes in */
+enum /* types of arrays; real: the type that the op computes in, float or double */
 {
     FNN_TYPE_real, FNN_TYPE_double, FNN_TYPE_int64_t, FNN_TYPE_uint8_t, FNN_TYPE_ptrdiff_t, FNN_TYPE_none
 };
 enum
 {
     FNN_RECORD = 640, /* bytes of the largest record */
-    FNN_ARRAYS = 32,  /* at most so many arrays, integers and numbers has any op */
+    FNN_ARRAYS = 32,  /* no op has more arrays, integers or numbers than these */
     FNN_SIZES = 64,
     FNN_NUMBERS = 16,
     FNN_NO_MEMORY = -1
@@ -139,17 +139,17 @@ struct fnn_field
 struct fnn_op
 {
     const char *name;
-    const struct fnn_field *(*fields)(void); /* up to one of kind FNN_END */
-    int works;                               /* how many are scratch memory */
+    const struct fnn_field *(*fields)(void); /* the last one has the kind FNN_END */
+    int works;                               /* how many of the fields are scratch memory */
     ptrdiff_t (*lengths)(const void *record, ptrdiff_t *lengths); /* returns the operations of its products */
     void (*run[2])(const void *record); /* over float, over double */
     size_t size;                        /* of the record */
 };
-extern const struct fnn_op fnn_ops[]; /* up to one without a name */
+extern const struct fnn_op fnn_ops[]; /* the last one has no name */
 
-/* Runs an op on arrays, integers (the strides of views, in elements, among them) and numbers, each in the order of its fields.
- * given: how many values the arrays have, to be checked, or NULL.  0, or the number of the array, from 1, that is too short, or
- * FNN_NO_MEMORY; the op has not run then. */
+/* Runs an op on arrays, integers (including the strides of views, in elements) and numbers, each in the order of the op's fields.
+ * `given` says how many values each array has, or is NULL: then lengths are not checked.  Returns 0 if the op has run, else the
+ * number (from 1) of the field whose array is too short, or FNN_NO_MEMORY. */
 int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const int64_t *sizes, const double *numbers,
             const ptrdiff_t *given);
 int fnn_run_record(const struct fnn_op *op, int is_double, void *record); /* that of an op, filled: 0, or FNN_NO_MEMORY */
@@ -173,9 +173,10 @@ enum
 {
     FNN_PLAN_PATCHES = 12,
     FNN_PLAN_REGISTERS = 512,
-    FNN_PLAN_SIZE = -2, /* a patch that multiplies a size by the samples; others put in the register of that number */
-    FNN_PLAN_WRONG = 1  /* a step met values that it does not compute with */
+    FNN_PLAN_SIZE = -2, /* in place of a register: the patch multiplies a size by the number of samples */
+    FNN_PLAN_WRONG = 1  /* a step refuses the values that it got */
 };
+/* A field of a step that every run fills anew: with the address of a register, or a size for all samples */
 struct fnn_patch
 {
     int64_t offset; /* of the field in the record */
@@ -190,7 +191,8 @@ struct fnn_plan_step
     struct fnn_patch patch[FNN_PLAN_PATCHES];
     void *record[FNN_RECORD / sizeof(void *)];
 };
-/* Registers: inputs, outputs, then values between the steps; the last one holds the number that is not 0 if something is wrong */
+/* Registers are the memory of values: inputs, outputs, then values between the steps.  The last one is a flag, which a step sets if
+ * it refuses its values. */
 struct fnn_plan
 {
     struct fnn_plan_step *steps;
@@ -202,11 +204,11 @@ struct fnn_plan
 /* A step from what fnn_run takes, and at most FNN_PLAN_PATCHES fields that every run fills anew */
 void fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
                         const int64_t *sizes, const double *numbers, const struct fnn_patch *patches, int count);
-/* The steps over m samples of inputs and outputs; 0, FNN_PLAN_WRONG or FNN_NO_MEMORY */
+/* Runs the steps over m samples; `arrays` are the inputs and outputs.  Returns 0, FNN_PLAN_WRONG or FNN_NO_MEMORY. */
 int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m);
 
 #define FNN_API(REAL, SFX)                                                                                             \
-    /* b (k, n) once for many products: `packed` has room for fnn_packed_size values */                               \
+    /* Packs b (k, n) once for many products; `packed` has room for fnn_packed_size values */                          \
     ptrdiff_t fnn_packed_size_##SFX(ptrdiff_t k, ptrdiff_t n);                                                         \
     void fnn_pack_##SFX(REAL *packed, const REAL *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t k, ptrdiff_t n);
 FNN_API(float, f32)

@@ -6,19 +6,19 @@
 #define REDUCE_BLOCK 1024 /* values of one block of a reduction: 4 or 8 KB, well inside the first-level cache */
 #define STRIP        256  /* columns whose sums go side by side; the tree's levels stay in the first-level cache */
 
-#define PRODUCT_DEPTH 256 /* k values summed by one accumulator before they are added to C */
-#define PRODUCT_AHEAD 32  /* rows of a panel that are fetched ahead: 4 KB, the way to the last-level cache */
+#define PRODUCT_DEPTH 256 /* how many values of k one accumulator sums before the sum is added to C */
+#define PRODUCT_AHEAD 32  /* rows of a panel that are fetched before they are needed: 4 KB, as much as the last-level cache takes to answer */
 
-/* A stretch of products of one accumulator: where its first factor lies, how many, and what follows it */
+/* A run of products that one accumulator sums: where the first factor of the first one lies, how many there are, what follows */
 struct fnn_stretch
 {
     ptrdiff_t offset, length;
-    ptrdiff_t flush; /* 1: the sum is added to the result, and a new one begins; 2: as 1, and it was the last run */
+    ptrdiff_t flush; /* 1: the sum is added to the result, and a new sum begins; 2: the same, and this was the last run */
 };
 
 static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
-/* What optimizer steps and dropout read besides their arrays: see tables/ops/ */
+/* The numbers that the kernels of optimizers and of dropout take; tables/ops/ explains them */
 struct fnn_step
 {
     double sign, weight_decay, keep, l1;
@@ -29,18 +29,19 @@ struct fnn_dropout
     double scale, shift, dropped;
 };
 
-#define STRIP_LANES 16 /* places of an image that are worked on together, at least */
+#define STRIP_LANES 16 /* the least number of places of an image that are worked on together */
 
-#define FNN_NOWHERE UINT32_MAX /* the tap of a maximum of nothing */
+#define FNN_NOWHERE UINT32_MAX /* in place of a tap's number: an empty window has no largest value */
 
-/* Windows that lie equally far apart (drivers/pool.c).  Each of `segments` has n of them, `step` apart; a window's values stand
- * at rows[r] + columns[c] from its first, and its one value of the other side beside that of the window before.  Segments lie
- * `from` apart on the windows' side, `to` apart on the other. */
+/* Windows of one size at equal distances (drivers/pool.h).  There are `segments` groups of n windows.  Neighbouring windows of a
+ * group begin `step` values apart, groups `from` values apart.  A window has the values at rows[r] + columns[c] from where it
+ * begins; each of these offsets is called a tap.  The single values that belong to the windows lie side by side within a group,
+ * and groups of them `to` values apart. */
 struct fnn_taps
 {
     const ptrdiff_t *rows, *columns;
     ptrdiff_t row_count, column_count, n, step, segments, from, to;
-    double divisor; /* of sums */
+    double divisor; /* sums are divided by it */
 };
 
 #define REAL     float
@@ -64,7 +65,7 @@ struct fnn_tier
     void (*ctc_step)(double *next, double *before, const double *prev, const double *skip, const double *emit, ptrdiff_t n);
 };
 
-extern const struct fnn_tier *fnn_tier; /* the chosen one */
+extern const struct fnn_tier *fnn_tier; /* the one in use */
 extern ptrdiff_t fnn_cache_bytes;       /* of the last-level cache */
 extern const struct fnn_tier fnn_tier_base, fnn_tier_avx2, fnn_tier_avx512, fnn_tier_neon;
 

@@ -1,11 +1,11 @@
 /* ops.h: the record of each op of tables/ops.def, one struct for float and one for double, and the driver that takes it.
  *
- * A driver checks nothing: whoever fills a record has seen to its types, sizes and memory. */
+ * A driver checks nothing: types, sizes and memory have been checked by whoever filled the record. */
 #ifndef FNN_OPS_H
 #define FNN_OPS_H
 #include "fastnn.h"
 
-/* Recurrent layers: what stands in `kind`, and how many gates each has */
+/* The kinds of recurrent layers; how many gates each has, and how many learned scales (tables/ops/gated.def) */
 enum fnn_recurrent
 {
     FNN_RNN_TANH, FNN_RNN_RELU, FNN_LSTM, FNN_GRU
@@ -18,7 +18,8 @@ static inline ptrdiff_t fnn_recurrent_operations(ptrdiff_t kind, ptrdiff_t rows,
     return 2 * rows * size * p * (fnn_gates(kind) + projected);
 }
 
-/* Pooling's windows along one axis, with a kernel of 0 even shares of it, and along all: tables/ops/pool.def */
+/* The windows of pooling along one axis, and along all axes; tables/ops/pool.def explains the numbers.  A kernel of 0 means that
+ * the outputs share the axis evenly. */
 struct fnn_pool_axis
 {
     ptrdiff_t size, outputs, kernel, stride, padding, dilation;
@@ -67,7 +68,7 @@ struct fnn_pool
 #undef FN
 #include "tables/end.def"
 
-/* A record from what fnn_run takes, and a filled one run with scratch memory of its own: 0, or FNN_NO_MEMORY */
+/* The two halves of fnn_run: fills a record; runs a filled one with scratch memory of its own, and returns 0 or FNN_NO_MEMORY */
 void fnn_record_fill(void *record, const struct fnn_op *op, void *const *arrays, const int64_t *sizes, const double *numbers);
 int fnn_record_run(const struct fnn_op *op, void (*run)(const void *), void *record);
 
@@ -76,11 +77,11 @@ struct fnn_log;
 struct fnn_event *fnn_log_more(struct fnn_log *log, ptrdiff_t count);
 int fnn_log_run(struct fnn_event *event, const struct fnn_op *op, void (*run)(const void *), void *record);
 
-/* Doubles of scratch memory that ops need, for sizes named as in their fields */
+/* How many doubles of scratch memory ops need; sizes have the names of their fields */
 ptrdiff_t fnn_attention_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots);
 ptrdiff_t fnn_attention_back_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots);
 ptrdiff_t fnn_channel_work(ptrdiff_t n, ptrdiff_t c, ptrdiff_t s);
-ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o); /* records of both types have one layout */
+ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o); /* records of float and of double have the same layout */
 ptrdiff_t fnn_conv_weight_work(const struct fnn_conv_weight_f32 *o);
 ptrdiff_t fnn_ctc_width(ptrdiff_t s);
 ptrdiff_t fnn_ctc_work(ptrdiff_t n, ptrdiff_t s);

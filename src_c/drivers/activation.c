@@ -4,10 +4,10 @@
 #include "runtime/parallel.h"
 
 #define TILE    2048 /* elements of one item of work: a multiple of a cache line, so that two threads never write to the same one */
-#define NS_EXP     0.3  /* cost of one element of a function with exponentials: between that of elu (0.24) and of gelu (0.6) */
-#define NS_MEMORY  0.05 /* cost of one element of a function without: the time that reading and writing it takes */
-#define NS_COLLECT 0.3  /* what an element of a strided array costs more, because it is first copied to contiguous memory */
-#define STREAM  1024 /* elements computed in the first-level cache before they are stored to memory past the other caches */
+#define NS_EXP     0.3  /* nanoseconds for one element of a function with exponentials; elu takes 0.24, gelu 0.6 */
+#define NS_MEMORY  0.05 /* of a function without: as long as it takes to read and write it */
+#define NS_COLLECT 0.3  /* more for an element of a strided array, which is first copied to contiguous memory */
+#define STREAM  1024 /* elements that are computed in the first-level cache before they are stored past the other caches */
 #define COLLECT 512  /* elements of a strided row that are copied together at a time */
 
 static const double costs[] = {
@@ -20,7 +20,7 @@ static const double costs[] = {
 #undef EXP
 };
 
-/* What backward reads from y needs no exponential */
+/* A derivative that reads y needs no exponential */
 static double ns_each(ptrdiff_t act, int backward)
 {
     return backward && fnn_acts[act].saves_y ? NS_MEMORY : costs[act];
@@ -87,7 +87,7 @@ void FN(fnn_activation_backward)(const struct FN(fnn_activation_backward) *o)
     FN(run_dense)(&d);
 }
 
-/* The same over rows: strides {between rows, between elements} */
+/* The same over rows; the strides are those between rows and between elements */
 struct FN(strided)
 {
     REAL *out;
@@ -97,7 +97,7 @@ struct FN(strided)
     double a, b;
 };
 
-/* `count` elements from p on, `step` apart: p itself if they are neighbours, else a copy in the buffer */
+/* `count` elements from p on, `step` apart: p itself if they lie side by side, else a copy in the buffer */
 static const REAL *FN(collect)(REAL *buffer, const REAL *p, ptrdiff_t step, ptrdiff_t count)
 {
     if (step == 1)

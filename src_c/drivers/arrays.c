@@ -1,4 +1,4 @@
-/* arrays.c: values moved, looked up, and turned into other types. */
+/* arrays.c: moves values, looks up rows of tables, and converts types. */
 #ifndef REAL
 #include <math.h>
 #include <string.h>
@@ -6,12 +6,12 @@
 #include "runtime/parallel.h"
 
 #define NS_BYTE 0.05
-#define NS_ITEM 0.6  /* cost of one value that is moved by itself */
+#define NS_ITEM 0.6  /* nanoseconds for one value that is moved by itself */
 #define NS_ROW  5.0
 #define GRAIN   512  /* values of one item of a conversion */
 #define EXACT   0x1p53
 
-/* The record of a float's op serves both types: their fields are the same */
+/* These ops do not depend on the record's type, so the float's struct serves for both */
 static void move_body(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct fnn_move_f32 *o = job;
@@ -73,7 +73,7 @@ static void load(double *to, const void *x, ptrdiff_t from, ptrdiff_t n, ptrdiff
 }
 #undef LOAD
 
-/* Whether all values are integers, once cut towards 0, that double holds exactly */
+/* Whether all values, rounded towards 0, are integers that a double holds exactly */
 static int all_exact(double *x, ptrdiff_t n)
 {
     int exact = 1;
@@ -82,7 +82,7 @@ static int all_exact(double *x, ptrdiff_t n)
     return exact;
 }
 
-/* Serial: what is converted are indices and masks, and `wrong` has one writer */
+/* Serial, because only indices and masks are converted, and so `wrong` has one writer */
 static void convert(const struct fnn_convert_f32 *o)
 {
     double x[GRAIN];

@@ -1,15 +1,15 @@
-/* attention.c: softmax(q k^T) v without the matrix of scores.  Threads take queries of one head, some rows of scores at a time;
- * y holds the sums so far, relative to the largest score so far (Milakov, Gimelshein, "Online normalizer calculation for
+/* attention.c: softmax(q k^T) v without the matrix of scores.  A thread takes some queries of one head at a time;
+ * y holds their weighted sums so far, relative to the largest score so far (Milakov, Gimelshein, "Online normalizer calculation for
  * softmax", 2018; Dao, "FlashAttention-2", 2023). */
 #ifndef REAL
 #include <string.h>
 #include "drivers/attention.h"
 #include "runtime/parallel.h"
 
-#define QUERIES 48 /* rows of scores at a time: tiles of any instruction set divide it */
-#define ITEMS   4  /* for each thread, if there are rows enough */
+#define QUERIES 48 /* rows of scores at a time; the tiles of every instruction set divide it */
+#define ITEMS   4  /* of each thread, if there are enough rows */
 
-/* Doubles of one thread's part: its mark, the keys' panels, the values', scores, what is added to a row of them */
+/* The doubles of one thread's part of scratch memory: its mark, panels of keys and of values, scores, and the mask of one row */
 static ptrdiff_t part_of(ptrdiff_t e, ptrdiff_t ev)
 {
     return 8 + attention_up(fnn_packed_size_f64(e, KEYS), 8) + attention_up(fnn_packed_size_f64(KEYS, ev), 8) + QUERIES * APART + KEYS;
@@ -26,22 +26,22 @@ struct FN(attention_job)
 {
     const struct FN(fnn_attention) *o;
     double *parts;
-    ptrdiff_t chunk, chunks; /* queries of an item, and how many such a head has */
+    ptrdiff_t chunk, chunks; /* queries of an item, and the number of such items of a head */
 };
 
-/* What a thread works with: the keys j .. j + n - 1 and their values in panels */
+/* A thread's part of scratch memory, with keys j .. j + n - 1 and their values in panels */
 struct FN(attention_room)
 {
     REAL *keys, *values, *scores, *mask;
     ptrdiff_t j, n;
 };
 
-/* Queries i .. i + m - 1 meet the keys in the room */
+/* Adds what the keys in the room contribute to queries i .. i + m - 1 */
 static void FN(attend_rows)(const struct FN(fnn_attention) *o, const struct FN(attention_head) *head, REAL *y,
                             const struct FN(attention_room) *r, ptrdiff_t i, ptrdiff_t m)
 {
     const struct fnn_dropout drop = {(uint32_t)o->threshold, o->kept, -0.0, 0.0};
-    const ptrdiff_t see = o->causal ? fnn_min(r->n, i + m + o->shift - r->j) : r->n; /* keys that the last of them sees */
+    const ptrdiff_t see = o->causal ? fnn_min(r->n, i + m + o->shift - r->j) : r->n; /* how many of the keys the last of these queries sees */
     const ptrdiff_t ldy = o->y_strides[2];
     FN(attention_product)(r->scores, APART, head->q + i * o->q_strides[2], o->q_strides[2], 1, r->keys, o->e, NULL, 0, m,
                           attention_up(see, TIER->tile_columns), o->e, 0);
@@ -64,7 +64,7 @@ static void FN(attend_rows)(const struct FN(fnn_attention) *o, const struct FN(a
     FN(attention_product)(y + i * ldy, ldy, r->scores, APART, 1, r->values, r->n, NULL, 0, m, o->ev, see, r->j > 0);
 }
 
-/* Queries from .. to - 1 of one head */
+/* Computes queries from .. to - 1 of one head */
 static void FN(attend_chunk)(const struct FN(fnn_attention) *o, const struct FN(attention_head) *head, struct FN(attention_room) *r,
                              ptrdiff_t from, ptrdiff_t to)
 {
@@ -74,7 +74,7 @@ static void FN(attend_chunk)(const struct FN(fnn_attention) *o, const struct FN(
         head->stats[2 * i] = -__builtin_inf(), head->stats[2 * i + 1] = 0;
     for (r->j = 0; r->j < last; r->j += KEYS)
     {
-        const ptrdiff_t first = o->causal ? attention_max(from, r->j - o->shift) : from; /* the queries before see none of these */
+        const ptrdiff_t first = o->causal ? attention_max(from, r->j - o->shift) : from; /* queries before this one see none of these keys */
         r->n = fnn_min(KEYS, last - r->j);
         FN(fnn_pack)(r->keys, head->k + r->j * o->k_strides[2], 1, o->k_strides[2], o->e, r->n);
         FN(fnn_pack)(r->values, head->v + r->j * o->v_strides[2], o->v_strides[2], 1, r->n, o->ev);

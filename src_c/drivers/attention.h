@@ -1,14 +1,14 @@
 /* attention.h: what attention shares with its gradient.
  *
- * Keys are taken KEYS at a time, counted from the first one, whoever asks: a row's sums run over the keys of one such tile, and
- * the tiles are joined in order.  So the bits do not depend on which other rows there are, nor on keys that a row does not see. */
+ * Keys are taken KEYS at a time, always counted from the first one.  A row's sums run over the keys of one such tile, and the tiles
+ * are joined in order.  So the bits depend neither on which other rows there are, nor on keys that a row does not see. */
 #ifndef FNN_ATTENTION_H
 #define FNN_ATTENTION_H
 #include "kernels.h"
 
 #define KEYS        256
-#define APART       (KEYS + 16) /* values between rows of scores: not a power of two, whose lines would share a few sets of the cache */
-#define NS_PER_PAIR 0.5         /* one query with one key, beside their products */
+#define APART       (KEYS + 16) /* values from one row of scores to the next; not a power of two, because the rows would then share a few sets of the cache */
+#define NS_PER_PAIR 0.5         /* nanoseconds for one query and one key, apart from their products */
 #define NS_PER_PRODUCT 0.012
 
 static inline ptrdiff_t attention_up(ptrdiff_t n, ptrdiff_t unit) { return (n + unit - 1) / unit * unit; }
@@ -22,7 +22,7 @@ struct FN(attention_head)
     const REAL *q, *k, *v, *bias;
     const uint8_t *keep;
     double *stats;
-    uint64_t element; /* the number of its first score, for dropout */
+    uint64_t element; /* the number of its first score, which dropout needs */
     ptrdiff_t n, h;
 };
 
@@ -37,7 +37,8 @@ struct FN(attention_head)
         .stats = (double *)(o)->stats + (item) * 2 * (o)->l, .element = (uint64_t)(item) * (uint64_t)((o)->l * (o)->s) \
     }
 
-/* What is added to n scores of query i from key j on: whole groups of lanes, in `room` unless they lie ready; NULL for nothing */
+/* What bias and mask add to n scores of query i from key j on, in whole groups of LANES; it is written to `room` unless it can be
+ * read where it lies.  NULL if nothing is added. */
 static inline const REAL *FN(attention_mask)(REAL *room, const REAL *bias, ptrdiff_t bias_column, const uint8_t *keep,
                                              ptrdiff_t keep_column, ptrdiff_t n)
 {
@@ -48,7 +49,8 @@ static inline const REAL *FN(attention_mask)(REAL *room, const REAL *bias, ptrdi
     return room;
 }
 
-/* c (m, n) = or += a b, whose rows are `row` and values `column` apart; b (k, n) in panels of depth `depth`, or as it lies */
+/* c (m, n) = a b or c += a b.  a's rows are `row` and its values `column` apart; b (k, n) is packed in panels of `depth` rows, or
+ * read where it lies */
 static inline void FN(attention_product)(REAL *c, ptrdiff_t ldc, const REAL *a, ptrdiff_t row, ptrdiff_t column, const REAL *packed,
                                          ptrdiff_t depth, const REAL *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                                          int accumulate)

@@ -1,5 +1,5 @@
-/* attention_back.c: attention's gradients.  Threads take heads; the shares of the keys are computed anew, tile by tile, from what
- * the forward call kept of each row:
+/* attention_back.c: attention's gradients.  Threads take heads.  The keys' shares p are computed again, tile by tile, from the
+ * statistics that the forward call kept of each row:
  *
  *   dv = p^T dy     ds = p (dy v^T - dot)     dq = scale ds k     dk = scale ds^T q     dot = sum of dy y over the row */
 #ifndef REAL
@@ -7,9 +7,9 @@
 #include "drivers/attention.h"
 #include "runtime/parallel.h"
 
-#define QUERIES 128 /* rows of scores at a time, from the first: what is summed over queries is joined in these blocks */
+#define QUERIES 128 /* rows of scores at a time, counted from the first row: sums over queries are made in these blocks */
 
-/* Doubles of one thread's part: its mark, the keys' and the values' panels, shares, their gradients, what is added to a row */
+/* The doubles of one thread's part of scratch memory: its mark, panels of keys and of values, shares, their gradients, one row's mask */
 static ptrdiff_t part_of(ptrdiff_t e, ptrdiff_t ev)
 {
     return 8 + attention_up(fnn_packed_size_f64(e, KEYS), 8) + attention_up(fnn_packed_size_f64(ev, KEYS), 8) + 2 * QUERIES * APART + KEYS;
@@ -28,14 +28,14 @@ struct FN(dattention_job)
     double *parts;
 };
 
-/* What a thread works with: keys and values j .. j + n - 1 in panels, each the columns of a product */
+/* A thread's part of scratch memory, with keys and values j .. j + n - 1 in panels, as the columns of products */
 struct FN(dattention_room)
 {
     REAL *keys, *values, *shares, *dshares, *mask;
     ptrdiff_t j, n;
 };
 
-/* The shares and the scores' gradients of query t, in its rows of both */
+/* Computes the shares and the scores' gradients of query t */
 static void FN(dattend_row)(const struct FN(fnn_attention_backward) *o, const struct FN(attention_head) *head,
                             const struct FN(dattention_room) *r, REAL *p, REAL *ds, const REAL *dy, const REAL *y, ptrdiff_t t,
                             ptrdiff_t see)
@@ -59,7 +59,7 @@ static void FN(dattend_row)(const struct FN(fnn_attention_backward) *o, const st
     }
 }
 
-/* Queries i .. i + m - 1 and the keys in the room: what each adds to the gradients of the others */
+/* For queries i .. i + m - 1 and the keys in the room: adds to dq, dk and dv */
 static void FN(dattend_rows)(const struct FN(fnn_attention_backward) *o, const struct FN(attention_head) *head,
                              const struct FN(dattention_room) *r, ptrdiff_t i, ptrdiff_t m)
 {

@@ -1,4 +1,4 @@
-/* batch_norm.c: batch normalization over whole arrays, and sums over channels for whoever needs them.  kernels/batch_norm.inc has the
+/* batch_norm.c: batch normalization over whole arrays, and sums over channels, which other drivers use too.  kernels/batch_norm.inc has the
  * formulas and the two memory orders.
  *
  * Work is cut into (block, channel) cells of fixed size.  Their partial sums go to `work` and are added in the order of the
@@ -9,8 +9,8 @@
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define NS_SUM       0.12 /* cost of one value in a pass that sums */
-#define NS_WRITE     0.1  /* cost of one value in a pass that writes */
+#define NS_SUM       0.12 /* nanoseconds for one value in a pass that sums */
+#define NS_WRITE     0.1  /* nanoseconds for one value in a pass that writes */
 #define STRIP_BYTES  (512 << 10) /* largest strip of one array: two such strips fill most second-level caches */
 #define COEFFICIENTS 7    /* vectors of c values: two sums, mean, mean_lo, scale, and two more */
 
@@ -33,7 +33,7 @@ struct FN(norm)
     FN(fnn_sums_last) *sums_last;
 };
 
-/* One cell: channels from c0, values from .. from + count of each; `at` is its place among the partial sums */
+/* One cell: channels from c0 on, and of each the values from .. from + count - 1; `at` is its place among the partial sums */
 struct FN(cell)
 {
     ptrdiff_t c0, from, count, at;
@@ -136,7 +136,7 @@ static void FN(normalize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* What normalize needs of c channels */
+/* Computes what the kernel `normalize` needs: mean = high + low, scale and shift of c channels */
 static void FN(coefficients)(REAL *high, REAL *low, REAL *scale, REAL *shift, const double *mean, const double *rstd,
                              const REAL *gamma, const REAL *beta, ptrdiff_t c)
 {
@@ -208,7 +208,7 @@ static void FN(dnormalize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* dgamma, dbeta, and what dnormalize needs, of c channels of m values; scale holds rstd */
+/* Computes dgamma, dbeta and what the kernel `dnormalize` needs, for c channels of m values; on entry scale holds rstd */
 static void FN(gradient_coefficients)(REAL *dgamma, REAL *dbeta, REAL *scale, REAL *shift, REAL *slope, const double *sum,
                                       const double *dot, const double *rstd, const REAL *gamma, ptrdiff_t m, ptrdiff_t c,
                                       ptrdiff_t training)
@@ -223,8 +223,8 @@ static void FN(gradient_coefficients)(REAL *dgamma, REAL *dbeta, REAL *scale, RE
     }
 }
 
-/* -- strip by strip: the values of STRIP channels stay in the second-level cache between the pass that sums and the one that
- * writes; the kernels, and so the bits, are those of the two passes over everything */
+/* -- strip by strip: the values of STRIP channels stay in the second-level cache between the pass that sums and the pass that
+ * writes.  The kernels are those of the two passes over everything, and so are the bits. */
 struct FN(strips)
 {
     ptrdiff_t m, c;
@@ -282,7 +282,7 @@ void FN(fnn_running_average)(const struct FN(fnn_running_average) *o)
         o->running[j] = (REAL)((1 - o->momentum) * (double)o->running[j] + o->momentum * (o->factor * o->batch[j]));
 }
 
-/* The running statistics follow those of a batch of m values a channel, the variance as that of the whole population */
+/* Updates the running statistics by those of a batch with m values a channel.  They take the unbiased variance, as PyTorch's do. */
 static void FN(follow)(const struct FN(fnn_batch_norm_train) *o, const double *var, ptrdiff_t m)
 {
     const struct FN(fnn_running_average) mean_of = {o->running_mean, o->mean, o->c, o->momentum, 1};
@@ -360,7 +360,7 @@ void FN(fnn_batch_norm_backward)(const struct FN(fnn_batch_norm_backward) *o)
         FN(over_values)(&d, FN(dnormalize_body));
     if (!o->dx || o->training)
         return;
-    /* Fixed statistics: dx = scale dy, which is normalize with a mean of 0.  x, which may be infinite, has no part in it. */
+    /* With fixed statistics dx = scale dy, which is `normalize` with a mean of 0.  x is not read, since it may be infinite. */
     memset(high, 0, (size_t)(2 * c) * sizeof *high);
     d.x = o->dy;
     FN(over_values)(&d, FN(normalize_body));

@@ -1,12 +1,12 @@
-/* class_loss.c: the losses of rows of logits or log-probabilities, each with a class or with probabilities of all. */
+/* class_loss.c: losses of rows of logits or log-probabilities; the target of a row is a class, or a probability for each class. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define NS_EXP  0.3  /* cost of one value with an exponential */
-#define NS_EACH 0.08 /* cost of one value without */
-#define NS_ROW  10.0 /* cost of one row: adding the lanes of its vectors */
+#define NS_EXP  0.3  /* nanoseconds for one value with an exponential */
+#define NS_EACH 0.08 /* and without */
+#define NS_ROW  10.0 /* for one row: the lanes of its vectors are added */
 
 #define FNN_SELF "drivers/class_loss.c"
 #include "each_real.h"

@@ -1,4 +1,4 @@
-/* conv.c: convolution: a box of output places times a panel of output channels is one item of work (kernels/conv.inc).
+/* conv.c: convolution.  One item of work is a box of output places for one panel of output channels (kernels/conv.inc).
  *
  * Weights are packed once into panels (kernel place, channel, NR), so that all sums run over the kernel's depth, row, column
  * and channel, in this order.  Input that needs no padding and lies channels-last is read where it lies. */
@@ -8,14 +8,14 @@
 #include "drivers/conv.h"
 #include "runtime/parallel.h"
 
-#define PACK_CHANNELS 16  /* whose weights are packed for one panel after the other */
+#define PACK_CHANNELS 16  /* so many channels' weights are packed for one panel, then for the next */
 #define DEPTHWISE(o) ((o)->c == 1 && (o)->k == 1 && (o)->g > 1 && (o)->kd * (o)->kh * (o)->kw <= PRODUCT_DEPTH)
-/* Whether all channels of a pixel are computed one after the other: those of a depthwise convolution that lie side by side */
+/* Whether all channels of a pixel are computed one after the other: in a depthwise convolution whose channels lie side by side */
 #define IS_WIDE(o, width) (DEPTHWISE(o) && (o)->x_strides[1] == 1 && (o)->y_strides[1] == 1 && (o)->g % ((width) / 2) == 0)
 #define LATE_VALUES   16384 /* outputs of a panel that wait for weights packed late: 64 KB of floats */
-#define NS_PER_WEIGHT 0.1 /* to pack one */
+#define NS_PER_WEIGHT 0.1 /* nanoseconds to pack one weight */
 
-/* What a part of scratch memory begins with: which box it holds, or -1 */
+/* The beginning of a part of scratch memory: the number of the box that it holds, or -1 */
 struct conv_slot
 {
     struct fnn_part part;
@@ -27,7 +27,7 @@ struct conv_slot
 struct conv_space
 {
     ptrdiff_t bias, runs, slots, slot, box, total;
-    ptrdiff_t row, late; /* from the box */
+    ptrdiff_t row, late; /* of a slot: where its row begins, counted from its box */
 };
 
 /* Whether each panel of weights meets one box alone: it is packed there, a few rows at a time that stay in the first-level cache */
@@ -89,7 +89,8 @@ static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const 
             }
 }
 
-/* Where x is read: values between neighbouring input places along each axis, and to the kernel's places where these are few */
+/* Where x is read: the distance in values between neighbouring input places along each axis, and that to each of the kernel's
+ * places if these are few */
 struct conv_reach
 {
     ptrdiff_t distance[3], offsets[PRODUCT_DEPTH];
@@ -103,7 +104,8 @@ static void make_offsets(struct conv_reach *reach, const struct conv_plan *p)
                               tap / kw % kh * p->axis[1].dilation * distance[1] + tap % kw * p->axis[2].dilation * distance[2];
 }
 
-/* Cuts [first, first + count) along each axis where windows begin or end to reach beyond the input; none: nowhere */
+/* Cuts the output places [first, first + count) of each axis into those whose windows reach beyond the input's beginning, those
+ * inside, and those that reach beyond its end */
 static void make_cuts(ptrdiff_t cuts[3][4], const struct conv_plan *p, const ptrdiff_t first[3], const ptrdiff_t count[3], int none)
 {
     for (int i = 2; i >= 0; i--)
@@ -129,17 +131,17 @@ struct FN(conv_job)
     const struct FN(fnn_conv) *o;
     struct conv_plan p;
     struct conv_space space;
-    REAL *own; /* packed weights, if none were given */
+    REAL *own; /* scratch memory for packed weights, if none were given */
     const REAL *packed;
-    REAL *bias; /* NULL: none */
+    REAL *bias; /* in whole panels, or NULL */
     struct fnn_stretch *runs;
     double *slots;
     struct FN(fnn_conv_end) end;
     struct conv_reach of_box, of_x;
     int direct;        /* x is read where it lies */
     int late;          /* weights are packed as they are needed */
-    int taps;          /* a depthwise convolution of a few kernel places */
-    int bounded, ends; /* the function is one that `end` does; it does something */
+    int taps;          /* a depthwise convolution with few kernel places */
+    int bounded, ends; /* bounded: `end` computes the function; ends: `end` has something to do */
 };
 
 /* The weights of a kernel place */
@@ -149,7 +151,8 @@ static const REAL *FN(weight_at)(const struct FN(fnn_conv) *o, ptrdiff_t tap)
     return o->weight + tap / (kh * kw) * s[3] + tap / kw % kh * s[4] + tap % kw * s[5];
 }
 
-/* Items: kernel places within groups.  A few channels at a time, for all panels, so that weights are read as they lie */
+/* Items are the kernel places of each group.  A few channels at a time are packed for all panels, so that weights are read in the
+ * order in which they lie. */
 static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(conv_job) *j = job;
@@ -185,7 +188,7 @@ static void FN(pack_late)(REAL *to, const struct FN(conv_job) *j, ptrdiff_t bloc
     }
 }
 
-/* The bias in whole panels */
+/* Copies the bias to whole panels, with zeros at their ends */
 static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p, ptrdiff_t groups)
 {
     for (ptrdiff_t item = 0; item < p->blocks * p->panels; item++)
@@ -196,13 +199,13 @@ static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p,
         }
 }
 
-/* One row of outputs, from scratch memory, `width` values a pixel, to where they belong; residual NULL: none */
+/* Copies one row of outputs, `width` values for each pixel, from scratch memory to the result; residual may be NULL */
 static void FN(finish)(const struct FN(conv_job) *j, REAL *y, ptrdiff_t channel, const REAL *residual, REAL *row,
                        ptrdiff_t width, ptrdiff_t pixels, ptrdiff_t channels)
 {
     const struct FN(fnn_conv) *o = j->o;
     const ptrdiff_t pixel = o->y_strides[5];
-    const int last = channel == 1; /* rows that lie in one piece: the channels of a pixel, or the pixels of a channel */
+    const int last = channel == 1; /* what lies in one piece: the channels of a pixel, or the pixels of a channel */
     for (ptrdiff_t i = 0; residual && last && i < pixels; i++)
         TIER->add(row + i * width, row + i * width, residual + i * pixel, channels);
     if (o->act >= 0 && (residual ? last : !j->bounded))
@@ -282,14 +285,15 @@ static void FN(wide_item)(const struct FN(conv_job) *j, REAL *box, REAL *row, pt
         }
         if (!(n[0] && n[1] && n[2]))
             continue;
-        const int inside = piece == 13; /* in the middle of all axes */
+        const int inside = piece == 13; /* the piece in the middle of all axes */
         if (!inside)
             FN(fnn_gather_box)(box, x, (ptrdiff_t[]){s[1], s[3], s[4], s[5]}, o->g, &j->p, from, n, o->mode);
         FN(conv_item)(j, inside ? x + at : box, inside ? &j->of_x : &j->of_box, row, sample, 0, 0, o->g, from, n);
     }
 }
 
-/* Items: panels within boxes within groups within samples, or boxes within samples; a slot keeps its box for the next panel */
+/* Items are the panels of each box of each group of each sample, or the boxes of each sample.  A slot keeps its box for the next
+ * panel. */
 static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(conv_job) *j = job;
@@ -325,7 +329,7 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     fnn_return_part(slot);
 }
 
-/* Whether x can be read where it lies: nothing beyond it is read, and the channels of a kernel's row lie side by side */
+/* Whether x can be read where it lies: there is no padding, and the channels of a kernel's row lie side by side */
 static int FN(lies_ready)(const struct FN(fnn_conv) *o, const struct conv_plan *p)
 {
     const ptrdiff_t *s = o->x_strides;
@@ -340,7 +344,7 @@ static int FN(lies_ready)(const struct FN(fnn_conv) *o, const struct conv_plan *
     return s[2] == 1 && (p->axis[2].kernel == 1 || p->axis[2].dilation > 1 || s[5] == p->c);
 }
 
-/* The function, where it is a pair of bounds */
+/* Whether the function only limits its argument, as relu does; then `end` gets the two limits */
 static int FN(bounds)(const struct FN(fnn_conv) *o, struct FN(fnn_conv_end) *end)
 {
     end->low = -(REAL)INFINITY, end->high = (REAL)INFINITY;

@@ -1,15 +1,15 @@
-/* conv.h: how a convolution is cut: boxes of output places, whose input is gathered into channels-last scratch memory with its
- * padding, in parts ("slots") that threads take turns with.  No memory grows with the input: a box has at most BOX_VALUES
- * values of input, or as many as BOX_COLUMNS output places of one row need. */
+/* conv.h: how a convolution is cut into boxes of output places.  The input of a box is gathered with its padding, channels-last, in a
+ * part of scratch memory ("slot"), which a thread takes and gives back.  Scratch memory does not grow with the input: a box has at
+ * most BOX_VALUES values of input, or as many as BOX_COLUMNS output places of one row need. */
 #ifndef FNN_CONV_H
 #define FNN_CONV_H
 #include "kernels.h"
 
-#define BOX_VALUES     65536 /* 256 KB of floats: well inside the second-level cache */
-#define BOX_COLUMNS    12    /* rows of the largest tile */
-#define BOX_CHANNELS   32    /* for which a depthwise weight's boxes are cut, whatever NR: they decide its bits */
-#define BOX_PLACES     2048  /* products that one sum of a weight's gradient takes */
-#define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
+#define BOX_VALUES     65536 /* 256 KB of floats, which leaves room in the second-level cache */
+#define BOX_COLUMNS    12    /* the rows of the largest tile */
+#define BOX_CHANNELS   32    /* for which the boxes of a depthwise weight's gradient are cut, in every tier, because they decide its bits */
+#define BOX_PLACES     2048  /* how many products one sum of a weight's gradient has */
+#define NS_PER_PRODUCT 0.012 /* nanoseconds for one multiply-add with AVX-512 */
 
 enum conv_padding
 {
@@ -19,19 +19,19 @@ enum conv_padding
 struct conv_axis
 {
     ptrdiff_t in, out, kernel, stride, pad, dilation;
-    ptrdiff_t most, boxes;     /* output places of a box, boxes along the axis */
-    ptrdiff_t step, hop, span; /* input places between places of a box; those between output places; places of a box */
+    ptrdiff_t most, boxes;     /* most: output places of a box; boxes: how many boxes the axis has */
+    ptrdiff_t step, hop, span; /* step: distance in the input between places of a box; hop: places between output places; span: places of a box */
 };
 
 struct conv_plan
 {
     struct conv_axis axis[3];
-    ptrdiff_t each;                   /* depthwise: NR groups of one channel are computed side by side */
+    ptrdiff_t each;                   /* 1 for a depthwise convolution, in which NR groups of one channel are computed side by side */
     ptrdiff_t wide;                   /* all of them are, a box has the channels of all */
-    ptrdiff_t width;                  /* NR, columns of a panel of weights */
-    ptrdiff_t blocks, c, k, panels;   /* groups, or blocks of NR of them; channels in and out of each; panels of each */
-    ptrdiff_t line, runs, flushes;    /* products of a run; runs of a sum; how often it is flushed */
-    ptrdiff_t depth, boxes, values;   /* products of a sum; boxes of a sample and group; values of a box */
+    ptrdiff_t width;                  /* NR, the columns of a panel of weights */
+    ptrdiff_t blocks, c, k, panels;   /* blocks: groups, or blocks of NR groups; of each c channels in, k channels out, and panels */
+    ptrdiff_t line, runs, flushes;    /* line: products of a run; runs: runs of a sum; flushes: how often a sum is added to the result */
+    ptrdiff_t depth, boxes, values;   /* depth: products of a sum; boxes: of one sample and group; values: of a box */
 };
 
 #define CONV_AXES(o)                                                                                                   \
@@ -48,16 +48,16 @@ static inline ptrdiff_t conv_up(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) /
 struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, ptrdiff_t n, ptrdiff_t g, ptrdiff_t c, ptrdiff_t k,
                                ptrdiff_t slots, int weight, int wide);
 
-/* The box with this number: first output place and count along each axis */
+/* The first output place of the box with this number along each axis, and how many it has */
 void fnn_conv_box(const struct conv_plan *p, ptrdiff_t number, ptrdiff_t first[3], ptrdiff_t count[3]);
 
-/* Gathers a box of x (c, d, h, w), which has any strides; `channels` of the plan's c are real, the others 0 */
+/* Gathers a box of x (c, d, h, w), which has any strides; x has `channels` channels, and the plan's others are 0 */
 void fnn_gather_box_f32(float *box, const float *x, const ptrdiff_t *strides, ptrdiff_t channels, const struct conv_plan *p,
                         const ptrdiff_t *first, const ptrdiff_t *count, ptrdiff_t mode);
 void fnn_gather_box_f64(double *box, const double *x, const ptrdiff_t *strides, ptrdiff_t channels, const struct conv_plan *p,
                         const ptrdiff_t *first, const ptrdiff_t *count, ptrdiff_t mode);
 
-/* Scratch memory is counted in doubles; every part begins a cache line */
+/* Scratch memory is counted in doubles, and each of its parts begins a cache line */
 static inline ptrdiff_t conv_line(ptrdiff_t doubles) { return conv_up(doubles, 8) * 8; }
 static inline double *conv_aligned(double *work) { return (double *)(((uintptr_t)work + 63) & ~(uintptr_t)63); }
 

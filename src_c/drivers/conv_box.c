@@ -1,15 +1,15 @@
-/* conv_box.c: the boxes that a convolution is cut into, and how their input is gathered. */
+/* conv_box.c: cuts a convolution into boxes, and gathers their input. */
 #ifndef REAL
 #include <string.h>
 #include "drivers/conv.h"
 
-/* Places of a box of so many output places */
+/* How many input places a box of so many output places has along an axis */
 static ptrdiff_t conv_span(const struct conv_axis *a, ptrdiff_t places)
 {
     return (places - 1) * a->hop + (a->kernel - 1) * a->dilation + 1;
 }
 
-/* What follows from the boxes' sizes */
+/* Computes everything in the plan that follows from the boxes' sizes */
 static void conv_cut(struct conv_plan *p)
 {
     p->values = p->c;
@@ -24,7 +24,8 @@ static void conv_cut(struct conv_plan *p)
     }
 }
 
-/* Halves boxes until they have at most so many values and places and there are `items` of them, depth first, columns last */
+/* Halves boxes until they have at most so many values and places, and until there are at least `items` of them: first along depth,
+ * last along columns */
 static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t items)
 {
     for (int i = 0; i < 3; i++)
@@ -34,7 +35,7 @@ static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t item
         for (;;)
         {
             const int large = p->values > BOX_VALUES || p->axis[0].most * p->axis[1].most * p->axis[2].most > places;
-            const int few = p->boxes < items && a->most >= 4 * least; /* smaller ones would read their rims too often */
+            const int few = p->boxes < items && a->most >= 4 * least; /* smaller boxes would overlap too much in the input */
             if (a->most <= least || !(large || few))
                 break;
             a->most = conv_up(a->most, 2 * least) * least;
@@ -74,7 +75,7 @@ struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, pt
     return p;
 }
 
-/* Which input place stands at place i of n, or -1 for a zero */
+/* The input place whose value place i has, which may lie beyond the n places of the input; -1 stands for a zero */
 static ptrdiff_t conv_source(ptrdiff_t i, ptrdiff_t n, ptrdiff_t mode)
 {
     if (i >= 0 && i < n)

@@ -1,16 +1,16 @@
 /* conv_weight.c: the gradient of a convolution's weight (kernels/conv.inc).
  *
- * Each thread has its own part of the weight, never of the pixels: a sum takes the places of one box of one sample, and those
- * are added in order, so that the bits depend on the shapes alone.  For each box, every thread gathers what it needs of x and
- * dy into channels-last memory; the sums lie in panels (kernel place, channel, NR) until the end. */
+ * Each thread computes a part of the weight, over all pixels.  A sum runs over the places of one box of one sample, and such sums
+ * are added in order, so that the bits depend on the shapes alone.  For each box, every thread gathers what it needs of x and dy
+ * in channels-last memory; the sums lie in panels (kernel place, channel, NR) until the end. */
 #ifndef REAL
 #include <string.h>
 #include "drivers/conv.h"
 #include "runtime/parallel.h"
 
-#define UNIT 12 /* rows of a weight's panel that one thread has at least: those of the largest tile */
+#define UNIT 12 /* the least number of rows of a weight's panel that a thread takes: those of the largest tile */
 
-/* Doubles: sums; for each thread a box, the same places of dy, and the runs of places */
+/* Scratch memory, in doubles: the sums; for each thread a box of x, the same places of dy, and the runs */
 struct weight_space
 {
     ptrdiff_t slots, dy, runs, slot, total;
@@ -52,14 +52,14 @@ struct FN(weight_job)
     struct conv_plan p;
     struct weight_space space;
     double *work;
-    REAL *sums;              /* in panels, or the gradient itself */
+    REAL *sums;              /* in panels, or in the gradient itself */
     ptrdiff_t apart;         /* values between rows of sums */
-    ptrdiff_t units, of_run; /* of all panels; of one run */
+    ptrdiff_t units, of_run; /* units: of all panels; of_run: of one run */
     int in_place;
     int dy_ready; /* a depthwise convolution's dy is read where it lies */
 };
 
-/* dy's places of a box, channels-last in rows of NR */
+/* Gathers the places of a box from dy, channels-last, in rows of NR values */
 static void FN(gather_dy)(REAL *to, const REAL *dy, const ptrdiff_t *strides, ptrdiff_t channel, ptrdiff_t channels,
                           const struct conv_plan *p, const ptrdiff_t *first, const ptrdiff_t *count)
 {
@@ -69,7 +69,7 @@ static void FN(gather_dy)(REAL *to, const REAL *dy, const ptrdiff_t *strides, pt
                               channel, strides[5], count[2], channels);
 }
 
-/* Whether the sums can stand in the gradient itself: whole panels of outputs, rows of them at one distance within a run */
+/* Whether the sums can be made in the gradient itself: it has whole panels of outputs, and the rows of a run lie at equal distances */
 static int FN(lies_ready)(const struct FN(fnn_conv_weight) *o, const struct conv_plan *p)
 {
     const ptrdiff_t *s = o->dweight_strides;
@@ -113,7 +113,7 @@ static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const R
     }
 }
 
-/* A thread's share of all units, over all samples */
+/* Computes a thread's share of all units, over all samples */
 static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
 {
     const struct FN(fnn_conv_weight) *o = j->o;
@@ -160,7 +160,7 @@ static void FN(weight_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         FN(weight_share)(job, share);
 }
 
-/* From panels to the gradient's own layout */
+/* Copies the sums from panels to the gradient */
 static void FN(unpack)(const struct FN(weight_job) *j)
 {
     const struct FN(fnn_conv_weight) *o = j->o;

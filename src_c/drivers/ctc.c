@@ -1,36 +1,36 @@
 /* ctc.c: connectionist temporal classification (Graves, Fernandez, Gomez, Schmidhuber 2006), forward and backward in logarithms.
- * Threads take sequences.  Sums over paths are double for either type of input: a float has no digits left of what hundreds of
- * steps multiply. */
+ * Threads take sequences.  Sums over paths are double for either type of input: after hundreds of steps a float would have no
+ * correct digit left. */
 #ifndef REAL
 #include <math.h>
 #include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define NS_PLACE 4.0 /* one place of one step */
-#define NS_CLASS 0.4 /* one class of one step, on the way back */
+#define NS_PLACE 4.0 /* nanoseconds for one place of one step */
+#define NS_CLASS 0.4 /* nanoseconds for one class of one step, backward */
 
-#define WIDE     8   /* places fill whole vectors: a rest would take as long, one place after the other */
+#define WIDE     8   /* places are rounded up to whole vectors: the rest alone would take as long, one place after the other */
 
 static ptrdiff_t whole(ptrdiff_t places) { return (places + WIDE - 1) / WIDE * WIDE; }
 
-/* The places of s labels and of the blanks around them, and two before the first */
+/* How many places s labels have, with the blanks around them and two more before the first */
 ptrdiff_t fnn_ctc_width(ptrdiff_t s) { return 2 + whole(2 * s + 1); }
 
-/* For each sequence a row of each array of struct paths, and two rows of places */
+/* Each sequence needs a row of each array of struct paths, and two rows of places */
 ptrdiff_t fnn_ctc_work(ptrdiff_t n, ptrdiff_t s) { return n * 8 * fnn_ctc_width(s); }
 
-/* A walk over the labels of one sequence with blanks before, between and after them, from the first label to the last or back */
+/* The places of one sequence: its labels, with blanks before, between and after them.  Backward walks over them in reverse order. */
 struct paths
 {
     const int64_t *labels;
     ptrdiff_t count, places, blank;
-    ptrdiff_t whole; /* places, and some that no path reaches */
+    ptrdiff_t whole; /* the number of places, rounded up to WIDE; no path reaches those beyond the last one */
     int back;
     double *skip;         /* of each place: 0 where paths may come from two places before, else -inf */
-    double *emit;         /* what one step gives each place */
+    double *emit;         /* the log-probability of each place's label at one step */
     double *before;       /* the sum over the paths that arrive at a place, before it emits */
-    double *share, *scale, *at; /* backward's: what each place has of all paths */
+    double *share, *scale, *at; /* backward only: the share of each place in all paths */
     double *rows[2];
 };
 
@@ -48,7 +48,7 @@ static void set_out(struct paths *p, double *work, const int64_t *labels, ptrdif
     p->labels = labels, p->count = count, p->places = 2 * count + 1, p->whole = whole(p->places), p->blank = blank, p->back = back;
     for (ptrdiff_t place = 0; place < p->whole; place++)
         p->skip[place] = p->emit[place] = p->at[place] = -(double)INFINITY;
-    for (ptrdiff_t place = 1; place < p->places; place += 2) /* two labels that are the same need the blank between them */
+    for (ptrdiff_t place = 1; place < p->places; place += 2) /* paths may skip the blank between two labels, unless these are the same */
         p->skip[place] = place == 1 || label_of(p, place) != label_of(p, place - 2) ? 0 : -(double)INFINITY;
 }
 
@@ -66,7 +66,7 @@ static double *row_after(double *row)
     return row + 2;
 }
 
-/* What the paths that have reached one of the last two places have together, as a logarithm */
+/* The logarithm of the probability of all paths that have reached one of the last two places */
 static double end_of(const double *row, ptrdiff_t places)
 {
     const double never = -(double)INFINITY, nothing = 0;
@@ -79,7 +79,7 @@ static double end_of(const double *row, ptrdiff_t places)
 #include "each_real.h"
 #else
 
-/* What step t's log-probabilities give each place */
+/* Reads each place's log-probability at one step */
 static void FN(emit)(const struct paths *p, const REAL *lp)
 {
     const double blank = (double)lp[p->blank];
@@ -119,7 +119,7 @@ void FN(fnn_ctc)(const struct FN(fnn_ctc) *o)
     fnn_parallel(o->n, NS_PLACE * (double)(o->t * fnn_ctc_width(o->s)), FN(ctc_body), o);
 }
 
-/* dx = g exp(lp), the part that a log_softmax before the loss takes back */
+/* dx = g exp(lp): PyTorch adds this term, which the gradient of a log_softmax before the loss removes again */
 static void FN(ctc_exp)(REAL *dx, const REAL *lp, ptrdiff_t c, double g)
 {
     REAL minus_g[REDUCE_BLOCK];
@@ -129,7 +129,7 @@ static void FN(ctc_exp)(REAL *dx, const REAL *lp, ptrdiff_t c, double g)
         TIER->xloss[FNN_LOSS_kl_div_log](dx + at, minus_g, lp + at, lp + at, lp + at, 0, fnn_min(REDUCE_BLOCK, c - at));
 }
 
-/* dx -= g times the share of the paths that are at each place; the walk back has reached this step */
+/* dx -= g times the share of the paths that are at each place; `before` is that of the backward walk at this step */
 static void FN(ctc_shares)(const struct paths *p, REAL *dx, const double *alpha, double loss)
 {
     double blank = 0;

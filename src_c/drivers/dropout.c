@@ -4,7 +4,7 @@
 #include "runtime/parallel.h"
 
 #define TILE    2048
-#define NS_EACH 0.4 /* cost of one element, most of it for its random bits */
+#define NS_EACH 0.4 /* nanoseconds for one element, most of them for its random bits */
 
 #define FNN_SELF "drivers/dropout.c"
 #include "each_real.h"

@@ -1,10 +1,10 @@
-/* embedding.c: the gradient of a table whose rows were looked up: rows added where an index says. */
+/* embedding.c: the gradient of a table whose rows were looked up: each row of dy is added to the row that its index names. */
 #ifndef REAL
 #include "kernels.h"
 #include "runtime/parallel.h"
 
 #define NS_EACH 0.3
-#define NARROW  64 /* columns of one item: at least four cache lines of a row */
+#define NARROW  64 /* columns of one item: at least four cache lines of each row */
 
 #define FNN_SELF "drivers/embedding.c"
 #include "each_real.h"

@@ -1,8 +1,8 @@
 /* gated.c: one direction of a recurrent layer whose gates and activations are any rows of activations.def, with learned scales,
- * peepholes and layer norm: the steps of recurrent.c, in parts.  Each part is one pass over a gate's values, which lie in the
- * first-level cache; what counts are the functions and the products, which are the same.
+ * peepholes and layer norm.  A step is made of several passes over a gate's values, where recurrent.c has one.  That costs little:
+ * the values lie in the first-level cache, and most of the time goes to the functions and the products.
  *
- * A learned slope of a function's argument needs nothing here: it multiplies the weights. */
+ * A learned slope of a function's argument does not appear here, because it multiplies the weights. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -28,17 +28,17 @@ ptrdiff_t fnn_gated_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, ptrdi
 #else
 #include "drivers/recurrent.h"
 
-/* -- there ------------------------------------------------------------------------------------------------------------ */
+/* -- forward ---------------------------------------------------------------------------------------------------------- */
 
 struct FN(gated_job)
 {
     const struct FN(fnn_gated) *o;
-    const REAL *packed, *packed_n, *packed_r; /* U, without a GRU's U_n unless it is normalized; that; the projection */
+    const REAL *packed, *packed_n, *packed_r; /* U without a GRU's U_n, unless U h is normalized; U_n; the projection */
     REAL *room;
     const ptrdiff_t *first;
 };
 
-/* What the function of c is given: c or its norm, times the slope where there is one; u has room for it */
+/* The argument of the function of c: c or its norm, times the slope if there is one; it is written to u, if it is not c itself */
 static const REAL *FN(cell_argument)(REAL *u, const REAL *cell, const REAL *gain, const REAL *shift, const REAL *slope,
                                      ptrdiff_t size, double eps)
 {
@@ -50,7 +50,7 @@ static const REAL *FN(cell_argument)(REAL *u, const REAL *cell, const REAL *gain
     return gain || slope ? u : cell;
 }
 
-/* count vectors from z on through a function, remembering what it was given */
+/* Applies a function to `count` vectors from z on; copies its arguments to `entered` if backward needs them */
 static void FN(through)(REAL *z, REAL *entered, ptrdiff_t act, ptrdiff_t count, double a, double b)
 {
     if (entered)
@@ -93,7 +93,7 @@ static void FN(gru_parts)(const struct FN(fnn_gated) *o, REAL *h, REAL *gates, R
     TIER->gru_next(h, gates, o->scale, size);
 }
 
-/* U h of m sequences, normalized where there is a gain, added to the gates; that of a GRU's n apart */
+/* Adds U h of m sequences, normalized if there is a gain, to the gates; a GRU's U_n h goes to `inner` instead */
 static void FN(add_products)(const struct FN(gated_job) *d, REAL *gates, REAL *inner, REAL *product, const REAL *h, REAL *room,
                              ptrdiff_t m)
 {
@@ -170,7 +170,7 @@ void FN(fnn_gated)(const struct FN(fnn_gated) *o)
         fnn_parallel(parts, FN(row_cost)(o->kind, size, p) * (double)(o->rows / parts), FN(gated_body), &d);
 }
 
-/* -- back ------------------------------------------------------------------------------------------------------------- */
+/* -- backward --------------------------------------------------------------------------------------------------------- */
 
 struct FN(gated_back_job)
 {
@@ -180,7 +180,7 @@ struct FN(gated_back_job)
     const ptrdiff_t *first;
 };
 
-/* One row on its way back: its place among the rows, its sequence, what it began with, and scratch memory */
+/* One row in the backward pass: its number, its sequence, the state it began with, and scratch memory */
 struct FN(back_row)
 {
     REAL *dgates, *dh, *dc, *dscale, *room;
@@ -188,7 +188,7 @@ struct FN(back_row)
     ptrdiff_t sequence;
 };
 
-/* dz of count values of s a, s a function of z: through the scale, where it is learned, and through the function */
+/* dz of `count` values of y = a s(z): the gradient passes the scale a, if that is learned, and then the function s */
 static void FN(back_through)(REAL *dz, REAL *dscale, const REAL *s, const REAL *entered, const REAL *scale, ptrdiff_t learns,
                              ptrdiff_t act, ptrdiff_t count, double a, double b)
 {
@@ -197,7 +197,7 @@ static void FN(back_through)(REAL *dz, REAL *dscale, const REAL *s, const REAL *
     TIER->dact[act](dz, dz, fnn_acts[act].saves_y ? s : entered, count, a, b);
 }
 
-/* The same for gates, or the activation, from vector `first` of the row on */
+/* The same for the row's vectors from `first` on: gates, or the activation */
 static void FN(back_gates)(const struct FN(fnn_gated_backward) *o, const struct FN(back_row) *r, ptrdiff_t first, ptrdiff_t count)
 {
     const ptrdiff_t at = first * o->size;
@@ -212,7 +212,7 @@ static void FN(back_activation)(const struct FN(fnn_gated_backward) *o, const st
                      o->act_learns, o->act, o->size, o->act_a, o->act_b);
 }
 
-/* dc gains what comes back by the function of c; `dout` gets what comes back to the output gate's value */
+/* Adds to dc the gradient that passes the function of c; writes the gradient of the output gate's value to `dout` */
 static void FN(back_cell)(const struct FN(fnn_gated_backward) *o, const struct FN(back_row) *r, REAL *dout, const REAL *dhidden)
 {
     const ptrdiff_t size = o->size;
@@ -271,12 +271,12 @@ static void FN(back_gru_parts)(const struct FN(fnn_gated_backward) *o, const str
     FN(back_gates)(o, r, 0, 2);
 }
 
-/* dh gains what comes back by U h */
+/* Adds to dh the gradient that passes U h */
 static void FN(back_products)(const struct FN(gated_back_job) *d, ptrdiff_t row, ptrdiff_t first, ptrdiff_t m)
 {
     const struct FN(fnn_gated_backward) *o = d->o;
     const ptrdiff_t size = o->size, p = o->p, width = fnn_gates(o->kind) * size, apart = o->kind == FNN_GRU ? size : 0;
-    const int more = o->kind == FNN_GRU; /* a part of dh went straight to h */
+    const int more = o->kind == FNN_GRU; /* dh already has the part that passes no gate */
     REAL *dh = o->dh + first * p, *dgates = o->dgates + row * width;
     if (!o->gain)
     {

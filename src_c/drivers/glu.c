@@ -6,13 +6,13 @@
 #define NS_EACH 0.3
 #define GRAIN   2048 /* elements of one item of work, all of the same row */
 
-static ptrdiff_t parts_of(ptrdiff_t n) { return (n + GRAIN - 1) / GRAIN; } /* items of each row */
+static ptrdiff_t parts_of(ptrdiff_t n) { return (n + GRAIN - 1) / GRAIN; } /* how many items a row has */
 
 #define FNN_SELF "drivers/glu.c"
 #include "each_real.h"
 #else
 
-/* One item: where it begins in the result (rows of n) and in the input (rows of 2 n), and how many elements it has */
+/* One item: the places in the result (rows of n) and in the input (rows of 2 n) where it begins, and its number of elements */
 struct FN(glu_item)
 {
     ptrdiff_t one, two, count;

@@ -25,8 +25,8 @@ static ptrdiff_t blocks_of(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s
 
 static ptrdiff_t rows_at_once(ptrdiff_t g, ptrdiff_t s) { return s > 1 || g > 1 ? 1 : 4; }
 
-/* Scratch memory: the sums of each block of samples, ones in place of missing weights, zeros in place of missing means, and, if
- * `spare`, the rows of dx that an item is at, where nobody wants them */
+/* Scratch memory holds the sums of each block of samples, ones in place of missing weights and zeros in place of missing means.  With
+ * `spare` it also has room for an item's rows of dx, which the kernel writes even if nobody wants them. */
 ptrdiff_t fnn_group_norm_work(ptrdiff_t rows, ptrdiff_t g, ptrdiff_t k, ptrdiff_t s, ptrdiff_t centre, int spare)
 {
     const ptrdiff_t blocks = blocks_of(rows, g, k, s);
@@ -53,7 +53,7 @@ void FN(fnn_group_norm)(const struct FN(fnn_group_norm) *o)
     fnn_parallel(o->rows, NS_EACH * (double)(o->k * o->s), FN(forward_body), o);
 }
 
-/* The op's record with its scratch memory filled in: kernels read weights and means even where the caller gave none */
+/* The op's record, with arrays of scratch memory in place of missing weights and means, which the kernels read in any case */
 struct FN(blocks)
 {
     const struct FN(fnn_group_norm_backward) *o;

@@ -1,7 +1,8 @@
 /* image.c: whole images resized (kernels/image.inc), channels first in memory (inner = 1) or last (inner channels), padded, or
  * their values in another order.
  *
- * Of resizing forward, an item is one row of outputs; backward a whole plane, or NARROW channels of one, for outputs share their places. */
+ * When an image is resized, an item is one row of outputs.  Backward it is a whole plane, or NARROW channels of one, because several
+ * outputs add to one place. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -13,7 +14,7 @@
 #define KEPT    4    /* rows of x that are kept at the new width, for the next rows of outputs read them too */
 #define WIDEST  1024 /* values of such a row */
 
-/* Whether a view has the values of its dimensions 3 and 4 side by side, for one place after the other of the last */
+/* Whether a view is woven: for each place of its last dimension, the values of dimensions 3 and 4 lie side by side */
 #define IS_WOVEN(strides) ((strides)[5] == m && (strides)[4] == 1 && (o->n3 == 1 || (strides)[3] == o->n4))
 
 /* How often each place of a row of x is taken, where that is 2 or 4 times for all of them, channels first; else 0 */
@@ -110,7 +111,8 @@ void FN(fnn_resize_backward)(const struct FN(fnn_resize_backward) *o)
                  FN(dresize_body), o);
 }
 
-/* Items: the first three dimensions.  The next two are woven together where one of the views has them side by side. */
+/* Items are the places of the first three dimensions.  If one of the views is woven, the rows of the other one are woven together or
+ * taken apart by a kernel of their own. */
 static void FN(rearrange_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(fnn_rearrange) *o = job;

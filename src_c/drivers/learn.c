@@ -1,4 +1,4 @@
-/* learn.c: the LEARN rows of activations.def with parameters of their own for each channel. */
+/* learn.c: the LEARN rows of activations.def, whose parameters are arrays with one value for each channel. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"

@@ -1,5 +1,5 @@
-/* margins.c: margins between the scores of a row's own classes and all others.  The others are packed, block by block, so that the
- * loops over them ask nothing. */
+/* margins.c: margins between the scores of a row's own classes and all others.  The others are packed, block by block, so that
+ * the loops over them have no branch. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -12,7 +12,7 @@
 #include "each_real.h"
 #else
 
-/* The values that are not taken, side by side; returns how many */
+/* Packs the values that are not taken; returns how many there are */
 static ptrdiff_t FN(others)(REAL *packed, const REAL *x, const uint8_t *taken, ptrdiff_t n)
 {
     ptrdiff_t count = 0;
@@ -24,7 +24,7 @@ static ptrdiff_t FN(others)(REAL *packed, const REAL *x, const uint8_t *taken, p
     return count;
 }
 
-/* sum max(0, from + x)^p over n values, at most a block; NaN counts */
+/* sum max(0, from + x)^p over n values, at most a block; NaN gives NaN */
 static double FN(margin_sum)(const REAL *x, ptrdiff_t n, REAL from, int square)
 {
     REAL over[REDUCE_BLOCK];

@@ -1,10 +1,10 @@
-/* normalize.c: rows of unit length. */
+/* normalize.c: scales rows to unit length. */
 #ifndef REAL
 #include "kernels.h"
 #include "runtime/parallel.h"
 
 #define NS_EACH 0.08
-#define NS_ROW  10.0 /* cost of one row: adding the lanes of its vectors */
+#define NS_ROW  10.0 /* nanoseconds for one row: the lanes of its vectors are added */
 
 #define FNN_SELF "drivers/normalize.c"
 #include "each_real.h"

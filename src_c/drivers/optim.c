@@ -41,7 +41,7 @@ static void FN(update)(const struct FN(step) *d, ptrdiff_t t, ptrdiff_t at, ptrd
     TIER->step[o->rule](o->p[t] + at, o->grad[t] + at, state, n, o->hyper, &d->h);
 }
 
-/* Items number the tiles of the first tensor, then the second's, and so on */
+/* Items are numbered through: first the tiles of the first tensor, then those of the second, and so on */
 static void FN(step_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(step) *d = job;

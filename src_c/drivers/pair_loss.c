@@ -1,4 +1,5 @@
-/* pair_loss.c: losses of two or three tensors over whole arrays.  Sums are made of blocks of fixed size, joined in order. */
+/* pair_loss.c: losses of two or three tensors over whole arrays.  Sums are made in blocks of fixed size, which are joined in
+ * order. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -32,7 +33,7 @@ struct FN(pair)
     double a, b, scale;
 };
 
-/* Buffers for a loop that reads one value from every array: those that the caller left out are filled with a constant */
+/* Kernels read a value of every array for each element.  These buffers hold constants in place of arrays that were left out. */
 struct FN(ready)
 {
     REAL a[REDUCE_BLOCK], dy[REDUCE_BLOCK];
@@ -44,7 +45,7 @@ static void FN(fill)(REAL *values, double value)
         values[i] = (REAL)value;
 }
 
-/* Run the loop over one block; dy is the product of scale, dloss and w, without those that the caller left out */
+/* Runs the loop over one block; dy is the product of scale, dloss and w, as far as the caller gave them */
 static void FN(run_block)(const struct FN(pair) *d, struct FN(ready) *ready, REAL *out, ptrdiff_t at, ptrdiff_t n)
 {
     const REAL scale = (REAL)d->scale, *dloss = d->dloss ? d->dloss + at : NULL, *w = d->w ? d->w + at : NULL;

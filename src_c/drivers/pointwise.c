@@ -5,8 +5,8 @@
 #include "runtime/parallel.h"
 
 #define NS_EACH 0.15
-#define NS_ROW  10.0 /* cost of one row: finding its place, or adding the lanes of its vectors */
-#define GRAIN   1024 /* values of one item, and of a copy of an operand that does not lie dense */
+#define NS_ROW  10.0 /* nanoseconds for one row: its place is computed, or the lanes of its vectors are added */
+#define GRAIN   1024 /* values of one item; an operand that is not dense is copied in pieces of this size */
 
 static const struct
 {
@@ -56,7 +56,7 @@ static const REAL *FN(dense)(REAL *copy, const REAL *x, ptrdiff_t stride, ptrdif
     return copy;
 }
 
-/* n values of a row of pointwise.def */
+/* n values of a function of pointwise.def */
 static void FN(apply)(void *y, const REAL *a, const REAL *b, const uint8_t *c, ptrdiff_t n, ptrdiff_t function)
 {
     if (function == FNN_POINTWISE_add)
@@ -93,7 +93,7 @@ void FN(fnn_pointwise)(const struct FN(fnn_pointwise) *o)
     fnn_parallel(o->n0 * o->n1 * o->n2 * parts, NS_EACH * (double)fnn_min(GRAIN, o->n3) + NS_ROW, FN(pointwise_body), o);
 }
 
-/* A row of pointwise.def over n values that lie side by side: over as many vectors first, then over what is left of those */
+/* The largest or smallest of n values that lie side by side: first lane by lane, then over the lanes */
 static REAL FN(extreme)(const REAL *x, ptrdiff_t n, ptrdiff_t function)
 {
     enum { WIDTH = 64 };

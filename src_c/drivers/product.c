@@ -4,15 +4,15 @@
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define ROW_CHUNK      240   /* rows of C in one item: a multiple of every tile's, so few that A's part stays in the second cache */
+#define ROW_CHUNK      240   /* rows of C in one item: a multiple of every tile's rows, and so few that their part of A stays in the second-level cache */
 #define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
-#define SHALLOW        16    /* up to this k, writing C takes longer than computing it, so that */
-#define SHALLOW_CHUNK  12    /* an item is whole rows of C, a few at a time */
-#define FINISH_PANELS  4     /* panels of an item if a residual or a function follows, whose loops are faster on longer rows */
-#define ROWS_OF_B      8     /* to read or pack one row of B costs as much as the products of this many rows of A */
+#define SHALLOW        16    /* up to this k it takes longer to write C than to compute it: then */
+#define SHALLOW_CHUNK  12    /* an item is a few whole rows of C */
+#define FINISH_PANELS  4     /* panels of an item if a residual or a function follows, because their loops are faster on longer rows */
+#define ROWS_OF_B      8     /* to read or pack one row of B costs as much as its products with so many rows of A */
 #define ROW_BLOCKS     8     /* blocks of k that one row is split into at a time */
 #define ROW_BYTES      65536 /* all their sums together have at most so many bytes */
-#define ROW_PIECE      2048  /* bytes of a row of B that one item reads where blocks alone are too few items */
+#define ROW_PIECE      2048  /* bytes of a row of B that one item reads, if the blocks alone would be too few items */
 
 #define FNN_SELF "drivers/product.c"
 #include "each_real.h"
@@ -36,11 +36,12 @@ static struct FN(fnn_product) FN(member)(const struct FN(fnn_product) *p, ptrdif
     return one;
 }
 
-/* Residual and function for rows i .. i + m - 1 of C, columns j .. j + n - 1, just computed and still in the cache */
+/* Adds the residual to rows i .. i + m - 1 of C, columns j .. j + n - 1, and applies the function: C has just been computed and is
+ * still in the cache */
 static void FN(finish)(const struct FN(fnn_product) *p, ptrdiff_t i, ptrdiff_t m, ptrdiff_t j, ptrdiff_t n)
 {
     const ptrdiff_t ldc = p->c_strides[1], ldr = p->residual_row;
-    const int dense = n == ldc && (!p->residual || n == ldr); /* whole rows: one long one */
+    const int dense = n == ldc && (!p->residual || n == ldr); /* whole rows are one long row */
     const ptrdiff_t rows = dense ? 1 : m, length = dense ? m * n : n;
     for (ptrdiff_t r = i; r < i + rows; r++)
     {
@@ -57,7 +58,7 @@ static void FN(finish)(const struct FN(fnn_product) *p, ptrdiff_t i, ptrdiff_t m
 struct FN(panels)
 {
     const struct FN(fnn_product) *p;
-    ptrdiff_t width, columns, chunk, chunks; /* columns of an item, and how many such; rows of an item, and how many such */
+    ptrdiff_t width, columns, chunk, chunks; /* the columns of an item, and how many items that makes; the same for rows */
 };
 
 static void FN(panels_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
@@ -92,12 +93,12 @@ static void FN(over_panels)(const struct FN(fnn_product) *p)
                  FN(panels_body), &d);
 }
 
-/* -- one row times B whose rows or columns lie in one piece: as much of each as can be, block by block of k ------------- */
+/* -- one row times B, if B's rows or its columns lie in one piece: several blocks of k at a time ------------------------- */
 
 struct FN(blocks)
 {
     const struct FN(fnn_product) *p;
-    REAL *const *sums; /* of each block, n columns */
+    REAL *const *sums; /* for each block its sums of n columns */
     ptrdiff_t k0, j0, n, piece;
 };
 
@@ -116,7 +117,7 @@ static void FN(blocks_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* Columns j .. j + n - 1 of C: the sums of up to ROW_BLOCKS blocks at once, then added in their order */
+/* Computes columns j .. j + n - 1 of C: the sums of up to ROW_BLOCKS blocks, which are then added in order */
 static void FN(row_columns)(const struct FN(fnn_product) *p, REAL *room, ptrdiff_t j, ptrdiff_t n)
 {
     const double each = (p->b_strides[2] == 1 ? 4 : 8) * NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float));
@@ -127,7 +128,7 @@ static void FN(row_columns)(const struct FN(fnn_product) *p, REAL *room, ptrdiff
         const ptrdiff_t piece = blocks >= ROW_BLOCKS / 2 ? n : ROW_PIECE / (ptrdiff_t)sizeof(REAL);
         const struct FN(blocks) d = {p, sums, k0, j, n, fnn_min(piece, n)};
         const ptrdiff_t pieces = (n + d.piece - 1) / d.piece;
-        const int first = k0 == 0 && !p->accumulate; /* the first block's sums are C so far */
+        const int first = k0 == 0 && !p->accumulate; /* the sums of the first block are not added to anything */
         for (ptrdiff_t i = 0; i < blocks; i++)
             sums[i] = first && i == 0 ? c : room + i * n;
         fnn_parallel(blocks * pieces, each * (double)(d.piece * fnn_min(PRODUCT_DEPTH, p->k - k0)), FN(blocks_body), &d);
@@ -151,9 +152,10 @@ static void FN(over_blocks)(const struct FN(fnn_product) *p)
     FN(finish)(p, 0, 1, 0, p->n);
 }
 
-/* -- the door --------------------------------------------------------------------------------------------------------- */
+/* -- the choice of a way --------------------------------------------------------------------------------------------- */
 
-/* The same product as more rows where a batch's rows of A follow each other under one B, or as one row where B is one column */
+/* The same product in a better shape: a batch with one B and with rows of A that follow each other becomes one product of more
+ * rows; a product with a B of one column becomes one row, of the transposed operands */
 static struct FN(fnn_product) FN(reshaped)(const struct FN(fnn_product) *p)
 {
     struct FN(fnn_product) q = *p;

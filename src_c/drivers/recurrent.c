@@ -1,8 +1,8 @@
-/* recurrent.c: one direction of a recurrent layer, there and back.  Threads take sequences, each through all its steps, so that
- * nobody waits inside of one; the recurrent weights are packed once.
+/* recurrent.c: one direction of a recurrent layer, forward and backward.  A thread takes some sequences and goes through all of
+ * their steps, so that threads never wait for each other; the recurrent weights are packed once.
  *
- * A product's bits depend on its depth alone and the gates' on nothing beside them: results do not depend on how the sequences
- * are shared out, nor on whether the steps come in one call or in several that hand the states on. */
+ * A product's bits depend on its depth alone, and a gate's on its own values.  So results depend neither on how the sequences are
+ * shared out among threads, nor on whether the steps come in one call or in several that pass the states on. */
 #ifndef REAL
 #include <string.h>
 #include "kernels.h"
@@ -19,10 +19,10 @@ static ptrdiff_t block_steps(ptrdiff_t n, ptrdiff_t width, ptrdiff_t steps)
     return fnn_min(most, steps);
 }
 
-/* Weights are packed for float and for double alike: the room that double takes is enough for both */
+/* Counted in doubles for both types: float needs half of it */
 static ptrdiff_t packed_work(ptrdiff_t kind, ptrdiff_t features, ptrdiff_t size, ptrdiff_t p)
 {
-    const ptrdiff_t last = kind == FNN_GRU ? 1 : 0; /* gates that are multiplied apart */
+    const ptrdiff_t last = kind == FNN_GRU ? 1 : 0; /* 1 if the last gate has a product of its own */
     return fnn_packed_size_f64(features, fnn_gates(kind) * size) + fnn_packed_size_f64(p, (fnn_gates(kind) - last) * size) +
            last * fnn_packed_size_f64(p, size) + fnn_packed_size_f64(size, p);
 }
@@ -45,7 +45,7 @@ ptrdiff_t fnn_recurrent_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, p
 
 #include "drivers/recurrent.h"
 
-/* -- there ------------------------------------------------------------------------------------------------------------ */
+/* -- forward ---------------------------------------------------------------------------------------------------------- */
 
 struct FN(recurrent_job)
 {
@@ -215,7 +215,7 @@ void FN(fnn_recurrent)(const struct FN(fnn_recurrent) *o)
         fnn_parallel(parts, cost * (double)(o->rows / parts), FN(recurrent_body), &d);
 }
 
-/* -- back ------------------------------------------------------------------------------------------------------------- */
+/* -- backward --------------------------------------------------------------------------------------------------------- */
 
 struct FN(back_job)
 {
@@ -225,8 +225,8 @@ struct FN(back_job)
     const ptrdiff_t *first;
 };
 
-/* Rows i .. of the step began where the sequences' rows from `earlier` on ended, the first `known` of them; the others began with
- * the first states */
+/* Copies the states that the rows of a step began with: for the first `known` sequences those of the rows from `earlier` on, for the
+ * others the first states */
 static void FN(look_back)(const struct FN(fnn_recurrent_backward) *o, ptrdiff_t row, ptrdiff_t first, ptrdiff_t m,
                           ptrdiff_t earlier, ptrdiff_t known)
 {

@@ -12,7 +12,8 @@ static ptrdiff_t rows_of(const int64_t *batch_sizes, ptrdiff_t steps, ptrdiff_t 
     return rows;
 }
 
-/* Sequences for each thread, about as many rows in each part: part i has first[i] .. first[i + 1] - 1; returns the parts */
+/* Shares the sequences out in parts with about as many rows each: part i has sequences first[i] .. first[i + 1] - 1; returns the
+ * number of parts */
 static ptrdiff_t share_out(ptrdiff_t *first, const int64_t *batch_sizes, ptrdiff_t steps, ptrdiff_t rows, ptrdiff_t n)
 {
     const ptrdiff_t parts = fnn_min(fnn_min(fnn_get_num_threads(), MOST_PARTS), n);
@@ -34,7 +35,7 @@ static ptrdiff_t share_out(ptrdiff_t *first, const int64_t *batch_sizes, ptrdiff
     return parts;
 }
 
-/* A walk over the steps, in the order of time or against it: where a step's rows begin, and how many sequences it has */
+/* A walk over the steps, in the order of time or against it: the step's first row, and the number of its sequences */
 struct walk
 {
     const int64_t *batch_sizes;
@@ -60,8 +61,8 @@ static int walk_on(struct walk *w)
     return 1;
 }
 
-/* How many sequences have a step before this one in the walk that the layer took, and where its rows begin; `w` walks against
- * it */
+/* The backward walk `w` goes against the layer's own walk: returns how many sequences have a step before this one in the layer's
+ * walk, and where that step's rows begin */
 static ptrdiff_t step_before(const struct walk *w, ptrdiff_t *earlier)
 {
     const ptrdiff_t from = w->t + w->forth, others = from >= 0 && from < w->steps ? (ptrdiff_t)w->batch_sizes[from] : 0;
@@ -80,10 +81,10 @@ static void FN(times)(REAL *c, ptrdiff_t ldc, const REAL *a, ptrdiff_t lda, cons
         TIER->product_panel(&o, 0, m, j);
 }
 
-#define NS_PER_PRODUCT 0.02 /* one multiply-add: the rows of a step are few */
+#define NS_PER_PRODUCT 0.02 /* nanoseconds for one multiply-add, with the few rows of a step */
 #define NS_PER_GATE    1.0
 
-/* What one sequence's step takes, in nanoseconds */
+/* Nanoseconds that a step of one sequence takes */
 static double FN(row_cost)(ptrdiff_t kind, ptrdiff_t size, ptrdiff_t p)
 {
     const double gates = (double)(fnn_gates(kind) * size), type = (double)(sizeof(REAL) / sizeof(float));

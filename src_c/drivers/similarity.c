@@ -1,5 +1,5 @@
-/* similarity.c: cosines and distances of rows, and their gradients.  A row whose squares would overflow or vanish is measured
- * in another unit, a power of two; results of all other rows are those of the sums as they are. */
+/* similarity.c: cosines and distances of rows, and their gradients.  If the squares of a row would overflow or vanish,
+ * its values are divided by a power of two first, which is its unit; for all other rows the unit is 1. */
 #ifndef REAL
 #include <math.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #define NS_EACH 0.3
 #define NS_ROW  20.0
 
-/* The power of two by which values of at most `most` come near 1; 1 for 0, infinity and NaN */
+/* The power of two near `most`, the largest value of a row; 1 for 0, infinity and NaN */
 static double unit_of(double most)
 {
     int exponent;
@@ -21,7 +21,7 @@ static double unit_of(double most)
 #include "each_real.h"
 #else
 
-/* Squares that keep their digits: far from the type's largest and smallest numbers */
+/* Whether a sum of squares has all its digits: it is far from the type's largest and smallest numbers */
 static int FN(is_safe)(double square)
 {
     return sizeof(REAL) == 4 ? square > 0x1p-80 && square < 0x1p120 : square > 0x1p-900 && square < 0x1p1000;
@@ -44,7 +44,7 @@ static void FN(times)(REAL *y, const REAL *x, ptrdiff_t n, double unit)
         y[i] = (REAL)((double)x[i] * unit);
 }
 
-/* sum a b of rows in other units, block by block */
+/* sum a b of rows divided by their units, block by block */
 static double FN(scaled_dot)(const REAL *a, double unit_a, const REAL *b, double unit_b, ptrdiff_t n)
 {
     REAL u[REDUCE_BLOCK], v[REDUCE_BLOCK];
@@ -61,11 +61,11 @@ static double FN(scaled_dot)(const REAL *a, double unit_a, const REAL *b, double
 
 /* -- cosines ---------------------------------------------------------------------------------------------------------- */
 
-/* Two rows: their units, the lengths by which they are divided, in these units, the lengths' own squares, the cosine */
-struct FN(pair_of_rows)
+/* Two rows: their units; in these units the lengths that they are divided by, and the squares of the true lengths; the cosine */
+struct FN(two_rows)
 {
     double unit1, unit2, length1, length2, cosine;
-    int short1, short2; /* eps stands for the length */
+    int short1, short2; /* whether eps takes the place of the length */
 };
 
 static double FN(divisor)(double square, double unit, double eps, int added, int *is_short)
@@ -75,9 +75,9 @@ static double FN(divisor)(double square, double unit, double eps, int added, int
     return *is_short ? least : length;
 }
 
-static struct FN(pair_of_rows) FN(measured)(const REAL *x1, const REAL *x2, ptrdiff_t n, double eps, int added)
+static struct FN(two_rows) FN(measured)(const REAL *x1, const REAL *x2, ptrdiff_t n, double eps, int added)
 {
-    struct FN(pair_of_rows) p = {.unit1 = 1, .unit2 = 1};
+    struct FN(two_rows) p = {.unit1 = 1, .unit2 = 1};
     double square1 = TIER->row_dot(x1, x1, n), square2 = TIER->row_dot(x2, x2, n), dot;
     if (FN(is_safe)(square1) && FN(is_safe)(square2))
         dot = TIER->row_dot(x1, x2, n);
@@ -121,7 +121,7 @@ static void FN(cosine_backward_body)(const void *job, ptrdiff_t begin, ptrdiff_t
     for (ptrdiff_t r = begin; r < end; r++)
     {
         const ptrdiff_t at = r * o->n;
-        const struct FN(pair_of_rows) p = FN(measured)(o->x1 + at, o->x2 + at, o->n, o->eps, (int)o->added);
+        const struct FN(two_rows) p = FN(measured)(o->x1 + at, o->x2 + at, o->n, o->eps, (int)o->added);
         const double dy = (double)o->dy[r], both = dy / p.length1 / p.length2;
         const double along1 = p.short1 || p.length1 == 0 ? 0 : -dy * p.cosine / p.length1 / p.length1;
         const double along2 = p.short2 || p.length2 == 0 ? 0 : -dy * p.cosine / p.length2 / p.length2;
@@ -145,7 +145,7 @@ static void FN(difference)(REAL *d, const REAL *x1, const REAL *x2, ptrdiff_t n,
         d[i] = x1[i] - x2[i] + eps;
 }
 
-/* The sum of squares of x1 - x2 + eps in this unit, and the largest of them as they are */
+/* The sum of the squares of (x1 - x2 + eps) / unit; `most` becomes the largest difference if that sum is not safe */
 static double FN(square_of)(const REAL *x1, const REAL *x2, ptrdiff_t n, REAL eps, double unit, double *most)
 {
     REAL d[REDUCE_BLOCK];

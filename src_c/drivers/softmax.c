@@ -3,9 +3,9 @@
 #include "kernels.h"
 #include "runtime/parallel.h"
 
-#define NS_EXP  0.3  /* cost of one value with an exponential */
-#define NS_EACH 0.08 /* cost of one value without */
-#define NS_ROW  10.0 /* cost of one row: adding the lanes of its vectors */
+#define NS_EXP  0.3  /* nanoseconds for one value with an exponential */
+#define NS_EACH 0.08 /* and without */
+#define NS_ROW  10.0 /* for one row: the lanes of its vectors are added */
 
 #define FNN_SELF "drivers/softmax.c"
 #include "each_real.h"

@@ -17,7 +17,7 @@ static void ask_cache_size(void)
 #endif
 }
 
-static const struct fnn_tier *const tiers[] = { /* best first */
+static const struct fnn_tier *const tiers[] = { /* the best first */
 #if defined(__x86_64__)
     &fnn_tier_avx512, &fnn_tier_avx2,
 #elif defined(__aarch64__)
@@ -36,7 +36,7 @@ static int has(int avx512)
     unsigned a, b, c, d, saved, high;
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (fma | osxsave)) != (fma | osxsave))
         return 0;
-    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0)); /* registers that the system saves */
+    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0)); /* which registers the system saves for each thread */
     const unsigned registers = avx512 ? 0xE6 : 0x06, features = avx512 ? avx2 | f_dq_bw_vl : avx2;
     return (saved & registers) == registers && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & features) == features;
 }

@@ -2,8 +2,8 @@
  *
  * A fresh large array costs more than what is written into it: the system clears each page and maps it at the first touch
  * (relu over 128 MB: 30 ms fresh, 6 ms into memory that is there).  Sizes are rounded up to eighths of a power of two, so
- * that at most one part in nine is wasted.  What is kept is bounded, the least recently used goes first, and what nobody has
- * asked for in TRIM_AFTER requests goes too. */
+ * that at most one part in nine is wasted.  What is kept is bounded: the least recently used block is freed first, and so is one
+ * that no request has met in the last TRIM_AFTER requests. */
 #ifdef __linux__
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -13,8 +13,8 @@
 #include "fastnn.h"
 #include "runtime/parallel.h"
 
-#define HEADER     64                 /* bytes in front of the memory that is handed out: one cache line, so that it starts on one */
-#define HUGE_PAGE  ((size_t)2 << 20)  /* from twice this size on, memory asks for huge pages */
+#define HEADER     64                 /* bytes in front of the memory that is handed out: a cache line, so that what follows begins a line too */
+#define HUGE_PAGE  ((size_t)2 << 20)  /* blocks of at least twice this size ask the system for huge pages */
 #define TRIM_AFTER 4096
 #define CLASSES    (8 * 8 * (int)sizeof(size_t))
 
@@ -32,7 +32,7 @@ static struct block *kept[CLASSES], *newest, *oldest;
 static struct fnn_memory_stats stats;
 static uint64_t requests;
 
-/* The class of a size, which is rounded up to the class's own */
+/* Rounds a size up to the next one that has a class, and returns the class */
 static int class_of(size_t *bytes)
 {
     int power = 0;
@@ -95,7 +95,7 @@ static void put_in(struct block *b)
     stats.cached += b->bytes;
 }
 
-/* Frees the blocks that were kept longest until at most `limit` bytes are left, and blocks that nobody asked for in a while */
+/* Frees the blocks that have been kept longest, until at most `limit` bytes are left and all have been asked for lately */
 static void trim(size_t limit)
 {
     while (oldest && (stats.cached > limit || requests - oldest->kept_at > TRIM_AFTER))

@@ -1,4 +1,4 @@
-/* ops.c: the table of ops, and the one way to run any of them: by values given in the order of its fields. */
+/* ops.c: the table of ops, and the one way to run any of them: with values in the order of the op's fields. */
 #include <stdlib.h>
 #include "ops.h"
 #include "parallel.h"
@@ -98,7 +98,7 @@ union record
 
 #define PUT(type, value) (*(type *)(void *)(record->bytes + f->offset) = (value))
 
-/* Every integer takes 8 bytes, whatever it is called; so one loop serves sizes, flags and keys */
+/* Every integer of a record takes 8 bytes, so one loop fills in sizes, flags and keys */
 _Static_assert(sizeof(ptrdiff_t) == sizeof(int64_t), "records are those of 64-bit machines");
 
 static void fill(union record *record, const struct fnn_field *f, void *const *arrays, const int64_t *sizes, const double *numbers)
@@ -168,7 +168,7 @@ int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const i
     if (given)
     {
         ptrdiff_t lengths[FNN_ARRAYS];
-        int array = 0; /* counts all arrays, scratch memory among them, which the caller does not give */
+        int array = 0; /* counts all arrays, including scratch memory, which is not among the caller's */
         op->lengths(&record, lengths);
         for (const struct fnn_field *f = fields; f->kind < FNN_SIZE; f++, array++)
             if (f->kind != FNN_WORK && *given++ < lengths[array])

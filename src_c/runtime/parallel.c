@@ -19,12 +19,12 @@
 #include "parallel_system.h"
 
 #define MAX_WORKERS     255
-#define NS_ASLEEP       6e3 /* work that repays one more thread that sleeps */
-#define NS_AWAKE        15e2 /* work that repays one that is awake and polls */
-#define CHUNKS_A_THREAD 16  /* several chunks each, so that fast cores take over from slow ones and from workers that wake late */
-#define NS_PER_CHUNK    2e3 /* a chunk's least work: taking one from the shared counter is cheap beside it */
+#define NS_ASLEEP       6e3 /* so much work repays waking one more thread */
+#define NS_AWAKE        15e2 /* so much work repays one more thread that is awake and polls */
+#define CHUNKS_A_THREAD 16  /* several chunks for each thread, so that fast cores relieve slow ones and workers that wake late */
+#define NS_PER_CHUNK    2e3 /* a chunk has at least so much work, beside which it costs little to take one from the shared counter */
 #define POLL_NS         4000 /* how long a waiting thread polls before it yields the processor, or sleeps */
-#define SOON_NS         200000 /* if the last two calls were closer than this, the next is expected as soon */
+#define SOON_NS         200000 /* after two calls within this time the next one is expected within this time too */
 
 static atomic_int process_threads = 1;
 static _Thread_local int thread_limit;
@@ -89,15 +89,15 @@ static int run_serial(struct region *r, int threads)
 
 /* -- our own team ---------------------------------------------------------------------------------------------------- */
 static mutex region_lock = MUTEX_INIT; /* held by the caller for the whole region */
-static mutex shared_lock = MUTEX_INIT; /* for the other files */
-static mutex team_lock = MUTEX_INIT;   /* guards what follows */
+static mutex shared_lock = MUTEX_INIT; /* fnn_lock, for the other files */
+static mutex team_lock = MUTEX_INIT;   /* guards the variables that follow */
 static condition work_came = CONDITION_INIT, work_done = CONDITION_INIT;
 static struct region *current;
 static atomic_int places, active; /* workers that may still join the region, and those inside it */
-static atomic_int workers, looking; /* alive, and between regions but not asleep */
+static atomic_int workers, looking; /* workers: alive; looking: those between two regions that are not asleep */
 static atomic_int forked;
 static thread worker_ids[MAX_WORKERS];
-static atomic_int worker_cpus[MAX_WORKERS]; /* where each was when it last lay down to sleep, or yielded */
+static atomic_int worker_cpus[MAX_WORKERS]; /* the processor on which each went to sleep or yielded last */
 
 /* Linux tends to wake a thread on the processor where it fell asleep.  If the caller runs there now, both share one processor
  * although another is idle.  So a worker that slept on the caller's processor is barred from it before it is woken.  That takes
@@ -112,10 +112,10 @@ static void keep_apart(void)
         if (atomic_load_explicit(&worker_cpus[i], memory_order_relaxed) != cpu)
             continue;
         if (sched_getaffinity(0, sizeof others, &others) != 0 || CPU_COUNT(&others) <= workers)
-            return; /* no processor to spare */
+            return; /* the program may use one processor only */
         CPU_CLR((size_t)cpu, &others);
         pthread_setaffinity_np(worker_ids[i], sizeof others, &others);
-        int there = -1; /* where it will be, if there is but one place: the caller may come there before it has woken */
+        int there = -1; /* where the worker will be if there is only one other processor; the caller may get there before it has woken */
         for (int each = 0; CPU_COUNT(&others) == 1 && there < 0; each++)
             there = CPU_ISSET((size_t)each, &others) ? each : -1;
         atomic_store_explicit(&worker_cpus[i], there, memory_order_relaxed);
@@ -154,7 +154,7 @@ static void poll_for(atomic_int *value, int zero, int64_t most, int worker)
 static THREAD work(void *number)
 {
     const int self = (int)(intptr_t)number;
-    int64_t gap = 0; /* between the last two regions, as this worker saw it */
+    int64_t gap = 0; /* the time between the last two regions that this worker saw */
     for (;;)
     {
         const int64_t idle = nanoseconds();
@@ -181,7 +181,7 @@ static THREAD work(void *number)
     return 0;
 }
 
-/* Starts workers until there are `wanted`; a system that refuses leaves us with fewer */
+/* Starts workers until there are as many as wanted; if the system refuses, there are fewer */
 static void hire(int wanted)
 {
     for (; workers < wanted; workers++)
@@ -302,7 +302,7 @@ static int run_openmp(struct region *r, int threads)
 }
 #endif
 
-/* -- which of them ----------------------------------------------------------------------------------------------------- */
+/* -- the choice among the teams ----------------------------------------------------------------------------------------- */
 static const struct
 {
     const char *name;
@@ -333,8 +333,8 @@ const char *fnn_team(void) { return teams[team].name; }
 
 int fnn_team_size(void) { return workers; }
 
-/* The work in ns that makes one more thread worthwhile: less while workers poll, and where calls come in quick succession, so
- * that they soon will */
+/* How many ns of work make one more thread worthwhile.  It is less while workers poll; it is also less if calls follow each other
+ * quickly, because then workers will soon poll. */
 static double threshold(double ns)
 {
     static _Atomic int64_t last;

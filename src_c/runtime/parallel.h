@@ -1,12 +1,12 @@
-/* parallel.h: the one door to threads. */
+/* parallel.h: all that other files use of threads. */
 #ifndef FNN_PARALLEL_H
 #define FNN_PARALLEL_H
 #include <stddef.h>
 
 typedef void (*fnn_body)(const void *job, ptrdiff_t begin, ptrdiff_t end);
 
-/* body over [0, items) in ranges, on the calling thread and, where the work of items * ns_each nanoseconds repays waking
- * them, on others.  Each item must be independent of the rest; the ranges may differ from call to call. */
+/* Runs the body over the items [0, items), in ranges: on the calling thread, and on others if the work, items * ns_each nanoseconds,
+ * repays waking them.  Each item must be independent of the others; the ranges may differ from call to call. */
 void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *job);
 
 /* What a thread's regions came to: the most threads that took part in one, and, where that is one, why in the longest */
@@ -22,8 +22,8 @@ struct fnn_regions
 struct fnn_regions *fnn_watch_regions(struct fnn_regions *where); /* of this thread from now on, or NULL; returns the one before */
 struct fnn_log **fnn_log_of_thread(void);
 
-/* Scratch memory for the bodies of one region: `count` parts, `size` bytes apart, each of which begins with such a mark, all 0 at
- * first.  A body takes a part, which is then its own, and gives it back; where all are taken it waits for one. */
+/* Scratch memory for the bodies of one region: `count` parts, `size` bytes apart.  Each part begins with this mark, which is 0 at
+ * first.  A body takes a part, uses it alone, and gives it back; if all parts are taken, it waits for one. */
 struct fnn_part
 {
     int taken;

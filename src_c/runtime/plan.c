@@ -1,10 +1,11 @@
-/* plan.c: a frozen network over a batch: records of ops, filled but for what the batch decides, one after another. */
+/* plan.c: runs a frozen network over a batch: one record of an op after the other.  The records are complete except for what
+ * depends on the batch: addresses, and sizes that count samples. */
 #include <string.h>
 #include "ops.h"
 #include "parallel.h"
 
-#define CHUNK_BYTES (1 << 19) /* of the values between the steps, for the samples worked on at a time: half a second-level cache */
-#define NS_CHUNK    1e5       /* what a chunk of that size takes at least */
+#define CHUNK_BYTES (1 << 19) /* how large the values between the steps may be, of all samples that are worked on together: half a second-level cache */
+#define NS_CHUNK    1e5       /* the least time that a chunk of that size takes */
 
 void fnn_plan_step_fill(struct fnn_plan_step *step, const struct fnn_op *op, int is_double, void *const *arrays,
                         const int64_t *sizes, const double *numbers, const struct fnn_patch *patches, int count)
@@ -56,7 +57,7 @@ struct job
     struct fnn_event *events; /* of each chunk's steps, or NULL */
 };
 
-/* Chunks begin .. end, which share the memory for what lies between the steps */
+/* Runs chunks begin to end - 1 in the same memory for the values between the steps */
 static void run_chunks(const void *of, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct job *job = of;
@@ -66,7 +67,7 @@ static void run_chunks(const void *of, ptrdiff_t begin, ptrdiff_t end)
     int64_t wrong = 0;
     size_t total = 0;
     for (int i = given; i < plan->registers - 1; i++)
-        total += (size_t)(plan->size[i] * job->chunk + 63) / 64 * 64; /* each begins a cache line */
+        total += (size_t)(plan->size[i] * job->chunk + 63) / 64 * 64; /* each register begins a cache line */
     char *memory = fnn_memory_alloc(total + 1), *next = memory;
     if (!memory)
     {
@@ -121,7 +122,7 @@ int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m)
         run_chunks(&job, 0, 1);
         return one;
     }
-    /* Several chunks go to as many threads, in equal numbers where there are few */
+    /* Chunks are shared out among the threads; their number is a multiple of the threads', so that all threads get as many */
     const ptrdiff_t threads = fnn_get_num_threads(), most = total < CHUNK_BYTES ? CHUNK_BYTES / total : 1;
     ptrdiff_t count = (m + most - 1) / most;
     count = (count + threads - 1) / threads * threads;
@@ -133,7 +134,7 @@ int fnn_plan_run(const struct fnn_plan *plan, void *const *arrays, ptrdiff_t m)
         fnn_memory_free(job.status);
         return FNN_NO_MEMORY;
     }
-    if (total >= CHUNK_BYTES) /* one sample is work enough for all threads, and they share its memory */
+    if (total >= CHUNK_BYTES) /* one sample has work for all threads: they work on it together, in the same memory */
         run_chunks(&job, 0, count);
     else
         fnn_parallel(count, NS_CHUNK, run_chunks, &job);
