@@ -1,15 +1,6 @@
-# What Cython uses of src_c/fastnn.h and ops.h.
+# What Cython uses of src_c/fastnn.h.
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-
-cdef extern from "ops.h" nogil:
-    ctypedef struct product_record "struct fnn_product_f64":  # that of floats has the same layout
-        void *c
-        void *a
-        void *b
-        void *bias
-        ptrdiff_t[3] c_strides, a_strides, b_strides
-        ptrdiff_t batch, m, n, k, act
 
 cdef extern from "fastnn.h" nogil:
     const char *FNN_COMPILER
@@ -38,7 +29,7 @@ cdef extern from "fastnn.h" nogil:
 
     enum:
         FNN_ACTS, FNN_LOSSES, FNN_RULES, FNN_POINTWISES
-        FNN_ARRAYS, FNN_SIZES, FNN_NUMBERS, FNN_PLAN_PATCHES, FNN_PLAN_REGISTERS, FNN_PLAN_WRONG
+        FNN_MEMORY_LEAST, FNN_ARRAYS, FNN_SIZES, FNN_NUMBERS, FNN_PLAN_PATCHES, FNN_PLAN_REGISTERS, FNN_PLAN_WRONG
     int FNN_ARRAY, FNN_TABLE, FNN_TABLE_SIZES, FNN_WORK, FNN_RESULT, FNN_SIZE, FNN_FLAG, FNN_KEY, FNN_NUMBER, FNN_END
     int FNN_TYPE_real
     ctypedef struct fnn_field_t "const struct fnn_field":
@@ -62,5 +53,3 @@ cdef extern from "fastnn.h" nogil:
         ptrdiff_t size[1]
     void fnn_plan_step_fill(fnn_plan_step_t *, fnn_op_t *, int, void **, const int64_t *, const double *, const fnn_patch_t *, int)
     int fnn_plan_run(const fnn_plan_t *, void **, ptrdiff_t)
-    ptrdiff_t fnn_packed_size_f32(ptrdiff_t k, ptrdiff_t n)
-    ptrdiff_t fnn_packed_size_f64(ptrdiff_t k, ptrdiff_t n)

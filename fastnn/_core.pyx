@@ -19,10 +19,7 @@ from cpython.float cimport PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_INCREF, PyObject
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.stddef cimport ptrdiff_t
 from libc.string cimport memset, strcpy
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cimport numpy as cnp
 
 import functools
@@ -94,5 +91,5 @@ include "_plain_product.pxi"
 include "_plain.pxi"
 include "_plain_norm.pxi"
 include "_plain_loss.pxi"
-include "_optim.pxi"
+include "_plain_optim.pxi"
 include "_program.pxi"

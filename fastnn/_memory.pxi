@@ -1,26 +1,12 @@
 # Large arrays from memory.c: NumPy asks the handler that is set while an array is made, and gives the memory back to it.
 
 cdef extern from "numpy/arrayobject.h":
-    ctypedef struct PyDataMemAllocator:
-        void *ctx
-        void *(*malloc)(void *, size_t) noexcept
-        void *(*calloc)(void *, size_t, size_t) noexcept
-        void *(*realloc)(void *, void *, size_t) noexcept
-        void (*free)(void *, void *, size_t) noexcept
-    ctypedef struct PyDataMem_Handler:
-        char name[127]
-        uint8_t version
-        PyDataMemAllocator allocator
-    object PyDataMem_SetHandler(object)
     object PyArray_NewLikeArray(cnp.ndarray prototype, cnp.NPY_ORDER order, cnp.PyArray_Descr *dtype, int subok)
 
-cdef enum:
-    MEMORY_LEAST = 65536  # bytes: malloc itself keeps smaller blocks for reuse
-
-cdef PyDataMem_Handler memory_handler
+cdef cnp.PyDataMem_Handler memory_handler
 strcpy(memory_handler.name, b"fastnn_memory")
 memory_handler.version = 1
-memory_handler.allocator = PyDataMemAllocator(NULL, fnn_numpy_malloc, fnn_numpy_calloc, fnn_numpy_realloc, fnn_numpy_free)
+memory_handler.allocator = cnp.PyDataMemAllocator(NULL, fnn_numpy_malloc, fnn_numpy_calloc, fnn_numpy_realloc, fnn_numpy_free)
 cdef object memory_capsule = PyCapsule_New(&memory_handler, "mem_handler", NULL)
 Py_INCREF(memory_capsule)  # arrays may outlive the module
 
@@ -31,24 +17,24 @@ cdef object new_array(int ndim, const cnp.npy_intp *shape, int type, bint fortra
     cdef int i
     for i in range(ndim):
         bytes *= shape[i]
-    if bytes < MEMORY_LEAST:
+    if bytes < FNN_MEMORY_LEAST:
         return cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *>shape, type, fortran)
-    before = PyDataMem_SetHandler(memory_capsule)
+    before = cnp.PyDataMem_SetHandler(memory_capsule)
     try:
         return cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *>shape, type, fortran)
     finally:
-        PyDataMem_SetHandler(before)
+        cnp.PyDataMem_SetHandler(before)
 
 
 cdef object new_like(cnp.ndarray array, cnp.NPY_ORDER order):
     """The same in the type and shape of another array, and in its order or C."""
-    if cnp.PyArray_NBYTES(array) < MEMORY_LEAST:
+    if cnp.PyArray_NBYTES(array) < FNN_MEMORY_LEAST:
         return PyArray_NewLikeArray(array, order, NULL, 0)
-    before = PyDataMem_SetHandler(memory_capsule)
+    before = cnp.PyDataMem_SetHandler(memory_capsule)
     try:
         return PyArray_NewLikeArray(array, order, NULL, 0)
     finally:
-        PyDataMem_SetHandler(before)
+        cnp.PyDataMem_SetHandler(before)
 
 
 def empty_like(cnp.ndarray array not None):
@@ -58,10 +44,10 @@ def empty_like(cnp.ndarray array not None):
 
 def empty(tuple shape, dtype, order="C"):
     """Uninitialized."""
-    if math.prod(shape) * dtype.itemsize < MEMORY_LEAST:
+    if math.prod(shape) * dtype.itemsize < FNN_MEMORY_LEAST:
         return np.empty(shape, dtype, order)
-    before = PyDataMem_SetHandler(memory_capsule)
+    before = cnp.PyDataMem_SetHandler(memory_capsule)
     try:
         return np.empty(shape, dtype, order)
     finally:
-        PyDataMem_SetHandler(before)
+        cnp.PyDataMem_SetHandler(before)

@@ -3,7 +3,7 @@
 cdef enum:
     SMALL = 16384  # operations that take less time than letting other threads of Python run meanwhile and coming back
 
-cdef int *TYPE_NUMBERS = [-1, cnp.NPY_DOUBLE, cnp.NPY_INT64, cnp.NPY_UINT8, cnp.NPY_INTP]  # by FNN_TYPE_…; the last: addresses
+cdef int[5] TYPE_NUMBERS = [-1, cnp.NPY_DOUBLE, cnp.NPY_INT64, cnp.NPY_UINT8, cnp.NPY_INTP]  # by FNN_TYPE_…; the last: addresses
 KINDS = ("array", "table", "table sizes", "work", "result", "int", "bool", "key", "float")  # by FNN_ARRAY, …
 
 
@@ -106,15 +106,15 @@ cdef class Op:
     cdef int check(self, Values *v, fnn_field_t *field, object value) except -1:
         """Refuse what is no array as the field wants it."""
         if not isinstance(value, cnp.ndarray):
-            raise TypeError(f"{self.name}: expected {field.name} to be an array, got {type_name(value)}")
+            raise TypeError(f"{self.name}: expected {field.name} to be an array, got {type(value).__name__}")
         cdef cnp.ndarray array = value
-        cdef int type = cnp.PyArray_TYPE(array)
+        cdef int number = cnp.PyArray_TYPE(array)
         if field.type != FNN_TYPE_real:
-            fits = type == TYPE_NUMBERS[field.type]
+            fits = number == TYPE_NUMBERS[field.type]
         elif v.type < 0:
-            v.type, fits = type, type == cnp.NPY_FLOAT or type == cnp.NPY_DOUBLE
+            v.type, fits = number, number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE
         else:
-            fits = type == v.type
+            fits = number == v.type
         if not fits or not cnp.PyArray_ISBEHAVED_RO(array):
             raise ValueError(f"{self.name}: {field.name} has dtype {array.dtype}, or lies askew in memory")
         if field.written and not cnp.PyArray_ISWRITEABLE(array):
@@ -124,10 +124,6 @@ cdef class Op:
         if not field.dimensions and not cnp.PyArray_IS_C_CONTIGUOUS(array):
             raise ValueError(f"{self.name}: {field.name} is not contiguous")
         return 0
-
-
-cdef str type_name(object value):
-    return type(value).__name__
 
 
 cdef Op make_op(fnn_op_t *op):

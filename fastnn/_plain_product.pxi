@@ -1,5 +1,16 @@
 # Matrix products: the op of that name, filled from arrays.
 
+cdef extern from "ops.h" nogil:
+    ctypedef struct product_record "struct fnn_product_f64":  # that of floats has the same layout
+        void *c
+        void *a
+        void *b
+        void *bias
+        ptrdiff_t[3] c_strides, a_strides, b_strides
+        ptrdiff_t batch, m, n, k, act
+    ptrdiff_t fnn_packed_size_f32(ptrdiff_t k, ptrdiff_t n)
+    ptrdiff_t fnn_packed_size_f64(ptrdiff_t k, ptrdiff_t n)
+
 cdef Op PRODUCT = ops.product
 
 

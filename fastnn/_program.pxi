@@ -5,8 +5,8 @@ cdef class Program:
     cdef fnn_plan_t plan
     cdef const char *isa  # the tier that the weights are packed for
     cdef int types[FNN_PLAN_REGISTERS]  # NumPy's numbers for those of inputs and outputs
-    cdef list steps  # whose arrays are kept alive
-    cdef bint whole
+    cdef list held  # what is kept alive: the memory of the steps, and their arrays
+    cdef bint whole  # the samples' shapes are those of whole arrays, without a batch in front
     cdef readonly tuple inputs, outputs
     cdef readonly size_t key  # what the log's events call it
     cdef public ptrdiff_t only  # the number of samples that it is for, or 0 for any
@@ -14,8 +14,7 @@ cdef class Program:
     def __cinit__(self, inputs, outputs, types, sizes, list steps, bint whole):
         cdef cnp.ndarray arrays, integers, numbers, patches
         self.key = <size_t>&self.plan
-        self.isa, self.inputs, self.outputs, self.steps = fnn_isa(), inputs, outputs, steps
-        self.whole = whole
+        self.isa, self.inputs, self.outputs, self.whole = fnn_isa(), inputs, outputs, whole
         self.plan.inputs, self.plan.outputs, self.plan.registers = len(inputs), len(outputs), len(sizes)
         assert self.plan.registers <= FNN_PLAN_REGISTERS
         for i, each in enumerate(sizes):
@@ -23,18 +22,14 @@ cdef class Program:
         for i, each in enumerate(types):
             self.types[i] = each
         self.plan.count = len(steps)
-        self.plan.steps = <fnn_plan_step_t *>PyMem_Calloc(self.plan.count, sizeof(fnn_plan_step_t))
-        if self.plan.steps == NULL:
-            raise MemoryError
+        self.held = [np.zeros(len(steps) * sizeof(fnn_plan_step_t), np.uint8), steps]
+        self.plan.steps = <fnn_plan_step_t *>data(self.held[0])
         for i, (op, is_double, arrays, integers, numbers, patches, _) in enumerate(steps):
             assert cnp.PyArray_DIM(patches, 0) <= FNN_PLAN_PATCHES
             self.plan.uncut |= (<Op?>op).name == "recurrent"  # sequences share the work of a step, and time may lead
             fnn_plan_step_fill(
                 &self.plan.steps[<ptrdiff_t>i], (<Op?>op).op, is_double, <void **>data(arrays), <int64_t *>data(integers),
                 <double *>data(numbers), <fnn_patch_t *>data(patches), <int>cnp.PyArray_DIM(patches, 0))
-
-    def __dealloc__(self):
-        PyMem_Free(self.plan.steps)
 
     cdef bint takes(self, object x, Py_ssize_t place, object first) noexcept:
         cdef int i, lead = not self.whole
@@ -66,19 +61,16 @@ cdef class Program:
         m = 1 if self.whole else cnp.PyArray_DIM(<cnp.ndarray>xs[0], 0)
         if self.only and m != self.only:
             return None
-        y = self.output(0, m)
-        arrays[given] = data(y)
-        if self.plan.outputs > 1:
-            y = (y, *[self.output(i, m) for i in range(1, self.plan.outputs)])
-            for i in range(1, self.plan.outputs):
-                arrays[given + i] = data(y[i])
+        ys = [self.output(i, m) for i in range(self.plan.outputs)]
+        for i in range(self.plan.outputs):
+            arrays[given + i] = data(ys[i])
         with nogil:
             status = fnn_plan_run(&self.plan, arrays, m)
         if status == FNN_PLAN_WRONG:
             return None
         if status:
             raise MemoryError
-        return y
+        return ys[0] if self.plan.outputs == 1 else tuple(ys)
 
     cdef object output(self, Py_ssize_t place, ptrdiff_t m):
         cdef cnp.npy_intp[64] shape  # as many dimensions as NumPy has

@@ -235,18 +235,16 @@ cdef inline bint fits(object source, object d):
 cdef int give(dict leaves, object grad) except -1:
     """Add the leaves' gradients to their `grad`; nothing has changed where one does not fit."""
     cdef TensorBase leaf
-    cdef dict uses = {}
+    cdef set known = {id(grad)}  # arrays that others refer to
     for leaf, (d,) in leaves.items():
-        uses[id(d)] = uses.get(id(d), 0) + 1
         if leaf._grad is not None and leaf._grad.shape != d.shape:
             unusual.refuse_sum(leaf, d)
     for leaf, (d,) in leaves.items():
         if leaf._grad is not None:
             leaf._grad = np.asarray(leaf._grad + d)
-        elif d is grad or uses[id(d)] > 1 or not is_own(d):  # others refer to this memory too: the leaf gets a copy
-            leaf._grad = d.copy(order="K")
         else:
-            leaf._grad = d
+            leaf._grad = d.copy(order="K") if id(d) in known or not is_own(d) else d
+            known.add(id(d))
     return 0
 
 

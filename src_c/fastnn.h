@@ -36,6 +36,10 @@ int fnn_set_thread_limit(int n); /* limits the calling thread's work, 0: no limi
 int fnn_team_size(void); /* workers alive */
 
 /* -- memory of large results ---------------------------------------------------------------------------------------- */
+enum
+{
+    FNN_MEMORY_LEAST = 65536 /* bytes: smaller results come from malloc, which keeps such blocks for reuse itself */
+};
 struct fnn_memory_stats
 {
     size_t live, cached, peak, limit; /* bytes: in use, kept for later, the most of both together so far, the most that may be kept */

@@ -134,7 +134,7 @@ class Optimizer:
         """The planned updates of a group, one for parameters of one dtype and equal numbers."""
         options = self._checked(group)
         names = self._kept(options)
-        usual = _core.usual_columns(group["params"], self.state, names, self._numbers)
+        usual = _core.plain_columns(group["params"], self.state, names, self._numbers)
         if usual is not None:
             columns, values, states = usual
             return [Plan(options, *self._plan(options, values, False), states, columns, [])]

@@ -1,4 +1,4 @@
-# One step of an optimizer over all its parameters.
+# Whole calls for plain arrays: what an optimizer's step works on.
 
 def are_alike(list arrays):
     """Whether all are plain arrays, writable, of one type, shape and order."""
@@ -11,11 +11,11 @@ def are_alike(list arrays):
     return True
 
 
-def usual_columns(list params, dict states, tuple names, tuple numbers):
-    """Columns, numbers and states of the parameters with gradients, for the usual step; else None.
+def plain_columns(list params, dict states, tuple names, tuple numbers):
+    """Columns (parameters, gradients, states), numbers and states of the parameters with gradients.
 
-    The usual: there are such, each has its plain arrays of these names already, all of one type, and all have the same
-    numbers.
+    None unless there are such parameters, each has its plain arrays of these names already, all are of one type, and all have
+    the same numbers.
     """
     cdef TensorBase param
     cdef dict state
