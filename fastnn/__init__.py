@@ -30,6 +30,7 @@ __all__ = [
     "Trainer",
     "__version__",
     "autograd",
+    "conv_precision",
     "data",
     "detect_anomaly",
     "empty_cache",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from ._info import isa, show_config
     from ._profile import profile
     from .functional import *
+    from .functional._conv_precision import conv_precision
     from .graph import freeze, load_frozen
     from .io import load, save
     from .nn._anomaly import AnomalyError, detect_anomaly
@@ -95,6 +97,7 @@ else:
     _NAMES = {
         "AnomalyError": "nn._anomaly",
         "Trainer": "training",
+        "conv_precision": "functional._conv_precision",
         "detect_anomaly": "nn._anomaly",
         "freeze": "graph",
         "load_frozen": "graph",

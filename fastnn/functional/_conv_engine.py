@@ -60,9 +60,15 @@ def _numbers(x: Array, kernel: Array, out: Sizes, window: Window) -> tuple[int, 
     return (*_sizes(x.shape, kernel.shape, out, window), _core.get_num_threads())
 
 
-def correlate(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window) -> None:
-    """y[q] = bias + sum over r of kernel[r] x[q stride - before + r dilation]; kernel (groups, outputs, inputs, *)."""
-    ops.conv(y, x, kernel, None, bias, None, *_numbers(x, kernel, y.shape[3:], window), -1, 0, 0)
+def correlate(
+    y: Array, x: Array, kernel: Array, bias: Array | None, window: Window, transformed: Array | None = None
+) -> None:
+    """y[q] = bias + sum over r of kernel[r] x[q stride - before + r dilation]; kernel (groups, outputs, inputs, *).
+
+    transformed: the kernel by `_conv_precision.pack_fast`, where Winograd's algorithm is to compute it.
+    """
+    numbers = _numbers(x, kernel, y.shape[3:], window)
+    ops.conv(y, x, kernel, transformed, bias, None, *numbers, -1, transformed is not None, 0, 0)
 
 
 def weight_gradient(dkernel: Array, dy: Array, x: Array, window: Window) -> None:

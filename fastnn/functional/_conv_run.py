@@ -21,6 +21,7 @@ from ._conv_engine import (
     spread,
     weight_gradient,
 )
+from ._conv_precision import chosen, pack_fast, pays
 from ._conv_shapes import Call, gradient_of
 from ._layout import memory_of
 
@@ -77,7 +78,9 @@ def forward(name: str, call: Call, out: Array | None) -> Array:
     if not x.size or not y.size:
         _fill(y, bias)
     elif not (_is_product(x, w, window) and _pointwise(y, x, w.reshape(w.shape[:2]), bias)):
-        correlate(samples(y, window.groups), samples(x, window.groups), kernels(w, window.groups), bias, window)
+        fast = chosen() == "fast" and pays(x.shape[1:], w.shape, window, y.shape[1:])
+        groups, transformed = window.groups, pack_fast(w) if fast else None
+        correlate(samples(y, groups), samples(x, groups), kernels(w, groups), bias, window, transformed)
     return _finish(y, call, out)
 
 

@@ -176,7 +176,7 @@ def _renamed(graph: Graph, kind: int) -> Graph:
     return replace(graph, calls=calls, results=mapped(graph.results, name))
 
 
-def write(path: str | os.PathLike[str], kinds: list[tuple[Any, Any, Graph]], weights: Weights) -> None:
+def write(path: str | os.PathLike[str], kinds: list[tuple[Any, Any, Graph]], weights: Weights, conv: str) -> None:
     """Write graphs, each with the arguments that it takes, and their arrays."""
     from safetensors.numpy import save as serialize
 
@@ -188,7 +188,7 @@ def write(path: str | os.PathLike[str], kinds: list[tuple[Any, Any, Graph]], wei
         records.append({"args": _written(args, {}), "kwargs": _written(kwargs, {}), **record})
         arrays |= {name: weights(each) for name, each in _packed(graph).items()}
     arrays |= {name: np.ascontiguousarray(array) for name, array in constants.items()}
-    data = serialize(arrays, {KEY: json.dumps({"tier": _core.isa(), "kinds": records})})
+    data = serialize(arrays, {KEY: json.dumps({"tier": _core.isa(), "conv": conv, "kinds": records})})
     with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(data)
 

@@ -15,6 +15,7 @@ from .. import _check, _core
 from .._check import Array
 from .._core import mode, observers
 from ..autograd import Tensor, no_grad, value_of
+from ..functional._conv_precision import conv_precision
 from ..nn import Module
 from ._compare import close, owned, root, rounding
 from ._graph import Call, Graph, Own, Ref, Value, filled, mapped
@@ -118,6 +119,8 @@ class Frozen:
     ----------
     model : Module
         The model's copy, in evaluation mode.
+    conv : {"exact", "fast"}
+        How its convolutions are computed, whatever `conv_precision` says where it is called.
     unplanned : tuple of str
         The modules that are called as they are, by path and class, each with the reason; known after the first call.
     graph : Graph or None
@@ -126,8 +129,9 @@ class Frozen:
         That plan, which prints its steps: the calls that each does at once, and the shape of one sample of its result.
     """
 
-    def __init__(self, model: Module):
-        self.model = copy.deepcopy(model).eval()
+    def __init__(self, model: Module, conv: str = "exact"):
+        conv_precision(conv)  # which knows the words
+        self.model, self.conv = copy.deepcopy(model).eval(), conv
         self.unplanned: tuple[str, ...] = ()
         self.graph: Graph | None = None
         self.plan: Plan | None = None
@@ -173,6 +177,10 @@ class Frozen:
         return found
 
     def _general(self, given: Given) -> Any:
+        with conv_precision(self.conv):
+            return self._computed(given)
+
+    def _computed(self, given: Given) -> Any:
         if not given.planned:
             return self._owned(self._as_it_is(given, given.arrays), given)
         key = given.key()
@@ -319,10 +327,11 @@ class Frozen:
         kinds = [(*kept.given, kept.plan.graph) for kept in self._plans.values() if kept.plan is not None]
         if not kinds:
             raise ValueError("save: expected a model that has predicted; give freeze an example")
-        _files.write(path, kinds, self._weights)
+        with conv_precision(self.conv):
+            _files.write(path, kinds, self._weights, self.conv)
 
     def __reduce__(self) -> Any:
-        return type(self), (self.model,)
+        return type(self), (self.model, self.conv)
 
     def __repr__(self) -> str:
         note = f", unplanned={list(self.unplanned)}" if self.unplanned else ""
@@ -339,7 +348,7 @@ def _tell(error: Exception) -> NoReturn:
     raise Untraceable(f"a fault of fastnn: {type(error).__name__}: {error}") from error
 
 
-def freeze(model: Module, example: Any = None) -> Frozen:
+def freeze(model: Module, example: Any = None, *, conv: str = "exact") -> Frozen:
     """A copy of a model for prediction: batch norm folded, dropout gone, weights packed, one C call for many layers.
 
     Parameters
@@ -349,6 +358,9 @@ def freeze(model: Module, example: Any = None) -> Frozen:
     example : array_like, (N, *), optional
         A batch to plan for at once; without it the first call makes the plan.  Another shape of samples or another
         dtype gets a plan of its own.
+    conv : {"exact", "fast"}
+        "fast": 3 x 3 convolutions by Winograd's algorithm, two to three times as fast; `fastnn.conv_precision` says
+        where, and what its errors are.  Files and pickles keep it.
 
     Returns
     -------
@@ -361,7 +373,7 @@ def freeze(model: Module, example: Any = None) -> Frozen:
     Notes
     -----
     A plan is compared with the model on other values and other batch sizes than it was made from before it is used.
-    The last 32 plans are kept; all share their packed weights.  Pickle and `copy.deepcopy` save the model alone.
+    The last 32 plans are kept; all share their packed weights.  Pickle and `copy.deepcopy` save model and `conv` alone.
 
     Examples
     --------
@@ -377,7 +389,7 @@ def freeze(model: Module, example: Any = None) -> Frozen:
     """
     if not isinstance(model, Module):
         raise TypeError(f"freeze: expected a Module, got a {type(model).__name__}")
-    frozen = Frozen(model)
+    frozen = Frozen(model, conv)
     if example is not None:
         frozen(example)
     return frozen

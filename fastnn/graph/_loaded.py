@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._check import Array
+from ..functional._conv_precision import conv_precision
 from ._files import KEY, FileWeights, mapped_arrays, read, replayed
 from ._freeze import Frozen, Given, hashable
 from ._graph import Times
@@ -27,6 +28,8 @@ class Loaded(Frozen):
             content = json.loads(metadata[KEY])
             self._kinds = {_kind_of(record): record for record in content["kinds"]}
             self._weights = FileWeights(arrays, str(content["tier"]))
+            self.conv = content.get("conv", "exact")
+            conv_precision(self.conv)  # which knows the words
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"load_frozen: {self.path!r} is no frozen model: {error}") from None
         self._arrays = arrays

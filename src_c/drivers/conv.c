@@ -15,13 +15,6 @@
 #define LATE_VALUES   16384 /* outputs of a panel that wait for weights packed late: 64 KB of floats */
 #define NS_PER_WEIGHT 0.1 /* nanoseconds to pack one weight */
 
-/* The beginning of a part of scratch memory: the number of the box that it holds, or -1 */
-struct conv_slot
-{
-    struct fnn_part part;
-    ptrdiff_t held;
-};
-
 /* Doubles: where packed weights end and the bias in whole panels begins, runs, slots of `slot` each: a box, a row or late all
  * rows, weights packed late */
 struct conv_space
@@ -56,6 +49,8 @@ static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t n, ptrdif
 
 ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
 {
+    if (o->fast)
+        return fnn_winograd_work(o);
     const struct conv_axis axes[3] = CONV_AXES(o);
     ptrdiff_t most = 0;
     for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
@@ -199,26 +194,6 @@ static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p,
         }
 }
 
-/* Copies one row of outputs, `width` values for each pixel, from scratch memory to the result; residual may be NULL */
-static void FN(finish)(const struct FN(conv_job) *j, REAL *y, ptrdiff_t channel, const REAL *residual, REAL *row,
-                       ptrdiff_t width, ptrdiff_t pixels, ptrdiff_t channels)
-{
-    const struct FN(fnn_conv) *o = j->o;
-    const ptrdiff_t pixel = o->y_strides[5];
-    const int last = channel == 1; /* what lies in one piece: the channels of a pixel, or the pixels of a channel */
-    for (ptrdiff_t i = 0; residual && last && i < pixels; i++)
-        TIER->add(row + i * width, row + i * width, residual + i * pixel, channels);
-    if (o->act >= 0 && (residual ? last : !j->bounded))
-        TIER->act[o->act](row, row, pixels * width, o->act_a, o->act_b);
-    TIER->conv_scatter(y, channel, pixel, row, width, pixels, channels);
-    for (ptrdiff_t i = 0; residual && !last && i < channels; i++)
-    {
-        TIER->add(y + i * channel, y + i * channel, residual + i * channel, pixels);
-        if (o->act >= 0)
-            TIER->act[o->act](y + i * channel, y + i * channel, pixels, o->act_a, o->act_b);
-    }
-}
-
 /* One box of output places times `channels` output channels from one panel on; a: the box's first input place, or x's; memory: of
  * a row, late of all rows, and weights */
 static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const struct conv_reach *reach, REAL *memory, ptrdiff_t sample,
@@ -235,7 +210,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const str
     REAL *late = (REAL *)((double *)memory + j->space.late - j->space.row);
     struct FN(fnn_conv_end) end = j->end;
     end.bias = j->bias ? j->bias + at * p->width : NULL;
-    if (o->residual && !in_place) /* `finish` adds it, and the function comes after the sum */
+    if (o->residual && !in_place) /* `fnn_conv_finish` adds it, and the function comes after the sum */
         end.low = -(REAL)INFINITY, end.high = (REAL)INFINITY;
     for (ptrdiff_t done = 0, to; done < p->depth; done = to)
     {
@@ -257,7 +232,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const str
             else
                 (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, column, b, run, ends, count[2], channels, done > 0);
             if (!in_place && to == p->depth)
-                FN(finish)(j, o->y + there, channel, residual, row, ldc, count[2], channels);
+                FN(fnn_conv_finish)(o, j->bounded, o->y + there, channel, residual, row, ldc, count[2], channels);
         }
         while (j->late && !run++->flush)
             continue;
@@ -344,21 +319,13 @@ static int FN(lies_ready)(const struct FN(fnn_conv) *o, const struct conv_plan *
     return s[2] == 1 && (p->axis[2].kernel == 1 || p->axis[2].dilation > 1 || s[5] == p->c);
 }
 
-/* Whether the function only limits its argument, as relu does; then `end` gets the two limits */
-static int FN(bounds)(const struct FN(fnn_conv) *o, struct FN(fnn_conv_end) *end)
-{
-    end->low = -(REAL)INFINITY, end->high = (REAL)INFINITY;
-    if (o->act == FNN_ACT_relu || o->act == FNN_ACT_relu6)
-        end->low = 0, end->high = o->act == FNN_ACT_relu6 ? 6 : (REAL)INFINITY;
-    else if (o->act == FNN_ACT_hardtanh)
-        end->low = (REAL)o->act_a, end->high = (REAL)o->act_b;
-    else
-        return o->act < 0;
-    return 1;
-}
-
 void FN(fnn_conv)(const struct FN(fnn_conv) *o)
 {
+    if (o->fast)
+    {
+        FN(fnn_winograd)(o);
+        return;
+    }
     const struct conv_axis axes[3] = CONV_AXES(o);
     struct FN(conv_job) j = {.o = o};
     j.p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0, IS_WIDE(o, TIER->tile_columns));
@@ -382,7 +349,7 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
         make_offsets(&j.of_box, p), make_offsets(&j.of_x, p);
     else
         make_runs(j.runs, p, (j.direct ? &j.of_x : &j.of_box)->distance, j.late);
-    j.bounded = FN(bounds)(o, &j.end);
+    j.bounded = FN(fnn_conv_bounds)(o, &j.end);
     j.ends = o->bias || o->residual || o->act >= 0;
     for (ptrdiff_t i = 0; i < o->slots; i++)
     {

@@ -4,6 +4,7 @@
 #ifndef FNN_CONV_H
 #define FNN_CONV_H
 #include "kernels.h"
+#include "runtime/parallel.h"
 
 #define BOX_VALUES     65536 /* 256 KB of floats, which leaves room in the second-level cache */
 #define BOX_COLUMNS    12    /* the rows of the largest tile */
@@ -56,6 +57,26 @@ void fnn_gather_box_f32(float *box, const float *x, const ptrdiff_t *strides, pt
                         const ptrdiff_t *first, const ptrdiff_t *count, ptrdiff_t mode);
 void fnn_gather_box_f64(double *box, const double *x, const ptrdiff_t *strides, ptrdiff_t channels, const struct conv_plan *p,
                         const ptrdiff_t *first, const ptrdiff_t *count, ptrdiff_t mode);
+
+/* The beginning of a part of scratch memory: the number of the box that it holds, or -1 */
+struct conv_slot
+{
+    struct fnn_part part;
+    ptrdiff_t held;
+};
+
+/* Copies one row of outputs, `width` values for each pixel, from scratch memory to the result; residual may be NULL */
+void fnn_conv_finish_f32(const struct fnn_conv_f32 *o, int bounded, float *y, ptrdiff_t channel, const float *residual, float *row,
+                         ptrdiff_t width, ptrdiff_t pixels, ptrdiff_t channels);
+/* Whether the function only limits its argument, as relu does; then `end` gets the two limits */
+int fnn_conv_bounds_f32(const struct fnn_conv_f32 *o, struct fnn_conv_end_f32 *end);
+/* A convolution by Winograd's algorithm (conv_winograd.c) */
+void fnn_winograd_f32(const struct fnn_conv_f32 *o);
+void fnn_conv_finish_f64(const struct fnn_conv_f64 *o, int bounded, double *y, ptrdiff_t channel, const double *residual, double *row,
+                         ptrdiff_t width, ptrdiff_t pixels, ptrdiff_t channels);
+int fnn_conv_bounds_f64(const struct fnn_conv_f64 *o, struct fnn_conv_end_f64 *end);
+void fnn_winograd_f64(const struct fnn_conv_f64 *o);
+ptrdiff_t fnn_winograd_work(const struct fnn_conv_f32 *o);
 
 /* Scratch memory is counted in doubles, and each of its parts begins a cache line */
 static inline ptrdiff_t conv_line(ptrdiff_t doubles) { return conv_up(doubles, 8) * 8; }

@@ -1,5 +1,6 @@
-/* conv_box.c: cuts a convolution into boxes, and gathers their input. */
+/* conv_box.c: cuts a convolution into boxes, gathers their input, and finishes rows of their outputs. */
 #ifndef REAL
+#include <math.h>
 #include <string.h>
 #include "drivers/conv.h"
 
@@ -135,5 +136,35 @@ void FN(fnn_gather_box)(REAL *box, const REAL *x, const ptrdiff_t *strides, ptrd
                     TIER->conv_gather(to + z * p->c, p->c, from + at_w * strides[3], strides[0], 0, 1, channels);
             }
         }
+}
+
+void FN(fnn_conv_finish)(const struct FN(fnn_conv) *o, int bounded, REAL *y, ptrdiff_t channel, const REAL *residual, REAL *row,
+                         ptrdiff_t width, ptrdiff_t pixels, ptrdiff_t channels)
+{
+    const ptrdiff_t pixel = o->y_strides[5];
+    const int last = channel == 1; /* rows that lie in one piece: the channels of a pixel, or the pixels of a channel */
+    for (ptrdiff_t i = 0; residual && last && i < pixels; i++)
+        TIER->add(row + i * width, row + i * width, residual + i * pixel, channels);
+    if (o->act >= 0 && (residual ? last : !bounded))
+        TIER->act[o->act](row, row, pixels * width, o->act_a, o->act_b);
+    TIER->conv_scatter(y, channel, pixel, row, width, pixels, channels);
+    for (ptrdiff_t i = 0; residual && !last && i < channels; i++)
+    {
+        TIER->add(y + i * channel, y + i * channel, residual + i * channel, pixels);
+        if (o->act >= 0)
+            TIER->act[o->act](y + i * channel, y + i * channel, pixels, o->act_a, o->act_b);
+    }
+}
+
+int FN(fnn_conv_bounds)(const struct FN(fnn_conv) *o, struct FN(fnn_conv_end) *end)
+{
+    end->low = -(REAL)INFINITY, end->high = (REAL)INFINITY;
+    if (o->act == FNN_ACT_relu || o->act == FNN_ACT_relu6)
+        end->low = 0, end->high = o->act == FNN_ACT_relu6 ? 6 : (REAL)INFINITY;
+    else if (o->act == FNN_ACT_hardtanh)
+        end->low = (REAL)o->act_a, end->high = (REAL)o->act_b;
+    else
+        return o->act < 0;
+    return 1;
 }
 #endif

@@ -299,6 +299,17 @@ _NATIVE = """
     #undef OUTPUT
     #undef INPUT
     #undef WEIGHT
+    }
+    for (int i = 0; i < 2; i++) /* Winograd's algorithm, of weights that lie in one piece and of others */
+    {
+        const ptrdiff_t c = 33, k = 37, h = 9, w = 14, s = i ? k : 1;
+        FILL(x, 2 * c * h * w, -1, 1); FILL(a, k * c * 9, -1, 1); FILL(b, k, -1, 1);
+        RUN(winograd_weight, .packed = z, .weight = a, .weight_strides = {i ? 1 : c * 9, 9 * s, 3 * s, s}, .k = k, .c = c);
+        RUN(conv, .y = y, .y_strides = {k * h * w, 0, h * w, 0, w, 1}, .work = work, .x = x,
+            .x_strides = {c * h * w, 0, h * w, 0, w, 1}, .packed = z, .bias = b, .n = 2, .g = 1, .c = c, .k = k, .id = 1,
+            .ih = h, .iw = w, .od = 1, .oh = h, .ow = w, .kd = 1, .kh = 3, .kw = 3, .sd = 1, .sh = 1, .sw = 1, .ph = 1,
+            .pw = 1, .ed = 1, .eh = 1, .ew = 1, .slots = 3, .act = -1, .fast = 1);
+        ADD(y, 2 * k * h * w);
     }"""
 
 RECORDS = [

@@ -11,9 +11,10 @@ from ... import _core, functional
 from ..._check import Array
 from ..._threads import default_num_threads
 from ...functional._conv_engine import MODES, kernels
+from ...functional._conv_precision import chosen, pack_fast, pays
 from ...functional._conv_shapes import convolution, spatial
 from ...functional._interpolate import resampled
-from .._graph import Call, Graph
+from .._graph import Call, Constant, Graph
 from ._step import (
     Derived,
     Each,
@@ -57,6 +58,10 @@ def pack(weight: Array, groups: int) -> Array:
     return np.concatenate([_core.pack(each) for each in rows])
 
 
+def _packing(weight: Constant | Derived, groups: int, fast: bool) -> Derived:
+    return Derived(pack_fast, (weight,)) if fast else Derived(pack, (weight, groups))
+
+
 def _scaled(weight: Array, gain: Array) -> Array:
     return (weight * gain.reshape(-1, *(1,) * (weight.ndim - 1))).astype(weight.dtype, order="K")
 
@@ -79,6 +84,7 @@ def _convolution(call: Call, graph: Graph) -> Step:
         *(given[name] for name in ("stride", "padding", "dilation", "groups", "padding_mode")),
     )  # fmt: skip
     window, result = checked.window, checked.shape[1:]
+    fast = chosen() == "fast" and pays(shape, weight.array.shape, window, result)
     sizes = {
         "i": _three(shape[1:], 1), "o": _three(result[1:], 1), "k": _three(weight.array.shape[2:], 1),
         "s": _three(window.stride, 1), "p": _three(window.before, 0), "e": _three(window.dilation, 1),
@@ -88,9 +94,9 @@ def _convolution(call: Call, graph: Graph) -> Step:
         dims -= 1  # rows of one place: kernels work along the last dimension
     fields: dict[str, Any] = {
         "y": Strided(Result, ()), "x": Strided(Source(0), ()), "weight": Strided(None, (0,) * 6),
-        "packed": Derived(pack, (weight, window.groups)), "bias": bias, "n": Each(count), "g": window.groups,
+        "packed": _packing(weight, window.groups, fast), "bias": bias, "n": Each(count), "g": window.groups,
         "c": shape[0] // window.groups, "k": result[0] // window.groups, "mode": MODES.index(window.mode),
-        "slots": max(_core.get_num_threads(), _cores()), "act": -1,
+        "slots": max(_core.get_num_threads(), _cores()), "act": -1, "fast": fast,
         **{f"{key}{axis}": size for key, three in sizes.items() for axis, size in zip(_AXES, three, strict=True)},
     }  # fmt: skip
     return Step("conv", call.number, (number,), graph.sample(call.number) or result, fields)
@@ -111,11 +117,11 @@ def _conv_batch_norm(conv: Step, norm: Step) -> bool:
     """Weight and bias of norm(W x + b), computed in double and rounded once."""
     if conv.fields["act"] >= 0 or "residual" in conv.fields or norm.shape != conv.shape:
         return False
-    (weight, groups), bias, given = conv.fields["packed"].given, conv.fields["bias"], norm.fields
+    weight, bias, given = conv.fields["packed"].given[0], conv.fields["bias"], norm.fields
     gain = given["rstd"] if given["gamma"] is None else Derived(np.multiply, (given["rstd"], given["gamma"]))
     scaled = Derived(_scaled, (weight, gain))
     conv.fields.update(
-        packed=Derived(pack, (scaled, groups)),
+        packed=_packing(scaled, conv.fields["g"], conv.fields["fast"]),
         bias=Derived(shifted_bias, (weight, bias, given["mean"], gain, given["beta"])),
     )
     return True
