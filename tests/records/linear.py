@@ -103,6 +103,10 @@ RECORDS = [
                 .b_strides = {0, i % 2 ? 1 : n, i % 2 ? k : 1}, .bias = a, .batch = 1, .m = m, .n = n, .k = k,
                 .act = -1);
             ADD(y, m * n);
+            RUN(pack_weight, .packed = z, .w = dy, .w_strides = {k, 1}, .n = n, .k = k);
+            RUN(product, .c = y, .c_strides = {0, n, 1}, .a = x, .a_strides = {0, k, 1}, .packed = z, .batch = 1, .m = m,
+                .n = n, .k = k, .act = -1);
+            ADD(y, m * n);
             RUN(column_sums, .sums = z, .x = y, .rows = m, .c = n);
             ADD(z, n);
         }""",
