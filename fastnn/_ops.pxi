@@ -92,9 +92,9 @@ cdef class Op:
         cdef ptrdiff_t *at = <ptrdiff_t *>data(table)
         if v.table_sizes == NULL:
             v.table_sizes, v.table_count = at + n, n
-            v.type = type_of(arrays[0]) if n else cnp.NPY_DOUBLE
+            v.type = cnp.NPY_FLOAT if n and cnp.PyArray_CheckExact(arrays[0]) and arrays[0].dtype == np.float32 else cnp.NPY_DOUBLE
         for i in range(n):
-            if v.type < 0 or type_of(arrays[i]) != v.type:
+            if not cnp.PyArray_CheckExact(arrays[i]) or not fills_memory(<cnp.ndarray>arrays[i], v.type):
                 raise ValueError(f"{self.name}: expected {field.name} to hold dense arrays of one type, float32 or float64")
             at[i], at[n + i] = <ptrdiff_t>data(arrays[i]), cnp.PyArray_SIZE(<cnp.ndarray>arrays[i])
             if v.table_count == 0 or at[n + i] != v.table_sizes[i % v.table_count]:
@@ -124,6 +124,18 @@ cdef class Op:
         if not field.dimensions and not cnp.PyArray_IS_C_CONTIGUOUS(array):
             raise ValueError(f"{self.name}: {field.name} is not contiguous")
         return 0
+
+
+cdef bint fills_memory(cnp.ndarray x, int type) noexcept:
+    """Whether an array is of this type and has its values one after another, in any order of its dimensions."""
+    cdef ptrdiff_t last = cnp.PyArray_ITEMSIZE(x)
+    cdef int i
+    for i in range(cnp.PyArray_NDIM(x)):
+        if cnp.PyArray_STRIDE(x, i) < 0:
+            return False
+        last += (cnp.PyArray_DIM(x, i) - 1) * cnp.PyArray_STRIDE(x, i)
+    return (cnp.PyArray_TYPE(x) == type and cnp.PyArray_ISBEHAVED_RO(x)
+            and (cnp.PyArray_IS_C_CONTIGUOUS(x) or last == cnp.PyArray_NBYTES(x)))
 
 
 cdef Op make_op(fnn_op_t *op):

