@@ -275,3 +275,20 @@ def test_recurrent_layers_of_other_formulas_are_called_as_they_are(kind, options
     loaded, feeds = sequences(kind, **options)
     check(loaded, 2e-6, False, **feeds)
     assert functions(loaded)[0] == kind
+
+
+def test_a_fault_in_a_plan_is_named(monkeypatch):
+    def broken(*args):
+        raise ArithmeticError("out of order")
+
+    monkeypatch.setattr(_plans, "Plan", broken)
+    loaded = fastnn.onnx.load(model([node("Relu", "x", "y")], [X], [Y]))
+    x = draw(1, 2, 3, 4)
+    with pytest.raises(ArithmeticError, match="out of order"):
+        loaded.run(None, {"x": x})
+    monkeypatch.delenv("FASTNN_DEBUG")
+    np.testing.assert_array_equal(loaded.run(None, {"x": x})[0], np.maximum(x, 0))
+    assert loaded.unplanned == ("ArithmeticError: out of order",)
+    monkeypatch.undo()
+    loaded.run(None, {"x": draw(2, 2, 3, 4)})
+    assert loaded.unplanned == ()

@@ -73,7 +73,8 @@ def describe(path: str, shapes: list[str]) -> str:
         shown = ", ".join(f"{name} {array.shape}" for name, array in feeds.items())
         lines.append(f"multiply-adds  {counts.total():,} for zeros of {shown}")
         if python is None:
-            lines.append("runs  call by call, each kernel in C or in NumPy")
+            reason = f": {', '.join(model.unplanned)}" if model.unplanned else ""
+            lines.append(f"runs  call by call, each kernel in C or in NumPy{reason}")
         else:
             between = ", ".join(f"{count} {name}" for name, count in Counter(python).most_common())
             lines.append(f"runs  in C{', but for ' + between if between else ''}")

@@ -135,6 +135,11 @@ class Model:
         """What was put together or drawn into other calls in `graph`, and how often."""
         return {} if self._plans is None else dict(self._plans.passes)
 
+    @property
+    def unplanned(self) -> tuple[str, ...]:
+        """Why operators are called one by one: the error for which they became no plan; () if there was none."""
+        return () if self._plans is None else self._plans.unplanned
+
     def get_inputs(self) -> list[Argument]:
         """Return what the model takes."""
         return self.inputs

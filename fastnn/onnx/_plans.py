@@ -67,11 +67,14 @@ class Plans:
         Of the plan made last.
     passes : dict of str to int
         What each pass did to that graph, and how often.
+    unplanned : tuple of str
+        Why no plan could be made where one was to be made last: the error's type and text.
     """
 
     def __init__(self, program: Program):
         self.program, self.graph = program, None
         self.passes: dict[str, int] = {}
+        self.unplanned: tuple[str, ...] = ()
         self._names = [name for name in program.inputs if name not in program.constants]
         self._weights = Weights([each for each in program.constants.values() if isinstance(each, np.ndarray)])
         self._kept: dict[Any, Kept] = {}
@@ -157,11 +160,12 @@ class Plans:
                     raise ValueError("a plan computes other numbers")
         except Refused:
             return None
-        except Exception:
+        except Exception as error:
             if os.environ.get("FASTNN_DEBUG"):
                 raise
+            self.unplanned = (f"{type(error).__name__}: {error}",)
             return None
-        self.graph, self.passes = recorder.graph, dict(recorder.passes)
+        self.graph, self.passes, self.unplanned = recorder.graph, dict(recorder.passes), ()
         return plan
 
 
