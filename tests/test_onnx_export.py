@@ -114,6 +114,14 @@ def test_names_are_those_of_the_forward_pass_the_dict_and_the_state_dict(tmp_pat
         np.testing.assert_array_equal(loaded.constants[name], array)
 
 
+@pytest.mark.parametrize("layer", [nn.LSTM(4, 5, 2, bidirectional=True), nn.GRU(4, 5)])
+def test_every_constant_of_a_file_is_read(layer, tmp_path):
+    fastnn.onnx.save(layer.eval(), tmp_path / "model.onnx", np.zeros((7, 2, 4), np.float32))
+    file = fastnn.onnx.load(tmp_path / "model.onnx")._file.graph
+    read = {name for node in file.nodes for name in node.inputs}
+    assert set(file.constants) <= read
+
+
 def test_models_are_left_as_they_are(tmp_path):
     model = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5)))
     model[1][0].eval()

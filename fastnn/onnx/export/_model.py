@@ -65,7 +65,9 @@ def export(model: Any, example: Any, dynamic_batch: bool, opset: int) -> Exporte
     outputs = _outputs(builder, example.names)
     opset_import = [{"domain": "", "version": builder.opset}]
     inputs = [_declared(name, value) for name, value in zip(example.names, graph.inputs, strict=True)]
-    whole = _write.graph(builder.nodes, inputs, outputs, builder.constants) | {"name": type(model).__name__}
+    read = {name for node in builder.nodes for name in node["input"]}  # writers may put constants together to others
+    constants = {name: array for name, array in builder.constants.items() if name in read}
+    whole = _write.graph(builder.nodes, inputs, outputs, constants) | {"name": type(model).__name__}
     return Exported(
         {
             "ir_version": _write.ir_version(builder.opset), "opset_import": opset_import, "producer_name": "fastnn",
