@@ -558,6 +558,16 @@ def test_a_retained_graph_is_walked_again():
         first.backward()
 
 
+def test_several_results_are_walked_one_by_one():
+    x = tensor([1.0, 2.0, 3.0], requires_grad=True)
+    first, second = np.split(x * x, [1])
+    first.backward([1.0])
+    second.backward([1.0, 1.0], retain_graph=False)
+    np.testing.assert_array_equal(x.grad, [2, 4, 6])
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        first.backward([1.0])
+
+
 def test_a_failed_backward_keeps_the_graph():
     class Fragile(fastnn.autograd.Function):
         broken = True

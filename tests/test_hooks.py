@@ -143,7 +143,7 @@ def test_a_graph_runs_twice():
     layer, seen = nn.Identity(), []
     layer.register_full_backward_hook(lambda m, grad_input, grad_output: seen.append(grad_input[0][0]))
     y = layer(x)
-    y.backward([1.0], retain_graph=True)
+    y.backward([1.0])
     y.backward([2.0])
     assert seen == [1, 2]
     assert x.grad == [3]

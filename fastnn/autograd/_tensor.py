@@ -183,18 +183,20 @@ class Tensor(Protocol):
 
     # -- differentiation ----------------------------------------------------------------------------------------------
 
-    def backward(self, grad: Any = None, retain_graph: bool = False) -> None:
+    def backward(self, grad: Any = None, retain_graph: bool | None = None) -> None:
         """Add the gradient of this Tensor to the `grad` of every leaf it was computed from.
 
-        What the recorded calls kept for this (their arguments and results) is let go, so that the next forward pass has
-        that memory even while the loss still has a name.
+        What the recorded calls kept for a loss (their arguments and results) is let go, so that the next forward pass
+        has that memory even while the loss still has a name.
 
         Parameters
         ----------
         grad : array_like, optional
             Gradient of the final result with respect to this Tensor, of its shape; 1 for a scalar.
-        retain_graph : bool
-            Keep everything, so that this graph or a part of it can be walked once more; gradients then add up.
+        retain_graph : bool, optional
+            Keep everything, so that this graph or a part of it can be walked once more; gradients then add up.  None
+            keeps it if `grad` is given, since other results of the same calls may be walked next, and lets it go after
+            the default, a loss.
 
         Raises
         ------
@@ -204,6 +206,7 @@ class Tensor(Protocol):
         """
         if not self._requires_grad:
             raise RuntimeError("backward: this Tensor does not require gradients")
+        retain_graph = grad is not None if retain_graph is None else bool(retain_graph)
         if grad is None:
             if self.data.size != 1:
                 raise RuntimeError(

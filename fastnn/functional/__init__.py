@@ -4,8 +4,6 @@ They hold PyTorch's `nn.functional` names, arguments and defaults.  Given Tensor
 Tensors and are recorded.  A module is imported when one of its functions is first named.
 """
 
-from importlib import import_module as _import_module
-
 from . import _elementwise
 from ._names import NAMES as _NAMES
 
@@ -18,9 +16,11 @@ def __getattr__(name):  # type: ignore[no-untyped-def]
     module = _MODULES.get(name, name)
     if module not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = _import_module(f"{__name__}.{module}")
+    from importlib import import_module  # not every Python has loaded it by itself
+
+    found = import_module(f"{__name__}.{module}")
     functions = {each: getattr(found, each) for each in _NAMES[module].split()}
-    _import_module(f"{__name__}._text").complete(functions)
+    import_module(f"{__name__}._text").complete(functions)
     globals().update(functions)
     return found if module == name else functions[name]
 
