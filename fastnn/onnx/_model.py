@@ -111,7 +111,8 @@ class Model:
         return None if kept is None or kept.whole is None else kept.whole(feeds)
 
     def _results(self, feeds: dict[str, Array]) -> list[Array]:
-        from ._plans import Plans, owned
+        from ..graph._compare import owned, root
+        from ._plans import Plans
 
         results = None
         if feeds.keys().isdisjoint(self._program.constants):
@@ -119,7 +120,7 @@ class Model:
                 self._plans = Plans(self._program)
             results = self._plans(feeds)
         results = self._program(feeds, None) if results is None else results
-        return owned(results, list(feeds.values()))
+        return owned([np.asarray(each) for each in results], [root(each) for each in feeds.values()])
 
     def steps_by_plan(self) -> dict[int, Any]:
         """Of each plan's programs, by their keys: names, modules and bytes of their steps."""

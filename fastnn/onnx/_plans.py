@@ -193,13 +193,3 @@ def _whole(plan: Plan | None, inputs: list[str]) -> Whole | None:
         None if n == each.number else plan.graph.sample(each.number) for n, each in zip(numbers, results, strict=True)
     ]
     return Whole(program, [inputs[i] for i in stage.inputs], places, shapes, inputs)
-
-
-def owned(results: list[Any], given: list[Array]) -> list[Any]:
-    """Results that the caller may change: copies of those that share memory with the model, an input, or each other."""
-    found: list[Any] = []
-    for each in results:
-        each = np.asarray(each)
-        shared = not each.flags.writeable or any(np.may_share_memory(each, other) for other in (*given, *found))
-        found.append(each.copy() if shared else each)
-    return found
