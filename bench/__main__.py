@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from .contest import LIBRARIES, installed, rows
-from .race import race
-from .report import HEAD, line, pictures, save
+from .race import Result, race
+from .report import HEAD, agreement, line, pictures, save
 
 
 def main() -> None:
@@ -15,9 +15,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
     parser.add_argument("words", nargs="*", help="rows that contain all of these words, such as: gelu forward")
     parser.add_argument("--libraries", help="comma-separated, of: " + ", ".join(LIBRARIES))
-    parser.add_argument("--bursts", type=int, default=7, help="how often each contestant is timed (7)")
+    parser.add_argument("--bursts", type=int, default=7, help="how often each contestant is timed in a round (7)")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="how often all processes start anew: some speeds are of a process (1)"
+    )
+    parser.add_argument(
+        "--isa", choices=["avx2"], default="", help="keep every library from AVX-512; those without a switch stay out"
+    )
+    parser.add_argument("--alone", action="store_true", help="one thread each on one processor, whose own time counts")
     parser.add_argument(
         "--out", type=Path, default=Path("bench-results"), help="folder for the table, JSON and pictures"
+    )
+    parser.add_argument(
+        "--compare", type=Path, metavar="JSON", help="say how many verdicts of an earlier race are the same"
     )
     parser.add_argument("--no-pictures", action="store_true")
     options = parser.parse_args()
@@ -29,14 +39,21 @@ def main() -> None:
     numbered = [(i, row) for i, row in enumerate(rows()) if all(word in str(row).split() for word in options.words)]
     if not numbered:
         parser.error("no row has all these words")
-    results = []
+    results: dict[str, Result] = {}
     print(HEAD)
-    for result in race(numbered, libraries, options.bursts):
-        results.append(result)
-        print(line(result), flush=True)
-    save(results, options.out)
+    for number in range(options.rounds):
+        for result in race(numbered, libraries, options.bursts, options.isa, options.alone):
+            if result.row in results:
+                results[result.row].add(result)
+            else:
+                results[result.row] = result
+            if number == options.rounds - 1:
+                print(line(results[result.row]), flush=True)
+    save([*results.values()], options.out, options.isa)
+    if options.compare:
+        print(agreement([*results.values()], options.compare))
     if not options.no_pictures:
-        for path in pictures(results, options.out):
+        for path in pictures([*results.values()], options.out):
             print(path)
 
 

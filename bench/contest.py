@@ -7,6 +7,7 @@ after a library returns the call to be timed, or is missing, or raises Unavailab
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -198,7 +199,10 @@ def onnx_run(model: bytes, inputs: dict[str, np.ndarray]) -> Call:
     """Return ONNX Runtime's run of a model."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if os.environ.get("OMP_NUM_THREADS"):  # which it does not read itself
+        options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, inputs)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .contest import LIBRARIES
-from .race import Result
+from .race import Result, quartiles
 
 UNITS = [(1e-6, "ns", 1e9), (1e-3, "µs", 1e6), (1, "ms", 1e3), (float("inf"), "s", 1)]
 
@@ -25,8 +25,8 @@ def duration(seconds: float) -> str:
 
 def spread(times: list[float]) -> str:
     """Median (least, interquartile range)."""
-    low, _, high = statistics.quantiles(times, n=4) if len(times) > 1 else (times[0],) * 3
-    return f"{duration(statistics.median(times))} ({duration(min(times))}, {duration(high - low)})"
+    low, middle, high = quartiles(times)
+    return f"{duration(middle)} ({duration(min(times))}, {duration(high - low)})"
 
 
 def line(result: Result) -> str:
@@ -34,15 +34,37 @@ def line(result: Result) -> str:
     cells = [result.row, *(spread(result.times["fastnn"]) if "fastnn" in result.times else "-",)]
     others = sorted((name for name in result.times if name != "fastnn"), key=result.median)
     cells.append("; ".join(f"{LIBRARIES[name][1]} {spread(result.times[name])}" for name in others))
-    cells.append("-" if result.ratio is None else f"{result.ratio:.2f}")
+    if result.best_peer is None:
+        cells += ["-", "-"]
+    else:
+        low, middle, high = result.ratios(result.best_peer)
+        cells += [f"{middle:.2f} ({low:.2f} to {high:.2f})", result.verdict or "-"]
     cells.append(f"{result.goal:g}" if result.goal else "")
     return "| " + " | ".join(cells) + " |"
 
 
-HEAD = "| row | fastnn: median (min, IQR) | others, fastest first | ratio | goal |\n|---|---|---|---|---|"
+HEAD = (
+    "| row | fastnn: median (min, IQR) | others, fastest first | ratio: median (quartiles) | verdict | goal |\n"
+    "|---|---|---|---|---|---|"
+)
 
 
-def machine() -> dict[str, Any]:
+def summary(results: list[Result]) -> str:
+    """How many rows there are of each verdict."""
+    verdicts = [result.verdict for result in results if result.verdict]
+    counts = ", ".join(f"{verdicts.count(each)} {each}" for each in ("ahead", "too noisy to say", "behind"))
+    return f"{len(verdicts)} rows with a rival: {counts}"
+
+
+def agreement(results: list[Result], earlier: Path) -> str:
+    """How many verdicts are those of an earlier race, and which are not."""
+    before = {row["row"]: row["verdict"] for row in json.loads(earlier.read_text())["rows"] if row["verdict"]}
+    both = [(result.row, before[result.row], result.verdict) for result in results if result.row in before]
+    others = [f"{row}: {then}, now {now}" for row, then, now in both if then != now]
+    return "\n".join([f"{len(both) - len(others)} of {len(both)} verdicts are the same", *others])
+
+
+def machine(isa: str) -> dict[str, Any]:
     """Where the race was run, and with which versions."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -60,19 +82,19 @@ def machine() -> dict[str, Any]:
         model = next(
             (text.split(":")[1].strip() for text in info.read_text().splitlines() if "model name" in text), model
         )
-    return {"processor": model, "threads": fastnn.get_num_threads(), "isa": fastnn.isa(), "versions": versions}
+    return {"processor": model, "threads": fastnn.get_num_threads(), "isa": isa or fastnn.isa(), "versions": versions}
 
 
-def save(results: list[Result], folder: Path) -> None:
+def save(results: list[Result], folder: Path, isa: str = "") -> None:
     """Write results.json, and results.md with the rows that fall short first."""
     folder.mkdir(parents=True, exist_ok=True)
-    about = machine()
+    about = machine(isa)
     records = {"machine": about, "rows": [result.record() for result in results]}
     (folder / "results.json").write_text(json.dumps(records, indent=1) + "\n")
     ranked = sorted(results, key=lambda r: float("inf") if r.ratio is None or not r.goal else r.ratio / r.goal)
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     head = f"{about['processor']}, {about['threads']} threads, {about['isa']}; {versions}"
-    (folder / "results.md").write_text("\n".join([head, "", HEAD, *map(line, ranked)]) + "\n")
+    (folder / "results.md").write_text("\n".join([head, "", summary(results), "", HEAD, *map(line, ranked)]) + "\n")
 
 
 def pictures(results: list[Result], folder: Path) -> list[Path]:
@@ -105,7 +127,8 @@ def _bars(results: list[Result], path: Path) -> Path | None:
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel(
-        "times as fast as the fastest other library: median (bar), least and largest (line) of so many rows"
+        "times as fast as the fastest other library:\nmedian (bar), least and largest (line) of so many rows",
+        fontsize=9,
     )
     axes.margins(y=0.01)
     figure.savefig(path, dpi=120)
