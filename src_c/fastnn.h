@@ -32,7 +32,7 @@ int fnn_select_team(const char *name); /* "own", "openmp" or "serial", "" for th
 const char *fnn_team(void);
 FNN_EXPORT void fnn_set_num_threads(int n); /* these two are also called by threadpoolctl */
 FNN_EXPORT int fnn_get_num_threads(void); /* how many threads this thread's next call may use: its own limit if it has one, else the process's */
-int fnn_set_thread_limit(int n); /* limits the calling thread's work, 0: no limit; returns the limit before */
+int fnn_set_thread_limit(int n); /* limits the calling thread's work, 0: no limit; -n: n threads however little work; returns the limit before */
 int fnn_team_size(void); /* workers alive */
 
 /* -- memory of large results ---------------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #define _GNU_SOURCE /* sched_getcpu, affinity */
 #endif
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include "fastnn.h"
 #include "runtime/parallel.h"
@@ -57,7 +58,7 @@ int fnn_set_thread_limit(int n)
     return before;
 }
 
-int fnn_get_num_threads(void) { return thread_limit ? thread_limit : atomic_load(&process_threads); }
+int fnn_get_num_threads(void) { return thread_limit ? abs(thread_limit) : atomic_load(&process_threads); }
 
 /* One parallel region: its work, and the number of the next item that a thread may take */
 struct region
@@ -351,7 +352,7 @@ static double threshold(double ns)
 void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *job)
 {
     const int limit = fnn_get_num_threads();
-    const double ns = (double)items * ns_each, worth = limit > 1 ? ns / threshold(ns) : 1;
+    const double ns = (double)items * ns_each, worth = thread_limit < 0 ? limit : limit > 1 ? ns / threshold(ns) : 1;
     int threads = worth < limit ? (int)worth : limit;
     threads = threads > items ? (int)items : threads;
     threads = threads > MAX_WORKERS + 1 ? MAX_WORKERS + 1 : threads;
