@@ -60,13 +60,33 @@ static int runs_here(const struct fnn_tier *tier)
 #endif
 }
 
+/* A tier with what it borrows: where AVX-512's table of double has no kernel, AVX2's stands, whose bits are the same. */
+static const struct fnn_tier *complete(const struct fnn_tier *tier)
+{
+#if defined(__x86_64__)
+    static struct fnn_tier whole;
+    void *kernels[sizeof whole.f64 / sizeof(void *)], *lent[sizeof whole.f64 / sizeof(void *)];
+    if (tier != &fnn_tier_avx512)
+        return tier;
+    memcpy(kernels, &tier->f64, sizeof kernels);
+    memcpy(lent, &fnn_tier_avx2.f64, sizeof lent);
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        kernels[i] = kernels[i] ? kernels[i] : lent[i];
+    whole = *tier;
+    memcpy(&whole.f64, kernels, sizeof kernels);
+    return &whole;
+#else
+    return tier;
+#endif
+}
+
 int fnn_select_isa(const char *name)
 {
     ask_cache_size();
     for (int i = 0; i < TIERS; i++)
         if (runs_here(tiers[i]) && (!*name || !strcmp(name, tiers[i]->name)))
         {
-            fnn_tier = tiers[i];
+            fnn_tier = complete(tiers[i]);
             return 1;
         }
     return 0;
