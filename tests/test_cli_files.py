@@ -14,8 +14,9 @@ from commands import GOOD, QUICK, ROWS, contents, inputs_of, refused, run, train
 
 import fastnn
 from fastnn._cli import _table, _train, main
-from fastnn._cli._csv import is_number, numbers, read_rows
+from fastnn._cli._csv import numbers, read_rows
 from fastnn._cli._labels import classes_of, label
+from fastnn.tables._text import is_number
 
 RNG = np.random.default_rng(0)
 NUMBERS = "".join(f"{i}.5,{i * 3 % 7},{i % 3}\n" for i in range(30))

@@ -49,6 +49,8 @@ ALLOWED = {
     "metrics": BASE | {"autograd"},
     "plot": BASE | {"_extras", "_profile", "_replace", "autograd", "functional", "graph", "nn"},
     "sklearn": BASE | {"_extras", "autograd", "functional", "graph", "metrics", "nn", "optim", "training"},
+    "tables": BASE
+    | {"_extras", "_replace", "autograd", "functional", "graph", "io", "metrics", "nn", "optim", "plot", "training"},
     "training": BASE | {"_extras", "_replace", "autograd", "data", "io", "metrics", "nn", "optim"},
     "_certify": BASE | {"_records", "functional"},
     "_records": BASE | {"functional"},
@@ -71,6 +73,7 @@ ALLOWED = {
         "onnx",
         "optim",
         "plot",
+        "tables",
         "training",
     },
     "__main__": {"_cli"},

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._check import Array
-from ._csv import is_number
+from ..tables._text import is_number
 from ._table import Place, Table, row_of
 
 MOST_CLASSES = 20  # of integers that are not said to be classes

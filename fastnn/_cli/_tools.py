@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .._replace import replacing
-from ._csv import is_number, read_rows
+from ..tables._text import is_number
+from ._csv import read_rows
 from ._options import add_command, at_least, report
 
 

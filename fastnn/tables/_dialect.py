@@ -1,0 +1,171 @@
+"""How a file of delimited text is written, found out from its bytes: encoding, delimiter, names of the columns."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import csv
+import gzip
+import io
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from ._text import is_number, names_columns
+
+DELIMITERS = ",;\t|"
+HEAD = 1 << 18  # bytes that are looked at for all but the encoding
+_NOT_CP1252 = b"\x81\x8d\x8f\x90\x9d"  # bytes that mean nothing there
+NAMES = {"\t": "tab", " ": "space"}
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass
+class Dialect:
+    """What was found out of a file, or said by options."""
+
+    format: str  # "text", "parquet" or "excel"
+    names: list[str]  # of the columns
+    encoding: str = ""
+    delimiter: str = ""
+    header: bool | None = None  # whether the first line that is not blank names the columns
+    blank: int = 0  # lines before it
+    gzip: bool = False
+    odd_quotes: bool = False  # one may never be closed
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        if self.format != "text":
+            return f"{self.format}, {len(self.names)} columns"
+        named = "named in the first line" if self.header else "without names, called 0, 1, 2"
+        parts = [*["gzip"] * self.gzip, self.encoding, f"delimiter {NAMES.get(self.delimiter, self.delimiter)}"]
+        return ", ".join([*parts, f"{len(self.names)} columns {named}", *self.notes])
+
+
+def is_gzip(path: Any) -> bool:
+    """Whether a file is compressed, by its first bytes."""
+    with open(path, "rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def open_bytes(path: Any, compressed: bool) -> IO[bytes]:
+    """A file's bytes, unpacked."""
+    return gzip.open(path, "rb") if compressed else open(path, "rb")
+
+
+def find_dialect(path: Any, delimiter: str, encoding: str, header: bool | None) -> Dialect:
+    """Look at a file; what is given is not found out."""
+    compressed = is_gzip(path)
+    with open_bytes(path, compressed) as file:
+        head = file.read(HEAD)
+    if not head:
+        raise ValueError(f"{path} is empty")
+    encoding = encoding or _encoding_of(head)
+    quotes, found, why = _scan(path, compressed, decode=not encoding)
+    notes = [why] if why else []
+    encoding = encoding or found
+    lines = _lines_of(path, head, encoding)
+    blank = sum(1 for _ in itertools.takewhile(lambda line: not line.strip(), lines))
+    lines = lines[blank:]
+    if not lines:
+        raise ValueError(f"{path} is empty")
+    tabs = str(path).lower().removesuffix(".gz").endswith((".tsv", ".tab"))
+    delimiter = delimiter or _delimiter_of(lines, "\t" if tabs else "")
+    rows = [row for row in _parsed(lines[:2000], delimiter) if any(cell.strip() for cell in row)]
+    if not rows:  # a line of delimiters alone
+        raise ValueError(f"{path} has no rows")
+    first, below = rows[0], rows[1:]
+    width = max(len(first), Counter(map(len, below)).most_common(1)[0][0] if below else 0)
+    if width == len(first) + 1 and all(len(row) == width and not row[-1] for row in below):
+        first = [*first, ""]  # each row ends in a delimiter, but not the names
+    if header is None:
+        header = names_columns(first, [row for row in below if len(row) == len(first)])
+        if header and 2 * sum(map(is_number, first)) > len(first):
+            notes.append(f"the names are numbers ({', '.join(first[:4])}): with --header no they are a row")
+    names = _names(path, first, notes) if header else [str(i) for i in range(len(first))]
+    return Dialect("text", names, encoding, delimiter, header, blank, compressed, quotes % 2 == 1, notes)
+
+
+def _encoding_of(head: bytes) -> str:
+    """UTF-8 with a mark, or UTF-16 or UTF-32; "" where only the rest of the bytes can tell."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    if head.count(0) > len(head) // 4:  # every other byte of UTF-16 is 0
+        return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
+    return ""
+
+
+def _scan(path: Any, compressed: bool, decode: bool) -> tuple[int, str, str]:
+    """All bytes: how many quotes; UTF-8 or what Windows writes in western Europe, and which byte tells that."""
+    decoder, lines, quotes, encoding, why = codecs.getincrementaldecoder("utf-8")(), 1, 0, "utf-8", ""
+    with open_bytes(path, compressed) as file:
+        while part := file.read(1 << 20):
+            quotes += part.count(b'"')
+            if decode and not why:
+                try:
+                    decoder.decode(part)
+                except UnicodeDecodeError as error:
+                    byte, line = error.object[error.start], lines + error.object[: error.start].count(b"\n")
+                    encoding = "latin-1" if set(part) & set(_NOT_CP1252) else "cp1252"
+                    why = f"not UTF-8 by byte 0x{byte:02x} in line {line}"
+                lines += part.count(b"\n")
+            elif decode and encoding == "cp1252" and part.translate(None, _NOT_CP1252) != part:
+                encoding = "latin-1"
+    return quotes, encoding, why
+
+
+def _lines_of(path: Any, head: bytes, encoding: str) -> list[str]:
+    """The whole lines of the first bytes."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise ValueError(f"{path} cannot be read as {encoding}: {error}") from error
+    lines = io.StringIO(text.removeprefix("\ufeff"), newline=None).readlines()
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:
+            raise ValueError(f"{path} is not text: NUL in line {number}, column {line.index(chr(0)) + 1}")
+    return lines[:-1] if len(head) == HEAD and len(lines) > 1 else lines
+
+
+def _parsed(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    rows: list[list[str]] = []
+    with contextlib.suppress(csv.Error):  # what comes after it is not seen; whoever reads the file tells of it
+        rows.extend(csv.reader(lines, delimiter=delimiter))
+    return rows
+
+
+def _delimiter_of(lines: Sequence[str], usual: str) -> str:
+    """What parts most rows into as many cells as the first, and into most; a .tsv file's tab if it parts it."""
+
+    def quality(delimiter: str) -> tuple[bool, float, int]:
+        rows = [row for row in _parsed(lines[:200], delimiter) if row]
+        width = len(rows[0]) if rows else 0
+        same = sum(len(row) in (width, width + (not row[-1])) for row in rows)
+        return width > 1, round(same / max(1, len(rows)), 1) + (delimiter == usual), width
+
+    return max(DELIMITERS, key=quality)
+
+
+def _names(path: Any, first: Sequence[str], notes: list[str]) -> list[str]:
+    """The columns' names: what has none is called as pandas calls it, and what stands twice gets a number."""
+    names: list[str] = []
+    seen: Counter[str] = Counter()
+    for i, cell in enumerate(first):
+        name = cell.strip() or f"Unnamed: {i}"
+        seen[name] += 1
+        while seen[name] > 1 and (name := f"{cell.strip()}.{seen[name] - 1}") in first:
+            seen[cell.strip()] += 1
+        names.append(name)
+    twice = [name for name, count in seen.items() if count > 1]
+    if twice:
+        notes.append(f"names that stand twice are numbered: {', '.join(twice)}")
+    return names
