@@ -8,19 +8,20 @@
 #include "drivers/conv.h"
 #include "runtime/parallel.h"
 
-#define PACK_CHANNELS 16  /* so many channels' weights are packed for one panel, then for the next */
+#define PACK_CHANNELS 16  /* channels whose weights are packed for every panel before the next channels' are */
 #define DEPTHWISE(o) ((o)->c == 1 && (o)->k == 1 && (o)->g > 1 && (o)->kd * (o)->kh * (o)->kw <= PRODUCT_DEPTH)
 /* Whether all channels of a pixel are computed one after the other: in a depthwise convolution whose channels lie side by side */
 #define IS_WIDE(o, width) (DEPTHWISE(o) && (o)->x_strides[1] == 1 && (o)->y_strides[1] == 1 && (o)->g % ((width) / 2) == 0)
-#define LATE_VALUES   16384 /* outputs of a panel that wait for weights packed late: 64 KB of floats */
+#define LATE_VALUES   16384 /* the most outputs of a panel that is packed late (is_late): 64 KB of floats */
 #define NS_PER_WEIGHT 0.1 /* nanoseconds to pack one weight */
 
-/* Doubles: where packed weights end and the bias in whole panels begins, runs, slots of `slot` each: a box, a row or late all
- * rows, weights packed late */
+/* Scratch memory in doubles: packed weights, then at `bias` the bias in whole panels, at `runs` the runs, at `slots` the slots of
+ * `slot` doubles each.  A slot holds a box, at `row` one row of outputs (all rows if weights are packed late), at `late` such
+ * weights. */
 struct conv_space
 {
     ptrdiff_t bias, runs, slots, slot, box, total;
-    ptrdiff_t row, late; /* of a slot: where its row begins, counted from its box */
+    ptrdiff_t row, late; /* counted from the beginning of the slot's box */
 };
 
 /* Whether each panel of weights meets one box alone: it is packed there, a few rows at a time that stay in the first-level cache */
@@ -63,7 +64,8 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
     return most;
 }
 
-/* The stretches of one sum, cut where it is flushed; distances in values between input places.  late: it goes on later. */
+/* The stretches of one sum, cut where it is flushed; distances in values between input places.  late: the last run is not
+ * the end of the sum, which goes on with the next weights. */
 static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3], int late)
 {
     const ptrdiff_t lines = p->runs / (p->axis[0].kernel * p->axis[1].kernel), column = p->each ? distance[2] * p->axis[2].dilation : 1;
@@ -136,7 +138,7 @@ struct FN(conv_job)
     int direct;        /* x is read where it lies */
     int late;          /* weights are packed as they are needed */
     int taps;          /* a depthwise convolution with few kernel places */
-    int bounded, ends; /* bounded: `end` computes the function; ends: `end` has something to do */
+    int bounded, ends; /* bounded: the function is a limit, which `end` applies; ends: `end` has a bias, residual or limit */
 };
 
 /* The weights of a kernel place */
@@ -194,8 +196,8 @@ static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p,
         }
 }
 
-/* One box of output places times `channels` output channels from one panel on; a: the box's first input place, or x's; memory: of
- * a row, late of all rows, and weights */
+/* One box of output places times `channels` output channels from one panel on; a: the first input place of the
+ * box, or of x if that is read where it lies; memory: the slot's, from its row on */
 static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const struct conv_reach *reach, REAL *memory, ptrdiff_t sample,
                           ptrdiff_t block, ptrdiff_t panel, ptrdiff_t channels, const ptrdiff_t *first, const ptrdiff_t *count)
 {

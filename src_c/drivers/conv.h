@@ -8,7 +8,7 @@
 
 #define BOX_VALUES     65536 /* 256 KB of floats, which leaves room in the second-level cache */
 #define BOX_COLUMNS    12    /* the rows of the largest tile */
-#define BOX_CHANNELS   32    /* for which the boxes of a depthwise weight's gradient are cut, in every tier, because they decide its bits */
+#define BOX_CHANNELS   32    /* channels that the boxes of a depthwise weight's gradient are cut for in every tier, because boxes decide its bits */
 #define BOX_PLACES     2048  /* how many products one sum of a weight's gradient has */
 #define NS_PER_PRODUCT 0.012 /* nanoseconds for one multiply-add with AVX-512 */
 
@@ -28,9 +28,9 @@ struct conv_plan
 {
     struct conv_axis axis[3];
     ptrdiff_t each;                   /* 1 for a depthwise convolution, in which NR groups of one channel are computed side by side */
-    ptrdiff_t wide;                   /* all of them are, a box has the channels of all */
+    ptrdiff_t wide;                   /* 1 if a box has the channels of all groups */
     ptrdiff_t width;                  /* NR, the columns of a panel of weights */
-    ptrdiff_t blocks, c, k, panels;   /* blocks: groups, or blocks of NR groups; of each c channels in, k channels out, and panels */
+    ptrdiff_t blocks, c, k, panels;   /* blocks: groups, or blocks of NR groups, each with c channels in, k channels out, and so many panels */
     ptrdiff_t line, runs, flushes;    /* line: products of a run; runs: runs of a sum; flushes: how often a sum is added to the result */
     ptrdiff_t depth, boxes, values;   /* depth: products of a sum; boxes: of one sample and group; values: of a box */
 };

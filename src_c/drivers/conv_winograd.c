@@ -11,13 +11,13 @@
 #define EDGE          4     /* outputs of a tile along an axis */
 #define PLACES        36    /* sums of a tile */
 #define FACTOR_VALUES 98304 /* of a rectangle: 384 KB of floats, which leave room for a panel's weights in the second-level cache */
-#define LEAST_TILES   16    /* of a rectangle, which a weight is read for */
+#define LEAST_TILES   16    /* of a rectangle: for fewer, reading the weights would take most of the time */
 #define WEIGHT_ROWS   8     /* channels whose weights are transformed at a time */
 #define MOST_COLUMNS  (128 / (ptrdiff_t)sizeof(float))
-#define ROWS(c)       ((c) + 1) /* of a place's weights: one more, or all places fell into one set of the first-level cache */
+#define ROWS(c)       ((c) + 1) /* rows of a place's weights: with one row less all places would fall into one set of the first-level cache */
 #define NS_PER_WEIGHT 2.0   /* to transform 3 x 3 */
 
-/* How outputs are cut, and a slot's parts in doubles: from its begin, its size; values from one factor to the next */
+/* How outputs are cut, and a slot's parts, counted in doubles from its beginning; gap: values from one factor to the next */
 struct winograd_plan
 {
     struct conv_plan p;

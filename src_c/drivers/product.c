@@ -6,8 +6,8 @@
 
 #define ROW_CHUNK      240   /* rows of C in one item: a multiple of every tile's rows, and so few that their part of A stays in the second-level cache */
 #define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
-#define SHALLOW        16    /* up to this k it takes longer to write C than to compute it: then */
-#define SHALLOW_CHUNK  12    /* an item is a few whole rows of C */
+#define SHALLOW        16    /* up to this k it takes longer to write C than to compute it */
+#define SHALLOW_CHUNK  12    /* then: rows of C in one item, each of them whole */
 #define FINISH_PANELS  4     /* panels of an item if a residual or a function follows, because their loops are faster on longer rows */
 #define ROWS_OF_B      8     /* to read or pack one row of B costs as much as its products with so many rows of A */
 #define ROW_BLOCKS     8     /* blocks of k that one row is split into at a time */

@@ -9,7 +9,7 @@
 #include "runtime/parallel.h"
 #include "drivers/recurrent.h"
 
-#define FEW_ROWS     8         /* of a step and a thread: inputs of several steps make better use of the weights */
+#define FEW_ROWS     8         /* rows of a step and a thread up to which the inputs of several steps are multiplied at once: weights are read less often */
 #define BLOCK_VALUES (1 << 16) /* gates of such steps: 256 KB of float stay in the second-level cache */
 
 /* Steps whose inputs are multiplied at a time, if they are few rows each */
@@ -57,7 +57,8 @@ struct FN(recurrent_job)
     const ptrdiff_t *first;
 };
 
-/* Rows of a step: those of x x_row apart, NULL if W x stands in gates; of y y_row apart; of the others side by side */
+/* The rows of a step.  Rows of x lie x_row values apart, rows of y y_row; those of the others follow each other.  x is NULL if W x
+ * stands in gates already. */
 struct FN(step_rows)
 {
     REAL *gates, *inner, *hidden, *y;
@@ -110,7 +111,7 @@ static void FN(recurrent_step)(const struct FN(recurrent_job) *d, struct FN(step
         memcpy(at.y + i * at.y_row, h + i * p, (size_t)p * sizeof(REAL));
 }
 
-/* The number of the first of a step's rows among all, for the sequence `first` */
+/* The row of the sequence `first` at the walk's step, counted among all rows of the layer */
 static ptrdiff_t FN(row_of)(const struct FN(fnn_recurrent) *o, const struct walk *w, ptrdiff_t first)
 {
     return o->batch_first ? first * o->steps + w->t : w->row + first;
