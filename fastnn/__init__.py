@@ -69,7 +69,7 @@ __all__ = [
 __all__ += functional.__all__
 
 if TYPE_CHECKING:
-    from . import data, graph, inference, io, metrics, models, nn, onnx, optim, plot, sklearn, training
+    from . import dask as dask, data, graph, inference, io, metrics, models, nn, onnx, optim, plot, sklearn, training
     from ._info import isa, show_config
     from ._profile import profile
     from .functional import *
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
 else:
     # What no function of arrays needs is imported when it is first named: the modules, and the names with their module.
     _MODULES = {
+        "dask",  # in no `import *`, where it would hide the library of that name
         "data",
         "graph",
         "inference",

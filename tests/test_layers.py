@@ -46,6 +46,7 @@ ALLOWED = {
     "models": BASE | {"functional", "autograd", "nn"},
     "_extras": set(),
     "data": BASE | {"_extras", "_replace", "autograd"},
+    "dask": BASE | {"_extras", "graph", "nn"},
     "metrics": BASE | {"autograd"},
     "plot": BASE | {"_extras", "_profile", "_replace", "autograd", "functional", "graph", "nn"},
     "sklearn": BASE | {"_extras", "autograd", "functional", "graph", "metrics", "nn", "optim", "training"},
