@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
 
 import fastnn
-from fastnn import models, nn, optim
+from fastnn import nn, optim
 
-from .contest import Call, Contest, Unavailable, onnx_call, values
+from .contest import Call, Contest, Unavailable, onnx_call, onnx_run, openvino_run, values
+from .twins import networks
 
 # batch, channels, rows, columns; outputs, kernel, stride, padding, groups; the goal
 CONVOLUTIONS = {
@@ -75,18 +77,26 @@ def cnn(layers: Any) -> Any:
     return layers.Sequential(*parts, layers.Flatten(), layers.Linear(512, 10))
 
 
-class TrainingCNN(Contest):
+def network(library: str, name: str) -> Any:
+    """A network of either library's layers."""
+    if name == "cnn":
+        return cnn(nn if library == "fastnn" else importlib.import_module("torch.nn"))
+    return getattr(networks(library), name)()
+
+
+class TrainingImages(Contest):
     """A step of 128 images; PyTorch in the faster of its layouts, channels last."""
 
-    name = "training step, CNN"
-    cases = [{"channels": channels} for channels in ("first", "last")]
+    name = "training step of images"
+    cases = [{"model": model, "channels": channels} for model in ("cnn", "resnet20") for channels in ("first", "last")]
 
-    def __init__(self, channels: str):
-        self.x, self.t, self.last = values(128, 3, 32, 32), np.arange(128) % 10, channels == "last"
+    def __init__(self, model: str, channels: str):
+        self.model, self.x, self.t = model, values(128, 3, 32, 32), np.arange(128) % 10
+        self.last = channels == "last"
 
     @classmethod
     def goal(cls, case: dict[str, Any]) -> float:
-        return 1.2
+        return {"cnn": 1.2, "resnet20": 1.1}[case["model"]]
 
     def _step(self, model: Any, loss: Any, optimizer: Any, x: Any, t: Any) -> Call:
         def step() -> None:
@@ -97,7 +107,7 @@ class TrainingCNN(Contest):
         return step
 
     def fastnn(self) -> Call:
-        model, x = cnn(nn), self.x
+        model, x = network("fastnn", self.model), self.x
         if self.last:
             x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
         return self._step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.01, 0.9), x, self.t)
@@ -105,14 +115,14 @@ class TrainingCNN(Contest):
     def torch(self) -> Call:
         import torch
 
-        model = cnn(torch.nn).to(memory_format=torch.channels_last)
+        model = network("torch", self.model).to(memory_format=torch.channels_last)
         x = torch.from_numpy(self.x).contiguous(memory_format=torch.channels_last)
         optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9)
         return self._step(model, torch.nn.CrossEntropyLoss(), optimizer, x, torch.from_numpy(self.t))
 
 
 class InferenceImages(Contest):
-    """Frozen networks; of the peers those that compile one from PyTorch's layers."""
+    """Frozen networks; the peers compile them from PyTorch's layers, or from the ONNX file that PyTorch makes of these."""
 
     name = "inference of images"
     cases = [
@@ -130,18 +140,16 @@ class InferenceImages(Contest):
         return goals.get((case["model"], case["batch"]), 1.1)
 
     def fastnn(self) -> Call:
-        model = cnn(nn) if self.model == "cnn" else getattr(models, self.model)()
-        plan, x = fastnn.freeze(model.eval()), self.x
+        plan, x = fastnn.freeze(network("fastnn", self.model).eval()), self.x
         return lambda: plan(x)
 
     def torch(self) -> Call:
         import torch
 
-        if self.model != "cnn":
-            raise Unavailable("its layers alone are at hand")
-        model = cnn(torch.nn).eval().to(memory_format=torch.channels_last)
+        model = network("torch", self.model).eval().to(memory_format=torch.channels_last)
         x = torch.from_numpy(self.x).contiguous(memory_format=torch.channels_last)
-        traced = torch.jit.optimize_for_inference(torch.jit.trace(model, x))
+        with torch.inference_mode():
+            traced = torch.jit.optimize_for_inference(torch.jit.trace(model, x))
 
         def call() -> Any:
             with torch.inference_mode():
@@ -149,18 +157,21 @@ class InferenceImages(Contest):
 
         return call
 
-    def onnxruntime(self) -> Call:
+    def _onnx(self) -> bytes:
         import io
         import warnings
 
-        import onnxruntime
         import torch
 
-        if self.model != "cnn":
-            raise Unavailable("its layers alone are at hand")
-        file, x = io.BytesIO(), self.x
+        file = io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyTorch announces another exporter
-            torch.onnx.export(cnn(torch.nn).eval(), (torch.from_numpy(x),), file, dynamo=False, input_names=["x"])
-        session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
-        return lambda: session.run(None, {"x": x})
+            model = network("torch", self.model).eval()
+            torch.onnx.export(model, (torch.from_numpy(self.x),), file, dynamo=False, input_names=["x"])
+        return file.getvalue()
+
+    def onnxruntime(self) -> Call:
+        return onnx_run(self._onnx(), {"x": self.x})
+
+    def openvino(self) -> Call:
+        return openvino_run(self._onnx(), {"x": self.x})
