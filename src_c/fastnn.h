@@ -135,7 +135,7 @@ enum
 };
 struct fnn_field
 {
-    const char *name;
+    char name[15]; /* not a pointer, which would be three times as large: the loader has to be told of each */
     unsigned char kind, type, written, optional;
     unsigned char dimensions; /* of a view, whose strides follow its pointer; 0 for an array that lies dense */
     unsigned short offset;

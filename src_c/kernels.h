@@ -57,7 +57,6 @@ struct fnn_taps
 
 struct fnn_tier
 {
-    const char *name;
     struct fnn_kernels_f32 f32;
     struct fnn_kernels_f64 f64;
     void (*stream)(void *y, const void *x, size_t bytes);
@@ -67,6 +66,6 @@ struct fnn_tier
 
 extern const struct fnn_tier *fnn_tier; /* the one in use */
 extern ptrdiff_t fnn_cache_bytes;       /* of the last-level cache */
-extern const struct fnn_tier fnn_tier_base, fnn_tier_avx2, fnn_tier_avx512, fnn_tier_neon;
+void fnn_tier_base(struct fnn_tier *tier), fnn_tier_avx2(struct fnn_tier *tier), fnn_tier_avx512(struct fnn_tier *tier), fnn_tier_neon(struct fnn_tier *tier);
 
 #endif

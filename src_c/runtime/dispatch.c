@@ -5,7 +5,9 @@
 #endif
 #include "kernels.h"
 
-const struct fnn_tier *fnn_tier;
+static struct fnn_tier table;
+static int chosen;
+const struct fnn_tier *fnn_tier = &table;
 ptrdiff_t fnn_cache_bytes = 32 << 20;
 
 static void ask_cache_size(void)
@@ -17,13 +19,17 @@ static void ask_cache_size(void)
 #endif
 }
 
-static const struct fnn_tier *const tiers[] = { /* the best first */
+static const struct
+{
+    const char *name;
+    void (*fill)(struct fnn_tier *table);
+} tiers[] = { /* the best first; each may borrow kernels from the one after it */
 #if defined(__x86_64__)
-    &fnn_tier_avx512, &fnn_tier_avx2,
+    {"avx512", fnn_tier_avx512}, {"avx2", fnn_tier_avx2},
 #elif defined(__aarch64__)
-    &fnn_tier_neon,
+    {"neon", fnn_tier_neon},
 #endif
-    &fnn_tier_base,
+    {"base", fnn_tier_base},
 };
 #define TIERS ((int)(sizeof tiers / sizeof *tiers))
 
@@ -50,33 +56,13 @@ static int has(int avx512)
 }
 #endif
 
-static int runs_here(const struct fnn_tier *tier)
+static int runs_here(int tier)
 {
 #if defined(__x86_64__)
-    return tier == &fnn_tier_base || has(tier == &fnn_tier_avx512);
+    return tier == TIERS - 1 || has(tier == 0);
 #else
     (void)tier;
     return 1;
-#endif
-}
-
-/* A tier with what it borrows: where AVX-512's table of double has no kernel, AVX2's stands, whose bits are the same. */
-static const struct fnn_tier *complete(const struct fnn_tier *tier)
-{
-#if defined(__x86_64__)
-    static struct fnn_tier whole;
-    void *kernels[sizeof whole.f64 / sizeof(void *)], *lent[sizeof whole.f64 / sizeof(void *)];
-    if (tier != &fnn_tier_avx512)
-        return tier;
-    memcpy(kernels, &tier->f64, sizeof kernels);
-    memcpy(lent, &fnn_tier_avx2.f64, sizeof lent);
-    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-        kernels[i] = kernels[i] ? kernels[i] : lent[i];
-    whole = *tier;
-    memcpy(&whole.f64, kernels, sizeof kernels);
-    return &whole;
-#else
-    return tier;
 #endif
 }
 
@@ -84,18 +70,21 @@ int fnn_select_isa(const char *name)
 {
     ask_cache_size();
     for (int i = 0; i < TIERS; i++)
-        if (runs_here(tiers[i]) && (!*name || !strcmp(name, tiers[i]->name)))
+        if (runs_here(i) && (!*name || !strcmp(name, tiers[i].name)))
         {
-            fnn_tier = complete(tiers[i]);
+            if (i + 1 < TIERS)
+                tiers[i + 1].fill(&table);
+            tiers[i].fill(&table);
+            chosen = i;
             return 1;
         }
     return 0;
 }
 
-const char *fnn_isa(void) { return fnn_tier->name; }
+const char *fnn_isa(void) { return tiers[chosen].name; }
 
 int fnn_isa_count(void) { return TIERS; }
 
-const char *fnn_isa_name(int i) { return tiers[i]->name; }
+const char *fnn_isa_name(int i) { return tiers[i].name; }
 
-int fnn_isa_runs(int i) { return runs_here(tiers[i]); }
+int fnn_isa_runs(int i) { return runs_here(i); }

@@ -27,7 +27,7 @@
     static const struct fnn_field *fields_of_##name(void)                                                              \
     {                                                                                                                  \
         struct fnn_##name##_f32 *o;                                                                                    \
-        static const struct fnn_field fields[] = {__VA_ARGS__{NULL, FNN_END, 0, 0, 0, 0, 0}};                                \
+        static const struct fnn_field fields[] = {__VA_ARGS__{"", FNN_END, 0, 0, 0, 0, 0}};                                \
         _Static_assert(sizeof *o == sizeof(struct fnn_##name##_f64) && sizeof *o <= FNN_RECORD, "one layout for both types"); \
         return fields;                                                                                                 \
     }
