@@ -33,6 +33,7 @@ __all__ = [
     "conv_precision",
     "data",
     "detect_anomaly",
+    "distributed",
     "empty_cache",
     "enable_grad",
     "freeze",
@@ -69,7 +70,22 @@ __all__ = [
 __all__ += functional.__all__
 
 if TYPE_CHECKING:
-    from . import dask as dask, data, graph, inference, io, metrics, models, nn, onnx, optim, plot, sklearn, training
+    from . import (
+        dask as dask,
+        data,
+        distributed,
+        graph,
+        inference,
+        io,
+        metrics,
+        models,
+        nn,
+        onnx,
+        optim,
+        plot,
+        sklearn,
+        training,
+    )
     from ._info import isa, show_config
     from ._profile import profile
     from .functional import *
@@ -83,6 +99,7 @@ else:
     _MODULES = {
         "dask",  # in no `import *`, where it would hide the library of that name
         "data",
+        "distributed",
         "graph",
         "inference",
         "io",

@@ -90,7 +90,7 @@ def plain_dropout(x, uint64_t key, uint32_t threshold, double scale, double shif
     if type < 0 or not is_dense(x, type) or cnp.PyArray_NDIM(<cnp.ndarray>x) == 0:
         return None
     y = new_like(x, cnp.NPY_CORDER)
-    run(DROPOUT, type, [data(y), data(x)], [cnp.PyArray_SIZE(<cnp.ndarray>x), 1, <int64_t>key, threshold], [scale, shift, dropped])
+    run(DROPOUT, type, [data(y), data(x)], [cnp.PyArray_SIZE(<cnp.ndarray>x), 1, <int64_t>key, threshold, 0, 0, 0], [scale, shift, dropped])
     return y
 
 

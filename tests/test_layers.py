@@ -16,13 +16,14 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(not (ROOT / "src_c").is_dir(), reason="needs the source tree")
 
 # What each part may import of the package, from the bottom up.
-BASE = {"_core", "_check", "_dispatch", "_observe", "_random", "_scope", "_threads", "_version"}
+BASE = {"_core", "_check", "_dispatch", "_observe", "_random", "_scope", "_shard", "_threads", "_version"}
 ALLOWED = {
     "_check": {"_core", "_dispatch"},
     "_dispatch": {"_core"},
     "_version": set(),
     "_unbuilt": set(),
-    "_random": {"_check"},
+    "_random": {"_check", "_core"},
+    "_shard": {"_check", "_core", "_scope"},
     "_scope": set(),
     "_observe": {"_core"},
     "_profile": BASE | {"_replace", "functional"},
@@ -48,11 +49,12 @@ ALLOWED = {
     "data": BASE | {"_extras", "_replace", "autograd"},
     "dask": BASE | {"_extras", "graph", "nn"},
     "metrics": BASE | {"autograd"},
+    "distributed": BASE | {"_extras", "autograd", "functional", "nn"},
     "plot": BASE | {"_extras", "_profile", "_replace", "autograd", "functional", "graph", "nn"},
     "sklearn": BASE | {"_extras", "autograd", "functional", "graph", "metrics", "nn", "optim", "training"},
     "tables": BASE
     | {"_extras", "_replace", "autograd", "functional", "graph", "io", "metrics", "nn", "optim", "plot", "training"},
-    "training": BASE | {"_extras", "_replace", "autograd", "data", "io", "metrics", "nn", "optim"},
+    "training": BASE | {"_extras", "_replace", "autograd", "data", "distributed", "io", "metrics", "nn", "optim"},
     "_certify": BASE | {"_records", "functional"},
     "_records": BASE | {"functional"},
     "_cli": BASE
@@ -65,6 +67,7 @@ ALLOWED = {
         "_replace",
         "autograd",
         "data",
+        "distributed",
         "functional",
         "graph",
         "io",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check, _core, _random
+from .. import _check, _core, _random, _shard
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
@@ -171,6 +171,10 @@ def _checked(
     bias, keep, of_mask = _masks(name, operands[3], (*batch, l, s), arrays[0].dtype)
     rule = zeroing(name, _check.in_range(name, "dropout_p", dropout_p, 0, 1))
     number = (1 / math.sqrt(q[-1]) if q[-1] else 1.0) if scale is None else _check.finite(name, "scale", scale)
+    first = 0
+    if rule.threshold and _core.mode.shard is not None:
+        with _shard.sample_axis(0):
+            first = _shard.place(name, batch, len(batch))[0]
     drops = _random.key(name, rng) if rule.threshold else 0
     joined = [_four(array, batch) for array in arrays]
     groups = [heads // each.shape[1] if each.shape[1] else 1 for each in joined]
@@ -178,8 +182,8 @@ def _checked(
         joined[0] = np.broadcast_to(joined[0], (joined[0].shape[0], heads, *q[-2:]))
     slots = _core.get_num_threads()
     options = (
-        joined[0].shape[0], heads, l, s, q[-1], v[-1], *groups[1:], bool(is_causal), past, drops, rule.threshold, slots,
-        number, rule.scale,
+        joined[0].shape[0], heads, l, s, q[-1], v[-1], *groups[1:], bool(is_causal), past, drops, rule.threshold, first,
+        slots, number, rule.scale,
     )  # fmt: skip
     whole = (joined[0].shape[0], heads, l, s)
     bias, keep = (None if each is None else each.reshape(whole) for each in (bias, keep))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check, _core, _shard
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
@@ -207,6 +207,8 @@ def _batch_norm(
     eps: float = 1e-5,
 ) -> Any:
     y, mean, rstd = forward_with_stats(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    if training and _core.mode.shard is not None:
+        return y, lambda dy: _sharded_gradients(dy, input, mean, rstd, weight, wanted)
     return y, lambda dy: _gradients(dy, input, mean, rstd, weight, training, wanted)
 
 
@@ -223,7 +225,8 @@ def forward_with_stats(
     out: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """`batch_norm`, and the mean and rstd that its backward needs."""
-    if out is None and type(momentum) is float and type(eps) is float:
+    shard = _core.mode.shard if training else None
+    if out is None and shard is None and type(momentum) is float and type(eps) is float:
         plain = _core.plain_batch_norm(input, weight, bias, running_mean, running_var, bool(training), momentum, eps)
         if plain is not None:
             return plain
@@ -237,20 +240,27 @@ def forward_with_stats(
     _check.check_out("batch_norm", out, np.shape(input), dtype)
     if training:
         eps = check_eps("batch_norm", eps)
-        _several_values("batch_norm", x)
+        if shard is None:
+            _several_values("batch_norm", x)
     elif running_mean is None or running_var is None:
         raise ValueError("batch_norm: expected running_mean and running_var when not training, got None")
     else:
         eps = _check.in_range("batch_norm", "eps", eps, 0)
     x, memory = memory_of(x)
+    m = memory.n * memory.s
     if training:
         mean, var = _statistics(x, memory)
+        if shard is not None:
+            m, mean, var = _shard.moments(shard, "batch_norm", m, mean, var)
+            if m == 1:
+                raise ValueError(
+                    "batch_norm: expected more than 1 value per channel when training, got 1 of all shards"
+                )
     else:
         mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
     rstd = reciprocal_std(var, eps)
     y = _check.finish(_normalize(x, memory, mean, rstd, weight, bias).reshape(np.shape(input)), dtype, out)
     if training and x.size:
-        m = memory.n * memory.s
         follow(running_mean, mean, momentum)
         follow(running_var, var, momentum, m / (m - 1))
     return y, mean, rstd
@@ -297,10 +307,7 @@ def _gradients(
     if plain is not None:
         return plain
     name = "batch_norm_backward"
-    x, dtype = _checked_input(name, input)
-    gradient = _check.compute_array(_check.as_float(name, dy, "dy").astype(x.dtype, copy=False))
-    gradient = gradient.reshape(0, 0) if gradient.shape == (0,) else gradient
-    _check.same_shape(name, "input", x, "dy", gradient)
+    x, gradient, dtype = _operands(name, dy, input)
     n, c = x.shape[:2]
     mean = _check.as_vector(name, mean, "mean", c, np.float64)
     rstd = _check.as_vector(name, rstd, "rstd", c, np.float64)
@@ -318,3 +325,31 @@ def _gradients(
         ops.batch_norm_backward(flat_dx, dweight, dbias, *given, n, c, s, last, bool(training))
     found = [None if each is None else _check.finish(each, dtype, None) for each in (dx, dweight, dbias)]
     return found[0] if found[0] is None else found[0].reshape(np.shape(input)), *found[1:]
+
+
+def _operands(name: str, dy: Any, input: Any) -> tuple[Array, Array, np.dtype[Any]]:
+    """The input and the gradient of the result, of one shape and dtype, and the dtype of gradients."""
+    x, dtype = _checked_input(name, input)
+    gradient = _check.compute_array(_check.as_float(name, dy, "dy").astype(x.dtype, copy=False))
+    gradient = gradient.reshape(0, 0) if gradient.shape == (0,) else gradient
+    _check.same_shape(name, "input", x, "dy", gradient)
+    return x, gradient, dtype
+
+
+def _sharded_gradients(dy: Any, input: Any, mean: Array, rstd: Array, weight: Any, wanted: tuple[bool, ...]) -> Any:
+    """The gradients of one shard of the batch of these statistics: dx by the sums over all shards."""
+    name = "batch_norm_backward"
+    x, gradient, dtype = _operands(name, dy, input)
+    x, memory = memory_of(x)
+    flat = memory.flat(_check.laid_out_as(x, gradient)), memory.flat(x), mean, rstd
+    own = np.zeros((2, memory.c))
+    ops.batch_norm_sums(*own, *flat, *memory.sizes)
+    m, *sums = _core.mode.shard.joined(name, "sum", float(memory.n * memory.s), *own)
+    dx = None
+    if wanted[0]:
+        weight = _check.as_vector(name, weight, "weight", memory.c, x.dtype)
+        dx = _core.empty_like(x)
+        ops.batch_norm_dx(memory.flat(dx), *flat, *sums, weight, *memory.sizes[:3], int(m), memory.last)
+        dx = _check.finish(dx, dtype, None).reshape(np.shape(input))
+    dbias, dweight = (_check.finish(each.astype(x.dtype), dtype, None) for each in own)
+    return dx, dweight, dbias

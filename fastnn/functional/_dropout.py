@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check, _core, _random
+from .. import _check, _core, _random, _shard
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
@@ -124,26 +124,41 @@ def _checked(name: str, ndim: int, allowed: tuple[int, int]) -> int:
     return ndim
 
 
+Place = tuple[int, int, int]
+
+
 def apply(
-    name: str, argument: str, x: Any, rule: Rule, span: Span, training: bool, rng: Any, out: Array | None
+    name: str,
+    argument: str,
+    x: Any,
+    rule: Rule,
+    span: Span,
+    training: bool,
+    rng: Any,
+    out: Array | None,
+    place: Place | None = None,
 ) -> Array:
-    """Drop and keep, or, if not training, copy."""
-    if training and out is None and span is elements and type(x) is np.ndarray and x.dtype in _check.FLOATS:
+    """Drop and keep, or, if not training, copy; `place` is that of `_shard.place`, by default the current one."""
+    plain = training and out is None and span is elements and _core.mode.shard is None
+    if plain and type(x) is np.ndarray and x.dtype in _check.FLOATS:
         rng = _random.key(name, rng)
-        plain = _core.plain_dropout(x, rng, *rule)
-        if plain is not None:
-            return plain
+        y = _core.plain_dropout(x, rng, *rule)
+        if y is not None:
+            return y
     x, dtype = _check.as_compute(name, x, argument)
     _check.check_out(name, out, x.shape, dtype)
-    parts = math.prod(x.shape[: span(name, x.ndim, training)])
+    leading = span(name, x.ndim, training)
     if not training:
         return _check.finish(x if out is not None else x.copy(order="K"), dtype, out)
+    place = _shard.place(name, x.shape, leading) if place is None else place
     key = _random.key(name, rng)
     source = _check.contiguous(x).reshape(x.shape)
     in_place = out is not None and out is x and out.flags.c_contiguous
     y = x if in_place else _check.target_for(out, x.shape, x.dtype, source)
     if y.size:
-        ops.dropout(y, source, parts, y.size // parts, key, *rule)
+        parts = math.prod(x.shape[:leading])
+        threshold, *numbers = rule
+        ops.dropout(y, source, parts, y.size // parts, key, threshold, *place, *numbers)
     return _check.finish(y, dtype, out)
 
 
@@ -162,10 +177,11 @@ def masked(function: Callable[..., Any], rule: Callable[[str, float], Rule], spa
         rng: Any = None,
     ) -> Any:
         forward = rule(name, p)
-        span(name, input.ndim, training)  # nothing is drawn for a call that is refused
+        leading = span(name, input.ndim, training)  # nothing is drawn for a call that is refused
+        place = _shard.place(name, input.shape, leading) if training else None
         key = _random.key(name, rng) if training else 0
-        y = apply(name, "input", input, forward, span, training, key, None)
-        return y, lambda dy: (apply(name, "dy", dy, forward.backward, span, training, key, None),)
+        y = apply(name, "input", input, forward, span, training, key, None, place)
+        return y, lambda dy: (apply(name, "dy", dy, forward.backward, span, training, key, None, place),)
 
 
 @differentiable

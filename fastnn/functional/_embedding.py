@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check, _core, _shard
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
@@ -53,6 +53,8 @@ def norm_options(name: str, max_norm: Any, norm_type: Any) -> tuple[float | None
 def renormalize(name: str, weight: Any, index: Array, max_norm: Any, norm_type: Any) -> None:
     """Scale the rows that are looked up and whose norm is above max_norm down to it, where they lie."""
     most, p = norm_options(name, max_norm, norm_type)
+    if most is not None:
+        _shard.refuse(name, "max_norm")
     if most is None:
         return
     if not isinstance(weight, np.ndarray) or weight.dtype.kind != "f" or not weight.flags.writeable:

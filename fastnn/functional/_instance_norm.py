@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _shard
 from .._check import Array
 from .._dispatch import DERIVATIVES, derivative, differentiable
 from ._batch_norm import batch_norm, check_eps, check_running, follow
@@ -56,6 +56,8 @@ def instance_forward(
     ]
     momentum, eps = _check.real(name, "momentum", momentum), check_eps(name, eps)
     _check.check_out(name, out, x.shape, dtype)
+    if running_mean is not None:
+        _shard.refuse(name, "running statistics")
     y, mean, rstd = forward(x, rows, weight, bias, eps, out)
     if x.size:
         with np.errstate(all="ignore"):

@@ -259,9 +259,7 @@ def _soft(name: str, input: Any, target: Any, weight: Any = None, *, reduction: 
     if not pair.shape:
         raise ValueError(f"{name}: expected an input (*, C), got a scalar")
     pair = pair._replace(weight=broadcast_weight(pair, "weight", weight))
-    if reduction == "sum":
-        return pair._replace(reduction="mean", divisor=float(pair.shape[-1]))
-    return pair
+    return pair._replace(fixed=float(pair.shape[-1]))
 
 
 def _soft_value(pair: PairLoss) -> Array:

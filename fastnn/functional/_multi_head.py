@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, _random
+from .. import _check, _core, _random, _shard
 from ._attention import scaled_dot_product_attention
 from ._dropout import dropout
 from ._linear import linear
@@ -145,7 +145,8 @@ def multi_head_attention_forward(
     if not need_weights:
         return y, None
     found = weights_of(q, k, mask, is_causal)
-    found = dropout(found, p, rng=drops) if p else found
+    with _shard.sample_axis(0):
+        found = dropout(found, p, rng=drops) if p else found
     found = found.mean(1) if average_attn_weights else found
     return y, found[0] if single else found
 

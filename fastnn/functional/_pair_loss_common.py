@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check, _core, _shard
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative
@@ -19,7 +19,8 @@ class PairLoss(NamedTuple):
     """A call's checked arguments: the row of losses.def, its numbers a and b, arrays in their place, weights.
 
     `each` takes the place of a, or is the third array of a loss of three.  `shapes` are those of arrays that were
-    broadcast: the shape that each had, and the same with the dimensions that it needs.  `plus` is added to each loss.
+    broadcast: the shape that each had, and the same with the dimensions that it needs.  `plus` is added to each loss; a
+    sum is divided by `fixed`.  Without `samples` every shard of a batch has the same arrays (see `sample_axis`).
     """
 
     name: str
@@ -36,6 +37,8 @@ class PairLoss(NamedTuple):
     weight: Array | None = None
     shapes: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     plus: float = 0.0
+    fixed: float = 1.0
+    samples: bool = True
 
 
 def checked_pair(
@@ -48,7 +51,8 @@ def checked_pair(
     dtype = np.result_type(x, t)
     compute = np.result_type(dtype, np.float32)
     flat_x, flat_t = (_check.contiguous(each, compute).reshape(-1) for each in (x, t))
-    return PairLoss(name, row, flat_x, flat_t, x.shape, dtype, reduction, float(x.size), a)
+    samples = _core.mode.sample_axis is not None
+    return PairLoss(name, row, flat_x, flat_t, x.shape, dtype, reduction, float(x.size), a, samples=samples)
 
 
 def broadcast_pair(
@@ -62,9 +66,9 @@ def broadcast_pair(
     compute = np.result_type(dtype, np.float32)
     x, t, *third = (_check.contiguous(np.broadcast_to(each, shape), compute).reshape(-1) for each in given)
     each = third[0] if third else None
-    return PairLoss(
-        name, row, x, t, shape, dtype, reduction, float(x.size), a, b, each, shapes=(*zip(shapes, shapes, strict=True),)
-    )
+    both = (*zip(shapes, shapes, strict=True),)
+    samples = _core.mode.sample_axis is not None
+    return PairLoss(name, row, x, t, shape, dtype, reduction, float(x.size), a, b, each, shapes=both, samples=samples)
 
 
 def joint_type(name: str, arrays: dict[str, Any]) -> tuple[list[Array], np.dtype[Any]]:
@@ -132,7 +136,8 @@ def forward(pair: PairLoss) -> Array:
     if x.size:
         total = ops.pair_loss_sum(*given) + pair.plus * x.size
     with np.errstate(all="ignore"):
-        loss = np.float64(total) / (1.0 if pair.reduction == "sum" else pair.divisor)
+        total, divisor = _shard.loss_of(total, pair.divisor, pair.samples)
+        loss = np.float64(total) / (pair.fixed if pair.reduction == "sum" else divisor)
     return _check.finish(np.asarray(loss), pair.dtype, None)
 
 
@@ -153,10 +158,14 @@ def gradient(pair: PairLoss, dy: Any, of: int = 0, out: Array | None = None) -> 
             each = _check.contiguous(dloss, pair.x.dtype).reshape(-1)
         else:
             with np.errstate(all="ignore"):
-                scale = float(np.float64(dloss) / (1.0 if pair.reduction == "sum" else pair.divisor))
+                scale = float(np.float64(dloss) / _divisor(pair))
         given = (pair.x, pair.t, pair.each, pair.weight, _core.LOSSES[pair.row], result.size)
         ops.pair_loss_backward(result, each, *given, of, pair.a, pair.b, scale)
     return _check.finish(unbroadcast(result.reshape(pair.shape), aligned).reshape(shape), pair.dtype, out)
+
+
+def _divisor(pair: PairLoss) -> Any:
+    return _shard.divisor_of(pair.reduction, pair.divisor, pair.fixed, pair.samples)
 
 
 def gradients(pair: PairLoss, dy: Any, count: int) -> tuple[Array, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, _dispatch
+from .. import _check, _core, _dispatch, _shard
 from .._check import Array
 from ._dropout import dropout as drop
 from ._recurrent import GATES, NAMES, Run, forward, gradients, recurrent
@@ -32,7 +32,7 @@ def stacked(
     last: list[tuple[Any, ...]] = []
     for layer, directions in enumerate(weights):
         if layer and dropout:
-            x = drop(x, dropout)
+            x = drop(x, dropout) if _core.mode.shard is None else _dropped(name, x, dropout, batch_sizes)
         outputs = []
         joined = _joint(x, states, directions) if run is recurrent and len(directions) > 1 else None
         for direction, own in enumerate(directions):
@@ -51,6 +51,15 @@ def stacked(
             last.append(tuple(found))
         x = joined if joined is not None else outputs[0] if len(outputs) == 1 else np.concatenate(outputs, 1)
     return x, [np.stack(each) for each in zip(*last, strict=True)]
+
+
+def _dropped(name: str, x: Any, dropout: float, batch_sizes: Any) -> Any:
+    """Rows of steps with dropout, each sample of a shard at its place in the whole batch."""
+    sizes = np.asarray(batch_sizes)
+    if (sizes != sizes[0]).any():
+        _shard.refuse(name, "dropout between layers of sequences of several lengths")
+    with _shard.sample_axis(1):
+        return drop(x.reshape(len(sizes), -1, x.shape[1]), dropout).reshape(x.shape)
 
 
 def _joint(x: Any, states: list[Any], directions: Sequence[Direction]) -> Array | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _shard
 from .._check import Array
 from .._core import ops
 
@@ -19,6 +19,7 @@ def reduced(losses: Array, shape: tuple[int, ...], dtype: Any, reduction: str, d
     if reduction == "none":
         return _check.finish(losses.reshape(shape), dtype, None)
     total = ops.sum(losses, losses.size) if losses.size else 0.0
+    total, divisor = _shard.loss_of(total, divisor)
     if reduction == "mean":
         total = total / divisor if divisor else np.nan
     return _check.finish(np.array(total), dtype, None)
@@ -31,6 +32,6 @@ def shared_out(name: str, dy: Any, shape: tuple[int, ...], dtype: Any, reduction
     if gradient.shape != expected:
         raise ValueError(f"{name}: expected dy of shape {expected} for reduction {reduction!r}, got {gradient.shape}")
     with np.errstate(all="ignore"):  # the mean over nothing: NaN, as the loss
-        if reduction == "mean":
-            gradient = gradient / np.float64(divisor)
+        if reduction != "none":
+            gradient = gradient / np.float64(_shard.divisor_of(reduction, divisor))
         return _check.contiguous(np.broadcast_to(gradient.reshape(-1), (math.prod(shape),)), dtype=dtype)

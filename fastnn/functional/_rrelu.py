@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, _random
+from .. import _check, _core, _random, _shard
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
@@ -127,6 +127,7 @@ def _rrelu(
     if not training:
         slope = (low + high) / 2
         return leaky_relu(input, slope, out=out) if dy is None else leaky_relu_backward(dy, input, slope, out=out)
+    _shard.refuse(name, "random slopes")
     slopes = np.asarray(np.random.default_rng(_random.key(name, rng)).uniform(low, high, x.shape), x.dtype)
     x = _check.contiguous(x).reshape(x.shape)
     result = _core.empty_like(x)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _shard
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
@@ -139,6 +139,8 @@ def mixture(
 ) -> Mixture:
     """Check the arguments (learned: weight, bias, mean_weight, var_weight) and take the statistics."""
     lost, batch = int(bool(unbiased)), bool(using_bn and training)
+    if batch:
+        _shard.refuse(name, "batch statistics")
     x, dtype = _checked(name, input, batch, lost)
     (n, c, s), weights = x.shape, ("mean_weight", "var_weight")
     kinds = (1 if s == 1 else 2) + bool(using_bn)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, functional
+from .._shard import sample_axis
 from . import init
 from ._module import Module, cast
 from .attention import MultiheadAttention
@@ -83,7 +84,7 @@ class _Layer(Module):
         self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias, dtype=dtype)
-        self.norm_first = bool(norm_first)
+        self.norm_first, self._samples = bool(norm_first), 0 if batch_first else 1
         parts = range(1, len(attentions) + 2)
         for i in parts:
             setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype))
@@ -94,7 +95,8 @@ class _Layer(Module):
     def _with(self, x: Any, part: Callable[[Any], Any], i: int) -> Any:
         """x plus the output of the layer's i-th part, normalized before or after."""
         norm, dropout = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
-        return x + dropout(part(norm(x))) if self.norm_first else norm(x + dropout(part(x)))
+        with sample_axis(self._samples):
+            return x + dropout(part(norm(x))) if self.norm_first else norm(x + dropout(part(x)))
 
     def _feed_forward(self, x: Any) -> Any:
         return self.linear2(self.dropout(self.activation(self.linear1(x))))

@@ -34,7 +34,7 @@ struct FN(attention_head)
         .v = (o)->v + (item) / (o)->heads * (o)->v_strides[0] + (item) % (o)->heads / (o)->v_group * (o)->v_strides[1], \
         .bias = (o)->bias + (item) / (o)->heads * (o)->bias_strides[0] + (item) % (o)->heads * (o)->bias_strides[1],   \
         .keep = (o)->keep + (item) / (o)->heads * (o)->keep_strides[0] + (item) % (o)->heads * (o)->keep_strides[1],   \
-        .stats = (double *)(o)->stats + (item) * 2 * (o)->l, .element = (uint64_t)(item) * (uint64_t)((o)->l * (o)->s) \
+        .stats = (double *)(o)->stats + (item) * 2 * (o)->l, .element = (uint64_t)((item) + (o)->first) * (uint64_t)((o)->l * (o)->s) \
     }
 
 /* What bias and mask add to n scores of query i from key j on, in whole groups of LANES; it is written to `room` unless it can be

@@ -45,7 +45,7 @@ static void FN(dattend_row)(const struct FN(fnn_attention_backward) *o, const st
     const REAL *bias = o->bias ? head->bias + t * o->bias_strides[2] + r->j * o->bias_strides[3] : NULL;
     const uint8_t *keep = o->keep ? head->keep + t * o->keep_strides[2] + r->j * o->keep_strides[3] : NULL;
     const uint64_t element = head->element + (uint64_t)(t * o->s + r->j);
-    REAL *dbias = o->dbias ? o->dbias + element : NULL;
+    REAL *dbias = o->dbias ? o->dbias + ((ptrdiff_t)element - o->first * o->l * o->s) : NULL;
     if (o->threshold)
         TIER->dropout(ds, ds, seen, element, o->key, &drop);
     TIER->dattend(p, ds, dbias, FN(attention_mask)(r->mask, bias, o->bias_strides[3], keep, o->keep_strides[3], seen), seen,

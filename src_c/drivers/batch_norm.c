@@ -329,6 +329,33 @@ void FN(fnn_batch_norm_eval)(const struct FN(fnn_batch_norm_eval) *o)
     FN(fnn_batch_norm)(&forward);
 }
 
+/* The mean as two REALs and rstd as one, as the kernel `grad_sums` reads them */
+static void FN(rounded)(REAL *high, REAL *low, REAL *scale, const double *mean, const double *rstd, ptrdiff_t c)
+{
+    FN(split_mean)(high, low, mean, c);
+    for (ptrdiff_t j = 0; j < c; j++)
+        scale[j] = (REAL)rstd[j];
+}
+
+void FN(fnn_batch_norm_sums)(const struct FN(fnn_batch_norm_sums) *o)
+{
+    REAL *high = (REAL *)(o->work + 2 * blocks_of(o->n * o->s) * o->c), *low = high + o->c, *scale = low + o->c;
+    FN(rounded)(high, low, scale, o->mean, o->rstd, o->c);
+    FN(fnn_channel_sums)(o->sum, o->dot, o->work, TIER->grad_sums_first, TIER->grad_sums_last, o->dy, o->x, high, low, scale, o->n,
+                         o->c, o->s, o->last);
+}
+
+void FN(fnn_batch_norm_dx)(const struct FN(fnn_batch_norm_dx) *o)
+{
+    const ptrdiff_t c = o->c;
+    REAL *high = (REAL *)o->work, *low = high + c, *scale = low + c, *shift = scale + c, *slope = shift + c, *unused = slope;
+    const struct FN(norm) d = {.n = o->n, .c = c, .s = o->s, .last = o->last, .out = o->dx, .x = o->x, .dy = o->dy, .mean = high,
+                               .mean_lo = low, .scale = scale, .shift = shift, .slope = slope};
+    FN(split_mean)(high, low, o->mean, c);
+    FN(gradient_coefficients)(unused, unused, scale, shift, slope, o->sum, o->dot, o->rstd, o->gamma, o->count, c, 1);
+    FN(over_values)(&d, FN(dnormalize_body));
+}
+
 void FN(fnn_batch_norm_backward)(const struct FN(fnn_batch_norm_backward) *o)
 {
     const ptrdiff_t c = o->c, m = o->n * o->s, blocks = blocks_of(m);
@@ -336,9 +363,7 @@ void FN(fnn_batch_norm_backward)(const struct FN(fnn_batch_norm_backward) *o)
     REAL *high = (REAL *)(dot + c), *low = high + c, *scale = low + c, *shift = scale + c, *slope = shift + c;
     struct FN(norm) d = {.n = o->n, .c = c, .s = o->s, .last = o->last, .out = o->dx, .x = o->x, .dy = o->dy, .mean = high,
                          .mean_lo = low, .scale = scale, .shift = shift, .slope = slope};
-    FN(split_mean)(high, low, o->mean, c);
-    for (ptrdiff_t j = 0; j < c; j++)
-        scale[j] = (REAL)o->rstd[j];
+    FN(rounded)(high, low, scale, o->mean, o->rstd, c);
     if (o->dx && o->training && FN(fits_strips)(m, c, o->last))
     {
         struct FN(strips) strips = {.m = m, .c = c, .out = o->dx, .x = o->x, .dy = o->dy, .high = high, .low = low, .scale = scale,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import _check, functional
 from ..._check import Array
+from ..._shard import sample_axis
 from ...autograd import Tensor
 from . import parametrizations, parametrize, rnn
 from ._weight_hooks import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
@@ -163,5 +164,6 @@ def l1_penalty(parameters: Any, weight: float = 1.0) -> Any:
     total: Any = 0.0
     for each in _parameters("l1_penalty", parameters):
         zeros: Array = np.broadcast_to(each.dtype.type(0), each.shape)
-        total = total + functional.l1_loss(each, zeros, reduction="sum") * each.dtype.type(strength)
+        with sample_axis(None):
+            total = total + functional.l1_loss(each, zeros, reduction="sum") * each.dtype.type(strength)
     return total

@@ -1,0 +1,77 @@
+"""Replicas of modules: one set of parameters, but buffers, generators and plain attributes of their own."""
+
+from __future__ import annotations
+
+import copy
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .._check import Array
+from ..nn import Module
+
+
+def replica(module: Any, known: dict[int, Any]) -> Any:
+    """A module that computes as this one does and changes nothing of it but its parameters' memory.
+
+    What a forward pass moves, running statistics, generators of masks, is copied: so each shard starts from the same
+    state, and draws the same keys.  Anything but a Module is returned itself.
+    """
+    if not isinstance(module, Module):
+        return module
+    if id(module) in known:
+        return known[id(module)]
+    own = known[id(module)] = object.__new__(type(module))
+    table = {name: copy.deepcopy(value) if isinstance(value, STATE) else value for name, value in vars(module).items()}
+    table["_buffers"] = {name: None if each is None else each.copy() for name, each in module._buffers.items()}
+    table["_modules"] = {name: replica(each, known) for name, each in module._modules.items()}
+    table["_parameters"] = dict(module._parameters)
+    vars(own).update(table)
+    for name, value in vars(module).items():  # modules that are kept beside the tree, or in a list
+        if isinstance(value, (Module, list, tuple)) and name not in ("_modules", "_parameters"):
+            vars(own)[name] = _held(value, known)
+    return own
+
+
+def replicas(*modules: Any) -> tuple[Any, ...]:
+    """One replica of several modules, which may share some."""
+    known: dict[int, Any] = {}
+    return tuple(replica(each, known) for each in modules)
+
+
+STATE = (np.random.Generator, np.ndarray)
+
+
+def _held(value: Any, known: dict[int, Any]) -> Any:
+    if isinstance(value, Module):
+        return replica(value, known)
+    if type(value) in (list, tuple) and any(isinstance(each, Module) for each in value):
+        return type(value)(_held(each, known) for each in value)
+    return value
+
+
+def modules_of(values: Iterable[Any]) -> list[Module]:
+    """The modules among these, and all below them, each once."""
+    return list({id(each): each for value in values if isinstance(value, Module) for each in value.modules()}.values())
+
+
+def checksum(arrays: Iterable[Array], start: int = 0) -> int:
+    """A CRC of arrays' bytes, types and shapes."""
+    for each in arrays:
+        start = zlib.crc32(f"{each.dtype.str}{each.shape}".encode(), start)
+        start = zlib.crc32(np.ascontiguousarray(each).tobytes(), start)
+    return start
+
+
+def state_of(modules: Iterable[Module], rng: np.random.Generator) -> int:
+    """A checksum of what a forward pass may have moved: buffers and generators."""
+    found = 0
+    generators = [rng]
+    for module in modules:
+        found = checksum((each for each in module._buffers.values() if each is not None), found)
+        generators += [each for each in vars(module).values() if isinstance(each, np.random.Generator)]
+    for generator in generators:
+        found = zlib.crc32(repr(generator.bit_generator.state).encode(), found)
+    return found
