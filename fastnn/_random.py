@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from . import _check
-from ._core import mode
+from ._shard import now
 
 RNG: TypeAlias = "int | np.random.SeedSequence | np.random.Generator | None"
 
@@ -60,8 +60,8 @@ def set_rng_state(new_state: dict[str, Any]) -> None:
 
 def _own() -> np.random.Generator:
     global _default
-    if mode.shard is not None and mode.shard.rng is not None:
-        return mode.shard.rng
+    if now.shard is not None and now.shard.rng is not None:
+        return now.shard.rng
     if _default is None:
         _default = np.random.default_rng()
     return _default

@@ -1,11 +1,12 @@
 """Shards: what a function that mixes samples, or counts them, knows of a batch of which its thread computes a part.
 
-`mode.shard` of a thread is None, or the shard that it computes (see `fastnn.distributed`).
+`now.shard` of a thread is None, or the shard that it computes (see `fastnn.distributed`).
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,7 +14,6 @@ import numpy as np
 
 from . import _check
 from ._check import Array
-from ._core import mode
 from ._scope import Scope
 
 
@@ -42,16 +42,28 @@ class Shard(NamedTuple):
         return [part if np.ndim(each) else part[0] for part, each in zip(parts, values, strict=True)]
 
 
+class _Now(threading.local):
+    """What a thread computes, and the dimension of arrays that holds samples."""
+
+    shard: Shard | None = None
+    sample_axis: int | None = 0
+
+
+now = _Now()
+
+
 def moments(shard: Shard, name: str, count: int, mean: Array, var: Array) -> tuple[int, Array, Array]:
     """Count, mean and biased variance of each channel over all shards (Chan, Golub, LeVeque 1979)."""
     m, mean, m2 = shard.joined(name, "moments", float(count), mean, var * count)
     return int(m), mean, m2 / m
 
 
-def loss_of(total: float, divisor: float, samples: bool = True) -> tuple[Any, Any]:
+def loss_of(total: Any, divisor: Any, samples: bool = True) -> tuple[Any, Any]:
     """Numerator and denominator of a loss, over all shards; those given without `samples`."""
-    shard = mode.shard if samples else None
-    return (total, divisor) if shard is None else tuple(shard.joined("loss", "sum", float(total), float(divisor)))
+    shard = now.shard if samples else None
+    if shard is not None:
+        total, divisor = shard.joined("loss", "sum", float(total), float(divisor))
+    return total, divisor
 
 
 def divisor_of(reduction: str, divisor: float, fixed: float = 1.0, samples: bool = True) -> Any:
@@ -60,7 +72,7 @@ def divisor_of(reduction: str, divisor: float, fixed: float = 1.0, samples: bool
     Each shard's gradient is multiplied by their number, since every one of them begins with its part of a loss that is
     the same in all: what does not depend on samples, such as a penalty, then counts once.
     """
-    shard = mode.shard if samples else None
+    shard = now.shard if samples else None
     if shard is None:
         return divisor if reduction != "sum" else fixed
     whole = fixed if reduction == "sum" else shard.joined("loss's divisor", "sum", float(divisor))[0]
@@ -72,7 +84,7 @@ def place(name: str, shape: tuple[int, ...], leading: int) -> tuple[int, int, in
 
     Returns first, run, skip: part i is number first + i + (i // run) * skip of the whole; run 0 is all of them.
     """
-    shard, axis = mode.shard, mode.sample_axis
+    shard, axis = now.shard, now.sample_axis
     if shard is None or axis is None:
         return 0, 0, 0
     each, rest = divmod(shape[axis], shard.size) if axis < leading else (0, 1)
@@ -87,7 +99,7 @@ def place(name: str, shape: tuple[int, ...], leading: int) -> tuple[int, int, in
 
 def refuse(name: str, what: str) -> None:
     """Refuse what depends on samples and is not joined over shards."""
-    if mode.shard is not None:
+    if now.shard is not None:
         raise ValueError(f"{name}: expected no {what} in training by shards, which do not join it")
 
 
@@ -113,5 +125,5 @@ def sample_axis(axis: int | None) -> Scope[int | None]:
 
 
 def _swap(axis: int | None) -> int | None:
-    before, mode.sample_axis = mode.sample_axis, axis
+    before, now.sample_axis = now.sample_axis, axis
     return before

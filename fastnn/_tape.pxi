@@ -16,7 +16,8 @@ cdef class Node:
     Nodes are numbered as they come, so parents always have smaller numbers.
     """
     cdef readonly tuple parents
-    cdef readonly object backward, number, function  # the function that was called, where that is known
+    cdef public object backward
+    cdef readonly object number, function  # the function that was called, where that is known
     cdef readonly Py_ssize_t count
     cdef object origin  # what an observer was told that recorded it; else None
 
@@ -30,14 +31,10 @@ cdef class Result:
 
 
 class Mode(threading.local):
-    """Of each thread: whether calls are recorded, who is told of them (_observe.py), and the one that it was told of last;
-    the part of a batch that it computes (_shard.py), and the dimension of arrays that holds samples.
-    """
+    """Of each thread: whether calls are recorded, who is told of them (_observe.py), and the one that it was told of last."""
     enabled = True
     observer = None
     origin = None
-    shard = None
-    sample_axis = 0
 
 
 mode = Mode()
@@ -182,11 +179,11 @@ cdef object array_of(str name, object declared, str argument, object value, list
 
 # -- the way back -----------------------------------------------------------------------------------------------------
 
-def run_backward(TensorBase root, grad, bint retain_graph, ready=None):
+def run_backward(TensorBase root, grad, bint retain_graph):
     """Walk the graph from the last call to the first; every node runs once, with the whole gradients of its results.
 
     Afterwards the nodes let go of all that they kept, unless the graph is to be retained: the next forward pass then has
-    their memory.  If `ready` is given, no leaf's `grad` changes: ready(leaf, gradient) is called as soon as it is whole.
+    their memory.
     """
     cdef dict pending = {}  # for each node, the gradients of its results so far; for each leaf, its own
     cdef list dys, nodes = nodes_of(source_of(root))
@@ -195,13 +192,10 @@ def run_backward(TensorBase root, grad, bint retain_graph, ready=None):
     for node in nodes:
         if node.backward is None:
             unusual.refuse_walk()
-    cdef dict uses = {} if ready is None else uses_of(nodes)
     add_gradient(source_of(root), grad, pending)
     for node in nodes:
         dys = pending.pop(node, None)
         if dys is None:
-            if ready is not None:
-                hand_over(node, uses, pending, ready)
             continue
         if watching and node.origin is not None and mode.observer is not None:
             gradients = mode.observer.back(node.origin, node.backward, dys)
@@ -214,37 +208,10 @@ def run_backward(TensorBase root, grad, bint retain_graph, ready=None):
                 if not fits(parent, d):
                     d = unusual.fitted(node, i, parent, d)
                 add_gradient(parent, d, pending)
-        if ready is not None:
-            hand_over(node, uses, pending, ready)
-    if ready is not None:
-        for leaf, (d,) in pending.items():  # of a root that is a leaf itself
-            ready(leaf, d)
-        pending = {}
     give(pending, grad)  # nodes have given theirs away
     if not retain_graph:
         for node in nodes:
             node.backward, node.parents = None, ()
-
-
-cdef dict uses_of(list nodes):
-    """How many times each leaf is a parent of these nodes."""
-    cdef dict uses = {}
-    cdef Node node
-    for node in nodes:
-        for parent in node.parents:
-            if isinstance(parent, TensorBase):
-                uses[parent] = uses.get(parent, 0) + 1
-    return uses
-
-
-cdef int hand_over(Node node, dict uses, dict pending, object ready) except -1:
-    """A node has run, or never will: the gradients of leaves that no other node adds to are whole."""
-    for parent in node.parents:
-        if isinstance(parent, TensorBase):
-            uses[parent] -= 1
-            if uses[parent] == 0 and parent in pending:
-                ready(parent, pending.pop(parent)[0])
-    return 0
 
 
 cdef int add_gradient(object source, object d, dict pending) except -1:

@@ -13,8 +13,7 @@ import numpy as np
 
 from .. import _check, _core, _random
 from .._check import Array
-from .._core import mode
-from .._shard import Shard
+from .._shard import Shard, now
 from .._version import __version__
 from ..autograd import Tensor
 from ..nn import Module
@@ -22,6 +21,7 @@ from ._batch import arrays_of, mapped, piece, samples_of
 from ._engine import Engine
 from ._gradients import Gradients
 from ._join import Joint, Post, WorkerError
+from ._leaves import backward
 from ._lockstep import Meet, in_lockstep
 from ._replicas import checksum, modules_of, replicas, state_of
 
@@ -179,18 +179,18 @@ class Group:
             lambda *post: meet(Post(*post)),
         )  # fmt: skip
         model, loss_function = pair
-        mode.shard = shard
+        now.shard = shard
         try:
             output = model(piece(batch[0], *place))
             loss = loss_function(output, piece(batch[1], *place))
             value = self._checked_loss(method, shard, loss)
             start = np.asarray(1 / shard.parts, loss.dtype).reshape(loss.shape)
             add: Callable[..., None] = (lambda leaf, d: gradients.add(i, leaf, d)) if present else (lambda *_: None)
-            _core.run_backward(loss, start, False, add)
+            backward(loss, start, add)
             state = state_of(modules_of(pair), rngs[i])
             self._same(shard, method, "running statistics and random numbers after the step", state)
         finally:
-            mode.shard = None
+            now.shard = None
         return value, output, present
 
     def _checked_loss(self, method: str, shard: Shard, loss: Any) -> float:

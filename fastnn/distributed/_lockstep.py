@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import _core
 from .._core import mode
+from .._shard import now
 from ..functional._conv_precision import chosen, conv_precision
 
 Meet = Callable[[Any], Any]
@@ -116,14 +117,14 @@ class _State:
     """What the calling thread has set for itself, which its replicas are to work under."""
 
     def __init__(self) -> None:
-        self.enabled, self.axis, self.precision = mode.enabled, mode.sample_axis, chosen()
+        self.enabled, self.axis, self.precision = mode.enabled, now.sample_axis, chosen()
         self.observer = _own(mode.observer)
         self.limit = _core.set_thread_limit(0)
         _core.set_thread_limit(self.limit)
 
     def restored(self) -> Any:
         """Set it in this thread, which ends with the replica."""
-        mode.enabled, mode.sample_axis, mode.observer = self.enabled, self.axis, self.observer
+        mode.enabled, now.sample_axis, mode.observer = self.enabled, self.axis, self.observer
         _core.set_thread_limit(self.limit)
         return conv_precision(self.precision)
 

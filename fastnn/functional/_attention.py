@@ -172,7 +172,7 @@ def _checked(
     rule = zeroing(name, _check.in_range(name, "dropout_p", dropout_p, 0, 1))
     number = (1 / math.sqrt(q[-1]) if q[-1] else 1.0) if scale is None else _check.finite(name, "scale", scale)
     first = 0
-    if rule.threshold and _core.mode.shard is not None:
+    if rule.threshold and _shard.now.shard is not None:
         with _shard.sample_axis(0):
             first = _shard.place(name, batch, len(batch))[0]
     drops = _random.key(name, rng) if rule.threshold else 0

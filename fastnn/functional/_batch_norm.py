@@ -207,8 +207,9 @@ def _batch_norm(
     eps: float = 1e-5,
 ) -> Any:
     y, mean, rstd = forward_with_stats(input, running_mean, running_var, weight, bias, training, momentum, eps)
-    if training and _core.mode.shard is not None:
-        return y, lambda dy: _sharded_gradients(dy, input, mean, rstd, weight, wanted)
+    shard = _shard.now.shard if training else None
+    if shard is not None:
+        return y, lambda dy: _sharded_gradients(shard, dy, input, mean, rstd, weight, wanted[0])
     return y, lambda dy: _gradients(dy, input, mean, rstd, weight, training, wanted)
 
 
@@ -225,7 +226,7 @@ def forward_with_stats(
     out: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """`batch_norm`, and the mean and rstd that its backward needs."""
-    shard = _core.mode.shard if training else None
+    shard = _shard.now.shard if training else None
     if out is None and shard is None and type(momentum) is float and type(eps) is float:
         plain = _core.plain_batch_norm(input, weight, bias, running_mean, running_var, bool(training), momentum, eps)
         if plain is not None:
@@ -336,7 +337,9 @@ def _operands(name: str, dy: Any, input: Any) -> tuple[Array, Array, np.dtype[An
     return x, gradient, dtype
 
 
-def _sharded_gradients(dy: Any, input: Any, mean: Array, rstd: Array, weight: Any, wanted: tuple[bool, ...]) -> Any:
+def _sharded_gradients(
+    shard: _shard.Shard, dy: Any, input: Any, mean: Array, rstd: Array, weight: Any, of_input: bool
+) -> Any:
     """The gradients of one shard of the batch of these statistics: dx by the sums over all shards."""
     name = "batch_norm_backward"
     x, gradient, dtype = _operands(name, dy, input)
@@ -344,9 +347,9 @@ def _sharded_gradients(dy: Any, input: Any, mean: Array, rstd: Array, weight: An
     flat = memory.flat(_check.laid_out_as(x, gradient)), memory.flat(x), mean, rstd
     own = np.zeros((2, memory.c))
     ops.batch_norm_sums(*own, *flat, *memory.sizes)
-    m, *sums = _core.mode.shard.joined(name, "sum", float(memory.n * memory.s), *own)
+    m, *sums = shard.joined(name, "sum", float(memory.n * memory.s), *own)
     dx = None
-    if wanted[0]:
+    if of_input:
         weight = _check.as_vector(name, weight, "weight", memory.c, x.dtype)
         dx = _core.empty_like(x)
         ops.batch_norm_dx(memory.flat(dx), *flat, *sums, weight, *memory.sizes[:3], int(m), memory.last)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check, _core, _shard
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
@@ -149,7 +149,7 @@ def _class_loss(
 
 def _is_usual(weight: Any, ignore_index: Any, reduction: Any, label_smoothing: Any) -> bool:
     """Whether these are the defaults, for which `_core` has a call of its own."""
-    if _core.mode.shard is not None:
+    if _shard.now.shard is not None:
         return False
     numbers = type(ignore_index) is int and ignore_index == -100 and type(label_smoothing) in (int, float)
     return weight is None and type(reduction) is str and reduction == "mean" and numbers and label_smoothing == 0

@@ -139,7 +139,7 @@ def apply(
     place: Place | None = None,
 ) -> Array:
     """Drop and keep, or, if not training, copy; `place` is that of `_shard.place`, by default the current one."""
-    plain = training and out is None and span is elements and _core.mode.shard is None
+    plain = training and out is None and span is elements and _shard.now.shard is None
     if plain and type(x) is np.ndarray and x.dtype in _check.FLOATS:
         rng = _random.key(name, rng)
         y = _core.plain_dropout(x, rng, *rule)

@@ -51,7 +51,7 @@ def checked_pair(
     dtype = np.result_type(x, t)
     compute = np.result_type(dtype, np.float32)
     flat_x, flat_t = (_check.contiguous(each, compute).reshape(-1) for each in (x, t))
-    samples = _core.mode.sample_axis is not None
+    samples = _shard.now.sample_axis is not None
     return PairLoss(name, row, flat_x, flat_t, x.shape, dtype, reduction, float(x.size), a, samples=samples)
 
 
@@ -67,7 +67,7 @@ def broadcast_pair(
     x, t, *third = (_check.contiguous(np.broadcast_to(each, shape), compute).reshape(-1) for each in given)
     each = third[0] if third else None
     both = (*zip(shapes, shapes, strict=True),)
-    samples = _core.mode.sample_axis is not None
+    samples = _shard.now.sample_axis is not None
     return PairLoss(name, row, x, t, shape, dtype, reduction, float(x.size), a, b, each, shapes=both, samples=samples)
 
 

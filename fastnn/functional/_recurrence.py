@@ -32,7 +32,7 @@ def stacked(
     last: list[tuple[Any, ...]] = []
     for layer, directions in enumerate(weights):
         if layer and dropout:
-            x = drop(x, dropout) if _core.mode.shard is None else _dropped(name, x, dropout, batch_sizes)
+            x = drop(x, dropout) if _shard.now.shard is None else _dropped(name, x, dropout, batch_sizes)
         outputs = []
         joined = _joint(x, states, directions) if run is recurrent and len(directions) > 1 else None
         for direction, own in enumerate(directions):
