@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from onnx_files import model, node, value
-from test_onnx_plans import check, draw, faults_are_raised, functions
+from test_onnx_plans import as_it_is, check, draw, faults_are_raised, functions
 
 import fastnn.onnx
 
@@ -226,3 +226,80 @@ def test_one_hot_times_a_weight_is_a_row_looked_up(numbers):
     for ids in ([[0, 5], [3, 3]], [[1, 7], [-1, 2]]):
         check(loaded, i=np.array(ids, np.int32))
     assert ("embedding" in functions(loaded)) == (numbers[0] == 0)
+
+
+ATTENTION = """t = Transpose x : perm~0,1,3,2
+s = MatMul x t
+c = Mul s half
+m = Add c mask
+p = Softmax m : axis~-1
+y = MatMul p x"""
+HEADS = ("N", 3, "T", 4)
+MASK = np.where(np.tri(5, dtype=bool), 0, -np.inf).astype(np.float32)
+GUARDED = ATTENTION.replace("y = MatMul p x", "n = IsNaN p\nq = Where n zero p\ny = MatMul q x")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ATTENTION,
+        ATTENTION.replace("Add c mask", "Add mask c"),
+        ATTENTION.replace("Mul s half", "Div s two"),
+        ATTENTION.replace("s = MatMul x t\nc = Mul s half", "q = Mul x half\nc = MatMul q t"),
+        ATTENTION.replace("s = MatMul x t\nc = Mul s half", "q = Mul x half\nh = Mul t two\nc = MatMul q h"),
+        ATTENTION.replace("m = Add c mask\np = Softmax m", "p = Softmax c"),
+        ATTENTION.replace("MatMul p x", "MatMul p v"),
+        GUARDED,
+    ],
+)
+def test_attention(lines):
+    loaded = (
+        build(lines, HEADS, mask=MASK, v=draw(1, 3, 5, 6)) if "v\n" in lines + "\n" else build(lines, HEADS, mask=MASK)
+    )
+    check(loaded, 5e-6, None, x=draw(1, 3, 5, 4))
+    if "MatMul p v" not in lines:
+        check(loaded, 5e-6, x=draw(2, 3, 5, 4))
+        assert loaded.passes["attention"] == 1
+
+
+@pytest.mark.parametrize("mask", [(5, 5), (1, 5), (5, 1), (3, 1, 5), (2, 1, 1, 5), (2, 3, 5, 5)])
+def test_masks_of_attention_repeat(mask):
+    loaded = build(ATTENTION, HEADS, mask=draw(*mask, seed=7))
+    check(loaded, 5e-6, x=draw(2, 3, 5, 4))
+    assert "attend" in functions(loaded)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ATTENTION.replace("axis~-1", "axis~2"),
+        ATTENTION.replace("Mul s half", "Mul s x5"),
+        ATTENTION.replace("perm~0,1,3,2", "perm~0,1,3,2\nz = Identity x").replace("MatMul p x", "Add p m"),
+        ATTENTION.replace("y = MatMul p x", "z = MatMul p x\nr = ReduceSum p\ny = Add z r"),
+        ATTENTION.replace("y = MatMul p x", "z = MatMul p x\nr = ReduceSum s\ny = Add z r"),
+        ATTENTION.replace("MatMul p x", "MatMul x p"),
+        GUARDED.replace("Where n zero p", "Where n one p"),
+        GUARDED.replace("Where n zero p", "Where n zero m"),
+    ],
+)
+def test_what_is_no_attention(lines):
+    x = draw(2, 3, 4, 4)
+    loaded = build(lines, ("N", 3, "T", "T"), mask=MASK[:4, :4].clip(-9), x5=draw(4, 4, seed=5))
+    check(loaded, 5e-6, None, x=x)
+    assert "attention" not in loaded.passes
+
+
+def test_a_query_that_sees_no_key():
+    """NaN as the formula says, 0 where the exporter wrote that."""
+    mask = MASK.copy()
+    mask[2] = -np.inf
+    x = draw(2, 3, 5, 4)
+    for lines, expected in ((ATTENTION, np.nan), (GUARDED, 0)):
+        loaded = build(lines, HEADS, mask=mask)
+        with np.errstate(invalid="ignore"):
+            y = loaded(x)
+            np.testing.assert_array_equal(y[:, :, 2], expected)
+            np.testing.assert_allclose(y, as_it_is(loaded, {"x": x})[0], rtol=1e-5, atol=1e-6)
+    x[0, 0, 0, 0] = np.nan  # of the guarded one: 0 for weights that are NaN
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(np.isnan(loaded(x)), np.isnan(as_it_is(loaded, {"x": x})[0]))

@@ -270,6 +270,28 @@ def test_recurrent_layers(kind, direction, options):
     assert functions(loaded).count("recurrent") == 1 + (direction == "bidirectional")
 
 
+def test_recurrent_layers_of_relu():
+    loaded, feeds = sequences("RNN", 2, direction="bidirectional", activations=["Relu", "Relu"])
+    check(loaded, 2e-6, **feeds)
+    assert functions(loaded).count("recurrent") == 2
+
+
+@pytest.mark.parametrize("mask", [None, (3, 5), (2, 1, 3, 5), bool])
+@pytest.mark.parametrize("options", [{}, {"is_causal": 1}, {"scale": 0.3}, {"heads": 2}])
+def test_attention_in_one_step(mask, options):
+    heads = options.get("heads")
+    attributes = {"q_num_heads": heads, "kv_num_heads": heads} if heads else options
+    inputs = [value(name, shape=["N", "L", "E"] if heads else ["N", "H", "L", "E"]) for name in "qkv"]
+    feeds = {
+        name: draw(2, n, 8, seed=n) if heads else draw(2, 4, n, 8, seed=n)
+        for name, n in zip("qkv", (3, 5, 5), strict=True)
+    }
+    constants = {} if mask is None else {"m": draw(3, 5) > -1 if mask is bool else draw(*mask)}
+    node_of = node("Attention", "q k v m" if constants else "q k v", "y", **attributes)
+    check(loaded := fastnn.onnx.load(model([node_of], inputs, [Y], 23, **constants)), 2e-6, **feeds)
+    assert "_attention" in functions(loaded)
+
+
 @pytest.mark.parametrize(("kind", "options"), [("GRU", {}), ("LSTM", {"input_forget": 1}), ("RNN", {"clip": 0.5})])
 def test_recurrent_layers_of_other_formulas_are_called_as_they_are(kind, options):
     loaded, feeds = sequences(kind, **options)

@@ -92,6 +92,7 @@ ALMOST = {
     "batch norm in training": (lambda m, x: F.batch_norm(x, None, None, training=True), ["batch_norm"]),
     "convolution by the input": (lambda m, x: F.conv2d(x, x[:1]), ["getitem", "conv2d"]),
     "pooling with indices": (lambda m, x: F.max_pool2d(x, 2, return_indices=True)[0], ["max_pool2d", "getitem"]),
+    "attention that drops": (lambda m, x: F.scaled_dot_product_attention(x, x, x, None, 0.5, rng=0), ["_attention"]),
     "normalize": (lambda m, x: F.normalize(x, dim=-1), ["normalize"]),
 }  # fmt: skip
 

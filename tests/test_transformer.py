@@ -403,3 +403,26 @@ def test_frozen_attention_of_other_kinds_has_the_same_bits():
                 np.testing.assert_array_equal(a, b)
             else:  # weights averaged over heads: the plan's mean adds in double
                 np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mask", ["flags", "floats", "given", "none"])
+@pytest.mark.parametrize("turned", [True, False])
+def test_attention_with_masks_is_one_step_of_a_plan(mask, turned):
+    class Attention(nn.Module):
+        def forward(self, x, given):
+            masks = {
+                "flags": np.tri(5, dtype=bool),
+                "floats": np.log(np.tri(5, dtype=np.float32) + 0.1),
+                "given": given,
+            }
+            y = fastnn.scaled_dot_product_attention(x, x, x, attn_mask=masks.get(mask))
+            return np.swapaxes(y, 1, 2) if turned else y
+
+    rng = np.random.default_rng(0)
+    predict, model = fastnn.freeze(Attention()), Attention()
+    for n in (1, 3):
+        x, given = rng.normal(size=(n, 2, 5, 4)).astype(np.float32), rng.random((n, 1, 1, 5)) > 0.5
+        given[:, ..., 0] = True
+        with np.errstate(divide="ignore"):
+            np.testing.assert_allclose(predict(x, given), model(x, given), rtol=1e-5, atol=1e-6)
+    assert str(predict.plan).startswith(f"{1 + turned} calls: 1 steps in C, 0 calls")

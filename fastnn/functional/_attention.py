@@ -263,7 +263,7 @@ def _forward(call: Call) -> tuple[Array, Array]:
     if not y.size or not s:
         y[...] = 0
     else:
-        ops.attention(y, stats, call.q, call.k, call.v, call.bias, call.keep, 0, 0, 0, *call.options)
+        ops.attention(y, stats, None, call.q, call.k, call.v, call.bias, call.keep, False, 0, 0, 0, *call.options)
     return y, stats
 
 

@@ -249,7 +249,7 @@ def named(step: Step, given: list[Any]) -> Iterator[None]:
     """An error names the node."""
     try:
         yield
-    except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
         shapes = ", ".join("-" if each is None else f"{np.shape(each)}" for each in given)
         raise ValueError(f"onnx: {step.node} of {shapes}: {error}") from error
 

@@ -17,9 +17,9 @@ import numpy as np
 from .._check import Array
 from ..graph._graph import Call, Graph, Names, Ref, Value, leaves, mapped
 from ..graph._plan import Refused
-from ._passes import Rewriter
 from ._program import Called, Program, Scope, Step, bound, named, results_of
 from .operators import DRAWN
+from .passes import PASSES, Rewriter
 from .rules import RULES, Untranslated
 
 LARGEST = 1 << 26  # elements of a value: to write down what takes that long is not worth its time
@@ -114,7 +114,7 @@ class Recorder:
         self.outputs = self._run(program, Scope(None, program.constants, given))
         results = mapped(self.outputs, self._written)
         self.graph = Graph(kinds, self.calls, results, self.values, whole=True)
-        self.passes = Rewriter(self.graph, self.names).done
+        self.passes = Rewriter(self.graph, self.names, PASSES).done
 
     @property
     def results(self) -> list[Array]:

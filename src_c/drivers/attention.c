@@ -82,10 +82,14 @@ static void FN(attend_chunk)(const struct FN(fnn_attention) *o, const struct FN(
             FN(attend_rows)(o, head, y, r, i, fnn_min(QUERIES, to - i));
     }
     for (ptrdiff_t i = from; i < to; i++)
+    {
+        if (o->wrong && !(head->stats[2 * i + 1] > 0 || (o->blind && head->stats[2 * i + 1] == 0)))
+            __atomic_store_n(o->wrong, 1, __ATOMIC_RELAXED);
         if (head->stats[2 * i + 1] == 0)
             memset(y + i * o->y_strides[2], 0, (size_t)o->ev * sizeof(REAL));
         else
             TIER->scale_row(y + i * o->y_strides[2], o->ev, 1 / head->stats[2 * i + 1]);
+    }
 }
 
 static void FN(attention_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import functional
+from ...functional._attention import _attention
 from ...functional._interpolate import resampled
 from ...functional._matmul import matmul
 from ..operators import _resize, _shape, _window
@@ -163,3 +164,32 @@ def _resized(r: Any, x: Any, *given: Any, **attributes: Any) -> Any:
     sizes, taps = zip(*(at.shape for at, _ in tables), strict=True)
     need(0 not in sizes)
     return r.emit(resampled, x, places.astype(np.int64), weights.astype(x.dtype), sizes, taps)
+
+
+@rule("Attention")
+def _attended(
+    r: Any, q: Any, k: Any, v: Any, mask: Any = None, *cached: Any, is_causal: int = 0, kv_num_heads: int = 1,
+    q_num_heads: int = 1, scale: float | None = None, outputs: int, **attributes: Any,
+) -> Any:  # fmt: skip
+    """Without keys of calls before, without bounds of scores and windows."""
+    floats(full(q), full(k), full(v))
+    need(outputs == 1 and not any(each is not None for each in cached) and not attributes)
+    flat, size = q.ndim == 3, k.shape[-2]
+    if flat:
+        counts = (q, q_num_heads), (k, kv_num_heads), (v, kv_num_heads)
+        q, k, v = (_heads(r, x, count) for x, count in counts)
+    need(q.shape[1] == k.shape[1] and (mask is None or (mask.dtype in (bool, q.dtype) and mask.shape[-1] == size)))
+    y = r.emit(_attention, q, k, v, mask, 0.0, bool(is_causal), scale)
+    return _side_by_side(r, y) if flat else y
+
+
+def _heads(r: Any, x: Any, count: int) -> Any:
+    """(N, heads, L, width) of (N, L, heads width)."""
+    n, rows, width = x.shape
+    return r.emit(np.transpose, r.emit(np.reshape, x, (n, rows, count, width // count)), (0, 2, 1, 3))
+
+
+def _side_by_side(r: Any, x: Any) -> Any:
+    """(N, L, heads width) of (N, heads, L, width)."""
+    n, heads, rows, width = x.shape
+    return r.emit(np.reshape, r.emit(np.transpose, x, (0, 2, 1, 3)), (n, rows, heads * width))

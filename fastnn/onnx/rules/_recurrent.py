@@ -25,8 +25,11 @@ def _sequences(
     floats(full(x), full(w), u, b, *states[:2])
     known(w, u, b, lengths)
     steps, n = (x.shape[1], x.shape[0]) if layout else x.shape[:2]
-    plain = activations is None or [name.lower() for name in activations] == _PLAIN[kind] * len(w)
-    need(plain and clip is None and not input_forget and linear_before_reset == (kind == "GRU"))
+    names = [name.lower() for name in activations or _PLAIN[kind] * len(w)]
+    relu = kind == "RNN" and set(names) == {"relu"}
+    need(relu or names == _PLAIN[kind] * len(w))
+    need(clip is None and not input_forget and linear_before_reset == (kind == "GRU"))
+    cell = ("RNN_RELU" if relu else "RNN_TANH") if kind == "RNN" else kind
     need(states[2:] in ((), (None,)))
     need(lengths is None or set(lengths.tolist()) == {steps})
     need((direction == "bidirectional") == (len(w) == 2))
@@ -43,7 +46,7 @@ def _sequences(
         found.append(
             r.emit(
                 recurrent, rows, *given, ih, hh, *biases, None, batch_sizes=(n,) * steps,
-                kind="RNN_TANH" if kind == "RNN" else kind, reverse=direction == "reverse" or d == 1,
+                kind=cell, reverse=direction == "reverse" or d == 1,
                 name=kind,
             )
         )  # fmt: skip

@@ -92,6 +92,12 @@ def _erf(r: Any, x: Any) -> Any:
     return r.emit(_elementwise.erf, x)
 
 
+@rule("IsNaN")
+def _is_nan(r: Any, x: Any) -> Any:
+    floats(x)
+    return r.emit(np.not_equal, x, x)
+
+
 @rule("Identity")
 def _identity(r: Any, x: Any) -> Any:
     return x
@@ -278,6 +284,8 @@ def _log_softmax(r: Any, x: Any, *, axis: int = -1) -> Any:
 def _flattened(function: Any, r: Any, x: Any, *, axis: int = 1) -> Any:
     """Before opset 13: one distribution over all axes from `axis` on."""
     floats(x)
+    if axis in (-1, x.ndim - 1):
+        return r.emit(function, full(x), -1)
     rows = math.prod(full(x).shape[: axis % x.ndim if axis < x.ndim else axis])
     flat = r.emit(np.reshape, x, (rows, x.array.size // rows))
     return r.emit(np.reshape, r.emit(function, flat, 1), x.shape)
