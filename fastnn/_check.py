@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from . import _core, _dispatch
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+_Result = TypeVar("_Result")
 
 FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
@@ -75,12 +77,16 @@ def is_ready(value: Any) -> bool:
 
 def contiguous(array: Array, dtype: Any = None) -> Array:
     """The array in C order and aligned, which NumPy's function of this name does not see to."""
+    if array.flags.carray and array.dtype is dtype:
+        return array
     result = np.ascontiguousarray(array, dtype)
     return result if result.flags.aligned else result.copy()
 
 
 def as_compute(name: str, value: Any, argument: str = "input") -> tuple[Array, np.dtype[Any]]:
     """The array to compute with, and the dtype of the result."""
+    if is_ready(value):
+        return value, value.dtype
     array = as_float(name, value, argument)
     return compute_array(array), array.dtype.newbyteorder("=")
 
@@ -139,6 +145,22 @@ def count(name: str, argument: str, value: Any, low: int = 0, high: int | None =
     if high is not None and value > high:
         raise ValueError(f"{name}: expected {argument} of at most {high}, got {value}")
     return int(value)
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether all values of its type that are equal to it are checked alike; (1,) and (True,) are equal and are not."""
+    kind = type(value)
+    return kind in (int, str, bool, float, type(None)) or (kind is tuple and all(type(each) is int for each in value))
+
+
+def kept(function: Callable[..., _Result]) -> Callable[..., _Result]:
+    """A function of numbers, names and shapes whose latest results are kept: checks are the time of a small call."""
+    known = lru_cache(256, typed=True)(function)
+
+    def call(*arguments: Any) -> _Result:
+        return (known if all(map(_is_exact, arguments)) else function)(*arguments)
+
+    return call
 
 
 def sizes(name: str, argument: str, value: Any) -> tuple[int, ...]:
@@ -222,6 +244,8 @@ def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> None:
 
 def dense_order(*arrays: Array) -> list[int] | None:
     """The order of dimensions in which all arrays fill one block of memory each, if there is one."""
+    if all(each.flags.c_contiguous for each in arrays):
+        return list(range(arrays[0].ndim))
     order = sorted(range(arrays[0].ndim), key=lambda i: -abs(arrays[0].strides[i]))
     return order if all(each.transpose(order).flags.c_contiguous for each in arrays) else None
 

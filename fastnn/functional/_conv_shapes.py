@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,6 +106,7 @@ def _check_bias(name: str, bias: Array | None, channels: int) -> Array | None:
     return None if bias is None else _check.contiguous(bias)
 
 
+@_check.kept
 def _window(
     name: str, x: Sizes, w: Sizes, stride: Any, padding: Any, dilation: Any, groups: Any, padding_mode: Any
 ) -> tuple[Window, Sizes]:
@@ -132,14 +132,6 @@ def _window(
     return Window(stride, before, after, dilation, groups, mode), (x[0], w[0], *space)
 
 
-_known_window = lru_cache(maxsize=256)(_window)
-
-
-def _is_exact(value: Any) -> bool:
-    """Whether values that are equal to it are checked alike: 1 is, True and 1.0 are equal to it and are not."""
-    return type(value) in (int, str) or (type(value) is tuple and all(type(each) is int for each in value))
-
-
 def convolution(
     name: str,
     dims: int,
@@ -152,8 +144,7 @@ def convolution(
 ) -> Call:
     """Check a call of a convolution of `dims` dimensions."""
     x, w, bias, dtype, single = _arrays(name, dims, *arrays)
-    rest = (stride, padding, dilation, groups, padding_mode)
-    window, shape = (_known_window if all(map(_is_exact, rest)) else _window)(name, x.shape, w.shape, *rest)
+    window, shape = _window(name, x.shape, w.shape, stride, padding, dilation, groups, padding_mode)
     return Call(x, w, _check_bias(name, bias, w.shape[0]), dtype, single, window, shape)
 
 

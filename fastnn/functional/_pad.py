@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from ._windows import MOST
 
 __all__ = ["pad", "pad_backward"]
 
-_KEPT = 4096  # places of a result, of which tables are kept
+_KEPT = 4096  # places of a result whose tables are kept
 MODES = ("constant", "reflect", "replicate", "circular")
 Piece = tuple[slice, slice]  # of the result, and of the input: a step of 0 is a slice of one place
 Axis = tuple[int, int, int, str]  # a dimension's size, what goes before and behind it, the mode
@@ -26,9 +25,10 @@ Axis = tuple[int, int, int, str]  # a dimension's size, what goes before and beh
 
 def empty_as(name: str, x: Array, shape: tuple[int, ...]) -> Array:
     """Memory for a result of x's dtype and as many dimensions that lies as x does, if that fills a block."""
+    if x.flags.c_contiguous:
+        return _check.new(name, shape, x.dtype)
     order = _check.dense_order(x) or list(range(x.ndim))
-    memory = _check.new(name, tuple(shape[i] for i in order), x.dtype)
-    return memory.transpose(np.argsort(order)) if x.ndim else memory
+    return _check.new(name, tuple(shape[i] for i in order), x.dtype).transpose(np.argsort(order))
 
 
 def _pieces(size: int, left: int, right: int, mode: str) -> tuple[Piece, ...]:
@@ -128,27 +128,39 @@ def _tables(axes: tuple[Axis, ...]) -> tuple[Array, Array]:
     return np.concatenate([fill, *map(_sources, axes[:-1])]), _runs(axes[-1])
 
 
-_kept_tables = lru_cache(maxsize=64)(_tables)
+class _Layout(NamedTuple):
+    """What is done to arrays of one shape."""
+
+    shape: tuple[int, ...]  # the result's
+    axes: list[Axis]
+    rows: tuple[int, ...]  # the op's sizes, or () where it is not used
+    padded: tuple[Axis, ...]  # the dimensions that the op pads, in the order of memory
+    tables: tuple[Array, Array] | None  # for them, if they are few places
 
 
-def _pad_rows(y: Array, x: Array, axes: list[Axis], value: float) -> bool:
-    """Pad by rows of memory, if x fills a block and no more than three dimensions that follow each other are padded."""
-    order = _check.dense_order(x) if _check.is_ready(x) and x.size and y.size else None
+@_check.kept
+def _layout(name: str, shape: tuple[int, ...], order: Any, pad: Any, mode: Any, value: Any) -> _Layout:
+    """How arrays of a shape are padded.
+
+    It is done by rows of memory if they fill a block, whose dimensions lie in this order, and at most three dimensions
+    that follow each other are padded.
+    """
+    result, axes = _axes(name, shape, pad, mode, value)
     padded = [i for i, axis in enumerate(order or ()) if axes[axis][1:3] != (0, 0)]
-    if order is None or not padded or padded[-1] - padded[0] > 2:
-        return False
+    if not padded or padded[-1] - padded[0] > 2 or 0 in shape or 0 in result:
+        return _Layout(result, axes, (), (), None)
     first, end = max(0, padded[-1] - 2), padded[-1] + 1
-    of, to = ([each.shape[axis] for axis in order] for each in (x, y))
-    few = sum(to[first:end]) <= _KEPT
-    places, runs = (_kept_tables if few else _tables)(tuple(axes[axis] for axis in order[first:end]))
+    of, to = ([each[axis] for axis in order] for each in (shape, result))
+    three = tuple(axes[axis] for axis in order[first:end])
     ones = [1] * (3 - (end - first))
-    sizes = (math.prod(of[:first]), *ones, *of[first:end], math.prod(of[end:]), *ones, *to[first:end])
-    ops.pad(y.transpose(order), x.transpose(order), places, runs, *sizes, len(runs), value)
-    return True
+    rows = (math.prod(of[:first]), *ones, *of[first:end], math.prod(of[end:]), *ones, *to[first:end])
+    return _Layout(result, axes, rows, three, _tables(three) if sum(to[first:end]) <= _KEPT else None)
 
 
 def of_numbers(name: str, input: Any) -> Array:
     """An array of real numbers in its own dtype: padding moves values and computes nothing."""
+    if _check.is_ready(input):
+        return input
     x = _check.as_array(name, input)
     if x.dtype.kind not in "biu":
         x = _check.as_float(name, input)
@@ -190,14 +202,17 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     array([[3, 2, 1, 2]])
     """
     x = of_numbers("pad", input)
-    shape, axes = _axes("pad", x.shape, pad, mode, value)
-    y = empty_as("pad", x, shape)
-    number = np.asarray(0 if value is None else _check.real("pad", "value", value)).astype(x.dtype)
-    if _pad_rows(y, x, axes, float(number)):
+    order = _check.dense_order(x)
+    layout = _layout("pad", x.shape, None if order is None else tuple(order), pad, mode, value)
+    number = 0.0 if value is None else _check.real("pad", "value", value)
+    y = empty_as("pad", x, layout.shape)
+    if layout.rows and _check.is_ready(x):
+        places, runs = layout.tables or _tables(layout.padded)
+        ops.pad(y.transpose(order), x.transpose(order), places, runs, *layout.rows, len(runs), number)
         return y
     if mode == "constant":
-        y[...] = number
-    for to, of in _blocks(axes):
+        y[...] = np.asarray(number).astype(x.dtype)
+    for to, of in _blocks(layout.axes):
         y[to] = x[of]
     return y
 

@@ -10,7 +10,7 @@ from .._check import Array
 from .._core import ops
 from .._dispatch import differentiable, gradient_of
 from ._text import dimensional
-from ._windows import MOST, Planes, Windows, adaptive, sliding
+from ._windows import MOST, Planes, Windows, adaptive, slid
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -59,14 +59,14 @@ def spread(planes: Planes, gradient: Array, windows: Windows, divisor: Divisor =
 def _average(name: str, n: int, input: Any, arguments: tuple[Any, ...]) -> tuple[Planes, Windows, Divisor]:
     """The planes, windows and divisor of the arguments that follow the input."""
     kernel_size, stride, padding, ceil_mode, count_include_pad, *others = arguments
-    settings = sliding(name, n, kernel_size, stride, padding, 1, ceil_mode)
     divisor = 0
     if others and others[0] is not None:
         divisor = _check.count(name, "divisor_override", others[0], -MOST, MOST)
         if divisor == 0:
             raise ValueError(f"{name}: expected divisor_override other than 0, got 0")
     planes = Planes(name, input, n)
-    return planes, settings.over(name, planes.space), Divisor(bool(count_include_pad), divisor)
+    windows = slid(name, planes.space, kernel_size, stride, padding, 1, ceil_mode)
+    return planes, windows, Divisor(bool(count_include_pad), divisor)
 
 
 def _avg_pool(name: str, n: int, input: Any, arguments: tuple[Any, ...]) -> Array:

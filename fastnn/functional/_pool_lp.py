@@ -14,7 +14,7 @@ from .._core import ops
 from .._dispatch import differentiable, gradient_of
 from ._pool_average import Divisor, mean, spread
 from ._text import dimensional
-from ._windows import Planes, sliding
+from ._windows import Planes, slid
 
 __all__ = [
     "lp_pool1d",
@@ -35,9 +35,8 @@ class _Norm:
         self.p = _check.real(name, "norm_type", norm_type)
         if self.p == 0 or math.isnan(self.p):
             raise ValueError(f"{name}: expected norm_type other than 0 and NaN, got {self.p:g}")
-        settings = sliding(name, n, kernel_size, stride, 0, 1, ceil_mode)
         self.planes = Planes(name, input, n)
-        self.windows = settings.over(name, self.planes.space)
+        self.windows = slid(name, self.planes.space, kernel_size, stride, 0, 1, ceil_mode)
         self.space = self.windows.output
 
     def _sign(self) -> int:

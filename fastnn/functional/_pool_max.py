@@ -13,7 +13,7 @@ from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
 from ._text import dimensional
-from ._windows import Planes, Sizes, Windows, adaptive, sliding
+from ._windows import Planes, Sizes, Windows, adaptive, slid, sliding
 
 __all__ = [
     "adaptive_max_pool1d",
@@ -62,8 +62,8 @@ def _to_largest(name: str, dy: Any, planes: Planes, windows: Windows) -> Array:
 
 
 def _windows(name: str, n: int, input: Any, *arguments: Any) -> tuple[Planes, Windows]:
-    settings, planes = sliding(name, n, *arguments), Planes(name, input, n)
-    return planes, settings.over(name, planes.space)
+    planes = Planes(name, input, n)
+    return planes, slid(name, planes.space, *arguments)
 
 
 # -- max pooling ------------------------------------------------------------------------------------------------------

@@ -147,11 +147,18 @@ def sliding(
     return Sliding(kernel, strides, paddings, numbers(name, "dilation", dilation, n, 1), bool(ceil_mode))
 
 
+@_check.kept
+def slid(name: str, space: Sizes, *arguments: Any) -> Windows:
+    """The windows that slide over a space, by the arguments that `sliding` takes."""
+    return sliding(name, len(space), *arguments).over(name, space)
+
+
 def covering(space: Sizes, output: Sizes) -> Windows:
     """The windows that cover a space evenly."""
     return Windows(tuple(map(Axis, space, output)))
 
 
+@_check.kept
 def adaptive(name: str, output_size: Any, space: Sizes) -> Windows:
     """The windows of an adaptive pooling to `output_size`, where None keeps a dimension."""
     wanted = output_sizes(name, output_size, len(space))
