@@ -30,6 +30,7 @@ __all__ = [
     "Trainer",
     "__version__",
     "autograd",
+    "compile_step",
     "conv_precision",
     "data",
     "detect_anomaly",
@@ -90,7 +91,7 @@ if TYPE_CHECKING:
     from ._profile import profile
     from .functional import *
     from .functional._conv_precision import conv_precision
-    from .graph import freeze, load_frozen
+    from .graph import compile_step, freeze, load_frozen
     from .io import load, save
     from .nn._anomaly import AnomalyError, detect_anomaly
     from .training import Trainer
@@ -115,6 +116,7 @@ else:
     _NAMES = {
         "AnomalyError": "nn._anomaly",
         "Trainer": "training",
+        "compile_step": "graph",
         "conv_precision": "functional._conv_precision",
         "detect_anomaly": "nn._anomaly",
         "freeze": "graph",

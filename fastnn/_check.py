@@ -21,6 +21,21 @@ _Result = TypeVar("_Result")
 FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 
+CONSTANTS: dict[tuple[float, int], Array] = {}  # of `constant`
+
+
+def constant(value: float, n: int) -> Array:
+    """A read-only vector of float64 that holds one value; the next call may return the same one."""
+    found = CONSTANTS.get((value, n))
+    if found is None:
+        found = np.full(n, value)
+        found.flags.writeable = False
+        if len(CONSTANTS) >= 64:
+            CONSTANTS.pop(next(iter(CONSTANTS)), None)
+        CONSTANTS[value, n] = found
+    return found
+
+
 def is_masked(value: Any) -> bool:
     """Whether it is an array with a mask; there is none as long as nobody has imported them."""
     return "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray)

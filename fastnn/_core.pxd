@@ -1,6 +1,6 @@
 # What Cython uses of src_c/fastnn.h.
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, intptr_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "fastnn.h" nogil:
     const char *FNN_COMPILER

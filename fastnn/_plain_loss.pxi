@@ -3,7 +3,7 @@
 # -- softmax and cross-entropy ----------------------------------------------------------------------------------------
 
 cdef Op SOFTMAX = ops.softmax, SOFTMAX_BACKWARD = ops.softmax_backward
-cdef Op NLL = ops.nll, NLL_BACKWARD = ops.nll_backward, SUM = ops.sum
+cdef Op CLASSES = ops.classes, NLL = ops.nll, NLL_BACKWARD = ops.nll_backward, SUM = ops.sum
 
 
 cdef bint last_rows(object x, object dim, ptrdiff_t *rows, ptrdiff_t *n) noexcept:
@@ -36,46 +36,38 @@ def plain_softmax_backward(dy, y, dim, bint log):
     return dx
 
 
-cdef object classes_of(object x, object target, ptrdiff_t *rows, ptrdiff_t *n):
-    """A copy of the N int64 targets, each a class of dense x (N, C), or None; another thread may change the original."""
-    cdef ptrdiff_t i
-    cdef int64_t *t
-    if not is_dense(x, type_of(x)) or cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or not cnp.PyArray_CheckExact(target):
-        return None
-    rows[0], n[0] = cnp.PyArray_DIM(<cnp.ndarray>x, 0), cnp.PyArray_DIM(<cnp.ndarray>x, 1)
-    if (cnp.PyArray_TYPE(<cnp.ndarray>target) != cnp.NPY_INT64 or cnp.PyArray_NDIM(<cnp.ndarray>target) != 1
-            or cnp.PyArray_DIM(<cnp.ndarray>target, 0) != rows[0] or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>target)):
-        return None
-    target = target.copy()
-    t = <int64_t *>data(target)
-    for i in range(rows[0]):
-        if t[i] < 0 or t[i] >= n[0]:  # no class, or ignore_index: the general function refuses or handles it
-            return None
-    return target
-
-
-def plain_cross_entropy(x, target):
-    """The mean over all rows."""
+def plain_classes(x, target):
+    """A copy of the N int64 targets, each a class of dense x (N, C), or None; what is given may change later."""
     cdef int type = type_of(x)
-    cdef ptrdiff_t rows, n
-    cdef double total
-    target = classes_of(x, target, &rows, &n) if type >= 0 else None
-    if target is None:
+    cdef ptrdiff_t rows
+    cdef int64_t wrong = 0
+    if type < 0 or not is_dense(x, type) or cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or not cnp.PyArray_CheckExact(target):
         return None
+    rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+    if (cnp.PyArray_TYPE(<cnp.ndarray>target) != cnp.NPY_INT64 or cnp.PyArray_NDIM(<cnp.ndarray>target) != 1
+            or cnp.PyArray_DIM(<cnp.ndarray>target, 0) != rows or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>target)):
+        return None
+    classes = new_vector(rows, cnp.NPY_INT64)
+    run(CLASSES, type, [data(classes), &wrong, data(target)], [rows, cnp.PyArray_DIM(<cnp.ndarray>x, 1)], NULL)
+    return None if wrong else classes  # no class, or ignore_index: the general function refuses or handles it
+
+
+def plain_cross_entropy(cnp.ndarray x not None, classes):
+    """The mean over all rows; the classes are those of `plain_classes`."""
+    cdef int type = cnp.PyArray_TYPE(x)
+    cdef ptrdiff_t rows = cnp.PyArray_DIM(x, 0)
+    cdef double total
     losses = new_vector(rows, type)
-    run(NLL, type, [data(losses), data(x), data(target), NULL], [rows, n], [0])
+    run(NLL, type, [data(losses), data(x), data(classes), NULL], [rows, cnp.PyArray_DIM(x, 1)], [0])
     run(SUM, type, [&total, data(losses)], [rows], NULL)
     return total / rows
 
 
-def plain_cross_entropy_backward(double dy, x, target):
-    cdef int type = type_of(x)
-    cdef ptrdiff_t rows, n
-    target = classes_of(x, target, &rows, &n) if type >= 0 else None
-    if target is None:
-        return None
+def plain_cross_entropy_backward(double dy, cnp.ndarray x not None, classes):
+    cdef int type = cnp.PyArray_TYPE(x)
+    cdef ptrdiff_t rows = cnp.PyArray_DIM(x, 0)
     dx = new_like(x, cnp.NPY_CORDER)
-    run(NLL_BACKWARD, type, [data(dx), NULL, data(x), data(target), NULL], [rows, n], [0, dy / rows])
+    run(NLL_BACKWARD, type, [data(dx), NULL, data(x), data(classes), NULL], [rows, cnp.PyArray_DIM(x, 1)], [0, dy / rows])
     return dx
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from . import _check
+from ._core import mode
 from ._shard import now
 
 RNG: TypeAlias = "int | np.random.SeedSequence | np.random.Generator | None"
@@ -94,9 +95,16 @@ def key(name: str, rng: Any) -> int:
     if type(rng) is int and 0 <= rng < 2**64:
         return rng
     if rng is None:
-        return int(_own().bit_generator.random_raw())
+        return _drawn(None, int(_own().bit_generator.random_raw()))
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, (bool, np.bool_)):
         value = _check.count(name, "rng", rng)
         if value < 2**64:
             return value
-    return int(generator(name, rng).integers(2**64, dtype=np.uint64))
+    return _drawn(rng, int(generator(name, rng).integers(2**64, dtype=np.uint64)))
+
+
+def _drawn(rng: Any, value: int) -> int:
+    """The key, of which the thread's recording, if there is one, is told."""
+    if mode.draws is not None:
+        mode.draws.append((rng, value))
+    return value

@@ -31,10 +31,9 @@ cdef class Result:
 
 
 class Mode(threading.local):
-    """Of each thread: whether calls are recorded, who is told of them (_observe.py), and the one that it was told of last."""
+    """Of each thread: whether calls are recorded, who is told of them (_observe.py), the last one told of, and keys drawn meanwhile."""
     enabled = True
-    observer = None
-    origin = None
+    observer = origin = draws = None
 
 
 mode = Mode()

@@ -56,6 +56,16 @@ void *fnn_numpy_calloc(void *context, size_t count, size_t size);
 void *fnn_numpy_realloc(void *context, void *memory, size_t size);
 void fnn_numpy_free(void *context, void *memory, size_t size);
 
+/* An allocator for NumPy of which, from start to stop, no block's address is given out twice (distinct.c): then addresses tell whose
+ * memory an op read and wrote.  One recording at a time.  `stop` returns how many blocks were made; if they are at most `most` it has
+ * stopped, and has copied their addresses and sizes in pairs; -1 if there was no memory to note them. */
+void fnn_distinct_start(void);
+ptrdiff_t fnn_distinct_stop(intptr_t to, ptrdiff_t most);
+void *fnn_distinct_malloc(void *context, size_t size);
+void *fnn_distinct_calloc(void *context, size_t count, size_t size);
+void *fnn_distinct_realloc(void *context, void *memory, size_t size);
+void fnn_distinct_free(void *context, void *memory, size_t size);
+
 /* -- what the tables hold, by name (runtime/names.c) ----------------------------------------------------------------- */
 struct fnn_entry
 {
@@ -169,6 +179,8 @@ extern int fnn_logs; /* how many threads have one; while it is 0, an op need not
 int fnn_log_start(void); /* as often as it is stopped; 0, or FNN_NO_MEMORY */
 void fnn_log_stop(void);
 ptrdiff_t fnn_log_read(intptr_t to); /* how many events, copied to this address if it is not 0; steps that did not run are 0 */
+void fnn_log_keep(int on); /* of a thread with a log: from now on keep the records of ops that run outside of plans, or no longer */
+ptrdiff_t fnn_log_kept(intptr_t to); /* how many, copied as struct fnn_plan_step to this address if it is not 0 */
 int64_t fnn_nanoseconds(void); /* the clock */
 int64_t fnn_thread(void); /* another number for each thread */
 
@@ -178,6 +190,7 @@ enum
     FNN_PLAN_PATCHES = 12,
     FNN_PLAN_REGISTERS = 512,
     FNN_PLAN_SIZE = -2, /* in place of a register: the patch multiplies a size by the number of samples */
+    FNN_PLAN_KEY = -4,  /* in place of a register: the field is a key, number `add` of those in the first input */
     FNN_PLAN_WRONG = 1  /* a step refuses the values that it got */
 };
 /* A field of a step that every run fills anew: with the address of a register, or a size for all samples */

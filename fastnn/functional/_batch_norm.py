@@ -57,6 +57,9 @@ def follow(running: Array | None, batch: Array, momentum: float, factor: float =
     """Update a running average, if there is one, by a batch's values, in the order of operations of the C code."""
     if running is None:
         return
+    if running.dtype in _check.FLOATS[1:] and running.flags.carray:
+        ops.running_average(running, _check.contiguous(batch), running.size, momentum, factor)
+        return
     average = running.astype(np.float64, order="C")
     ops.running_average(average, _check.contiguous(batch), average.size, momentum, factor)
     running[...] = average
@@ -317,7 +320,7 @@ def _gradients(
     weight = _check.as_vector(name, weight, "weight", c, x.dtype)
     x, memory = memory_of(x)
     dx = _core.empty_like(x) if of_input else None
-    dweight, dbias = np.zeros((2, c), x.dtype) if training or of_params else (None, None)
+    dweight, dbias = (np.zeros(c, x.dtype) if training or of_params else None for _ in range(2))
     if x.size:
         gradient = _check.laid_out_as(x, gradient)
         n, c, s, last, _ = memory

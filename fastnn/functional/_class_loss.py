@@ -209,9 +209,9 @@ def cross_entropy(
     np.float64(0.8133)
     """
     if _is_usual(weight, ignore_index, reduction, label_smoothing):
-        mean = _core.plain_cross_entropy(input, target)
-        if mean is not None:
-            return input.dtype.type(mean)
+        classes = _core.plain_classes(input, target)
+        if classes is not None:
+            return input.dtype.type(_core.plain_cross_entropy(input, classes))
     given = _class_loss(
         "cross_entropy", input, target, weight, ignore_index, reduction, label_smoothing, probabilities=True
     )
@@ -225,8 +225,23 @@ def cross_entropy(
 
 
 @derivative(cross_entropy, "input", "target")
-def _cross_entropy(wanted: tuple[bool, bool], input: Any, target: Any, weight: Any = None, **options: Any) -> Any:
+def _cross_entropy(
+    wanted: tuple[bool, bool],
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    usual = _is_usual(weight, ignore_index, reduction, label_smoothing)
+    classes = _core.plain_classes(input, target) if usual else None
+    if classes is not None:
+        mean = input.dtype.type(_core.plain_cross_entropy(input, classes))
+        return mean, lambda dy: (_core.plain_cross_entropy_backward(float(dy), input, classes), None)
     target = np.array(target)  # a copy: it may change before the backward pass
+    options: Any = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
     y = cross_entropy(input, target, weight, **options)
     gradients = (cross_entropy_backward, target_gradient)
 
@@ -273,9 +288,9 @@ def cross_entropy_backward(
     """
     scalar = type(dy) is float or (isinstance(dy, (np.ndarray, np.floating)) and dy.ndim == 0 and dy.dtype.kind == "f")
     if out is None and scalar and _is_usual(weight, ignore_index, reduction, label_smoothing):
-        plain = _core.plain_cross_entropy_backward(float(dy), input, target)
-        if plain is not None:
-            return plain
+        classes = _core.plain_classes(input, target)
+        if classes is not None:
+            return _core.plain_cross_entropy_backward(float(dy), input, classes)
     name = "cross_entropy_backward"
     given = _class_loss(name, input, target, weight, ignore_index, reduction, label_smoothing, probabilities=True)
     rows = given.rows

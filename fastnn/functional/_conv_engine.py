@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _core
+from .. import _check, _core
 from .._check import Array
 from .._core import ops
 
@@ -154,9 +154,9 @@ def empty_as(x: Array, shape: Sizes) -> Array:
 def channel_sums(dy: Array, memory: Any) -> Array:
     """The sum of each channel of dy (N, C, *), in an order that does not depend on its layout."""
     c = dy.shape[1]
-    sums, rest = np.zeros((2, c), dy.dtype)
+    sums, rest = np.zeros(c, dy.dtype), np.zeros(c, dy.dtype)
     if dy.size:
-        flat, zeros, ones = memory.flat(dy), np.zeros(c), np.ones(c)
+        flat, zeros, ones = memory.flat(dy), _check.constant(0.0, c), _check.constant(1.0, c)
         sizes = (memory.n, memory.c, memory.s, memory.last)
         ops.batch_norm_backward(None, rest, sums, flat, flat, zeros, ones, None, *sizes, False)
     return sums
@@ -165,4 +165,4 @@ def channel_sums(dy: Array, memory: Any) -> Array:
 def add_to_channels(y: Array, bias: Array) -> None:
     """Add one value to each channel of y (N, C, places), contiguous."""
     n, c, places = y.shape
-    ops.batch_norm(y, y, np.zeros(c), np.ones(c), None, bias, n, c, places, False)
+    ops.batch_norm(y, y, _check.constant(0.0, c), _check.constant(1.0, c), None, bias, n, c, places, False)

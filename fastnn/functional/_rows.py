@@ -70,7 +70,7 @@ def backward(
             raise ValueError(f"{name}: expected {argument} of shape {rows.shape}, got {array.shape}")
         statistics.append(_check.contiguous(array, np.float64).reshape(-1))
     dx = _core.empty(x.shape, x.dtype) if of_input else None
-    dweight, dbias = np.zeros((2, rows.g * rows.k), x.dtype)
+    dweight, dbias = (np.zeros(rows.g * rows.k, x.dtype) for _ in range(2))
     if x.size:
         sizes = (len(statistics[0]), rows.g, rows.k, rows.s)
         ops.group_norm_backward(dx, dweight, dbias, gradient, flat_x, *statistics, weight, *sizes, rows.centre)

@@ -5,11 +5,21 @@ from typing import TYPE_CHECKING, Any
 from ._graph import Call, Constant, Graph, Own, Ref, Times, Unary, Value
 
 if TYPE_CHECKING:
+    from ._compile import CompiledStep, compile_step
     from ._freeze import Frozen, freeze
     from ._loaded import load_frozen
 
-__all__ = ["Call", "Constant", "Frozen", "Graph", "Own", "Ref", "Times", "Unary", "Value", "freeze", "load_frozen"]
-_LATE = {"Frozen": "_freeze", "freeze": "_freeze", "load_frozen": "_loaded"}  # which need the layers
+__all__ = [
+    "Call", "CompiledStep", "Constant", "Frozen", "Graph", "Own", "Ref", "Times", "Unary", "Value", "compile_step",
+    "freeze", "load_frozen",
+]  # fmt: skip
+_LATE = {
+    "CompiledStep": "_compile",
+    "Frozen": "_freeze",
+    "compile_step": "_compile",
+    "freeze": "_freeze",
+    "load_frozen": "_loaded",
+}  # which need the layers; fmt: skip
 
 
 def __getattr__(name: str) -> Any:

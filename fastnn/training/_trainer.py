@@ -19,11 +19,12 @@ from .._random import get_rng_state, set_rng_state
 from ..autograd import Tensor, value_of
 from ..metrics import Metric
 from ..nn import Module, utils
+from ..nn._guard import Guard
 from ..nn._modes import evaluating
 from ._batches import check_iterable, check_pairs, none_came, pairs, said, size_of, take_order
 from ._callback import Callback
 from ._checks import BY_BATCH, check_fit, check_metrics, check_parts, modules_of, stepped
-from ._guard import Guard, check_gradients, untouched
+from ._guard import check_gradients, untouched
 from ._measure import Measures, measure, number_of
 from ._progress import ProgressBar
 

@@ -12,6 +12,16 @@
 #include "each_real.h"
 #else
 
+void FN(fnn_classes)(const struct FN(fnn_classes) *o)
+{
+    for (ptrdiff_t r = 0; r < o->rows; r++)
+    {
+        o->y[r] = o->x[r];
+        if (o->y[r] < 0 || o->y[r] >= o->n)
+            *o->wrong = 1;
+    }
+}
+
 static void FN(over_rows)(ptrdiff_t rows, ptrdiff_t n, double ns_each, fnn_body body, const void *o)
 {
     fnn_parallel(rows, ns_each * (double)n + NS_ROW, body, o);

@@ -1,4 +1,5 @@
-/* log.c: when the ops of a thread ran, what they counted, and how many threads they were given, while somebody wants to know. */
+/* log.c: when the ops of a thread ran, what they counted, and how many threads they were given, while somebody wants to know; and
+ * their records, for a plan of the same calls. */
 #include <stdlib.h>
 #include <string.h>
 #include "ops.h"
@@ -11,7 +12,9 @@ struct fnn_log
 {
     struct fnn_event *events;
     ptrdiff_t count, room;
-    int users;
+    int users, keeps;
+    struct fnn_plan_step *kept; /* the ops that have run since somebody wanted to keep their records */
+    ptrdiff_t kept_count, kept_room;
 };
 
 int fnn_log_start(void)
@@ -36,6 +39,7 @@ void fnn_log_stop(void)
     if (!*log || --(*log)->users)
         return;
     free((*log)->events);
+    free((*log)->kept);
     free(*log);
     *log = NULL;
     fnn_lock();
@@ -49,6 +53,41 @@ ptrdiff_t fnn_log_read(intptr_t to)
     if (log && log->count && to)
         memcpy((void *)to, log->events, (size_t)log->count * sizeof *log->events);
     return log ? log->count : 0;
+}
+
+void fnn_log_keep(int on)
+{
+    struct fnn_log *log = *fnn_log_of_thread();
+    log->keeps = on;
+    log->kept_count = 0;
+}
+
+ptrdiff_t fnn_log_kept(intptr_t to)
+{
+    const struct fnn_log *log = *fnn_log_of_thread();
+    if (log->kept_count && to)
+        memcpy((void *)to, log->kept, (size_t)log->kept_count * sizeof *log->kept);
+    return log->kept_count;
+}
+
+/* 0 if there is no memory */
+static int keep(struct fnn_log *log, const struct fnn_op *op, void (*run)(const void *), const void *record)
+{
+    if (log->kept_count == log->kept_room)
+    {
+        const ptrdiff_t room = 2 * log->kept_room + 64;
+        struct fnn_plan_step *kept = realloc(log->kept, (size_t)room * sizeof *kept);
+        if (!kept)
+            return 0;
+        log->kept = kept;
+        log->kept_room = room;
+    }
+    struct fnn_plan_step *step = log->kept + log->kept_count++;
+    memset(step, 0, sizeof *step);
+    step->op = op;
+    step->run = run;
+    memcpy(step->record, record, op->size);
+    return 1;
 }
 
 struct fnn_event *fnn_log_more(struct fnn_log *log, ptrdiff_t count)
@@ -73,6 +112,9 @@ int fnn_log_run(struct fnn_event *event, const struct fnn_op *op, void (*run)(co
     ptrdiff_t lengths[FNN_ARRAYS];
     struct fnn_regions regions = {0}, *outer = fnn_watch_regions(&regions);
     int status = 0;
+    struct fnn_log *log = *fnn_log_of_thread();
+    if (log->keeps && !keep(log, op, run, record))
+        return FNN_NO_MEMORY;
     event->op = (int)(op - fnn_ops);
     event->thread = fnn_thread();
     event->begin = fnn_nanoseconds();

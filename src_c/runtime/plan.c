@@ -30,6 +30,8 @@ static int run_steps(const struct fnn_plan *plan, void *const *registers, ptrdif
             char *const at = record + t->patch[i].offset;
             if (t->patch[i].from == FNN_PLAN_SIZE)
                 *(ptrdiff_t *)(void *)at *= m;
+            else if (t->patch[i].from == FNN_PLAN_KEY)
+                *(int64_t *)(void *)at = ((const int64_t *)registers[0])[t->patch[i].add];
             else
                 *(void **)(void *)at = (char *)registers[t->patch[i].from] + t->patch[i].add;
         }

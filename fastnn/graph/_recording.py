@@ -1,0 +1,231 @@
+"""From the calls in C that one pass of a model made to a plan that makes them again, over other inputs."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _core
+from .._check import CONSTANTS, Array
+
+KEY, PATCHES, REGISTERS = -4, 12, 512  # numbers of src_c/fastnn.h
+SUMS = {"sum", "pair_loss_sum"}  # ops whose number becomes the loss
+# The sizes of arrays with strides, by op and field
+VIEWS = {
+    "product": {"c": "batch m n", "a": "batch m k", "b": "batch k n"},
+    "conv": {"y": "n g k od oh ow", "x": "n g c id ih iw", "weight": "g k c kd kh kw"},
+    "conv_weight": {"dweight": "g k c kd kh kw", "dy": "n g k od oh ow", "x": "n g c id ih iw"},
+    "activation_rows": {"y": "rows n", "x": "rows n"},
+    "activation_rows_backward": {"dx": "rows n", "dy": "rows n", "saved": "rows n"},
+    "recurrent": {"y": "rows p"},
+    "recurrent_backward": {"dy": "rows p", "y": "rows p"},
+    "pack_weight": {"w": "n k"},
+}
+# Arrays that an op reads although it writes them
+UPDATED = {
+    "scatter_add": {"table"},
+    "recurrent": {"gates", "h", "c"},
+    "recurrent_backward": {"dgates", "dinner", "dh", "dc"},
+}
+
+
+class Unplanned(Exception):
+    """A pass that is no list of calls in C; the text says why."""
+
+
+class Region(NamedTuple):
+    """Memory that is known: where it begins, its bytes, what it is, and its number among those."""
+
+    start: int
+    size: int
+    kind: str  # "input", "parameter", "buffer", "constant", "made"
+    number: int
+
+
+class _Made:
+    """An array's memory that the pass made: which bytes ops have written, and the first and last op that used it."""
+
+    def __init__(self, size: int, step: int):
+        self.size, self.written, self.first, self.last = size, np.zeros(size, bool), step, step
+        self.register: int | None = None
+        self.offset = 0
+
+    def part(self, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], item: int) -> Array:
+        """The marks of an array's bytes, whichever way its strides run."""
+        lowest = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True) if stride < 0)
+        return np.lib.stride_tricks.as_strided(self.written[lowest:], (*shape, item), (*map(abs, strides), 1))
+
+
+class Recording:
+    """A pass's calls in C, and what each of their addresses means.
+
+    Parameters
+    ----------
+    steps, blocks : ndarray
+        From `_core.keep_calls`.
+    inputs, parameters, buffers : lists of ndarray
+        What the calls may read beside what they wrote themselves; buffers they may write.
+    """
+
+    def __init__(self, steps: Array, blocks: Array, inputs: list[Array], parameters: list[Array], buffers: list[Array]):
+        self.steps, self.made = steps, dict[int, _Made]()
+        constants = list(CONSTANTS.values())
+        known = {"input": inputs, "parameter": parameters, "buffer": buffers, "constant": constants}
+        self.held = [*parameters, *buffers, *constants]  # what addresses that last point into
+        regions = [
+            Region(array.ctypes.data, array.nbytes, kind, i)
+            for kind, arrays in known.items()
+            for i, array in enumerate(arrays)
+        ]
+        regions += [Region(int(start), int(size), "made", i) for i, (start, size) in enumerate(blocks)]
+        self.regions = sorted({each.start: each for each in reversed(regions) if each.size}.values())
+        self.starts = [each.start for each in self.regions]
+        self.pointers: list[tuple[int, int, Region, int]] = []  # step, offset in its record, region, offset in that
+        self.flags: list[tuple[int, int]] = []  # step and offset of the address of the flag for refused values
+        self.results: list[tuple[int, int]] = []  # step and offset of the address of a number that goes to Python
+        self.keys: list[tuple[int, int, int]] = []  # step, offset, key
+        for i, (op, arrays) in enumerate(_core.kept_arrays(steps)):
+            self._read(i, op, arrays)
+
+    def _read(self, i: int, op: _core.Op, arrays: list[tuple[bool, int, int]]) -> None:
+        """Find what one call reads and writes."""
+        record = self.steps[i]["record"]
+        value = {name: int(record[at // 8]) for name, _, _, at in op.fields}
+        updated = UPDATED.get(op.name, {"c"} if value.get("accumulate") else ())
+        written = []
+        for (name, kind, dimensions, at), (writes, item, length) in zip(op.fields, arrays, strict=False):
+            address = int(record[at // 8].view(np.uint64))
+            if kind == "work" or not address:
+                continue
+            if kind == "result" and op.name in SUMS:
+                self.results.append((i, at))
+            elif op.name == "classes" and name == "wrong":
+                self.flags.append((i, at))
+            elif kind != "array" or name == "wrong":
+                raise Unplanned(f"the values of {op.name} decide what follows")
+            else:
+                region, offset = self._find(op, name, address)
+                shape, strides = self._extent(op, name, dimensions, record[at // 8 + 1 :], value, item)
+                if shape is None:
+                    shape, strides = (length or (region.size - offset) // item,), (item,)
+                if not writes or name in updated:
+                    self._check_read(op, name, region, offset, shape, strides, item, i)
+                if writes:
+                    written.append((region, offset, shape, strides, item))
+                    if region.kind not in ("made", "buffer"):
+                        raise Unplanned(f"{op.name} writes into what is {region.kind}")
+                elif op.name == "classes" and region.kind != "input":
+                    raise Unplanned("the targets are computed")
+                self.pointers.append((i, at, region, offset))
+        for region, offset, shape, strides, item in written:
+            if region.kind == "made":
+                first = 0 if op.name == "classes" else i  # which comes before all others
+                made = self.made.setdefault(region.start, _Made(region.size, first))
+                made.part(offset, shape, strides, item)[...] = True
+                made.last = i
+        self.keys += [(i, at, value[name] % 2**64) for name, kind, _, at in op.fields if kind == "key"]
+
+    def _find(self, op: _core.Op, name: str, address: int) -> tuple[Region, int]:
+        place = bisect_right(self.starts, address) - 1
+        if place < 0 or address >= self.starts[place] + self.regions[place].size:
+            raise Unplanned(f"{op.name} reads {name} from an array that is no input, parameter or buffer")
+        return self.regions[place], address - self.starts[place]
+
+    @staticmethod
+    def _extent(op: _core.Op, name: str, dimensions: int, after: Array, value: dict[str, int], item: int) -> Any:
+        """Shape and strides in bytes of an array with strides; None, None for one without."""
+        if not dimensions:
+            return None, None
+        if name not in VIEWS.get(op.name, {}):
+            raise Unplanned(f"compiled steps do not know the op {op.name}")
+        shape = tuple(value[size] for size in VIEWS[op.name][name].split())
+        strides = tuple(int(each) * item for each in after[:dimensions])
+        return shape, strides
+
+    def _check_read(
+        self, op: _core.Op, name: str, region: Region, offset: int, shape: Any, strides: Any, item: int, i: int
+    ) -> None:
+        """Refuse what something else than an op has written."""
+        reach = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
+        before, after = sum(each for each in reach if each < 0), sum(each for each in reach if each > 0)
+        if offset + before < 0 or offset + after + item > region.size:
+            raise Unplanned(f"{op.name} reads {name} beyond an array")
+        if region.kind == "made":
+            made = self.made.get(region.start)
+            if made is None or not made.part(offset, shape, strides, item).all():
+                raise Unplanned(f"NumPy computes what {op.name} reads as {name}")
+            made.last = i
+
+    def output(self, array: Array, register: int) -> None:
+        """Let an array that ops have written have a register."""
+        made = self.made.get(array.ctypes.data)
+        if made is None or made.size != array.nbytes or not made.written.all() or made.register is not None:
+            raise Unplanned("computed by NumPy")
+        made.register = register
+
+    def lay_out(self) -> int:
+        """Give what lives between the steps a place by its lifetime; returns the bytes of all together."""
+        placed: list[_Made] = []
+        for each in sorted((made for made in self.made.values() if made.register is None), key=lambda made: made.first):
+            beside = sorted((p.offset, p.offset + p.size) for p in placed if p.last >= each.first)
+            for start, end in beside:
+                if each.offset + each.size <= start:
+                    break
+                each.offset = max(each.offset, -(-end // 64) * 64)
+            placed.append(each)
+        return max((each.offset + each.size for each in placed), default=0)
+
+    @property
+    def result(self) -> tuple[str, dict[str, int]]:
+        """The op that computes the loss, and its integers."""
+        i = self.results[0][0]
+        op = _core.kept_arrays(self.steps[i : i + 1])[0][0]
+        return op.name, {
+            name: int(self.steps[i]["record"][at // 8]) for name, kind, _, at in op.fields if kind == "int"
+        }
+
+    def patched(self, arena: int, result: int, keys: list[int], last: int) -> Array:
+        """The steps with addresses that last, and patches for those that each run is given.
+
+        Parameters
+        ----------
+        arena, result : int
+            Addresses of the memory between steps, and of the number that goes to Python.
+        keys : list of int
+            Those that were drawn, in order, are given in register 0; others stay.
+        last : int
+            The register of the flag for refused values.  The inputs' begin with 1.
+        """
+        steps = self.steps.copy()
+
+        def patch(i: int, at: int, register: int, add: int) -> None:
+            count = steps["patches"][i]
+            if count == PATCHES:
+                raise Unplanned("a call has too many arrays")
+            steps["patch"][i, count] = at, register, add
+            steps["patches"][i] += 1
+
+        def put(i: int, at: int, address: int) -> None:
+            steps["record"][i, at // 8] = np.uint64(address).astype(np.int64)
+
+        for i, at, region, offset in self.pointers:
+            made = self.made.get(region.start)
+            if region.kind == "input":
+                patch(i, at, 1 + region.number, offset)
+            elif made is not None and made.register is not None:
+                patch(i, at, made.register, offset)
+            elif made is not None:
+                put(i, at, arena + made.offset + offset)
+        for i, at in self.flags:
+            patch(i, at, last, 0)
+        for i, at in self.results:
+            put(i, at, result)
+        for i, at, key in self.keys:
+            if key in keys:
+                patch(i, at, KEY, keys.index(key))
+        if not set(keys) <= {key for _, _, key in self.keys}:
+            raise Unplanned("random numbers are drawn that go to no kernel")
+        first = [i for i, _ in self.flags]  # so that values are refused before anything has changed
+        return steps[[*first, *(i for i in range(len(steps)) if i not in first)]]
