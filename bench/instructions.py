@@ -56,6 +56,7 @@ SMALL: dict[str, str] = {
     "Adam, 10 small tensors": "adam.step()",
     "frozen 64-128-64-10 of 1": "frozen(row)",
     "training step 64-128-64-10": "step()",
+    "training step 64-128-64-10, compiled": "compiled(samples, targets)",
 }
 # What tells callgrind, from inside the process that it watches, where a call begins and ends
 MARKS = """
@@ -93,7 +94,8 @@ def run_small(library: str) -> None:
         "fastnn": fastnn, "one": normal(1), "hundred": normal(100), "row": normal(1, 64), "square": normal(64, 64),
         "bias": normal(64), "tracked": fastnn.tensor(normal(1, 64), requires_grad=True), "batch": normal(32, 128),
         "classes": rng.integers(0, 128, 32), "adam": fastnn.optim.Adam(parameters), "frozen": fastnn.freeze(model),
-        "step": step,
+        "step": step, "samples": samples, "targets": targets,
+        "compiled": fastnn.compile_step(model, fastnn.cross_entropy, optimizer),
     }  # fmt: skip
     for name, text in SMALL.items():
         call = eval(f"lambda: {text}", names)

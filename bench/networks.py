@@ -114,6 +114,23 @@ class Training(_Network):
         return call
 
 
+class CompiledTraining(Training):
+    """The same step, by `compile_step`; the others compile theirs too."""
+
+    name = "compiled training step"
+    cases = Training.cases
+
+    @classmethod
+    def goal(cls, case: dict[str, Any]) -> float:
+        return dict(zip([sizes for sizes, _ in NETWORKS], (3.0, 2.0, 1.3), strict=True))[case["sizes"]]
+
+    def fastnn(self) -> Call:
+        model = network(nn, self.sizes)
+        step, x, t = fastnn.compile_step(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters())), self.x, self.t
+        step(x, t)
+        return lambda: step(x, t)
+
+
 class Inference(_Network):
     name = "inference"
     cases = [{"sizes": sizes, "batch": batch} for sizes, _ in NETWORKS for batch in (1, 32)]

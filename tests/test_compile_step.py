@@ -1,5 +1,6 @@
 """compile_step: the bits of the tape's steps, over networks, losses, optimizers and schedules, and what goes over the tape."""
 
+import copy
 import gc
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import functional as F, nn, optim
+from fastnn import data, functional as F, metrics, nn, optim
 
 SAMPLES = 16
 
@@ -439,6 +440,55 @@ def test_backward_leaves_gradients_and_returns_the_output():
     model.zero_grad()
     step.backward(x, t)
     assert all(a is not b.grad and np.array_equal(a, b.grad) for a, b in zip(grads, model.parameters(), strict=True))
+
+
+def test_copies_make_their_own_plans():
+    model = mlp(nn.ReLU)
+    step = fastnn.compile_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1))
+    x, t = batches(1)[0]
+    step(x, t)
+    other = copy.deepcopy(step)
+    weight = model[0].weight.data.copy()
+    assert other(x, t) == step(x, t)
+    assert other.model is not model
+    assert not np.array_equal(weight, other.model[0].weight.data)
+    assert np.array_equal(model[0].weight.data, other.model[0].weight.data)
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_trainer(clip):
+    x, t = values(50, 12), classes(50)
+
+    def trained(compile):
+        model = mlp(lambda: nn.BatchNorm1d(20), nn.ReLU, nn.Dropout)
+        fastnn.manual_seed(3)
+        trainer = fastnn.Trainer(
+            model, nn.CrossEntropyLoss(), optim.Adam(model.parameters(), 0.01), max_grad_norm=clip, compile=compile,
+            metrics={"accuracy": metrics.Accuracy()}, progress=False,
+        )  # fmt: skip
+        batches = data.DataLoader(data.TensorDataset(x, t), 16, shuffle=True, rng=0)
+        history = trainer.fit(batches, 4, validation=batches)
+        del history["seconds"]
+        return trainer, history
+
+    (tape, expected), (fast, history) = trained(False), trained(True)
+    assert history == expected
+    assert tape.compiled is None
+    assert fast.compiled.reason is None
+    assert ", 2 plans" in repr(fast.compiled)  # of the last batch, too
+    for a, b in zip(arrays_of(tape.state_dict()["model"]), arrays_of(fast.state_dict()["model"]), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_trainer_refuses_a_loss_that_is_not_finite():
+    model = mlp(lambda: nn.BatchNorm1d(20))
+    trainer = fastnn.Trainer(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters()), progress=False, compile=True)
+    (x, t), *_ = given = batches(3)
+    trainer.fit(given, 1)
+    before = [each.copy() for each in arrays_of(model.state_dict())]
+    with pytest.raises(FloatingPointError, match="the loss is nan"):
+        trainer.fit([(x * np.float32(np.nan), t)], 2)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(before, arrays_of(model.state_dict()), strict=True))
 
 
 def test_wrong_parts():

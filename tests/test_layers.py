@@ -54,7 +54,8 @@ ALLOWED = {
     "sklearn": BASE | {"_extras", "autograd", "functional", "graph", "metrics", "nn", "optim", "training"},
     "tables": BASE
     | {"_extras", "_replace", "autograd", "functional", "graph", "io", "metrics", "nn", "optim", "plot", "training"},
-    "training": BASE | {"_extras", "_replace", "autograd", "data", "distributed", "io", "metrics", "nn", "optim"},
+    "training": BASE
+    | {"_extras", "_replace", "autograd", "data", "distributed", "graph", "io", "metrics", "nn", "optim"},
     "_certify": BASE | {"_records", "functional"},
     "_records": BASE | {"functional"},
     "_cli": BASE

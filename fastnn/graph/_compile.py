@@ -141,6 +141,9 @@ class CompiledStep:
         plans = sum(isinstance(plan, _Plan) for plan in self._plans.values())
         return f"CompiledStep({type(self.model).__name__}, {plans} plans)"
 
+    def __reduce__(self) -> Any:
+        return CompiledStep, (self.model, self.loss, self.optimizer)  # a copy makes plans of its own
+
     def _taped(self, input: Any, target: Any) -> tuple[Any, Any]:
         output = self.model(input)
         loss = self.loss(output, target)

@@ -53,6 +53,8 @@ class Trainer:
         `EarlyStopping`, `ModelCheckpoint`, `CSVLogger`, `TensorBoard`, or your own.
     progress : bool
         Show a bar with the time that is left and the loss; needs tqdm.
+    compile : bool
+        Replay forward and backward passes in C where that gives the same bits; see `compile_step`.
 
     Attributes
     ----------
@@ -66,6 +68,8 @@ class Trainer:
         A callback sets it to end the training after the epoch.
     interrupted : bool
         Whether the last `fit` was ended by Ctrl-C.
+    compiled : CompiledStep or None
+        Its `reason` says why the last batch was not replayed.
 
     Raises
     ------
@@ -102,6 +106,7 @@ class Trainer:
         max_grad_norm: float | None = None,
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
+        compile: bool = False,
     ):
         self.model, self.criterion, self.optimizer, self.scheduler = model, criterion, optimizer, scheduler
         self.metrics = check_metrics(metrics)
@@ -112,6 +117,11 @@ class Trainer:
             raise TypeError(f"Trainer: expected a sequence of callbacks, got {callbacks!r}")
         self.callbacks = list(callbacks)
         check_parts("Trainer", self)
+        self.compiled: Any = None
+        if compile:
+            from ..graph import compile_step  # which few trainings need
+
+            self.compiled = compile_step(model, criterion, optimizer)
         if progress:
             self.callbacks.insert(0, ProgressBar())
         self.epoch = self.step = 0
@@ -214,8 +224,11 @@ class Trainer:
 
     def _learn(self, input: Any, target: Any, size: int, measures: Measures, place: str) -> None:
         """One step, checked before it is taken."""
-        output = self.model(input)
-        loss = self.criterion(output, target)
+        if self.compiled is not None:
+            output, loss = self.compiled.backward(input, target)
+        else:
+            output = self.model(input)
+            loss = self.criterion(output, target)
         value = number_of("Trainer.fit", loss)
         place += (
             "; the step was not taken; `with fastnn.detect_anomaly():` around fit names the module where the first "
@@ -223,12 +236,13 @@ class Trainer:
         )
         if not math.isfinite(value):
             raise FloatingPointError(f"the loss is {value} {place}")
-        if not isinstance(loss, Tensor) or not loss.requires_grad:
-            raise TypeError(
-                f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} that does "
-                "not: under no_grad, of frozen parameters, or computed outside the tape"
-            )
-        loss.backward()
+        if self.compiled is None:
+            if not isinstance(loss, Tensor) or not loss.requires_grad:
+                raise TypeError(
+                    f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} that "
+                    "does not: under no_grad, of frozen parameters, or computed outside the tape"
+                )
+            loss.backward()
         self._call("on_gradients")
         parameters = stepped(self.optimizer)
         check_gradients(parameters, self.model, place)
