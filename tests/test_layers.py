@@ -51,7 +51,7 @@ ALLOWED = {
     "metrics": BASE | {"autograd"},
     "distributed": BASE | {"_extras", "autograd", "functional", "nn"},
     "plot": BASE | {"_extras", "_profile", "_replace", "autograd", "functional", "graph", "nn"},
-    "sklearn": BASE | {"_extras", "autograd", "functional", "graph", "metrics", "nn", "optim", "training"},
+    "sklearn": BASE | {"_extras", "autograd", "functional", "graph", "metrics", "nn", "optim", "tables", "training"},
     "tables": BASE
     | {"_extras", "_replace", "autograd", "functional", "graph", "io", "metrics", "nn", "optim", "plot", "training"},
     "training": BASE

@@ -1,4 +1,4 @@
-"""Multilayer perceptrons as scikit-learn estimators, with what its own do not have."""
+"""Multilayer perceptrons and networks of tables as scikit-learn estimators, with what its own do not have."""
 
 from .._extras import extra
 
@@ -6,5 +6,6 @@ extra("fastnn.sklearn", "sklearn")
 
 from ._classifier import MLPClassifier  # noqa: E402
 from ._regressor import MLPRegressor  # noqa: E402
+from ._tabular import TabularClassifier, TabularRegressor  # noqa: E402
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]
