@@ -92,7 +92,8 @@ ROUND = [f"{i % 7 + 1}.{i * 37 % 1000:03}" for i in range(24)]
         (["1.150", "850.5", "12.300", "7.205"] * 6, {}, (".", ""), ""),
         (["1.150", "0.850", "12.300", "7.205"] * 6, {}, (".", ""), ""),
         (["1.150.000", "850", "12.300", "7.205"] * 6, {}, (",", "."), ""),
-        (ROUND, {}, (".", ""), "--decimal '.' or --thousands '.' says which"),
+        (ROUND, {}, (".", ""), "all . stand before three digits"),
+        (ROUND, {"z": ["u", "v"] * 12}, (",", "."), "all . stand before three digits"),  # of a file with semicolons
         (ROUND, OTHERS, (",", "."), "as in other columns"),
         (ROUND, {"other": ["1.5", "22.25", "3"] * 8}, (".", ""), "as in other columns"),
         (["19435,92", "7,1"] * 12, {}, (",", ""), ""),
@@ -110,6 +111,15 @@ def test_marks_of_numbers_are_decided_by_columns_and_the_file(tmp_path, cells, m
     notes = [line for line in schema.notes if line.startswith("column a:")]
     assert len(notes) == bool(note)
     assert note in "".join(notes)
+    assert ("for the other reading" in schema.table()) == bool(note)
+
+
+def test_there_is_something_to_learn_from():
+    frame = pd.DataFrame({"t": range(10), "y": [0.5, 1.5] * 5})
+    assert tables.find_roles(frame, "y")["t"].role == "number"  # for want of others
+    assert tables.find_roles(frame.assign(z=0.5 + frame["t"] % 3), "y")["t"].role == "id"
+    with pytest.raises(ValueError, match=r"the table has no column to learn y from: it has id .id., k .constant."):
+        tables.find_roles(frame.rename(columns={"t": "id"}).assign(k=1), "y")
 
 
 def test_marks_that_are_given_decide(tmp_path):
@@ -209,7 +219,7 @@ def test_all_columns_that_cannot_be_used_are_named(tmp_path):
     schema = tables.find_roles(tables.read(path), "y", {"a": "ignore", "c": "number"}, missing=[])
     assert (schema["c"].role, schema["c"].note) == ("number", "all cells that are no numbers count as missing")
     encoded = tables.Encoder(schema).fit(tables.read(path)).transform(tables.read(path).frame())
-    assert encoded.numbers[:, 2].sum() == 30  # c is missing
+    assert encoded.numbers[:, 1].sum() == 30  # c is missing
     with pytest.raises(
         ValueError,
         match=r"cannot use 2 of 4 columns: b .expected dates, got '0'.*; y .expected numbers for a number, got 'u', 'v'",
@@ -318,6 +328,11 @@ def test_parquet_keeps_its_types(tmp_path):
         np.testing.assert_allclose(
             found.numbers[:, 0] * frame["a"].std(ddof=0) + frame["a"].mean(), frame["a"], atol=1e-5
         )
+    schema = tables.find_roles(source, "b")
+    assert schema.classes == ["false", "true"]
+    assert tables.Encoder(schema).fit(source).transform(frame).target.tolist() == [1, 0] * 15
+    with pytest.raises(ValueError, match="expected delimiter and encoding of text alone, not of parquet"):
+        tables.read(tmp_path / "t.parquet", encoding="cp1252")
     written(tmp_path / "bad.parquet", "no")
     with pytest.raises(ValueError, match=r"bad.parquet: Parquet"):
         tables.read(tmp_path / "bad.parquet")
@@ -327,7 +342,8 @@ def test_excel(tmp_path):
     pytest.importorskip("openpyxl")
     frame = pd.DataFrame({"a": np.arange(6) / 4, "c": ["u", "v", None] * 2})
     frame.to_excel(tmp_path / "t.xlsx", index=False)
-    pd.testing.assert_frame_equal(tables.read(tmp_path / "t.xlsx").frame(), frame)
+    found = tables.read(tmp_path / "t.xlsx").frame()
+    pd.testing.assert_frame_equal(found.fillna("none"), frame.fillna("none"))
 
 
 def test_a_state_that_is_none():

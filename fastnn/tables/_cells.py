@@ -121,9 +121,9 @@ def numbers(series: Any, marks: Marks = NOTATIONS[0], missing: Sequence[str] = (
         return _finite(found, found)
     if pa.types.is_boolean(cells.type):
         return cells.cast(pa.int8()).cast(pa.float64()).to_numpy(zero_copy_only=False), 0, ""
-    cells = texts(series, missing)
-    if marks.decimal == ".":
-        found = as_float(cells)
+    for clean in (False, True):
+        cells = texts(series, missing) if clean else cells
+        found = as_float(cells) if marks.decimal == "." else None
         if found is not None:
             return _finite(found, found)
     plain = bare(cells)

@@ -17,7 +17,7 @@ from ._text import is_number, names_columns
 
 DELIMITERS = ",;\t|"
 HEAD = 1 << 18  # bytes that are looked at for all but the encoding
-_NOT_CP1252 = b"\x81\x8d\x8f\x90\x9d"  # bytes that mean nothing there
+_NOT_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that mean nothing there
 NAMES = {"\t": "tab", " ": "space"}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -39,7 +39,7 @@ class Dialect:
     header: bool | None = None  # whether the first line that is not blank names the columns
     blank: int = 0  # lines before it
     gzip: bool = False
-    odd_quotes: bool = False  # one may never be closed
+    odd_quotes: bool = False  # one is never closed
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ def find_dialect(path: Any, delimiter: str, encoding: str, header: bool | None) 
     if not head:
         raise ValueError(f"{path} is empty")
     encoding = encoding or _encoding_of(head)
-    quotes, found, why = _scan(path, compressed, decode=not encoding)
+    odd, found, why = _scan(path, compressed, decode=not encoding)
     notes = [why] if why else []
     encoding = encoding or found
     lines = _lines_of(path, head, encoding)
@@ -85,13 +85,15 @@ def find_dialect(path: Any, delimiter: str, encoding: str, header: bool | None) 
     first, below = rows[0], rows[1:]
     width = max(len(first), Counter(map(len, below)).most_common(1)[0][0] if below else 0)
     if width == len(first) + 1 and all(len(row) == width and not row[-1] for row in below):
-        first = [*first, ""]  # each row ends in a delimiter, but not the names
+        first = [*first, ""]  # the names do not end in a delimiter
+    if len(first) > 1 and not first[-1].strip() and all(not row[-1].strip() for row in below if len(row) == width):
+        notes.append("each row ends in a delimiter")
     if header is None:
         header = names_columns(first, [row for row in below if len(row) == len(first)])
         if header and 2 * sum(map(is_number, first)) > len(first):
             notes.append(f"the names are numbers ({', '.join(first[:4])}): with --header no they are a row")
     names = _names(path, first, notes) if header else [str(i) for i in range(len(first))]
-    return Dialect("text", names, encoding, delimiter, header, blank, compressed, quotes % 2 == 1, notes)
+    return Dialect("text", names, encoding, delimiter, header, blank, compressed, odd, notes)
 
 
 def _encoding_of(head: bytes) -> str:
@@ -104,23 +106,22 @@ def _encoding_of(head: bytes) -> str:
     return ""
 
 
-def _scan(path: Any, compressed: bool, decode: bool) -> tuple[int, str, str]:
-    """All bytes: how many quotes; UTF-8 or what Windows writes in western Europe, and which byte tells that."""
-    decoder, lines, quotes, encoding, why = codecs.getincrementaldecoder("utf-8")(), 1, 0, "utf-8", ""
+def _scan(path: Any, compressed: bool, decode: bool) -> tuple[bool, str, str]:
+    """All bytes: whether quotes are odd; UTF-8 or what Windows writes in western Europe, and why."""
+    decoder, lines, quotes, encoding, why, part = codecs.getincrementaldecoder("utf-8")(), 0, 0, "utf-8", "", b"\n"
     with open_bytes(path, compressed) as file:
-        while part := file.read(1 << 20):
-            quotes += part.count(b'"')
-            if decode and not why:
+        while part:
+            part = file.read(1 << 20)
+            if decode and not why and not (part and part.isascii() and decoder.getstate()[0] == b""):
                 try:
-                    decoder.decode(part)
+                    decoder.decode(part, final=not part)
                 except UnicodeDecodeError as error:
-                    byte, line = error.object[error.start], lines + error.object[: error.start].count(b"\n")
-                    encoding = "latin-1" if set(part) & set(_NOT_CP1252) else "cp1252"
-                    why = f"not UTF-8 by byte 0x{byte:02x} in line {line}"
-                lines += part.count(b"\n")
-            elif decode and encoding == "cp1252" and part.translate(None, _NOT_CP1252) != part:
+                    byte, line = error.object[error.start], 1 + lines + error.object[: error.start].count(b"\n")
+                    encoding, why = "cp1252", f"not UTF-8 by byte 0x{byte:02x} in line {line}"
+            if why and set(part) & _NOT_CP1252:
                 encoding = "latin-1"
-    return quotes, encoding, why
+            quotes, lines = quotes + part.count(b'"'), lines + part.count(b"\n")
+    return quotes % 2 == 1, encoding, why
 
 
 def _lines_of(path: Any, head: bytes, encoding: str) -> list[str]:

@@ -35,7 +35,7 @@ class Drift:
                     "rows": self.rows,
                     **shares,
                     "missing_training": part.gaps / known,
-                    "unseen_training": getattr(part, "others", 0) / known,
+                    "unseen_training": part.others / known,
                 }
             )
         return found

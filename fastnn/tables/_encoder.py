@@ -11,8 +11,8 @@ from .._check import Array
 from ._cells import YES_NO, numbers, texts
 from ._drift import Drift
 from ._encoded import Encoded
-from ._frames import frames_of
-from ._parts import PARTS, Category, Part
+from ._frames import frames_of, hashed
+from ._parts import PARTS, Category, Part, Scale
 from ._roles import Schema
 
 
@@ -60,8 +60,8 @@ class Encoder:
         return self
 
     @property
-    def _scales(self) -> list[Part]:
-        return [part for part in self.parts if not isinstance(part, Category)]
+    def _layout(self) -> list[tuple[Part, str, bool]]:
+        return [(part, *each) for part in self.parts for each in part.layout()]
 
     @property
     def _categories(self) -> list[Category]:
@@ -70,17 +70,21 @@ class Encoder:
     @property
     def number_names(self) -> list[str]:
         """What the K columns of `Encoded.numbers` are."""
-        return [name for part in self._scales for name in part.names]
+        return [name for _, name, _ in self._layout]
 
     @property
     def continuous(self) -> Array:
         """Bool (K,): which of them are quantities in standardized units."""
-        return np.array([each for part in self._scales for each in part.continuous], bool)
+        return np.array([each for *_, each in self._layout], bool)
 
     @property
     def quantiles(self) -> Array:
         """(101, K): percentiles of the training rows in these units; zeros where there is no quantity."""
-        return np.column_stack([np.zeros((101, 0)), *(part.quantiles for part in self._scales)])
+        found = np.zeros((101, len(self._layout)))
+        for i, (part, _, quantity) in enumerate(self._layout):
+            if quantity and isinstance(part, Scale):
+                found[:, i] = part.scaled(np.array(part.percentiles))
+        return found
 
     @property
     def code_names(self) -> list[str]:
@@ -95,42 +99,22 @@ class Encoder:
     @property
     def cardinalities(self) -> list[int]:
         """How many codes each has."""
-        return [len(part.values) + 2 for part in self._categories]
+        return [len(values) + 2 for values in self.categories]
 
     def columns_of(self, name: str) -> tuple[list[int], list[int]]:
         """Where a column of the table stands among numbers and codes."""
-        start, found = 0, []
-        for part in self._scales:
-            if part.column.name == name:
-                found = list(range(start, start + len(part.names)))
-            start += len(part.names)
-        return found, [i for i, each in enumerate(self.code_names) if each == name]
+        of_numbers = [i for i, (part, *_) in enumerate(self._layout) if part.column.name == name]
+        return of_numbers, [i for i, each in enumerate(self.code_names) if each == name]
 
     def new_drift(self) -> Drift:
         """Counts to be handed to `transform`."""
         return Drift(self.parts)
 
     def transform(self, frame: Any, targets: bool = True, drift: Drift | None = None) -> Encoded:
-        """The arrays of a frame's rows.
+        """The arrays of a frame's rows; a ValueError names all columns that it does not have.
 
-        Parameters
-        ----------
-        frame : DataFrame
-            With all columns of the features; others are not looked at.
-        targets : bool
-            Whether target, weight and group are wanted; each is None if the frame does not have it.
-        drift : Drift, optional
-            Counts what differs from the training.
-
-        Returns
-        -------
-        Encoded
-            The arrays.
-
-        Raises
-        ------
-        ValueError
-            Naming all columns that the frame does not have.
+        Without `targets`, or where the frame does not have them, target, weight and group are None.  `drift` counts
+        what differs from the training.
         """
         absent = [part.column.name for part in self.parts if part.column.name not in frame.columns]
         if absent:
@@ -181,8 +165,6 @@ class Encoder:
         return None
 
     def _group(self, frame: Any) -> Array | None:
-        from ._frames import hashed
-
         for column in self.schema.of_role("group"):
             if column.name in frame.columns:
                 return hashed(frame[column.name]).view(np.int64)
@@ -194,13 +176,7 @@ class Encoder:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Encoder:
-        """The encoder of a `state()`.
-
-        Raises
-        ------
-        ValueError
-            If it is none.
-        """
+        """The encoder of a `state()`; a ValueError if it is none."""
         try:
             encoder = cls(Schema.from_state(state["schema"]), state["rare"])
             for part, each in zip(encoder.parts, state["parts"], strict=True):

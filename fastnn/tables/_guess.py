@@ -25,6 +25,7 @@ class Guess:
         self.decimal, self.thousands, self.delimiter, self.forms = decimal, thousands, delimiter, forms
         self.notes: list[str] = []
         self.faults: list[str] = []
+        self.how: dict[str, str] = {}  # what cells were taken for that could be read otherwise
         self.marks = {each.name: self._sure(each) for each in seen}
         used = [
             marks[0].decimal for each, marks in zip(seen, self.marks.values(), strict=True) if self._shows(each, marks)
@@ -63,19 +64,20 @@ class Guess:
             return fits[0]
         mark = "." if seen.marked["."] else ","
         grouped, plain = _GROUPED[mark], Marks(mark)
-        if grouped not in fits or plain not in fits:
+        if not seen.marked[mark] or grouped not in fits or plain not in fits:
             return fits[0]
         if self.file_decimal:
-            chosen, why = (
-                (grouped, "as in other columns") if self.file_decimal != mark else (plain, "as in other columns")
-            )
+            chosen, why = grouped if self.file_decimal != mark else plain, "as in other columns"
         elif seen.marked[mark] < seen.read and (seen.round[mark] or seen.marked[mark] >= 3):
             chosen, why = grouped, f"all {mark} stand before three digits, and numbers below 1000 have none"
         else:
-            usual = mark == "." or self.delimiter == ";"
-            chosen = plain if usual else grouped
-            why = f"but all {mark} stand before three digits: --decimal '{mark}' or --thousands '{mark}' says which"
+            chosen = plain if (mark == ".") != (self.delimiter == ";") else grouped
+            why = f"all {mark} stand before three digits"
         self.notes.append(f"column {seen.name}: {chosen}, {why}")
+        other = f"--{'decimal' if chosen == grouped else 'thousands'} '{mark}'"
+        cell = next((each for each in seen.head if mark in each), "")
+        read = cell.replace(mark, "" if chosen == grouped else ".")
+        self.how[seen.name] = f"{cell} read as {read}; {other} for the other reading"
         return chosen
 
     def column(self, seen: Survey, role: str | None, is_target: bool) -> Column:
@@ -88,6 +90,7 @@ class Guess:
         column.numeric = bool(self.marks[seen.name]) and not (seen.zeros and not is_target) and seen.known > 0
         if column.numeric:
             column.marks = self.marks_of(seen)
+            column.note = self.how.get(seen.name, "")
             self._strays(seen, column, role)
         column.form = self.forms.get(seen.name) or self._form(seen)
         if is_target:
@@ -101,8 +104,9 @@ class Guess:
     def _strays(self, seen: Survey, column: Column, role: str | None) -> None:
         strays = seen.known - seen.counts[column.marks] if seen.kind != "number" else 0
         if strays > 0 and role in (None, "number", "target", "weight"):
-            column.note = f"{strays if role is None else 'all'} cells that are no numbers count as missing"
-            self.notes.append(f"column {seen.name}: {column.note}")
+            note = f"{strays if role is None else 'all'} cells that are no numbers count as missing"
+            self.notes.append(f"column {seen.name}: {note}")
+            column.note = "; ".join(filter(None, [column.note, note]))
 
     def _form(self, seen: Survey) -> str:
         forms = seen.forms or ["ISO"]
@@ -128,10 +132,9 @@ class Guess:
         if seen.kind == "yesno" or is_yes_no(seen.values):
             return "yesno"
         if column.numeric:
-            counted = seen.whole and seen.unique and many
-            if looks_like_id(seen.name) and seen.whole:
-                return "id" if counted else "category" if not many else "number"
-            return "number"
+            if seen.whole and seen.unique and many and (seen.rising or looks_like_id(seen.name)):
+                return "id"
+            return "category" if seen.whole and looks_like_id(seen.name) and not many else "number"
         share = max(seen.counts.values()) / max(1, seen.known)
         if many and share > 0.3 and not seen.zeros and not looks_like_id(seen.name):
             self._fault(seen, f"numbers in {100 * share:.0f} % of the cells, else text", "number")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._check import Array
-from ._cells import NOTATIONS, YES_NO, dates, numbers, texts
+from ._cells import YES_NO, dates, numbers, texts
 from ._roles import Column
 
 SAMPLE = 200_000  # numbers from which quantiles are taken; of more, evenly spread ones
@@ -19,11 +19,12 @@ _YES = frozenset(yes for yes, _ in YES_NO)
 
 
 class Part:
-    """A column's share of the features; `kind` is its role."""
+    """A column's share of the features: some columns of numbers, or one of codes."""
 
     def __init__(self, column: Column, missing: list[str]):
         self.column, self.words = column, missing
-        self.rows = self.gaps = self.strays = 0  # of the training
+        self.rows = self.gaps = 0  # of the training: all, and those whose cell is missing
+        self.others = 0  # those of rare values
 
     def add(self, series: Any) -> None:
         """Look at a part of the training rows."""
@@ -32,20 +33,9 @@ class Part:
     def finish(self, rare: int) -> None:
         """After the last row; values seen less often than `rare` times are so."""
 
-    @property
-    def names(self) -> list[str]:
-        """Of the columns of numbers; none of a category."""
+    def layout(self) -> list[tuple[str, bool]]:
+        """The columns of numbers: names, and whether they are quantities rather than 0 and 1 or sines."""
         return []
-
-    @property
-    def continuous(self) -> list[bool]:
-        """Which of them are quantities, standardized by the training rows, rather than 0 and 1 or sines."""
-        return []
-
-    @property
-    def quantiles(self) -> Array:
-        """(101, columns), of the quantities."""
-        return np.zeros((101, 0))
 
     def encode(self, series: Any, counts: dict[str, int]) -> Array:
         """(N, columns) float32, or (N,) codes; counts what differs from the training."""
@@ -57,13 +47,12 @@ class Part:
 
     def load(self, state: dict[str, Any]) -> None:
         """Take a `state()` over."""
-        expected = set(self.state())
-        if set(state) != expected:
-            raise ValueError(
-                f"expected {', '.join(sorted(expected))} of column {self.column.name}, got {', '.join(sorted(state))}"
-            )
-        for name, value in state.items():
-            setattr(self, name, value)
+        if set(state) != set(self.state()):
+            raise ValueError(f"expected {', '.join(self.state())} of {self.column.name}, got {', '.join(state)}")
+        vars(self).update(state)
+
+    def _marked(self, name: str, quantity: bool) -> list[tuple[str, bool]]:
+        return [(name, quantity), *[(f"{self.column.name} is missing", False)] * bool(self.gaps)]
 
 
 class Scale(Part):
@@ -73,10 +62,10 @@ class Scale(Part):
 
     def __init__(self, column: Column, missing: list[str]):
         super().__init__(column, missing)
-        self.mean = self.median = self.low = self.high = 0.0
-        self.std = 1.0
-        self.percentiles: list[float] = []
+        self.mean, self.std, self.median = 0.0, 1.0, 0.0
+        self.percentiles: list[float] = []  # 0 to 100
         self._sample: list[Array] = []
+        self._range = (0.0, 0.0)
         self._stride, self._kept, self._known, self._squares = 1, 0, 0, 0.0
 
     def values(self, series: Any) -> tuple[Array, int]:
@@ -85,17 +74,13 @@ class Scale(Part):
         return found, strays
 
     def add(self, series: Any) -> None:
-        found, strays = self.values(series)
+        found, _ = self.values(series)
         known = found[~np.isnan(found)]
-        self.rows, self.gaps, self.strays = (
-            self.rows + len(found),
-            self.gaps + len(found) - len(known),
-            self.strays + strays,
-        )
+        self.rows, self.gaps = self.rows + len(found), self.gaps + len(found) - len(known)
         if not len(known):
             return
-        low, high = float(known.min()), float(known.max())
-        self.low, self.high = (min(self.low, low), max(self.high, high)) if self._known else (low, high)
+        low, high = known.min(), known.max()
+        self._range = (min(self._range[0], low), max(self._range[1], high)) if self._known else (low, high)
         with np.errstate(over="ignore", invalid="ignore"):
             mean, before = float(known.mean()), self._known
             self._known += len(known)
@@ -110,27 +95,18 @@ class Scale(Part):
 
     def finish(self, rare: int) -> None:
         sample = np.concatenate(self._sample) if self._sample else np.zeros(1)
+        low, high = map(float, self._range)
         with np.errstate(over="ignore", invalid="ignore"):
             std = float(np.sqrt(self._squares / max(1, self._known)))
-        scale = max(abs(self.low), abs(self.high))
-        if not np.isfinite(std) or not np.isfinite(self.mean):
-            self.mean, std = float(np.median(sample)), (self.high / 2 - self.low / 2)
-        self.std = std if std > 1e-12 * scale and std > 0 else 1.0
         self.median = float(np.median(sample))
-        self.percentiles = np.quantile(sample, np.linspace(0, 1, 101)).tolist()
+        if not np.isfinite([std, self.mean]).all():
+            self.mean, std = self.median, high / 2 - low / 2
+        self.std = std if std > 1e-12 * max(abs(low), abs(high)) else 1.0
+        self.percentiles = [low, *np.quantile(sample, np.arange(1, 100) / 100).tolist(), high]
         self._sample = []
 
-    @property
-    def names(self) -> list[str]:
-        return [self.column.name + self.suffix, *[f"{self.column.name} is missing"] * bool(self.gaps)]
-
-    @property
-    def continuous(self) -> list[bool]:
-        return [True, *[False] * bool(self.gaps)]
-
-    @property
-    def quantiles(self) -> Array:
-        return np.column_stack([self.scaled(np.array(self.percentiles)), *[np.zeros(101)] * bool(self.gaps)])
+    def layout(self) -> list[tuple[str, bool]]:
+        return self._marked(self.column.name + self.suffix, True)
 
     def scaled(self, values: Array) -> Array:
         """By mean and deviation, within what float32 can hold."""
@@ -142,7 +118,7 @@ class Scale(Part):
         gone = np.isnan(found)
         counts["missing"] += int(gone.sum())
         with np.errstate(invalid="ignore"):
-            counts["outside"] += int(((found < self.low) | (found > self.high)).sum())
+            counts["outside"] += int(((found < self.percentiles[0]) | (found > self.percentiles[-1])).sum())
         return [self.scaled(np.where(gone, self.median, found)), *[gone] * bool(self.gaps)]
 
     def encode(self, series: Any, counts: dict[str, int]) -> Array:
@@ -168,18 +144,9 @@ class Moment(Scale):
         found, strays = self._dates(series)
         return _years(found), strays
 
-    @property
-    def names(self) -> list[str]:
+    def layout(self) -> list[tuple[str, bool]]:
         circles = [f"{self.column.name} {unit} {which}" for unit, _ in self._circles for which in ("sine", "cosine")]
-        return [*super().names, *circles]
-
-    @property
-    def continuous(self) -> list[bool]:
-        return [*super().continuous, *[False] * 2 * len(self._circles)]
-
-    @property
-    def quantiles(self) -> Array:
-        return np.column_stack([super().quantiles, np.zeros((101, 2 * len(self._circles)))])
+        return [*super().layout(), *((name, False) for name in circles)]
 
     def encode(self, series: Any, counts: dict[str, int]) -> Array:
         found, strays = self._dates(series)
@@ -226,29 +193,15 @@ class Switch(Part):
         return np.where(yes, 1.0, np.where(no, 0.0, np.nan)), cells.is_null().to_numpy(zero_copy_only=False)
 
     def add(self, series: Any) -> None:
-        found, gone = self._found(series)
-        unclear = int(np.isnan(found).sum())
-        self.rows, self.gaps, self.strays = (
-            self.rows + len(found),
-            self.gaps + unclear,
-            self.strays + unclear - int(gone.sum()),
-        )
+        found, _ = self._found(series)
+        self.rows, self.gaps = self.rows + len(found), self.gaps + int(np.isnan(found).sum())
         self._yes += int((found == 1).sum())
 
     def finish(self, rare: int) -> None:
         self.usual = float(2 * self._yes > self.rows - self.gaps)
 
-    @property
-    def names(self) -> list[str]:
-        return [self.column.name, *[f"{self.column.name} is missing"] * bool(self.gaps)]
-
-    @property
-    def continuous(self) -> list[bool]:
-        return [False] * len(self.names)
-
-    @property
-    def quantiles(self) -> Array:
-        return np.zeros((101, len(self.names)))
+    def layout(self) -> list[tuple[str, bool]]:
+        return self._marked(self.column.name, False)
 
     def encode(self, series: Any, counts: dict[str, int]) -> Array:
         found, gone = self._found(series)
@@ -265,7 +218,6 @@ class Category(Part):
     def __init__(self, column: Column, missing: list[str]):
         super().__init__(column, missing)
         self.values: list[str] = []
-        self.others = 0  # training rows of rare values
         self._counted: Counter[str] = Counter()
 
     def add(self, series: Any) -> None:
@@ -295,4 +247,3 @@ class Category(Part):
 
 
 PARTS: dict[str, type[Part]] = {"number": Scale, "date": Moment, "yesno": Switch, "category": Category}
-PLAIN = NOTATIONS[0]

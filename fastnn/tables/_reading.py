@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,6 @@ class Source:
         self.decimal: str | None = None
         self.thousands: str | None = None
         self.label = str(path)
-        self._kept: Any = None  # the standard input's copy, which goes when nobody reads it any more
 
     def __iter__(self) -> Iterator[Any]:
         parts = {"text": self._text, "parquet": self._parquet, "excel": self._excel}[self.dialect.format]
@@ -186,11 +186,9 @@ def read(
             raise ValueError(f"read: expected {name} to be one character, got {value!r}")
     if decimal and decimal == thousands:
         raise ValueError(f"read: expected different marks for decimals and thousands, got {decimal!r} for both")
-    kept = None
     name = str(path)
     if name == "-":
-        kept = _copied()
-        path = kept.name
+        path = _copied()
     suffix = Path(name).suffix.lower()
     if suffix in (".parquet", ".pq"):
         dialect = Dialect("parquet", _parquet_names(path))
@@ -198,20 +196,24 @@ def read(
         dialect = Dialect("excel", list(_read_excel(path).columns))
     else:
         dialect = find_dialect(path, delimiter, encoding or "", header)
+    if dialect.format != "text" and (delimiter or encoding):
+        raise ValueError(f"{name}: expected delimiter and encoding of text alone, not of {dialect.format}")
     source = Source(path, dialect, missing)
     source.decimal, source.thousands = decimal, thousands
-    source.label, source._kept = name, kept
+    source.label = name
+    if name == "-":
+        weakref.finalize(source, os.remove, path)
     if dialect.odd_quotes:
         source.check()
     return source
 
 
-def _copied() -> Any:
+def _copied() -> str:
     """The standard input in a file, which is looked at more than once."""
-    kept = tempfile.NamedTemporaryFile(prefix="fastnn-")  # noqa: SIM115
-    shutil.copyfileobj(sys.stdin.buffer, kept)
-    kept.flush()
-    return kept
+    number, path = tempfile.mkstemp(prefix="fastnn-")
+    with open(number, "wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return path
 
 
 def _parquet_names(path: Any) -> list[str]:

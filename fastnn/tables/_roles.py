@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._cells import NOTATIONS, YES_NO, Marks, numbers, texts
-from ._survey import MOST_STRAYS, Survey
+from ._survey import Survey
 from ._text import is_number
 
 ROLES = {
@@ -30,7 +30,7 @@ ROLES = {
 FEATURES = ("number", "category", "yesno", "date")
 MOST_CLASSES = 20  # of integers that are not said to be classes
 _ID = re.compile(
-    r"(?:^|[_\W])(?:id|ids|key|index|idx|nr|no|num|number|row|rownum|uuid|guid)$|[a-z](?:Id|ID|Nr|No)$", re.ASCII
+    r"(?i:(?:^|[_\W])(?:id|ids|key|index|idx|nr|no|num|number|row|rownum|uuid|guid)\.?$)|[a-z](?:Id|ID|Nr|No)$"
 )
 _INDEX = re.compile(r"Unnamed: \d+$")
 
@@ -60,6 +60,7 @@ class Schema:
     classes: list[str] = field(default_factory=list)  # in order, of a classification
     missing: list[str] = field(default_factory=list)  # further words for what is not known
     rows: int = 0
+    header: bool | None = None  # whether the first line of a file names the columns
     notes: list[str] = field(default_factory=list)  # what had to be guessed
 
     def of_role(self, *roles: str) -> list[Column]:
@@ -208,9 +209,13 @@ def find_roles(
         raise ValueError(
             f"{_label(data)}: cannot use {len(guess.faults)} of {len(seen)} columns: " + "; ".join(guess.faults)
         )
-    schema = Schema(columns, missing=list(missing), rows=seen[0].rows, notes=guess.notes)
+    while len(columns) > 1 and columns[-1].note == "empty" and _INDEX.match(columns[-1].name):
+        columns.pop()  # what follows the last delimiter
+    header = getattr(getattr(data, "dialect", None), "header", None)
+    schema = Schema(columns, missing=list(missing), rows=seen[0].rows, header=header, notes=guess.notes)
     if targets:
         schema.columns.sort(key=lambda column: targets.index(column.name) if column.name in targets else -1)
+        _check_features(_label(data), schema)
         schema.task, schema.classes = _task(_label(data), schema, seen, targets, task)
     return schema
 
@@ -228,6 +233,18 @@ def _check_names(data: Any, names: list[str], wanted: Iterable[str]) -> None:
     if absent:
         shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
         raise ValueError(f"{_label(data)} has no column {', '.join(absent)}; it has {shown}")
+
+
+def _check_features(label: str, schema: Schema) -> None:
+    """Without others, numbers that merely count the rows are learned from; without any, there is nothing to do."""
+    if not schema.features:
+        for column in schema.of_role("id"):
+            if column.numeric and not looks_like_id(column.name):
+                column.role = "number"
+    if not schema.features:
+        rest = [f"{column.name} ({column.role})" for column in schema.columns if column.role != "target"]
+        only = f"it has {', '.join(rest)}" if rest else "it has no other"
+        raise ValueError(f"{label} has no column to learn {', '.join(schema.targets)} from: {only}")
 
 
 def _task(label: str, schema: Schema, seen: list[Survey], targets: list[str], task: str) -> tuple[str, list[str]]:
@@ -274,7 +291,4 @@ def is_yes_no(values: Iterable[str] | None) -> bool:
 
 def looks_like_id(name: str) -> bool:
     """Whether a column is called as those that tell rows apart."""
-    return bool(_ID.search(name if re.search("[a-z]", name) else name.lower()) or _INDEX.match(name))
-
-
-__all__ = ["FEATURES", "MOST_STRAYS", "ROLES", "Column", "Schema", "find_roles", "is_yes_no", "looks_like_id", "survey"]
+    return bool(_ID.search(name) or _INDEX.match(name))

@@ -13,6 +13,7 @@ from .._check import Array
 from ._cells import DATES, NOTATIONS, TIMES, Marks, as_float, bare, parse_dates, pattern, texts, to_arrow
 
 MOST_VALUES = 20_000  # that are counted one by one
+MOST_NUMBERS = 1000  # different numbers, likewise
 MOST_STRAYS = 0.1  # share of cells that are no numbers in a column of numbers
 LOOKED_AT = 1000  # cells that tell whether it is worth while to look for dates
 _GROUPED = {".": Marks(",", "."), ",": Marks(".", ",")}
@@ -26,7 +27,6 @@ class Survey:
         self.rows = self.missing = 0
         self.kind = ""  # "number", "date", "yesno" of a typed column; "text" of cells that have to be read
         self.values: Counter[str] | None = Counter()  # None: more than are counted
-        self.low, self.high = np.inf, -np.inf
         self.counts = dict.fromkeys(NOTATIONS, 0)
         self.whole = True  # all numbers are integers without a mark
         self.marked = {".": 0, ",": 0}  # numbers with such a mark
@@ -38,6 +38,7 @@ class Survey:
         self.has_time = False
         self.spaced = False  # text of several words
         self.length = 0
+        self.head: list[str] = []  # some cells of the first rows
         self.read = 0  # cells whose notation was looked at
         self._last = np.nan
 
@@ -75,7 +76,7 @@ class Survey:
             self.whole &= bool((values == np.trunc(values)).all())
             self._range(values)
             if self.values is not None:
-                self._count(texts(series), first)
+                self._count(texts(series), first, MOST_NUMBERS)
             return
         found = as_float(cells)
         if found is None:
@@ -94,7 +95,7 @@ class Survey:
         import pyarrow as pa
 
         if self.values is not None or first:
-            self._count(cells, first)
+            self._count(cells, first, MOST_VALUES if found is None else MOST_NUMBERS)
         if pa.types.is_boolean(cells.type):
             return
         if found is not None and np.isfinite(found).all():
@@ -107,15 +108,12 @@ class Survey:
             self._dates(cells, first)
 
     def _range(self, values: Array) -> None:
-        if not len(values):
-            return
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-        if self.rising is not False:
+        if len(values) and self.rising is not False:
             steps = np.diff(values, prepend=self._last)
             self.rising = bool((steps[np.isfinite(steps)] == 1).all())
             self._last = float(values[-1])
 
-    def _count(self, cells: Any, first: bool) -> None:
+    def _count(self, cells: Any, first: bool, most: int = MOST_VALUES) -> None:
         import pyarrow.compute as pc
 
         known = cells.drop_null()
@@ -124,16 +122,17 @@ class Survey:
             self.unique = pc.count_distinct(known).as_py() == len(known)
             self.zeros = pc.any(pc.match_substring_regex(strings, r"^[+-]?0\d")).as_py()
             self.spaced = pc.mean(pc.cast(pc.match_substring(strings, " "), "int8")).as_py() > 0.5
+            self.head = strings[:20].to_pylist()
             self.length = pc.max(pc.utf8_length(strings)).as_py()
         if self.values is None:
             return
-        pairs = pc.value_counts(known.cast("string") if known.type != "bool" else known.cast("int8").cast("string"))
-        if len(pairs) > MOST_VALUES:
+        pairs = pc.value_counts(known.cast("string"))
+        if len(pairs) > most:
             self.values = None
             return
         for value, count in zip(pairs.field(0).to_pylist(), pairs.field(1).to_pylist(), strict=True):
             self.values[value] += count
-        if len(self.values) > MOST_VALUES:
+        if len(self.values) > most:
             self.values = None
 
     def _alive(self, marks: Marks, before: int) -> bool:
@@ -151,7 +150,7 @@ class Survey:
                 whole = False
         self.whole &= whole
         for marks in NOTATIONS:
-            if whole or (marks.decimal == "." and not marks.thousands):
+            if whole or marks.decimal == ".":
                 self.counts[marks] += len(cells)
             elif self._alive(marks, before):
                 self.counts[marks] += _matches(cells, pattern(marks, strict=True))
@@ -160,13 +159,16 @@ class Survey:
         self.read = before + len(cells)
 
     def _notations(self, cells: Any) -> None:
-        before, plain = self.read, bare(cells)
-        for marks in NOTATIONS:
-            if self._alive(marks, before):
-                self.counts[marks] += _matches(plain, pattern(marks, strict=True))
+        before = self.read
+        self.read += len(cells)
+        alive = [marks for marks in NOTATIONS if self._alive(marks, before)]
+        if not alive:
+            return
+        plain = bare(cells)
+        for marks in alive:
+            self.counts[marks] += _matches(plain, pattern(marks, strict=True))
         for mark in ".,":
             self._marks(plain, before, mark)
-        self.read = before + len(cells)
 
     def _marks(self, cells: Any, before: int, mark: str) -> None:
         """Count what tells a mark of decimals from one of thousands."""
@@ -190,7 +192,9 @@ class Survey:
 
     def examples(self, most: int = 3) -> list[str]:
         """Some of the values."""
-        return [value for value, _ in (self.values or Counter()).most_common(most)]
+        if self.values is None:
+            return self.head[:most]
+        return [value for value, _ in self.values.most_common(most)]
 
 
 def _matches(cells: Any, regex: str) -> int:
