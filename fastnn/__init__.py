@@ -64,6 +64,7 @@ __all__ = [
     "set_rng_state",
     "show_config",
     "sklearn",
+    "tables",
     "tensor",
     "threads",
     "training",
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         optim,
         plot,
         sklearn,
+        tables,
         training,
     )
     from ._info import isa, show_config
@@ -111,6 +113,7 @@ else:
         "optim",
         "plot",
         "sklearn",
+        "tables",
         "training",
     }
     _NAMES = {

@@ -7,7 +7,7 @@ import fastnn
 from fastnn._cli import main
 
 QUICK = ("--quiet", "--epochs", 1, "--layers", "4")
-ROWS = "".join(f"{i},{i * i % 7}.5,{'cat' if i % 2 else 'dog'}\n" for i in range(30))
+ROWS = "".join(f"{i * 11 % 30},{i * i % 7}.5,{'cat' if i % 2 else 'dog'}\n" for i in range(30))
 GOOD = "a,b,y\n" + ROWS
 
 

@@ -213,7 +213,7 @@ def test_plot_and_bench(capsys, tmp_path):
     [
         (("train", "--data", "no.csv"), "fastnn train: no.csv: No such file"),
         (("train", "--data", "bad.csv"), "bad.csv, line 3: expected 2 cells, got 3"),
-        (("train", "--data", "words.csv", "--target", "y"), "words.csv, column x: expected numbers, got 'cat'"),
+        (("train", "--data", "words.csv", "--target", "y", "--model", "mlp"), "words.csv, column x: expected numbers, got 'cat'"),
         (("train", "--data", "words.csv", "--target", "z"), "words.csv has no column z; it has x, y"),
         (("train", "--data", "words.csv", "--target", "x", "--task", "regression"), "expected numbers to predict, got 'cat'"),
         (("train", "--data", "empty.csv"), "empty.csv is empty"),
@@ -254,7 +254,7 @@ def test_wrong_use_ends_with_2(capsys):
     assert "expected at least 1, got 0" in usage(capsys, "train", "--data", "digits", "--epochs", 0)
     assert "expected sizes such as 256,128, got 'big'" in usage(capsys, "train", "--data", "digits", "--layers", "big")
     assert "expected a number, got 'x'" in usage(capsys, "train", "--data", "digits", "--lr", "x")
-    assert "--data: expected digits, mnist" in usage(capsys, "train", "--data", "foo.txt")
+    assert "--data: expected digits, mnist" in usage(capsys, "train", "--data", "foo.bin")
     assert "expected names of" in usage(capsys, "bench", "rellu")
     assert "--dropout: expected less than 1" in usage(capsys, "train", "--data", "digits", "--dropout", 1)
 
@@ -348,7 +348,10 @@ def test_more_failures_without_a_traceback(capsys):
         file.write("epoch,loss\n1,2\n2\n")
     assert "cells that are no numbers" in run(capsys, "plot", "history", "h.csv", code=1).err
     table("three.csv", ["u", "y"], [[1, 2.5], [2, 3.5], [3, 4.5]])
-    assert "at least 5 rows, one of which is held out, got 3" in run(capsys, "train", "--data", "three.csv", code=1).err
+    assert (
+        "at least 5 rows, one of which is held out, got 3"
+        in run(capsys, "train", "--data", "three.csv", "--model", "mlp", code=1).err
+    )
 
 
 def test_tables_as_people_have_them(capsys):
@@ -358,7 +361,7 @@ def test_tables_as_people_have_them(capsys):
     for delimiter, name in ((";", "semicolons.csv"), ("\t", "tabs.csv")):
         with open(name, "w", newline="") as file:
             csv.writer(file, delimiter=delimiter).writerows([["name, or number", "a", "b", "kind"], *rows])
-    begin = ("train", "--data", "semicolons.csv", "--quiet", "--epochs", 20, "--optimizer", "AdamW")
+    begin = ("train", "--data", "semicolons.csv", "--quiet", "--epochs", 20, "--optimizer", "AdamW", "--model", "mlp")
     assert "column name, or number: expected numbers, got 'row 0'" in run(capsys, *begin, code=1).err
     with open("tabs.csv") as file:
         assert file.readline().count("\t") == 3
@@ -385,16 +388,20 @@ def test_tables_as_people_have_them(capsys):
 )
 def test_cells_that_are_no_finite_numbers(capsys, rows, match):
     table("t.csv", ["x", "y"], rows)
-    assert match in run(capsys, "train", "--data", "t.csv", "--quiet", "--task", "regression", code=1).err
+    assert (
+        match
+        in run(capsys, "train", "--data", "t.csv", "--quiet", "--task", "regression", "--model", "mlp", code=1).err
+    )
 
 
 def test_a_table_of_one_column(capsys):
     table("t.csv", ["a|b|c"], [["1|2|3"]] * 6)
-    assert "has no column to learn a|b|c from; it has a|b|c" in run(capsys, "train", "--data", "t.csv", code=1).err
+    told = run(capsys, "train", "--data", "t.csv", "--model", "mlp", code=1).err
+    assert "has no column to learn a|b|c from; it has a|b|c" in told
 
 
 def test_more_of_tables(capsys, tmp_path):
-    begin = ("train", "--data", "t.csv", "--quiet", "--epochs", 1)
+    begin = ("train", "--data", "t.csv", "--quiet", "--epochs", 1, "--model", "mlp")
     table("t.csv", ["x", "y"], [[i, i + 0.5] for i in range(30)] + [[30, "1,234"]])
     assert "got numbers and '1,234'; --task says which" in run(capsys, *begin, code=1).err
     table("t.csv", ["x", "y"], [[i, f"name {i}"] for i in range(30)])

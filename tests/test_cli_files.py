@@ -154,7 +154,7 @@ def test_broken_tables(capsys, content, match):
     trained(capsys)
     before = contents()
     write("t.csv", content)
-    assert match in refused(capsys, "train", "--data", "t.csv", *QUICK)
+    assert match in refused(capsys, "train", "--data", "t.csv", *QUICK, "--model", "mlp")
     assert match in refused(capsys, "evaluate", "run/model.safetensors", "--data", "t.csv")
     if match.split(": ")[0] != "t.csv, column y" and match != "t.csv has no rows":
         assert match in refused(capsys, "predict", "run/model.safetensors", "t.csv", "--out", "p.csv")
@@ -178,22 +178,24 @@ def test_files_as_people_have_them(capsys):
     run(capsys, "predict", "run/model.safetensors", "g.CSV", "--out", "P.CSV")
     assert Path("P.CSV").read_text() == expected
     write("late.csv", "\n\n" + GOOD + "1,x,cat\n")
-    assert "expected numbers, got 'x' in line 34" in refused(capsys, "train", "--data", "late.csv", *QUICK)
+    assert "expected numbers, got 'x' in line 34" in refused(
+        capsys, "train", "--data", "late.csv", *QUICK, "--model", "mlp"
+    )
 
 
 def test_an_index_is_learned_from_by_nobody(capsys):
     lines = GOOD.splitlines()
     for name in ("", "Unnamed: 0"):
         write("t.csv", f"{name},{lines[0]}\n" + "".join(f"{i},{line}\n" for i, line in enumerate(lines[1:])))
-        told = refused(capsys, "train", "--data", "t.csv", *QUICK)
+        told = refused(capsys, "train", "--data", "t.csv", *QUICK, "--model", "mlp")
         assert f"t.csv: column 1 {'is called' if name else 'has no name'}" in told
         assert f"--ignore '{name}' leaves it out" in told
-        trained(capsys, "t.csv", None, "--ignore", name)
+        trained(capsys, "t.csv", None, "--ignore", name, "--model", "mlp")
         assert inputs_of()["columns"] == ["a", "b"]
         run(capsys, "predict", "run/model.safetensors", "t.csv")
     write("t.csv", f"{lines[0]},\n" + "".join(f"{line},\n" for line in lines[1:]))  # each line ends in a comma
-    assert "t.csv: column 4 has no name" in refused(capsys, "train", "--data", "t.csv", *QUICK)
-    trained(capsys, "t.csv", None, "--ignore", "")
+    assert "t.csv: column 4 has no name" in refused(capsys, "train", "--data", "t.csv", *QUICK, "--model", "mlp")
+    trained(capsys, "t.csv", None, "--ignore", "", "--model", "mlp")
     assert (inputs_of()["columns"], inputs_of()["target"]) == (["a", "b"], "y")
 
 

@@ -74,7 +74,7 @@ def test_a_model_without_the_newest_settings_is_read(capsys):
         (("--lr", "inf"), 2),
         (("--data", "none.csv"), 1),
         (("--target", "z"), 1),
-        (("--header", "no"), 1),
+        (("--header", "no", "--model", "mlp"), 1),
         (("--resume", "--seed", 1), 2),
         (("--task", "regression"), 1),
     ],

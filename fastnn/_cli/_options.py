@@ -88,4 +88,6 @@ def _finite(value: Any) -> Any:
     """What JSON can say, which knows neither NaN nor infinity: they become null."""
     if isinstance(value, dict):
         return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

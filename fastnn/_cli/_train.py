@@ -14,6 +14,7 @@ from .._extras import extra
 from .._random import manual_seed
 from ..training import CSVLogger, EarlyStopping, TensorBoard, Trainer
 from ..training._mlp import OPTIMIZERS
+from . import _tables
 from ._networks import NETWORKS, configure, title
 from ._options import add_command, add_output, at_least, check_folder, names, report, sizes
 from ._resume import WRITTEN, Checkpoint, go_on, lasting, read_checkpoint
@@ -35,30 +36,34 @@ def add_commands(commands: Any) -> None:
         "  fastnn train --data pets/ --model mobilenet_v2 --image-size 96     a folder of images for each class\n"
         "  fastnn train --data signals.npz --model cnn1d                      x (N, C, T) and y (N,)\n"
         "  fastnn train --data visits.csv --model gru --group patient         rows of one patient are one sequence\n"
-        "  fastnn train --data houses.csv --target price --ignore street,city --layers 64,64 --activation gelu\n"
+        "  fastnn train --data houses.csv --target price                      a table with columns of all kinds\n"
+        "  fastnn train --data export.csv --target churn --category zip --id customer --tune 20\n"
         "  fastnn train --data cifar10 --root data --out run --resume          go on after a kill\n",
     )
     parser.add_argument(
         "--data",
         required=True,
-        help=f"{', '.join(NAMED)}, a .csv or .tsv file, an .npz file with arrays x and y, or a "
-        "folder that holds one of images for each class",
+        help=f"{', '.join(NAMED)}, a table (.csv, .tsv, .txt, also .gz; .parquet, .xlsx), an .npz file with arrays x "
+        "and y, or a folder that holds one of images for each class",
     )
     parser.add_argument("--root", default="data", help="folder of datasets' files, downloaded if missing (%(default)s)")
-    parser.add_argument("--target", help="column to predict (the last one; of an NPZ file y)")
+    parser.add_argument(
+        "--target", help="column to predict (the last one; of an NPZ file y); several of yes and no: A,B"
+    )
     parser.add_argument("--ignore", type=names, default=[], metavar="A,B",
                         help="columns not to learn from, such as names and numbers of rows")  # fmt: skip
     parser.add_argument("--header", choices=["auto", "yes", "no"], default="auto",
                         help="whether a table's first line names its columns (auto: the lines tell)")  # fmt: skip
     parser.add_argument("--task", choices=["auto", "classification", "regression"], default="auto",
                         help="auto: text, or up to 20 different integers, are classes")  # fmt: skip
-    parser.add_argument("--model", choices=sorted(NETWORKS), default="mlp",
-                        help="mlp for all data, cnn1d for signals, lstm, gru and transformer for sequences, the others "
-                        "for images (%(default)s)")  # fmt: skip
+    parser.add_argument("--model", choices=sorted([*NETWORKS, "table"]),
+                        help="mlp for all data, table for tables, cnn1d for signals, lstm, gru and transformer for "
+                        "sequences, the others for images (table, or mlp of whole tables of plain numbers and of "
+                        "all else)")  # fmt: skip
     parser.add_argument(
         "--group",
         metavar="COLUMN",
-        help="column of ids: rows with one id are a sequence (an NPZ file has x, y, lengths)",
+        help="column of ids: rows with one id are a sequence (an NPZ file has x, y, lengths), or held out together",
     )
     parser.add_argument("--layers", type=sizes, help="sizes of the hidden layers, such as 256,128 (by the data)")
     parser.add_argument("--activation", default="relu", help="gelu, mish, prelu, LeakyReLU ... (%(default)s)")
@@ -70,10 +75,10 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--optimizer", type=str.lower, choices=sorted(OPTIMIZERS), default="adamw", help="%(default)s")
     parser.add_argument("--lr", type=at_least(0, float), help="learning rate (0.1 for sgd, else 0.002)")
     parser.add_argument("--weight-decay", type=at_least(0, float), help="0.01 for adamw, else 0.0005")
-    parser.add_argument("--scheduler", choices=["onecycle", "cosine", "step", "plateau", "none"], default="cosine",
-                        help="of the learning rate (%(default)s)")  # fmt: skip
+    parser.add_argument("--scheduler", choices=["onecycle", "cosine", "step", "plateau", "none"],
+                        help="of the learning rate (cosine)")  # fmt: skip
     parser.add_argument("--epochs", type=at_least(1), help="passes over the data (by the data)")
-    parser.add_argument("--batch-size", type=at_least(2), default=128, help="%(default)s")
+    parser.add_argument("--batch-size", type=at_least(2), help="128; of --model table by the rows")
     parser.add_argument("--image-size", type=at_least(1), default=64,
                         help="rows and columns that a folder's images are scaled to (%(default)s)")  # fmt: skip
     parser.add_argument("--no-augment", action="store_true", help="images as they are, neither moved nor mirrored")
@@ -84,6 +89,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--tensorboard", action="store_true", help="write the files of TensorBoard too")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--out", default="run", help="folder for what is written (%(default)s)")
+    _tables.add_options(parser)
     add_output(parser)
 
 
@@ -138,11 +144,21 @@ def found(module: str, use: str, what: str) -> bool:
 
 def train(options: Namespace) -> int:
     """Train, measure, draw, save: all that is read is checked before the first file is touched."""
+    table = _tables.chosen(options)
+    if table is not None:
+        return _tables.train(options, *table)
+    options.model, options.scheduler = options.model or "mlp", options.scheduler or "cosine"
+    options.batch_size = options.batch_size or 128
     kind, folder = KINDS[kind_of(options.data, options.model)], Path(options.out)
     options.epochs = options.epochs or kind.epochs
     if options.group and NETWORKS[options.model].takes != "sequences":
         raise ArgumentTypeError(f"--group: expected --model lstm, gru or transformer, got {options.model}")
-    samples = kind.split(options)
+    try:
+        samples = kind.split(options)
+    except ValueError as error:
+        if not _tables.is_table(options.data) or _tables.can_read():
+            raise
+        raise ValueError(f"{error}; other tables than of plain numbers need pip install pandas pyarrow") from error
     task, inputs = task_of(samples.inputs), samples.inputs
     config = configure(options, kind.layers, samples.shape, samples.features, task.outputs(inputs))
     state = read_checkpoint(options, folder, samples.fingerprint, config) if options.resume else None

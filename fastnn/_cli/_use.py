@@ -15,9 +15,11 @@ import numpy as np
 from .._check import Array
 from .._replace import replacing
 from ..training._measure import measure
+from . import _tables_use
 from ._options import add_command, add_output, report
 from ._saved import Predictor, load_model
 from ._sources import KINDS, NAMED, Inputs, kind_of
+from ._tables import add_reading
 from ._tasks import task_of
 
 
@@ -35,8 +37,10 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--data",
         required=True,
-        help=f"{', '.join(NAMED)} (their test images), a .csv, .tsv or .npz file, a folder of folders of images",
+        help=f"{', '.join(NAMED)} (their test images), a table, an .npz file, a folder of folders of images",
     )
+    add_reading(parser)
+    parser.add_argument("--out", help="folder of the pictures of a table's model (evaluation, beside the model)")
     parser.add_argument("--root", default="data", help="folder of the datasets' files (%(default)s)")
     add_output(parser)
     parser = add_command(
@@ -50,13 +54,23 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("model", help="what `fastnn train` wrote: model.safetensors")
     parser.add_argument(
-        "file", help="CSV with the columns that it learned from, NPZ with an array x, a folder of images; - reads CSV"
+        "file",
+        help="a table with the columns that it learned from, NPZ with an array x, a folder of images; - reads CSV",
     )
     parser.add_argument("--out", default="-", help="CSV or NPZ; - writes CSV to the standard output (%(default)s)")
+    add_reading(parser)
+
+
+def _of_table(model: str) -> bool:
+    from ..tables._saved import is_model
+
+    return is_model(model)
 
 
 def evaluate(options: Namespace) -> int:
-    """Loss and metrics."""
+    """Loss and metrics; a report of a table's model."""
+    if _of_table(options.model):
+        return _tables_use.evaluate(options)
     model, inputs = load_model(Path(options.model))
     kind = inputs.source
     if not KINDS[kind].takes(kind, options.data):
@@ -81,6 +95,8 @@ def predict(options: Namespace) -> int:
     out = options.out.lower()
     if out != "-" and not out.endswith((".csv", ".npz")):
         raise ArgumentTypeError(f"--out: expected a .csv or an .npz file, or -, got {options.out!r}")
+    if _of_table(options.model):
+        return _tables_use.predict(options)
     model, inputs = load_model(Path(options.model))
     scores = _scores(options.file, model, inputs)
     if out == "-":

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._drift import Drift
+    from ._encoded import Encoded
+    from ._encoder import Encoder
+    from ._evaluate import Report
+    from ._fit import fit
+    from ._frames import Split
+    from ._model import TableModel
+    from ._reading import Source, read
+    from ._roles import Column, Schema, find_roles
+    from ._saved import is_model, load
+    from ._tune import tune
 
 _PLACES = {
     "Column": "_roles",
@@ -23,7 +36,23 @@ _PLACES = {
     "tune": "_tune",
 }
 
-__all__ = list(_PLACES)
+__all__ = [
+    "Column",
+    "Drift",
+    "Encoded",
+    "Encoder",
+    "Report",
+    "Schema",
+    "Source",
+    "Split",
+    "TableModel",
+    "find_roles",
+    "fit",
+    "is_model",
+    "load",
+    "read",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:
