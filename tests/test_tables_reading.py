@@ -1,6 +1,8 @@
 """Tables as people export them: how they are written, what their columns are for, and the arrays made of them."""
 
+import gzip
 import json
+import random
 import sys
 
 import numpy as np
@@ -240,6 +242,8 @@ def test_all_columns_that_cannot_be_used_are_named(tmp_path):
         ('a,b\n1,"2\n3,4\n', "t.csv, line 2: a quote is opened and never closed"),
         (b"a,b\n1,2\0\n", "t.csv is not text: NUL in line 2, column 4"),
         ("a,b\n", "t.csv has no rows"),
+        ("a,b", "t.csv has no rows"),
+        (gzip.compress(b"a,b\n" + b"1,2\n" * 99)[:-9], "t.csv is not a whole gzip file: Compressed file ended"),
     ],
 )
 def test_broken_files(tmp_path, content, match):
@@ -358,3 +362,38 @@ def test_without_pandas(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ModuleNotFoundError, match=r"fastnn.tables.read needs pyarrow: pip install pyarrow"):
         tables.read(tmp_path / "t.csv")
+
+
+CELLS = [
+    "", "1", "2.5", "1,5", "1.150", "$3", "a", "b c", "?", "NA", "yes", "no", "2020-01-01", "31.12.2020", '"q"', '"x,y"', "1e999",
+    "nan", "-", "ä", "0", "01", "True", "1 234", "12:00", "2020-13-45", "'", '"', "\u00a0", "1e5", "99999999999999999999",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_a_file_holds_is_read_or_refused_in_a_line(tmp_path, seed):
+    rng = random.Random(seed)
+    delimiter, width = rng.choice(",;\t|"), rng.randint(1, 5)
+    columns = [rng.sample(CELLS, rng.randint(1, 4)) for _ in range(width)]
+    head = delimiter.join(rng.choice(["a", "b", "id", "x y", "", "1", "date", "ä"]) for _ in range(width))
+    rows = [delimiter.join(map(rng.choice, columns)) for _ in range(rng.randint(0, 30))]
+    content = (
+        rng.choice(["\n", "\r\n", "\r"])
+        .join([head, *rows])
+        .encode(rng.choice(["utf-8", "utf-16", "cp1252"]), "replace")
+    )
+    content = gzip.compress(content) if rng.random() < 0.1 else content
+    path = written(tmp_path / "t.csv", content[: rng.randrange(1, len(content) + 1)] if rng.random() < 0.1 else content)
+    try:
+        source = tables.read(path)
+        schema = tables.find_roles(source, rng.choice([None, *source.names]))
+    except ValueError as error:
+        assert str(error).startswith(str(path))  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
+        return
+    encoder = tables.Encoder(schema).fit(source)
+    for frame in source:
+        encoded = encoder.transform(frame)
+        assert np.isfinite(encoded.numbers).all()
+        assert (encoded.codes < np.array(encoder.cardinalities, int)).all()
+    assert json.dumps(encoder.state())

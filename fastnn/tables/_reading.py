@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import weakref
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,18 +85,16 @@ class Source:
                 for batch in csv.open_csv(file, reading, parsing, converting):
                     yield _frame(batch)
             except (pa.ArrowInvalid, UnicodeDecodeError, EOFError) as error:
-                if "Empty CSV file" in str(error):  # names without rows
-                    return
                 with contextlib.suppress(UnicodeError, EOFError):
-                    self.check()
+                    if self.check() <= bool(dialect.header):  # names without rows
+                        return
                 raise ValueError(f"{self.label}: {' '.join(str(error).split())}") from error
 
-    def check(self) -> None:
-        """Read it all row by row, slowly; a ValueError names the first line that is wrong."""
+    def check(self) -> int:
+        """How many rows there are, read one by one, slowly; a ValueError names the first line that is wrong."""
         with open_bytes(self.path, self.dialect.gzip) as file:
             lines = io.TextIOWrapper(file, self.dialect.encoding, newline="")
-            for _ in rows_of(self.label, lines, delimiter=self.dialect.delimiter):
-                pass
+            return sum(1 for _ in rows_of(self.label, lines, delimiter=self.dialect.delimiter))
 
     def _parquet(self) -> Iterator[Any]:
         import pyarrow as pa
@@ -195,7 +194,10 @@ def read(
     elif suffix in (".xlsx", ".xls"):
         dialect = Dialect("excel", list(_read_excel(path).columns))
     else:
-        dialect = find_dialect(path, delimiter, encoding or "", header)
+        try:
+            dialect = find_dialect(path, delimiter, encoding or "", header)
+        except (EOFError, zlib.error) as error:
+            raise ValueError(f"{name} is not a whole gzip file: {error}") from error
     if dialect.format != "text" and (delimiter or encoding):
         raise ValueError(f"{name}: expected delimiter and encoding of text alone, not of {dialect.format}")
     source = Source(path, dialect, missing)
