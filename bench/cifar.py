@@ -26,7 +26,8 @@ from .twins import load, networks
 
 BATCH, CHUNK = 128, 500
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-LIBRARIES = ("fastnn", "torch")
+NAMES = {"fastnn": "fastnn", "torch": "PyTorch"}
+LIBRARIES = tuple(NAMES)
 
 
 def modules_of(library: str) -> tuple[Any, Any]:
@@ -200,6 +201,30 @@ def report(path: Path) -> None:
         print(f"{library:<7} accuracy {statistics.mean(final):.2%} ± {error:.2%} of {final}; an epoch's {text}")
 
 
+def picture(path: Path) -> None:
+    """Losses of the steps, running means of 20, and test accuracy by epoch; a line for each seed."""
+    from fastnn.plot._figure import COLORS, GRID, make_figure
+
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    figure, axes = make_figure(10, 3.6, 1, 2)
+    for library, color in zip(LIBRARIES, COLORS, strict=False):
+        for seed in sorted({row["seed"] for row in rows}):
+            own = [row for row in rows if (row["library"], row["seed"]) == (library, seed)]
+            losses = np.concatenate([row["losses"] for row in own])
+            losses = np.lib.stride_tricks.sliding_window_view(losses, min(20, len(losses))).mean(1)
+            label = NAMES[library] if seed == 0 else None
+            axes[0, 0].plot(losses, color=color, linewidth=1, label=label)
+            axes[0, 1].plot(
+                [row["epoch"] for row in own], [100 * row["accuracy"] for row in own], color=color, label=label
+            )
+    for each, x, y in zip(axes.flat, ("step", "epoch"), ("training loss", "test accuracy, %"), strict=True):
+        each.set_xlabel(x, fontsize=9)
+        each.set_ylabel(y, fontsize=9)
+        each.legend(frameon=False, fontsize=9)
+        each.grid(**GRID)
+    figure.savefig(path.with_suffix(".png"), dpi=110)
+
+
 def main() -> None:
     """Both libraries, three seeds, in turn."""
     parser = argparse.ArgumentParser(prog="python -m bench.cifar", description=main.__doc__)
@@ -207,7 +232,9 @@ def main() -> None:
     parser.add_argument("--model", default="mlp", choices=["mlp", "resnet20", "resnet56"])
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("cifar.jsonl"), help="rows of results are added to this file")
+    parser.add_argument(
+        "--out", type=Path, default=Path("cifar.jsonl"), help="file for the rows of results; a picture beside it"
+    )
     parser.add_argument("--save", type=Path, help="file for the weights that fastnn finds from the first seed")
     parser.add_argument("--only", choices=LIBRARIES, help=argparse.SUPPRESS)
     parser.add_argument("--start", help=argparse.SUPPRESS)
@@ -219,6 +246,7 @@ def main() -> None:
         for seed in range(options.seeds):
             duel(options, seed, out, Path(folder, "start.safetensors"))
     report(options.out)
+    picture(options.out)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ def test_the_networks_of_pytorchs_layers_are_ours():
 
 def test_both_libraries_learn_the_same_batches(tmp_path):
     pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
     rng, folder = np.random.default_rng(0), tmp_path / "cifar-10-batches-bin"
     folder.mkdir()
     for file in ("data_batch_1.bin", "test_batch.bin"):
@@ -50,6 +51,7 @@ def test_both_libraries_learn_the_same_batches(tmp_path):
     ]
     assert all(len(row["losses"]) == 4 and 0 <= row["accuracy"] < 0.3 for row in rows)
     np.testing.assert_allclose(rows[0]["losses"], rows[1]["losses"], rtol=0, atol=1e-3)
+    assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
     assert "seed 0: 4 of the first 50 losses within 1e-3" in done.stdout
 
 
