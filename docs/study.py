@@ -281,7 +281,8 @@ def draw(results, path):
         each.set_xlabel("epoch", fontsize=9)
         each.set_ylabel("test accuracy, %", fontsize=9)
         low, high = each.get_ylim()
-        each.set_ylim(low - 0.2 * (high - low), high)  # room for the names
+        rows = -(-len(cases) // 2)
+        each.set_ylim(low - 0.11 * rows * (high - low), high)  # room for the names
         each.legend(frameon=False, fontsize=8.5, loc="lower right", ncols=2)
         each.grid(**GRID)
     for each in axes.flat[len(results) :]:
