@@ -8,6 +8,7 @@
 #define NS_PER_PRODUCT 0.012 /* one multiply-add, at the speed of AVX-512 */
 #define SHALLOW        16    /* up to this k it takes longer to write C than to compute it */
 #define SHALLOW_CHUNK  12    /* then: rows of C in one item, each of them whole */
+#define OUTER_COLUMNS  512   /* with k = 1 and rows of C no shorter than this, an item is one row */
 #define FINISH_PANELS  4     /* panels of an item if a residual or a function follows, because their loops are faster on longer rows */
 #define ROWS_OF_B      8     /* to read or pack one row of B costs as much as its products with so many rows of A */
 #define ROW_BLOCKS     8     /* blocks of k that one row is split into at a time */
@@ -152,6 +153,24 @@ static void FN(over_blocks)(const struct FN(fnn_product) *p)
     FN(finish)(p, 0, 1, 0, p->n);
 }
 
+/* -- k = 1, where C is as large as all products: whole rows of C, since a tile's rows far apart are slow to write -------------- */
+
+static void FN(outer_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(fnn_product) *p = job;
+    const ptrdiff_t whole = p->n / TIER->tile_columns * TIER->tile_columns;
+    for (ptrdiff_t i = begin; i < end; i++)
+    {
+        REAL *c = p->c + i * p->c_strides[1];
+        TIER->product_row(c, p->a + i * p->a_strides[1], 1, p->b, 0, 1, 1, whole);
+        if (p->bias)
+            TIER->add(c, c, p->bias, whole);
+        if (whole < p->n)
+            TIER->product_panel(p, i, 1, whole);
+        FN(finish)(p, i, 1, 0, p->n);
+    }
+}
+
 /* -- the choice of a way --------------------------------------------------------------------------------------------- */
 
 /* The same product in a better shape: a batch with one B and with rows of A that follow each other becomes one product of more
@@ -175,6 +194,8 @@ static void FN(run)(const struct FN(fnn_product) *p)
 {
     if (p->batch == 1 && p->m == 1 && p->k > 0 && !p->packed && (p->b_strides[1] == 1 || p->b_strides[2] == 1))
         FN(over_blocks)(p);
+    else if (p->batch == 1 && p->k == 1 && p->n >= OUTER_COLUMNS && p->b_strides[2] == 1 && !p->packed && !p->a_rows && !p->accumulate)
+        fnn_parallel(p->m, 4 * NS_PER_PRODUCT * (double)(p->n * (ptrdiff_t)(sizeof(REAL) / sizeof(float))), FN(outer_body), p);
     else
         FN(over_panels)(p);
 }
