@@ -21,24 +21,53 @@ import numpy as np
 RECORD = Path(__file__).with_suffix(".json")
 MARGIN = 0.03
 SMALL_MARGIN = 0.05
-CALLS = 20
+CALLS = 4
 SMALL_CALLS = 500
+N, CONV = 65_536, 4 * 32 * 32 * 32  # values of `x`; of the result of a convolution of `image`
 # a kernel's symbol: the call that runs it over so many values
 KERNELS: dict[str, tuple[str, int]] = {
-    "act_relu_f32": ("fastnn.relu(x)", 65_536),
-    "act_sigmoid_f32": ("fastnn.sigmoid(x)", 65_536),
-    "act_gelu_f32": ("fastnn.gelu(x)", 65_536),
-    "dact_gelu_f32": ("fastnn.gelu_backward(x, x)", 65_536),
-    "dact_silu_f32": ("fastnn.silu_backward(x, x)", 65_536),
-    "act_tanh_f64": ("fastnn.tanh(d)", 65_536),
-    "moments_last_f32": ("fastnn.batch_norm_stats(x)", 65_536),
-    "normalize_last_f32": ("fastnn.batch_norm(x, mean, var)", 65_536),
-    "group_norm_f32": ("fastnn.layer_norm(x, 512)", 65_536),
-    "softmax_f32": ("fastnn.softmax(x, -1)", 65_536),
-    "nll_f32": ("fastnn.cross_entropy(x, t)", 65_536),
-    "dropout_f32": ("fastnn.dropout(x, 0.5, rng=3)", 65_536),
+    "act_relu_f32": ("fastnn.relu(x)", N),
+    "act_hardswish_f32": ("fastnn.hardswish(x)", N),
+    "act_sigmoid_f32": ("fastnn.sigmoid(x)", N),
+    "act_tanh_f32": ("fastnn.tanh(x)", N),
+    "act_silu_f32": ("fastnn.silu(x)", N),
+    "act_gelu_f32": ("fastnn.gelu(x)", N),
+    "act_gelu_tanh_f32": ("fastnn.gelu(x, 'tanh')", N),
+    "act_elu_f32": ("fastnn.elu(x)", N),
+    "act_softplus_f32": ("fastnn.softplus(x)", N),
+    "act_mish_f32": ("fastnn.mish(x)", N),
+    "act_logsigmoid_f32": ("fastnn.logsigmoid(x)", N),
+    "act_tanh_f64": ("fastnn.tanh(d)", N),
+    "dact_gelu_f32": ("fastnn.gelu_backward(x, x)", N),
+    "dact_silu_f32": ("fastnn.silu_backward(x, x)", N),
+    "dact_celu_f32": ("fastnn.celu_backward(x, x)", N),
+    "dact_elu_f32": ("fastnn.elu_backward(x, x)", N),
+    "dact_softplus_f32": ("fastnn.softplus_backward(x, x)", N),
+    "dact_logsigmoid_f32": ("fastnn.logsigmoid_backward(x, x)", N),
+    "moments_last_f32": ("fastnn.batch_norm_stats(x)", N),
+    "normalize_last_f32": ("fastnn.batch_norm(x, mean, var)", N),
+    "grad_sums_last_f32": ("fastnn.batch_norm_backward(x, x, mean, var)", N),
+    "dnormalize_last_f32": ("fastnn.batch_norm_backward(x, x, mean, var)", N),
+    "moments_first_f32": ("fastnn.batch_norm_stats(image)", N),
+    "group_norm_f32": ("fastnn.layer_norm(x, 512)", N),
+    "dlayer_rows_f32": ("fastnn.layer_norm_backward(x, x, means, means, scale)", N),
+    "dgroup_norm_f32": ("fastnn.group_norm_backward(image, image, groups, groups)", N),
+    "softmax_f32": ("fastnn.softmax(x, -1)", N),
+    "log_softmax_f32": ("fastnn.log_softmax(x, -1)", N),
+    "dsoftmax_f32": ("fastnn.softmax_backward(x, x, -1)", N),
+    "nll_f32": ("fastnn.cross_entropy(x, t)", N),
+    "dnll_f32": ("fastnn.cross_entropy_backward(one, x, t)", N),
+    "loss_smooth_l1_f32": ("fastnn.smooth_l1_loss(x, x)", N),
+    "loss_bce_logits_f32": ("fastnn.binary_cross_entropy_with_logits(x, x)", N),
+    "dropout_f32": ("fastnn.dropout(x, 0.5, rng=3)", N),
     "product_panel_f32": ("fastnn.linear(x, w)", 128 * 512 * 256),
-    "step_adam_f32": ("optimizer.step()", 65_536),
+    "product_row_f32": ("fastnn.linear(x[:1], w)", 512 * 256),
+    "conv_rows_f32": ("fastnn.conv2d(image, filters, padding=1)", CONV),
+    "max_taps_f32": ("fastnn.max_pool2d(image, 3)", N),
+    "glu_f32": ("fastnn.glu(x)", N // 2),
+    "unit_row_f32": ("fastnn.normalize(x)", N),
+    "step_adam_f32": ("adam.step()", N),
+    "step_sgd_f32": ("sgd.step()", N),
 }
 # whole calls whose arithmetic is less than what surrounds it; counted from Python's side, checks and objects included
 SMALL: dict[str, str] = {
@@ -141,12 +170,18 @@ def run_kernels() -> None:
     import fastnn
 
     rng = np.random.default_rng(0)
-    x, w = rng.normal(size=(128, 512)).astype(np.float32), rng.normal(size=(256, 512)).astype(np.float32)
+
+    def normal(*shape: int) -> np.ndarray[Any, Any]:
+        return rng.normal(size=shape).astype(np.float32)
+
+    x = normal(128, 512)
     parameter = fastnn.nn.Parameter(x.copy())
     parameter.grad = x
     names = {
-        "fastnn": fastnn, "x": x, "d": x.astype(np.float64), "w": np.asfortranarray(w), "t": rng.integers(0, 512, 128),
-        "mean": np.zeros(512, np.float32), "var": np.ones(512, np.float32), "optimizer": fastnn.optim.Adam([parameter]),
+        "fastnn": fastnn, "x": x, "d": x.astype(np.float64), "w": np.asfortranarray(normal(256, 512)), "t": rng.integers(0, 512, 128),
+        "mean": np.zeros(512, np.float32), "var": np.ones(512, np.float32), "one": np.float32(1), "means": np.ones(128), "groups": np.ones((4, 4)), "scale": np.ones(512, np.float32), "image": normal(4, 16, 32, 32),
+        "filters": normal(32, 16, 3, 3),
+        "adam": fastnn.optim.Adam([parameter]), "sgd": fastnn.optim.SGD([parameter], lr=1e-3),
     }  # fmt: skip
     for call, _ in KERNELS.values():
         for _ in range(CALLS):
