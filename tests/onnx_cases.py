@@ -302,3 +302,12 @@ function(
 function("products", lambda x, y: (x @ np.swapaxes(y, 1, 2), np.einsum("nij,nij->ni", x, y), np.cumsum(x, 1)), _a, _b)
 function("clipped", lambda x: np.clip(x, -1, 0.5), _a)
 function("unit rows", fastnn.functional.normalize, _a)
+function("repeated", lambda x: (np.tile(x, 2), np.tile(x, (2, 1, 1, 3)), np.repeat(x, 2, 0), np.repeat(x, 3, -1),
+                                np.repeat(x, [1, 0, 2, 1], 1)), _a)  # fmt: skip
+function("triangles", lambda x: (np.tril(x), np.triu(x, 1), np.tril(x, -2)), _a)
+function("turned", lambda x: (np.flip(x, 1), np.flip(x, (0, 2))), _a)
+function("sorted", lambda x: (np.sort(x), np.sort(x, 1), np.argsort(x, 0), np.argsort(x)), _a)
+function("padded", lambda x: (np.pad(x, ((0, 0), (1, 2), (0, 1))), np.pad(x, ((0, 0), (1, 1), (2, 2)), "reflect"),
+                              np.pad(x, ((0, 0), (1, 0), (0, 1)), mode="edge"),
+                              np.pad(x, ((0, 0), (0, 0), (1, 1)), constant_values=2.5)), _a)  # fmt: skip
+function("rounded", lambda x: (np.round(x), np.round(9 * x, 1), x.round(), np.round(99 * x, -1), np.trunc(3 * x)), _a)

@@ -42,7 +42,7 @@ ALLOWED = {
     "nn": BASE | {"functional", "autograd"},
     "optim": BASE | {"autograd"},
     "graph": BASE | {"_replace", "functional", "autograd", "nn"},
-    "onnx": BASE | {"_replace", "autograd", "functional", "graph", "nn"},
+    "onnx": BASE | {"_profile", "_replace", "autograd", "functional", "graph", "nn"},
     "inference": {"graph"},
     "models": BASE | {"functional", "autograd", "nn"},
     "_extras": set(),

@@ -161,7 +161,7 @@ def test_an_error_names_the_node():
 def test_what_is_constant_is_computed_once():
     nodes = [node("Shape", "w", "s"), node("Gather", "s i", "n"), node("Add", "n n", "m"), node("Reshape", "x m", "y")]
     loaded = fastnn.onnx.load(model(nodes, [X], [Y], w=W, i=np.array([0])))
-    assert [step.node.operator for step in loaded._program.steps] == ["Reshape"]
+    assert [step.node.operator for step in loaded._program.operations] == ["Reshape"]
     assert loaded(np.ones((2, 3), np.float32)).shape == (6,)
 
 

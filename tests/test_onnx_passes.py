@@ -1,6 +1,7 @@
 """What exporters take apart is put together again; what only looks like it stays as it is."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -303,3 +304,109 @@ def test_a_query_that_sees_no_key():
     x[0, 0, 0, 0] = np.nan  # of the guarded one: 0 for weights that are NaN
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(np.isnan(loaded(x)), np.isnan(as_it_is(loaded, {"x": x})[0]))
+
+
+CELL = """p = Gemm {x} w b : transB~1
+q = Gemm {h} u b : transB~1
+s{t} = Add p q
+i f g o = Split s{t} : axis~1
+i_ = Sigmoid i
+f_ = Sigmoid f
+g_ = Tanh g
+o_ = Sigmoid o
+k = Mul f_ {c}
+n = Mul i_ g_
+c{t} = Add k n
+c_ = Tanh c{t}
+h{t} = Mul o_ c_"""
+CELL_WEIGHTS = {"w": draw(16, 3), "u": draw(16, 4, seed=1), "b": draw(16, seed=2)}
+
+
+def cell(t=1, x="x", h="h", c="c", lines=CELL):
+    """One step, whose inner names are its own."""
+    text = lines.format(x=x, h=h, c=c, t=t)
+    for name in ("p", "q", "i", "f", "g", "o", "i_", "f_", "g_", "o_", "k", "n", "c_"):
+        text = re.sub(rf"(?<![\w]){name}(?![\w~])", f"{name}.{t}", text)
+    return text
+
+
+def built(lines, **arrays):
+    nodes = [(line.split(" = ")[0], *line.split(" = ")[1].split(" : ")) for line in lines.split("\n")]
+    attributes = [dict([each[2].split("~")]) if len(each) > 2 else {} for each in nodes]
+    made = [
+        node(each[1].split()[0], " ".join(each[1].split()[1:]), each[0], **{k: int(v) for k, v in more.items()})
+        for each, more in zip(nodes, attributes, strict=True)
+    ]
+    inputs = [value(name, shape=["N", *shape]) for name, shape in (("x", [3]), ("h", [4]), ("c", [4]), ("xs", [5, 3]))]
+    inputs = [each for each in inputs if re.search(rf"\b{each['name']}\b", lines)]
+    outputs = [value(name) for name in ("h1", "c1", "y") if re.search(rf"^{name} = ", lines, re.M)]
+    return fastnn.onnx.load(model(made, inputs, outputs, 17, **CELL_WEIGHTS, **arrays))
+
+
+STATES = {"x": draw(2, 3, seed=5), "h": draw(2, 4, seed=6), "c": draw(2, 4, seed=7)}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        CELL,
+        CELL.replace("Add p q", "Add q p").replace("Add k n", "Add n k").replace("Mul o_ c_", "Mul c_ o_"),
+        CELL.replace("i f g o", "o i f g").replace("Mul i_ g_", "Mul g_ i_").replace("Mul f_ {c}", "Mul {c} f_"),
+        CELL.replace("p = Gemm {x} w b : transB~1\nq = Gemm {h} u b : transB~1\ns{t} = Add p q",
+                     "p = Concat {x} {h} : axis~1\nq = MatMul p j\ns{t} = Add q b"),
+    ],
+)  # fmt: skip
+def test_a_cell_of_an_lstm(lines):
+    loaded = built(cell(lines=lines), j=draw(7, 16, seed=3))
+    check(loaded, 2e-6, **STATES)
+    assert functions(loaded) == ["recurrent", "getitem", "getitem"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("i_ = Sigmoid i", "i_ = Tanh i"),
+        ("c_ = Tanh c{t}", "c_ = Sigmoid c{t}"),
+        ("o_ = Sigmoid o", "o_ = Sigmoid f"),
+        ("Mul i_ g_", "Mul i_ o_"),
+        ("c{t} = Add k n", "c{t} = Sub k n"),
+        ("k = Mul f_ {c}", "k = Mul f_ i_"),
+        ("h{t} = Mul o_ c_", "z = Mul o_ c_\nh{t} = Add z g_"),
+        ("p = Gemm {x} w b : transB~1", "p = Gemm {x} w r : transB~1"),
+        ("s{t} = Add p q", "z = Add p q\ns{t} = Mul z two"),
+    ],
+)
+def test_what_is_no_cell(change):
+    loaded = built(cell(lines=CELL.replace(*change)), r=draw(2, 16, seed=9), two=np.float32(2))
+    check(loaded, 5e-6, None, **{each.name: STATES[each.name] for each in loaded.inputs})
+    assert "lstm_cell" not in loaded.passes
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("kept", ["none", "hidden", "cell"])
+def test_cells_one_after_another_are_a_sequence(first, kept):
+    """Also where the first one's h is a constant 0, of which nothing is left but a bias; not if a c between is read."""
+    steps = [f"x{t} = Gather xs at{t} : axis~1" for t in range(5)]
+    states = ("zero", "zero") if first else ("h", "c")
+    for t in range(5):
+        steps.append(cell(t, f"x{t}", *states))
+        states = f"h{t}", f"c{t}"
+    steps.append({"none": "y = Add h4 c4", "hidden": "y = Concat h4 h2 c4 : axis~1", "cell": "y = Add h4 c2"}[kept])
+    text = "\n".join(steps)
+    loaded = built(re.sub(r"\bh1\b", "hh1", re.sub(r"\bc1\b", "cc1", text)), zero=np.zeros((2, 4), np.float32),
+                   **{f"at{t}": np.array(t) for t in range(5)})  # fmt: skip
+    feeds = {"xs": draw(2, 5, 3, seed=8)} | ({} if first else {name: STATES[name] for name in "hc"})
+    check(loaded, 3e-6, **feeds)
+    assert functions(loaded).count("recurrent") == (2 if kept == "cell" else 1)
+    assert loaded.passes["lstm_cell"] == 5
+    if kept != "cell":
+        assert functions(loaded)[:2] == ["transpose", "reshape"]
+
+
+def test_steps_that_read_what_the_one_before_gave_are_no_sequence():
+    """As a decoder does."""
+    weights = "v = MatMul h0 back"
+    text = "\n".join([cell(0), weights, cell(1, "v", "h0", "c0"), "y = Add h1 c1"])
+    loaded = built(text, back=draw(4, 3, seed=4))
+    check(loaded, 3e-6, **STATES)
+    assert functions(loaded).count("recurrent") == 2

@@ -8,6 +8,7 @@ from onnx_files import graph, model, node, value
 
 import fastnn
 import fastnn.onnx
+from fastnn.graph import _recent
 from fastnn.onnx import _plans, _specialize
 
 X = value("x", shape=["N", "C", "H", "W"])
@@ -113,7 +114,7 @@ def test_an_index_beyond_its_table_is_refused_as_without_a_plan():
 
 
 def test_as_many_plans_are_kept_as_said(monkeypatch):
-    monkeypatch.setattr(_plans, "PLANS", 3)
+    monkeypatch.setattr(_recent, "PLANS", 3)
     loaded = fastnn.onnx.load(model([node("Relu", "x", "y")], [X], [Y]))
     for n in (1, 2, 3, 1, 4, 5):
         check(loaded, x=draw(n, 1, 2, 2))
@@ -314,3 +315,77 @@ def test_a_fault_in_a_plan_is_named(monkeypatch):
     monkeypatch.undo()
     loaded.run(None, {"x": draw(2, 2, 3, 4)})
     assert loaded.unplanned == ()
+
+
+def looped(body, inputs, outputs, given="n keep x", states="y", **constants):
+    """A model of one loop, and its body as the plan has it."""
+    inner = graph(body, [value("i", np.int64, []), value("c", np.bool_, []), *inputs], outputs)
+    loop = node("Loop", given, states, body=inner)
+    feeds = [value("n", np.int64, []), value("x", shape=["N", "T"])]
+    loaded = fastnn.onnx.load(
+        model([loop], feeds, [value(name) for name in states.split()], keep=np.array(True), **constants)
+    )
+
+    def plans():
+        (call,) = [each.function for each in loaded.graph.calls if each.name == "Loop"]
+        return call.bodies["body"].plans
+
+    return loaded, plans
+
+
+def test_the_body_of_a_loop_has_a_plan():
+    """Weights of the graph around are its constants, other values around are fed to it."""
+    body = [node("MatMul", "s w", "p"), node("Add", "p x", "q"), node("Tanh", "q", "r"), node("Identity", "c", "d")]
+    loaded, plans = looped(body, [value("s")], [value("d"), value("r"), value("q")], "n keep x", "y all", w=draw(3, 3))
+    for trips in (4, 0, 1, 7):
+        feeds = {"n": np.array(trips), "x": draw(2, 3)}
+        check(loaded, 5e-6, False, **feeds)
+    (entry,) = plans()._kept.values()
+    assert entry.whole is not None
+    assert [call.name for call in entry.plan.graph.calls] == ["linear", "add", "tanh"]
+    assert [len(stage.steps) for stage in entry.plan.stages] == [2]
+
+
+def test_a_state_that_grows_has_few_plans():
+    body = [node("Concat", "s x", "r", axis=1), node("Identity", "c", "d")]
+    loaded, plans = looped(body, [value("s")], [value("d"), value("r")])
+    for _ in range(3):
+        check(loaded, whole=False, n=np.array(20), x=draw(2, 3))
+    assert len(plans()._kept) == 8
+
+
+def test_a_body_whose_shapes_follow_the_turn_is_called_as_it_is():
+    body = [
+        node("Add", "i one", "j"), node("Slice", "x zero j two", "part"), node("ReduceSum", "part", "t", keepdims=0),
+        node("Add", "s t", "r"), node("Identity", "c", "d"),
+    ]  # fmt: skip
+    constants = {"one": np.array([1]), "zero": np.array([0]), "two": np.array([1])}
+    loaded, plans = looped(body, [value("s")], [value("d"), value("r")], **constants)
+    check(loaded, 5e-6, False, n=np.array(3), x=draw(2, 3))
+    assert [each.plan for each in plans()._kept.values()] == [None]
+
+
+def test_a_loop_ends_when_its_body_says_so():
+    body = [node("Mul", "s two", "r"), node("ReduceMax", "r", "top", keepdims=0), node("Less", "top limit", "d")]
+    loaded, _ = looped(body, [value("s")], [value("d"), value("r")], two=np.float32(2), limit=np.float32(100))
+    for scale in (1, 50, 1):
+        x = np.full((2, 3), scale, np.float32)
+        check(loaded, whole=False, n=np.array(1000), x=x)
+        assert loaded.run(None, {"n": np.array(1000), "x": x})[0].max() == (128 if scale == 1 else 100)
+
+
+def test_scans_and_branches_have_plans():
+    body = graph([node("Add", "s e", "r"), node("Mul", "r w", "o")], [value("s"), value("e")], [value("r"), value("o")])
+    then = graph([node("Mul", "x w", "a"), node("Exp", "a", "b")], [], [value("b")])
+    other = graph([node("Sub", "x w", "d")], [], [value("d")])
+    nodes = [
+        node("Scan", "h x", "last all", body=body, num_scan_inputs=1), node("ReduceSum", "x", "sum", keepdims=0),
+        node("Greater", "sum zero", "flag"), node("If", "flag", "y", then_branch=then, else_branch=other),
+    ]  # fmt: skip
+    inputs = [value("h", shape=[3]), value("x", shape=["T", 3])]
+    outputs = [value(name) for name in ("last", "all", "y")]
+    loaded = fastnn.onnx.load(model(nodes, inputs, outputs, 14, w=draw(3), zero=np.float32(0)))
+    for seed in range(6):
+        check(loaded, 5e-6, False, h=draw(3, seed=seed), x=draw(5, 3, seed=seed))
+    plans = [body.plans for call in loaded.graph.calls for body in getattr(call.function, "bodies", {}).values()]
+    assert [[each.whole is not None for each in these._kept.values()] for these in plans] == [[True]] * 3

@@ -369,6 +369,10 @@ def test_onnx_models(model, tmp_path):
         loaded(normal(5, 8))
         loaded.run(None, {loaded.inputs[0].name: normal(5, 8)})
     assert counted(prof) == {("onnx model", ""): 2, ("linear + relu", ""): 2, ("linear", ""): 4}
+    for one in (loaded.profile(normal(3, 8)), loaded.profile(input=normal(3, 8)), loaded.profile()):
+        assert counted(one) == {("onnx model", ""): 1, ("linear + relu", ""): 1, ("linear", ""): 2}
+    with pytest.raises(TypeError, match="'x' is no input"):
+        loaded.profile(x=normal(3, 8))
     assert sum(operations(prof).values()) == 2 * 2 * 2 * 5 * (
         8 * 16 + 16 * 16 + 16 * 3
     )  # the call has those of its steps

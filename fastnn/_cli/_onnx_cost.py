@@ -55,24 +55,24 @@ def multiply_adds(model: Model, feeds: dict[str, Any]) -> Counter[str]:
 
         return counted
 
-    before = [(step, step.function) for step in _steps(model._program)]
+    before = [(operation, operation.function) for operation in _operations(model._program)]
     try:
-        for step, function in before:
-            step.function = counting(step.node.operator, function)
+        for operation, function in before:
+            operation.function = counting(operation.node.operator, function)
         model._program(feeds, None)
     finally:
-        for step, function in before:
-            step.function = function
+        for operation, function in before:
+            operation.function = function
     return Counter({name: count for name, count in found.items() if count})
 
 
-def _steps(program: Any) -> Iterator[Any]:
-    """Its steps, and those of the graphs and functions in them."""
-    for step in program.steps:
-        yield step
-        for each in (*step.attributes.values(), getattr(step.function, "program", None)):
-            if hasattr(each, "steps"):
-                yield from _steps(each)
+def _operations(program: Any) -> Iterator[Any]:
+    """Its operations, and those of the graphs and functions in them."""
+    for operation in program.operations:
+        yield operation
+        for each in (*operation.attributes.values(), getattr(operation.function, "program", None)):
+            if hasattr(each, "operations"):
+                yield from _operations(each)
 
 
 def _count(operator: str, shapes: list[Any], options: dict[str, Any], result: tuple[int, ...]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import os
 import threading
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ from ..nn import Module
 from ._compare import close, owned, root, rounding
 from ._graph import Call, Graph, Own, Ref, Value, filled, mapped
 from ._plan import Plan, Refused, Weights
+from ._recent import Recent
 from ._trace import SIZES, ReadsBatch, Untraceable, trace
 
-PLANS = 32  # plans of one model; the one used longest ago is dropped
 OTHER_SIZES = 1, 4  # of the batches on which a plan for any batch is compared with the model
 
 
@@ -108,8 +107,8 @@ class _Kept:
     """A plan, or None for a kind of input that has a plan for each batch size, and the time of its last use."""
 
     plan: Plan | None
-    used: int
     given: Any  # the arguments' structure
+    used: int = 0
 
 
 class Frozen:
@@ -136,9 +135,8 @@ class Frozen:
         self.graph: Graph | None = None
         self.plan: Plan | None = None
         self._weights = Weights([value_of(each) for each in (*self.model.parameters(), *self.model.buffers())])
-        self._plans: dict[Any, _Kept] = {}
+        self._plans: Recent[_Kept] = Recent()
         self._compared: set[Any] = set()  # the calls of graphs whose plans agree with the model
-        self._clock = itertools.count()
         self._program: Any = None  # the whole plan of the input seen last
         self._lock = threading.Lock()
 
@@ -198,22 +196,18 @@ class Frozen:
         return owned(results, [root(each) for each in (*self._weights.own.values(), *given.arrays)])
 
     def _plan(self, key: Any, given: Given, batch: int | None) -> Plan | None:
-        kept = self._plans.get(key)
+        kept = self._plans.find(key)
         if kept is None:
             with self._lock:
-                kept = self._plans.get(key) or self._keep(key, self._planned(given, batch), given)
-        kept.used = next(self._clock)
+                kept = self._plans.find(key) or self._keep(key, self._planned(given, batch), given)
         return kept.plan
 
     def _keep(self, key: Any, plan: Plan | None, given: Given) -> _Kept:
-        """Enter a plan into the table; the one used longest ago leaves a full one."""
+        """Enter a plan into the table."""
         if plan is not None:
             self.unplanned = tuple(dict.fromkeys((*self.unplanned, *plan.own)))
             self.graph, self.plan = plan.graph, plan
-        if len(self._plans) >= PLANS:
-            del self._plans[min(self._plans, key=lambda each: self._plans[each].used)]
-        kept = self._plans[key] = _Kept(plan, next(self._clock), (given.args, given.kwargs))
-        return kept
+        return self._plans.keep(key, _Kept(plan, (given.args, given.kwargs)))
 
     def _as_it_is(self, given: Given, arrays: list[Array]) -> Any:
         args, kwargs = given.filled(arrays)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import threading
@@ -16,6 +15,7 @@ from ._files import KEY, FileWeights, mapped_arrays, read, replayed
 from ._freeze import Frozen, Given, hashable
 from ._graph import Times
 from ._plan import Plan
+from ._recent import Recent
 
 
 class Loaded(Frozen):
@@ -34,7 +34,7 @@ class Loaded(Frozen):
             raise ValueError(f"load_frozen: {self.path!r} is no frozen model: {error}") from None
         self._arrays = arrays
         self.unplanned, self.graph, self.plan, self._program = (), None, None, None
-        self._plans, self._compared, self._clock, self._lock = {}, set(), itertools.count(), threading.Lock()
+        self._plans, self._compared, self._lock = Recent(), set(), threading.Lock()
 
     def _planned(self, given: Given, batch: int | None) -> Plan | None:
         kind = given.key()[:2]

@@ -246,17 +246,17 @@ class Plan:
 
     def __str__(self) -> str:
         """What became of the graph's calls: each step with those that it does at once, and those that Python does."""
-        rows = []
+        table = []
         for stage in self.stages:
             for item in stage.steps if not isinstance(stage.work, Call) else [stage.work]:
                 value = Value(item.shape, item.dtype) if isinstance(item, Step) else self.graph.values.get(item.number)
                 path = item.calls[0].path if isinstance(item, Step) else item.path
                 how = item.op if isinstance(item, Step) else "Python"
-                rows.append((item.name, path, how, "" if value is None else str(value)))
-        steps = sum(row[2] != "Python" for row in rows)
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
-        lines = ["    " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        head = f"{len(self.graph.calls)} calls: {steps} steps in C, {len(rows) - steps} calls of Python"
+                table.append((item.name, path, how, "" if value is None else str(value)))
+        steps = sum(row[2] != "Python" for row in table)
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)] if table else []
+        lines = ["    " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+        head = f"{len(self.graph.calls)} calls: {steps} steps in C, {len(table) - steps} calls of Python"
         return "\n".join([head, *lines])
 
     def _fetch(self, number: int, values: dict[int, Any], batch: int) -> Any:

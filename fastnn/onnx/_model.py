@@ -76,14 +76,35 @@ class Model:
         ValueError
             If a shape is not what the model declares.
         """
+        results = self.run(None, self._named(args, kwargs))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if len(args) > len(self.inputs):
             raise TypeError(f"onnx: expected at most {len(self.inputs)} inputs, got {len(args)}")
         feeds = {each.name: value for each, value in zip(self.inputs, args, strict=False)}
         twice = sorted(feeds.keys() & kwargs.keys())
         if twice:
             raise TypeError(f"onnx: input {twice[0]!r} is given twice")
-        results = self.run(None, feeds | kwargs)
-        return results[0] if len(results) == 1 else tuple(results)
+        return feeds | kwargs
+
+    def profile(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what `fastnn.profile` writes down of one call, after one that makes the plan.
+
+        Without inputs it is called with zeros of the declared shapes, 1 for any size.
+        """
+        from .._profile import profile
+
+        feeds = self._named(args, kwargs)
+        if not feeds:
+            shapes = {
+                each.name: [size if isinstance(size, int) else 1 for size in each.shape or []] for each in self.inputs
+            }
+            feeds = {each.name: np.zeros(shapes[each.name], each.dtype) for each in self.inputs}
+        self.run(None, feeds)
+        with profile() as written:
+            self.run(None, feeds)
+        return written
 
     def run(self, output_names: list[str] | None, input_feed: dict[str, Any], run_options: Any = None) -> list[Array]:
         """Return the named outputs (None: all) for inputs by name, as ONNX Runtime's sessions do."""

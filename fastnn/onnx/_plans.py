@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,21 +15,22 @@ from .._check import Array
 from ..graph._compare import close, rounding
 from ..graph._graph import Call, Graph, Ref
 from ..graph._plan import Plan, Refused, Weights
+from ..graph._recent import Recent
 from ._program import Program
 from ._specialize import NeedsValue, Recorder, TooLarge
 
-PLANS = 32  # of one model; the one used longest ago goes
+VALUED = 512  # shapes of which it is known on which inputs' values branches depend
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Kept:
     """A plan, or None where the program runs as it is; the inputs that the plan takes."""
 
     plan: Plan | None
     inputs: list[str]
     whole: Whole | None
-    used: int
     isa: str
+    used: int = 0
 
 
 class Whole:
@@ -61,6 +62,9 @@ class Whole:
 class Plans:
     """The plans of a program; `plans(feeds)` is what the program gives, or None where it has to run as it is.
 
+    Of a graph inside of a node, `around` are constants of the graphs around that it reads, and `outer` the names of
+    other values there, which are fed to it; there is no plan for each value of an input unless `by_value`.
+
     Attributes
     ----------
     graph : Graph or None
@@ -71,38 +75,38 @@ class Plans:
         Why no plan could be made where one was to be made last: the error's type and text.
     """
 
-    def __init__(self, program: Program):
-        self.program, self.graph = program, None
+    graph: Graph | None
+
+    def __init__(
+        self, program: Program, around: dict[str, Any] | None = None, outer: Sequence[str] = (), by_value: bool = True
+    ):
+        self.program, self.graph, self.by_value = program, None, by_value
+        self.constants = (around or {}) | program.constants
         self.passes: dict[str, int] = {}
         self.unplanned: tuple[str, ...] = ()
-        self._names = [name for name in program.inputs if name not in program.constants]
-        self._weights = Weights([each for each in program.constants.values() if isinstance(each, np.ndarray)])
-        self._kept: dict[Any, Kept] = {}
+        self._names = [*(name for name in program.inputs if name not in program.constants), *outer]
+        self._weights = Weights([each for each in self.constants.values() if isinstance(each, np.ndarray)])
+        self._kept: Recent[Kept] = Recent()
         self._valued: dict[Any, frozenset[str]] = {}
-        self._clock = itertools.count()
         self._lock = threading.Lock()
-
-    graph: Graph | None
 
     def find(self, feeds: dict[str, Array]) -> Kept | None:
         """The plan for inputs of which one like them has been seen."""
         if len(feeds) != len(self._names):
             return None
-        key = self._shapes(feeds)
+        key = self.kind(feeds)
         valued = self._valued.get(key)
         if valued:
             key = key, tuple([feeds[name].item() for name in valued])
-        kept = self._kept.get(key)
-        if kept is not None:
-            kept.used = next(self._clock)
-        return kept
+        return self._kept.find(key)
 
     def steps(self) -> dict[int, Any]:
         """Of all programs, by their keys: what their steps are called, and bytes."""
         plans = [kept.plan for kept in list(self._kept.values()) if kept.plan is not None]
         return {key: each for plan in plans for key, each in plan.steps().items()}
 
-    def _shapes(self, feeds: dict[str, Array]) -> Any:
+    def kind(self, feeds: dict[str, Array]) -> Any:
+        """Shapes and types of the inputs."""
         given = [feeds[name] for name in self._names]
         return tuple([x.shape for x in given]), tuple([x.dtype for x in given])
 
@@ -124,27 +128,27 @@ class Plans:
             return None
 
     def _keep(self, feeds: dict[str, Array]) -> Kept:
-        shapes = self._shapes(feeds)
+        shapes = self.kind(feeds)
         valued = self._valued.get(shapes, frozenset[str]())
         recorder: Recorder | None
         while True:
             try:
-                recorder = Recorder(self.program, feeds, valued)
+                recorder = Recorder(self.program, feeds, valued, self.constants)
                 break
             except NeedsValue as error:
-                valued |= error.names
+                valued |= error.names if self.by_value else frozenset()
+                if self.by_value:
+                    continue
             except TooLarge:
-                recorder = None
-                break
+                pass
+            recorder = None
+            break
         plan, inputs = (None, []) if recorder is None else (self._planned(recorder, feeds), recorder.inputs)
-        if len(self._kept) >= PLANS:
-            del self._kept[min(self._kept, key=lambda each: self._kept[each].used)]
-        if len(self._valued) > 16 * PLANS:
+        if len(self._valued) > VALUED:
             self._valued.clear()
         self._valued[shapes] = valued
         key = (shapes, tuple([feeds[name].item() for name in valued])) if valued else shapes
-        kept = self._kept[key] = Kept(plan, inputs, _whole(plan, inputs), next(self._clock), _core.isa())
-        return kept
+        return self._kept.keep(key, Kept(plan, inputs, _whole(plan, inputs), _core.isa()))
 
     def _planned(self, recorder: Recorder, feeds: dict[str, Array]) -> Plan | None:
         """A plan that gives what the program gave, or None."""
@@ -172,7 +176,7 @@ class Plans:
 def _alike(made: Any, expected: Array, relative: float) -> bool:
     """Whether a result is what the program gave, but for rounding; types that NumPy does not know, bit by bit."""
     made = np.asarray(made)
-    if expected.dtype.isbuiltin == 1:
+    if expected.dtype.num < 256:  # where other packages' types begin
         return close(made, expected, relative)
     return made.dtype == expected.dtype and made.shape == expected.shape and made.tobytes() == expected.tobytes()
 

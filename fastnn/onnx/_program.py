@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +17,8 @@ FOLDED = 1 << 22  # elements of a constant that is computed when the model is lo
 DEPTH = 64  # of graphs in graphs, of functions in functions
 
 
-@dataclass
-class Step:
+@dataclass(eq=False, repr=False)
+class Operation:
     """One call: its node, the function and its attributes, the values that nobody reads after it."""
 
     node: Node
@@ -69,9 +68,9 @@ class Program:
         self.constants: dict[str, Any] = {name: _kept(each) for name, each in graph.constants.items()}
         self.reads: set[str] = set()  # of the scope around
         self._file, self._opsets, self._missing, self._depth, self._given = file, opsets, missing, depth, given or {}
-        self.steps: list[Step] = []
+        self.operations: list[Operation] = []
         self._known = set(self.inputs) | set(self.constants)
-        self._around = around or {}
+        self.around = around or {}
         self._outer = outer
         for node in graph.nodes:
             self._add(node)
@@ -93,12 +92,12 @@ class Program:
         for name in node.outputs:
             if name and name in self._known and name not in self._outer:
                 raise DamagedError(f"{node} gives {name!r}, which is there already")
-        step = self._step(node)
+        operation = self._operation(node)
         self._known.update(name for name in node.outputs if name)
-        if step is not None and not self._fold(step):
-            self.steps.append(step)
+        if operation is not None and not self._fold(operation):
+            self.operations.append(operation)
 
-    def _step(self, node: Node) -> Step | None:
+    def _operation(self, node: Node) -> Operation | None:
         attributes = {}
         for name, value in node.attributes.items():
             value = self._given.get(value.name) if isinstance(value, Reference) else value
@@ -106,7 +105,7 @@ class Program:
                 attributes[name] = self._inner(value)
         function = self._file.functions.get((node.domain, node.operator))
         if function is not None:
-            return Step(node, self._called(function, attributes), {}, [])
+            return Operation(node, self._called(function, attributes), {}, [])
         operator = find(node.domain, node.operator, self._opsets.get(node.domain, 0))
         if isinstance(operator, str):
             self._missing.append(f"{operator} ({node.name or ', '.join(node.outputs)})")
@@ -119,14 +118,14 @@ class Program:
         attributes.pop("consumed_inputs", None)
         if operator.wants_outputs:
             attributes["outputs"] = len(node.outputs)
-        return Step(node, operator.function, attributes, [])
+        return Operation(node, operator.function, attributes, [])
 
     def _inner(self, value: Any) -> Any:
         """Graphs among attributes as programs."""
         if isinstance(value, Graph):
             known = self._known | self._outer
             hidden = self._known - self.constants.keys()
-            around = {name: each for name, each in self._around.items() if name not in hidden} | self.constants
+            around = {name: each for name, each in self.around.items() if name not in hidden} | self.constants
             program = Program(
                 value, self._file, self._opsets, known, self._missing, self._depth + 1, self._given, around
             )
@@ -144,50 +143,54 @@ class Program:
 
         return Called(program)
 
-    def _fold(self, step: Step) -> bool:
+    def _fold(self, operation: Operation) -> bool:
         """Whether a call of constants alone was replaced by its results."""
-        names = [name for name in step.node.inputs if name]
-        inner = [each for each in step.attributes.values() if isinstance(each, Program)]
-        if inner or step.node.operator in DRAWN or not all(map(self._is_constant, names)):
+        names = [name for name in operation.node.inputs if name]
+        inner = [each for each in operation.attributes.values() if isinstance(each, Program)]
+        if inner or operation.node.operator in DRAWN or not all(map(self._is_constant, names)):
             return False
-        constants = self._around | self.constants
-        given = [constants[name] if name else None for name in step.node.inputs]
-        if step.node.operator != "Constant" and _size_bound(step.node.operator, given) > FOLDED:
+        given = [self.constants.get(name, self.around.get(name)) if name else None for name in operation.node.inputs]
+        if operation.node.operator == "Constant" and type(operation.attributes.get("value")) is np.ndarray:
+            self.constants[operation.node.outputs[0]] = _kept(operation.attributes["value"])
+            return True
+        if operation.node.operator != "Constant" and _size_bound(operation.node.operator, given) > FOLDED:
             return False
         token = LIMIT.set(FOLDED)
         try:
-            results = results_of(step, given)
+            results = results_of(operation, given)
         except Exception:  # what is wrong with it shows where it is run, or it is never run
             return False
         finally:
             LIMIT.reset(token)
-        self.constants |= {name: _kept(each) for name, each in zip(step.node.outputs, results, strict=False) if name}
+        self.constants |= {
+            name: _kept(each) for name, each in zip(operation.node.outputs, results, strict=False) if name
+        }
         return True
 
     def _is_constant(self, name: str) -> bool:
-        return name in self.constants or (name in self._around and name not in self._known)
+        return name in self.constants or (name in self.around and name not in self._known)
 
     def _free(self) -> None:
-        """Note with each step which values nobody reads after it."""
+        """Note with each operation which values nobody reads after it."""
         last = set(self.outputs)
-        for step in reversed(self.steps):
+        for operation in reversed(self.operations):
             inner: set[str] = set()
-            for value in step.attributes.values():
+            for value in operation.attributes.values():
                 inner |= value.reads if isinstance(value, Program) else set()
-            touched = {*step.node.inputs, *step.node.outputs, *inner} - {""}
-            step.done = [name for name in touched if name not in last and name not in self.constants]
+            touched = {*operation.node.inputs, *operation.node.outputs, *inner} - {""}
+            operation.done = [name for name in touched if name not in last and name not in self.constants]
             last |= touched
 
     def __call__(self, values: dict[str, Any], outer: Scope | None) -> list[Any]:
         """The outputs for these inputs."""
         scope = Scope(outer, self.constants, values)
-        for step in self.steps:
-            given = [scope[name] if name else None for name in step.node.inputs]
-            results = results_of(step, given, bound(step, scope))
-            for name, result in zip(step.node.outputs, results, strict=False):
+        for operation in self.operations:
+            given = [scope[name] if name else None for name in operation.node.inputs]
+            results = results_of(operation, given, bound(operation, scope))
+            for name, result in zip(operation.node.outputs, results, strict=False):
                 if name:
                     scope[name] = result
-            for name in step.done:
+            for name in operation.done:
                 scope.pop(name, None)
         return [scope[name] for name in self.outputs]
 
@@ -228,10 +231,11 @@ class Called:
         return results[0] if len(results) == 1 else tuple(results)
 
 
-def bound(step: Step, scope: Scope) -> dict[str, Any]:
+def bound(operation: Operation, scope: Scope) -> dict[str, Any]:
     """The attributes, graphs among them as functions that see this scope."""
     return {
-        name: _bound(value, scope) if isinstance(value, Program) else value for name, value in step.attributes.items()
+        name: _bound(value, scope) if isinstance(value, Program) else value
+        for name, value in operation.attributes.items()
     }
 
 
@@ -244,20 +248,21 @@ def _bound(program: Program, scope: Scope) -> Callable[..., list[Any]]:
     return body
 
 
-@contextmanager
-def named(step: Step, given: list[Any]) -> Iterator[None]:
-    """An error names the node."""
-    try:
-        yield
-    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
-        shapes = ", ".join("-" if each is None else f"{np.shape(each)}" for each in given)
-        raise ValueError(f"onnx: {step.node} of {shapes}: {error}") from error
+ERRORS = ValueError, TypeError, AttributeError, LookupError, ArithmeticError
 
 
-def results_of(step: Step, given: list[Any], attributes: dict[str, Any] | None = None) -> list[Any]:
+def told(operation: Operation, given: list[Any], error: Exception) -> ValueError:
+    """An error that names the node."""
+    shapes = ", ".join("-" if each is None else f"{np.shape(each)}" for each in given)
+    return ValueError(f"onnx: {operation.node} of {shapes}: {error}")
+
+
+def results_of(operation: Operation, given: list[Any], attributes: dict[str, Any] | None = None) -> list[Any]:
     """What a call gives, a list even of one; an error names the node."""
-    with named(step, given):
-        result = step.function(*given, **(step.attributes if attributes is None else attributes))
+    try:
+        result = operation.function(*given, **(operation.attributes if attributes is None else attributes))
+    except ERRORS as error:
+        raise told(operation, given, error) from error
     results = list(result) if isinstance(result, tuple) else [result]
     return [each if each is None or isinstance(each, np.ndarray) else _array(each) for each in results]
 

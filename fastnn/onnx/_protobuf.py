@@ -8,8 +8,8 @@ the bytes of a weight, are views of the file's memory.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 DEPTH = 100  # of messages in messages, as in protobuf's own readers
 
@@ -29,28 +29,6 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return value & 0xFFFFFFFFFFFFFFFF, at
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, int, Any]]:
-    """(number, way of writing, value) of each field: numbers of ways 0, 1 and 5 as int, others as their bytes."""
-    at, end = 0, len(data)
-    while at < end:
-        key, at = _varint(data, at)
-        way = key & 7
-        if way == 0:
-            value, at = _varint(data, at)
-            yield key >> 3, way, value
-            continue
-        if way == 2:
-            size, at = _varint(data, at)
-        elif way in (1, 5):
-            size = 8 if way == 1 else 4
-        else:
-            raise DamagedError(f"a field of kind {way} at byte {at}")
-        if size > end - at:
-            raise DamagedError(f"a field of {size} bytes, {end - at} are left")
-        yield key >> 3, way, data[at : at + size]
-        at += size
 
 
 def _signed(value: int) -> int:
@@ -129,26 +107,62 @@ MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
 class Message:
     """A message: its fields as attributes; one that is absent is a list without entries, or None."""
 
-    def __init__(self, kind: str):
-        for name, _ in MESSAGES[kind].values():
-            setattr(self, name.rstrip("*"), [] if name.endswith("*") else None)
+    absent: ClassVar[dict[str, bool]]  # whether it is a list
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(name)
+        if name not in self.absent:
+            raise AttributeError(name)
+        return [] if self.absent[name] else None
+
+
+_NAMES = {
+    kind: {n: (name.rstrip("*"), name[-1] == "*", of) for n, (name, of) in MESSAGES[kind].items()} for kind in MESSAGES
+}
+_CLASSES = {
+    kind: type(kind, (Message,), {"absent": {name: many for name, many, _ in known.values()}})
+    for kind, known in _NAMES.items()
+}
 
 
 def read(kind: str, data: memoryview, depth: int = 0) -> Message:
     """The message of that kind."""
     if depth > DEPTH:
         raise DamagedError(f"messages in more than {DEPTH} messages")
-    message, known = Message(kind), MESSAGES[kind]
-    for number, way, value in _fields(data):
-        if number not in known:
+    known, found = _NAMES[kind], dict[str, Any]()
+    at, end = 0, len(data)
+    while at < end:
+        key, at = (data[at], at + 1) if data[at] < 0x80 else _varint(data, at)
+        way = key & 7
+        value: Any
+        if way == 0:
+            value, at = _varint(data, at)
+        else:
+            size, at = _size(way, data, at)
+            value, at = data[at : at + size], at + size
+        if key >> 3 not in known:
             continue
-        name, of = known[number]
-        values = SCALARS[of](way, value) if of in SCALARS else [read(of, _bytes(way, value)[0], depth + 1)]
-        if name.endswith("*"):
-            getattr(message, name[:-1]).extend(values)
-        elif values:
-            setattr(message, name, values[-1])
+        name, many, of = known[key >> 3]
+        scalar = SCALARS.get(of)
+        values = scalar(way, value) if scalar else [read(of, _bytes(way, value)[0], depth + 1)]
+        if not many:
+            found[name] = values[-1] if values else found.get(name)
+        elif name in found:
+            found[name] += values
+        else:
+            found[name] = values
+    message: Message = _CLASSES[kind]()
+    vars(message).update(found)
     return message
+
+
+def _size(way: int, data: memoryview, at: int) -> tuple[int, int]:
+    """How many bytes a value has that is no integer, and where they begin."""
+    if way == 2:
+        size, at = (data[at], at + 1) if at < len(data) and data[at] < 0x80 else _varint(data, at)
+    elif way in (1, 5):
+        size = 8 if way == 1 else 4
+    else:
+        raise DamagedError(f"a field of kind {way} at byte {at}")
+    if size > len(data) - at:
+        raise DamagedError(f"a field of {size} bytes, {len(data) - at} are left")
+    return size, at

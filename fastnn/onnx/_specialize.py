@@ -17,9 +17,9 @@ import numpy as np
 from .._check import Array
 from ..graph._graph import Call, Graph, Names, Ref, Value, leaves, mapped
 from ..graph._plan import Refused
-from ._program import Called, Program, Scope, Step, bound, named, results_of
+from ._program import ERRORS, Called, Operation, Program, Scope, results_of, told
 from .operators import DRAWN
-from .passes import PASSES, Rewriter
+from .passes import rewrite
 from .rules import RULES, Untranslated
 
 LARGEST = 1 << 26  # elements of a value: to write down what takes that long is not worth its time
@@ -79,15 +79,19 @@ class Traced:
 class AsItIs:
     """An operator called as it is; its results have these shapes and types, or there is another way."""
 
-    def __init__(self, step: Step, given: int, names: tuple[str, ...]):
-        self.step, self.given, self.names = step, given, names
+    def __init__(self, operation: Operation, given: int, names: tuple[str, ...]):
+        from ._bodies import Body  # which makes plans of what is written down here
+
+        self.operation, self.given, self.names = operation, given, names
         self.expected: list[Any] | None = None
-        self.__name__ = step.node.operator
+        self.__name__ = operation.node.operator
+        self.bodies = {name: Body(each) for name, each in operation.attributes.items() if isinstance(each, Program)}
 
     def __call__(self, *values: Any) -> Any:
         """The result, or the several results; `names` are what graphs inside of the operator see of those around."""
         scope = Scope(None, {}, dict(zip(self.names, values[self.given :], strict=True)))
-        results = results_of(self.step, list(values[: self.given]), bound(self.step, scope))
+        attributes = self.operation.attributes | {name: each.bound(scope) for name, each in self.bodies.items()}
+        results = results_of(self.operation, list(values[: self.given]), attributes)
         if self.expected is not None and [_kind(each) for each in results] != self.expected:
             raise Refused
         return results
@@ -101,20 +105,21 @@ class Recorder:
     """Runs a program for `feeds`, and writes down what it does.
 
     valued : names of inputs, whose values are constants
+    constants : the program's, and those of the graphs around that it reads
     """
 
-    def __init__(self, program: Program, feeds: dict[str, Array], valued: frozenset[str]):
+    def __init__(self, program: Program, feeds: dict[str, Array], valued: frozenset[str], constants: dict[str, Any]):
         self.calls: list[Call] = []
         self.values: dict[int, Value] = {}
         self.drawn = False
-        self.names = Names({id(array): name for name, array in program.constants.items()})
+        self.names = Names({id(array): name for name, array in constants.items()})
         given = {name: np.array(array) if name in valued else self._input(name, array) for name, array in feeds.items()}
         self.inputs = [name for name in feeds if name not in valued]
         kinds = [self.values[i] for i in range(len(self.inputs))]
-        self.outputs = self._run(program, Scope(None, program.constants, given))
+        self.outputs = self._run(program, Scope(None, constants, given))
         results = mapped(self.outputs, self._written)
         self.graph = Graph(kinds, self.calls, results, self.values, whole=True)
-        self.passes = Rewriter(self.graph, self.names, PASSES).done
+        self.passes = rewrite(self.graph, self.names)
 
     @property
     def results(self) -> list[Array]:
@@ -173,28 +178,28 @@ class Recorder:
         return parts
 
     def _run(self, program: Program, scope: Scope) -> list[Any]:
-        for step in program.steps:
-            given = [scope[name] if name else None for name in step.node.inputs]
-            for name, result in zip(step.node.outputs, self._step(step, given, scope), strict=False):
+        for operation in program.operations:
+            given = [scope[name] if name else None for name in operation.node.inputs]
+            for name, result in zip(operation.node.outputs, self._operation(operation, given, scope), strict=False):
                 if name:
                     scope[name] = result
-            for name in step.done:
+            for name in operation.done:
                 scope.pop(name, None)
         return [scope[name] for name in program.outputs]
 
-    def _step(self, step: Step, given: list[Any], scope: Scope) -> list[Any]:
-        name, traced = step.node.operator, [each for each in given if isinstance(each, Traced)]
-        inner = [each for each in step.attributes.values() if isinstance(each, Program)]
-        if isinstance(step.function, Called):
-            program = step.function.program
-            return self._run(program, Scope(None, program.constants, step.function.padded(given)))
+    def _operation(self, operation: Operation, given: list[Any], scope: Scope) -> list[Any]:
+        name, traced = operation.node.operator, [each for each in given if isinstance(each, Traced)]
+        inner = [each for each in operation.attributes.values() if isinstance(each, Program)]
+        if isinstance(operation.function, Called):
+            program = operation.function.program
+            return self._run(program, Scope(None, program.constants, operation.function.padded(given)))
         if name == "If" and not traced:
-            branch = step.attributes["then_branch" if np.asarray(given[0]).reshape(-1)[0] else "else_branch"]
+            branch = operation.attributes["then_branch" if np.asarray(given[0]).reshape(-1)[0] else "else_branch"]
             return self._run(branch, Scope(scope, branch.constants, {}))
         if name in ("Shape", "Size") and not (traced and given[0].open):
-            return results_of(step, [each.array for each in traced] or given)
+            return results_of(operation, [each.array for each in traced] or given)
         if not traced and not inner and name not in DRAWN:
-            results = results_of(step, given)
+            results = results_of(operation, given)
             if sum(each.size for each in results if each is not None) <= FOLDED:
                 return results
         deciding = [given[i] for i in ((0,) if name == "If" else SHAPED.get(name, ())) if i < len(given)]
@@ -202,20 +207,23 @@ class Recorder:
         if deciding and (scalars := _scalars(deciding)):
             raise NeedsValue(scalars)
         is_open = any(each.open for each in traced) or (bool(deciding) and name != "If")
-        rule = None if is_open or inner or not traced else RULES.get(step.function)
+        rule = None if is_open or inner or not traced else RULES.get(operation.function)
         if rule is not None:
             try:
-                with named(step, given):
-                    made = rule(self, *given, **step.attributes)
+                made = rule(self, *given, **operation.attributes)
                 return made if isinstance(made, list) else [made]
             except Untranslated:
                 pass
-        return self._as_it_is(step, given, scope, inner, is_open)
+            except ERRORS as error:
+                raise told(operation, given, error) from error
+        return self._as_it_is(operation, given, scope, inner, is_open)
 
-    def _as_it_is(self, step: Step, given: list[Any], scope: Scope, inner: list[Program], is_open: bool) -> list[Any]:
-        self.drawn |= step.node.operator in DRAWN
+    def _as_it_is(
+        self, operation: Operation, given: list[Any], scope: Scope, inner: list[Program], is_open: bool
+    ) -> list[Any]:
+        self.drawn |= operation.node.operator in DRAWN
         names = tuple(dict.fromkeys(name for each in inner for name in sorted(each.reads)))
-        function = AsItIs(step, len(given), names)
+        function = AsItIs(operation, len(given), names)
         args = [*given, *(scope[name] for name in names)]
         results = function(*(each.array if isinstance(each, Traced) else each for each in args))
         traced = [each for each in args if isinstance(each, Traced)]

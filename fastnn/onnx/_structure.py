@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ._tensors import Files, array_of, dtype_of
 LARGEST = 1 << 28  # elements of a sparse tensor, which is made whole
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Node:
     """One operator's call: names of what it reads ("" for what is absent) and gives, and its attributes."""
 
@@ -30,14 +30,13 @@ class Node:
         return f"{self.operator} {self.name or ', '.join(self.outputs)!r}"
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """The value of an attribute of the function that a node stands in."""
 
     name: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Declared:
     """What is said of an input or output: its type's number and its shape, where a name stands for any size."""
 
@@ -46,7 +45,7 @@ class Declared:
     shape: list[int | str | None] | None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Graph:
     """Nodes in an order in which each finds what it reads."""
 
@@ -57,7 +56,7 @@ class Graph:
     constants: dict[str, Array]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Function:
     """A file's own operator."""
 
@@ -68,7 +67,7 @@ class Function:
     opsets: dict[str, int]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class File:
     """A whole model."""
 

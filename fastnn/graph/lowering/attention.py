@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,8 +39,7 @@ def attend(q: Array, k: Array, v: Array, mask: Array | None, scale: float, guard
     return (np.where(shares == shares, shares, 0) if guarded else shares) @ v
 
 
-@dataclass
-class _Operand:
+class _Operand(NamedTuple):
     """Where (n, heads, rows, columns) values lie: in the value of that number, so many after its first, in strides."""
 
     number: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -99,6 +100,72 @@ def _take(b: Builder, call: Call) -> str:
     x, axis = b.value(given["a"]), given["axis"]
     x, axis = (b("Reshape", x, b.ints(-1)), 0) if axis is None else (x, axis)
     return str(b("Gather", x, b.value(_array(given["indices"]), np.int64), axis=int(axis)))
+
+
+# -- repeated, turned, put in order -----------------------------------------------------------------------------------
+
+
+@writer(np.tile)
+def _tile(b: Builder, call: Call) -> str:
+    given = named(call)
+    counts, x = np.atleast_1d(given["reps"]), b.value(given["A"])
+    ndim = len(b.dims(given["A"]))
+    x = b.unsqueeze(x, *range(len(counts) - ndim))
+    return str(b("Tile", x, b.ints(*(1,) * (ndim - len(counts)), *counts)))
+
+
+@writer(np.repeat)
+def _repeat(b: Builder, call: Call) -> str:
+    given = named(call)
+    x, dims, axis, counts = b.value(given["a"]), b.dims(given["a"]), given["axis"], np.asarray(given["repeats"])
+    if axis is None:
+        x, dims, axis = b("Reshape", x, b.ints(-1)), (math.prod(b.fixed(*dims)),), 0
+    axis = int(axis) % len(dims)
+    if counts.ndim == 0:  # of any size
+        x = b("Tile", b.unsqueeze(x, axis + 1), b.ints(*(1,) * (axis + 1), int(counts), *(1,) * (len(dims) - axis - 1)))
+        return b.reshape(x, b.graph.values[call.number].shape)
+    return str(b("Gather", x, b.constant(np.repeat(np.arange(*b.fixed(dims[axis])), counts)), axis=axis))
+
+
+@writer(np.tril, np.triu)
+def _triangle(b: Builder, call: Call) -> str:
+    given, dims = named(call), b.dims(call.args[0])
+    if len(dims) < 2:
+        raise NotWritten("a value of one dimension")
+    x, k = b.value(given["m"]), int(given["k"])
+    if b.opset >= 14:
+        return str(b("Trilu", x, b.constant(np.int64(k)), upper=int(call.function is np.triu)))
+    kept = call.function(np.ones(b.fixed(*dims[-2:]), bool), k)
+    return str(b("Where", b.constant(kept), x, b.value(0, b.result(call))))
+
+
+@writer(np.flip)
+def _flip(b: Builder, call: Call) -> str:
+    given = named(call)
+    ndim, axis = len(b.dims(given["m"])), given["axis"]
+    axes = {int(each) % ndim for each in (range(ndim) if axis is None else np.atleast_1d(axis))}
+    places = [slice(None, None, -1) if i in axes else slice(None) for i in range(ndim)]
+    return _sliced(b, b.value(given["m"]), places)
+
+
+@writer(np.sort, np.argsort)
+def _sorted(b: Builder, call: Call) -> str:
+    given, dims = named(call), b.dims(call.args[0])
+    axis, dtype = given["axis"], b.dtype(given["a"])
+    if axis is None or given["order"] is not None or dtype.kind not in "fiu":
+        raise NotWritten("all values, by fields, or of flags")
+    x, size = b.value(given["a"]), b.scalars([dims[axis]])
+    return str(b("TopK", x, size, outputs=2, axis=int(axis), largest=0)[call.function is np.argsort])
+
+
+@writer(np.pad)
+def _pad(b: Builder, call: Call) -> str:
+    given = dict(zip(("array", "pad_width", "mode"), call.args, strict=False)) | call.kwargs
+    x, mode, value = given.pop("array"), given.pop("mode", "constant"), given.pop("constant_values", 0)
+    widths = np.broadcast_to(given.pop("pad_width"), (len(b.dims(x)), 2))
+    if given or mode not in ("constant", "edge", "reflect") or np.ndim(value):
+        raise NotWritten(f"mode {mode!r} with {', '.join(given) or value}")
+    return str(b("Pad", b.value(x), b.ints(*widths.T.reshape(-1)), b.value(value, b.dtype(x)), mode=mode))
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ COMPOSED: dict[np.ufunc, Callable[..., str]] = {
     np.log1p: lambda b, x, c: b("Log", b("Add", x, c(1))),
     np.log2: lambda b, x, c: b("Mul", b("Log", x), c(1 / math.log(2))),
     np.log10: lambda b, x, c: b("Mul", b("Log", x), c(1 / math.log(10))),
+    np.trunc: lambda b, x, c: b("Mul", b("Sign", x), b("Floor", b("Abs", x))),
 }
 
 
@@ -56,6 +57,17 @@ COMPOSED: dict[np.ufunc, Callable[..., str]] = {
 def _composed(b: Builder, call: Any) -> str:
     (x,), dtype = _plain(call), b.result(call)
     return COMPOSED[call.function](b, b.value(x, dtype), lambda number: b.constant(dtype.type(number)))
+
+
+@writer(np.round)
+def _round(b: Builder, call: Call) -> str:
+    given, dtype = named(call), b.result(call)
+    x, digits = b.value(given["a"], dtype), int(given["decimals"])
+    if dtype.kind != "f" or not digits:
+        return str(b("Round", x)) if dtype.kind == "f" else x
+    scale = b.constant(dtype.type(10.0 ** abs(digits)))
+    up, down = ("Mul", "Div") if digits > 0 else ("Div", "Mul")
+    return str(b(down, b("Round", b(up, x, scale)), scale))
 
 
 @writer(np.isnan, np.isinf, np.isfinite)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,8 +19,7 @@ DRAWN = {
 }
 
 
-@dataclass(frozen=True)
-class Operator:
+class Operator(NamedTuple):
     """How an operator is done.
 
     Attributes
@@ -44,8 +41,9 @@ def operator(*names: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
     """Put a function into the table under these names, for opsets from `since` on."""
 
     def add(function: F) -> F:
-        parameters = inspect.signature(function).parameters.values()
-        keywords = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+        code = getattr(function, "__wrapped__", function).__code__
+        given = code.co_argcount
+        keywords = set(code.co_varnames[given : given + code.co_kwonlyargcount])
         entry = Operator(function, frozenset(keywords - {"outputs"}), "outputs" in keywords)
         for name in names:
             TABLE.setdefault((domain, name), {})[since] = entry

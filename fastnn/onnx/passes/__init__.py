@@ -4,14 +4,31 @@ Each pass looks at the calls in order, and puts one call in the place of another
 of other values.  What is not read any more goes at the end.
 """
 
+from collections import Counter
+
+from ...graph._graph import Graph, Names
 from ._attention import attention
 from ._elementwise import activation, hard_sigmoid, identity
 from ._layers import bias, layer_norm, one_hot, scale, scale_before
+from ._recurrent import lstm_cell, sequences
 from ._rewriter import Pass, Rewriter
 
 PASSES: list[list[Pass]] = [
     [identity, activation, hard_sigmoid, layer_norm, one_hot],
-    [activation, attention, bias, scale],
+    [activation, attention, lstm_cell, bias, scale],
     [scale_before],
 ]
-__all__ = ["PASSES", "Rewriter"]
+
+
+def rewrite(graph: Graph, names: Names) -> Counter[str]:
+    """Run all passes over a graph; how often each has done something."""
+    rewriter = Rewriter(graph, names)
+    for each in PASSES:
+        rewriter.sweep(each)
+    if rewriter.hidden:
+        sequences(rewriter)
+        rewriter.clean()
+    return rewriter.done
+
+
+__all__ = ["PASSES", "rewrite"]

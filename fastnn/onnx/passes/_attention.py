@@ -58,9 +58,8 @@ def _masked(r: Rewriter, value: Any) -> list[tuple[Any, Any]]:
 def _fits(r: Rewriter, mask: Any, shape: tuple[int, ...], dtype: Any) -> bool:
     """Whether what is added to scores repeats to their shape, and is of their type."""
     own = r.shape(mask) or ()
-    kind = r.graph.values[mask.number].dtype if isinstance(mask, Ref) else getattr(mask, "array", mask).dtype
     sides = zip(own[::-1], shape[::-1], strict=False)
-    return kind == dtype and len(own) <= len(shape) and all(size in (1, whole) for size, whole in sides)
+    return r.dtype(mask) == dtype and len(own) <= len(shape) and all(size in (1, whole) for size, whole in sides)
 
 
 def _product(r: Rewriter, value: Any) -> tuple[float, Any, Any] | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._check import Array
 from ..._core import ACTS
 from ...graph._graph import Call, Constant, Graph, Names, Ref, Unary, Value, mapped, refs
 
@@ -24,20 +25,25 @@ class Rewriter:
     """A graph while it changes.
 
     done : how often each pass has done something
+    made : the calls that there are so far, by number
+    hidden : the numbers of recurrent layers' h
     """
 
-    def __init__(self, graph: Graph, names: Names, passes: list[list[Pass]]):
+    def __init__(self, graph: Graph, names: Names):
         self.graph, self.names, self.done = graph, names, Counter[str]()
-        self.made: dict[int, Call] = {}
-        self.uses: Counter[int] = Counter()
-        self._next = 1 + max([*graph.values, *(call.number for call in graph.calls)], default=0)
-        for each in passes:
-            self._sweep(each)
+        self.made = {call.number: call for call in graph.calls}
+        self.hidden: set[int] = set()
+        self._next = 1 + max([*graph.values, *self.made], default=0)
+        self._shared: dict[Any, Constant] = {}
+        self._count()
 
-    def _sweep(self, passes: list[Pass]) -> None:
-        alias: dict[int, Ref] = {}
+    def _count(self) -> None:
         self.uses = Counter(number for call in self.graph.calls for number in call.reads)
         self.uses.update(refs(self.graph.results))
+
+    def sweep(self, passes: list[Pass]) -> None:
+        """Try the passes on each call, in order."""
+        alias: dict[int, Ref] = {}
         self.made = {}
 
         def current(leaf: Any) -> Any:
@@ -60,16 +66,27 @@ class Rewriter:
             else:
                 self.made[call.number] = call
         self.graph.results = mapped(self.graph.results, current)
-        self.graph.calls = self._needed()
+        self.clean()
 
-    def _needed(self) -> list[Call]:
-        """The calls without those that nothing reads."""
-        needed, kept = refs(self.graph.results), []
-        for call in reversed(self.made.values()):
-            if call.number in needed:
-                kept.append(call)
-                needed |= call.reads
-        return kept[::-1]
+    def clean(self) -> None:
+        """Leave out what nothing reads; each call follows those whose results it reads."""
+        needed, left = set[int](), list(refs(self.graph.results))
+        while left:
+            number = left.pop()
+            if number in self.made and number not in needed:
+                needed.add(number)
+                left += self.made[number].reads
+        ordered: dict[int, Call] = {}
+        for number in [each for each in self.made if each in needed]:
+            left = [number]
+            while left:
+                ahead = [] if left[-1] in ordered else self.made[left[-1]].reads & needed - ordered.keys()
+                if not ahead:
+                    ordered[left[-1]] = self.made[left[-1]]
+                    left.pop()
+                left += ahead
+        self.made, self.graph.calls = ordered, list(ordered.values())
+        self._count()
 
     # -- what patterns ask --------------------------------------------------------------------------------------------
 
@@ -83,6 +100,10 @@ class Rewriter:
         if isinstance(value, Ref):
             return self.graph.sample(value.number)
         return np.shape(value.array if isinstance(value, Constant) else value)
+
+    def dtype(self, value: Any) -> Any:
+        """Of a value or a constant."""
+        return self.graph.values[value.number].dtype if isinstance(value, Ref) else getattr(value, "array", value).dtype
 
     def operands(self, call: Call | None, function: Any = None) -> list[Any]:
         """The two operands of a call, the constant one last; none if it is another function's."""
@@ -115,15 +136,38 @@ class Rewriter:
 
     def add(self, shape: tuple[int, ...], dtype: Any, function: Any, *args: Any, **kwargs: Any) -> Ref:
         """A call before the one that is looked at; its result is of that shape and dtype."""
-        number, self._next = self._next, self._next + 1
-        self.made[number] = Call(function, args, kwargs, number)
+        number = self.several(function, *args, **kwargs)
         self.graph.values[number] = Value(shape, np.dtype(dtype))
         self.uses[number] = 1
         return Ref(number)
 
+    def several(self, function: Any, *args: Any, **kwargs: Any) -> int:
+        """The number of a new call with several results."""
+        number, self._next = self._next, self._next + 1
+        self.made[number] = Call(function, args, kwargs, number)
+        return number
+
+    def reaches(self, value: Any, number: int) -> bool:
+        """Whether a value is made of the result of a call."""
+        seen, left = set[int](), list(refs(value))
+        while left:
+            each = left.pop()
+            if each in self.made and each not in seen:
+                seen.add(each)
+                left += self.made[each].reads
+        return number in seen
+
     def constant(self, array: Any, dtype: Any) -> Constant:
         """A new constant."""
         return self.names.constant(np.asarray(array, dtype))
+
+    def shared(self, array: Array, dtype: Any) -> Constant:
+        """A constant of these values, the same one each time."""
+        array = np.asarray(array, dtype)
+        key = array.shape, array.dtype, array.tobytes()
+        if key not in self._shared:
+            self._shared[key] = self.constant(array, dtype)
+        return self._shared[key]
 
 
 def scalar(value: Any) -> float | None:

@@ -173,7 +173,7 @@ def _attended(
 ) -> Any:  # fmt: skip
     """Without keys of calls before, without bounds of scores and windows."""
     floats(full(q), full(k), full(v))
-    need(outputs == 1 and not any(each is not None for each in cached) and not attributes)
+    need(outputs == 1 and all(each is None for each in cached) and not any(attributes.values()))
     flat, size = q.ndim == 3, k.shape[-2]
     if flat:
         counts = (q, q_num_heads), (k, kv_num_heads), (v, kv_num_heads)

@@ -1,0 +1,42 @@
+"""The plans of a model that were used last."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Protocol, TypeVar
+
+PLANS = 32  # of one model
+
+
+class Used(Protocol):
+    """What a table holds.
+
+    used : when it was used last, by the table's own count
+    """
+
+    used: int
+
+
+E = TypeVar("E", bound=Used)
+
+
+class Recent(dict[Any, E]):
+    """Plans by the kind of input that they are for; the one used longest ago leaves a full table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._clock = itertools.count(1)
+
+    def find(self, key: Any) -> E | None:
+        """The entry, which counts as used now, or None."""
+        found = self.get(key)
+        if found is not None:
+            found.used = next(self._clock)
+        return found
+
+    def keep(self, key: Any, entry: E) -> E:
+        """Enter it."""
+        if len(self) >= PLANS:
+            del self[min(self, key=lambda each: self[each].used)]
+        entry.used, self[key] = next(self._clock), entry
+        return entry
