@@ -183,3 +183,18 @@ def test_what_folds_and_what_almost_does(name):
     steps, calls = planned(function, *shape)
     first = next(i for i, step in enumerate(steps) if name not in TAKEN or step.startswith(("embedding", "take")))
     assert (steps[first:], calls) == (expected, ["batch_norm"] if name == "a norm in training" else [])
+
+
+@pytest.mark.parametrize("steps", range(124, 129))
+def test_programs_are_not_cut_inside_of_a_value(steps):
+    """Of one that several steps make in parts, where a program has as many steps as it may have."""
+
+    def function(m, x):
+        y = x
+        for _ in range(steps):
+            y = np.flip(y, 1)
+        return np.concatenate([y, x, y, x], 1)
+
+    made, calls = planned(function, 3, 4, 6)
+    assert len(made) == steps + 4
+    assert not calls

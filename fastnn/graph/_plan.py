@@ -185,10 +185,13 @@ class Plan:
                 self._known[item.number] = item.dtype, item.shape
                 self._known |= {number: (item.dtype, shape) for number, shape in item.further.items()}
         group: list[Step] = []
+        ends = {n: i for i, item in enumerate(listed.items) if isinstance(item, Step) for n in item.written}
+        whole = 0  # where the values are complete of which the group has made parts
         for i, item in enumerate(listed.items):
             if isinstance(item, Step):
                 group.append(item)
-            if isinstance(item, Call) or len(group) == MOST_STEPS:
+                whole = max(whole, *(ends[number] for number in item.written))
+            if isinstance(item, Call) or (len(group) >= MOST_STEPS and whole <= i):
                 self._close(group, listed.items[i + isinstance(item, Step) :])
             if isinstance(item, Call):
                 self.stages.append(Stage(item, sorted(item.reads), [item.number], []))
