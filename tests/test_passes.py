@@ -198,3 +198,13 @@ def test_programs_are_not_cut_inside_of_a_value(steps):
     made, calls = planned(function, 3, 4, 6)
     assert len(made) == steps + 4
     assert not calls
+
+
+def test_a_row_that_is_seen_as_an_image_has_its_channels_first():
+    def function(m, x):
+        y = F.conv2d(x, np.ones((4, 3, 1, 1), np.float32))
+        rows = F.group_norm(y.reshape(-1, 1, 96), 1)
+        scaled = rows.reshape(-1, 4, 4, 6) * np.arange(4, dtype=np.float32).reshape(4, 1, 1) + 1
+        return F.conv2d(scaled, np.ones((5, 4, 1, 1), np.float32))
+
+    assert planned(function, 3, 4, 6)[1] == []

@@ -36,6 +36,9 @@ def lay_out(steps: Steps, graph: Graph) -> None:
         else:
             first |= {item.number, *item.sources}
     one_order = {number for number, shape in shapes.items() if shape is None or _is_row(shape)}
+    one_order -= {
+        kept for number, kept in steps.stored.items() if number not in one_order
+    }  # a row that is seen as an image
     first |= _reached(first, [group - one_order for group in alike])
     for item in steps.items:
         if isinstance(item, Step) and (_keeps(item) or item.op == "conv"):
