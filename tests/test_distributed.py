@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from distributed import CASES, Pipes, hashes, on_workers, trained
+from shards import CASES, Pipes, hashes, on_workers, trained
 
 import fastnn
 from fastnn import distributed, nn, optim
