@@ -1,6 +1,6 @@
 """Trainings whose bits are compared between numbers of workers, and an engine of pipes that runs them in processes.
 
-As a script, under mpiexec: python tests/distributed.py case… prints each case's hash on worker 0.
+As a script, under mpiexec: python tests/shards.py case… prints each case's hash on worker 0.
 """
 
 import hashlib

@@ -11,6 +11,14 @@ cd "$work"
 user/bin/pip install -q "$wheel"
 user/bin/python "$program"
 user/bin/fastnn info > /dev/null
+
+# The same from a folder of wheels, on a machine that has no compiler and reaches no index.
+"$python" -m pip download -q --only-binary :all: -d wheels "$wheel"
+"$python" -m venv alone
+mkdir nothing
+env -i PATH="$work/nothing" HOME="$work" "$work/alone/bin/python" -m pip install -q --no-index --find-links wheels fastnn-cpu
+env -i PATH="$work/nothing" HOME="$work" "$work/alone/bin/python" "$program"
+
 size=$(user/bin/python -c "
 from pathlib import Path
 import fastnn
