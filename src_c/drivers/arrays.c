@@ -1,5 +1,6 @@
 /* arrays.c: moves values, looks up rows of tables, and converts types. */
 #ifndef REAL
+#define FNN_HOT_DRIVER
 #include <math.h>
 #include <string.h>
 #include "kernels.h"

@@ -4,6 +4,7 @@
  * are joined in order.  So the bits depend neither on which other rows there are, nor on keys that a row does not see. */
 #ifndef FNN_ATTENTION_H
 #define FNN_ATTENTION_H
+#define FNN_HOT_DRIVER
 #include "kernels.h"
 
 #define KEYS        256

@@ -4,6 +4,7 @@
  * Work is cut into (block, channel) cells of fixed size.  Their partial sums go to `work` and are added in the order of the
  * blocks, so that the result does not depend on which thread computed which cell. */
 #ifndef REAL
+#define FNN_HOT_DRIVER
 #include <math.h>
 #include <string.h>
 #include "kernels.h"

@@ -3,6 +3,7 @@
  * Weights are packed once into panels (kernel place, channel, NR), so that all sums run over the kernel's depth, row, column
  * and channel, in this order.  Input that needs no padding and lies channels-last is read where it lies. */
 #ifndef REAL
+#define FNN_HOT_DRIVER
 #include <math.h>
 #include <string.h>
 #include "drivers/conv.h"

@@ -4,6 +4,7 @@
  * When an image is resized, an item is one row of outputs.  Backward it is a whole plane, or NARROW channels of one, because several
  * outputs add to one place. */
 #ifndef REAL
+#define FNN_HOT_DRIVER
 #include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"

@@ -4,6 +4,7 @@
  * A product's bits depend on its depth alone, and a gate's on its own values.  So results depend neither on how the sequences are
  * shared out among threads, nor on whether the steps come in one call or in several that pass the states on. */
 #ifndef REAL
+#define FNN_HOT_DRIVER
 #include <string.h>
 #include "kernels.h"
 #include "runtime/parallel.h"

@@ -35,4 +35,9 @@ void fnn_return_part(void *part);
 void fnn_lock(void);
 void fnn_unlock(void);
 
+/* Who includes this shares out work, and is compiled for size, because the time goes to kernels; but for drivers with hot loops of
+ * their own, which say so. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(FNN_HOT_DRIVER)
+#pragma GCC optimize("Os")
+#endif
 #endif
