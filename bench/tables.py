@@ -218,7 +218,7 @@ def measure(library: str, data: str, seed: int) -> dict[str, Any]:
 
 def table(found: list[dict[str, Any]]) -> str:
     """Mean and deviation over seeds, in the words of Markdown."""
-    lines = ["| data | library | score | log loss | seconds | seconds of processor |", "|---|---|---|---|---|---|"]
+    lines = ["| data | library | score | log loss | seconds of processor |", "|---|---|---|---|---|"]
     for data in DATA:
         for library in LIBRARIES:
             rows = [each for each in found if (each["data"], each["library"]) == (data, library)]
@@ -226,13 +226,11 @@ def table(found: list[dict[str, Any]]) -> str:
                 continue
             name = "accuracy" if "accuracy" in rows[0] else "R2"
             cells = []
-            for key, digits in ((name, 4), ("log loss", 4), ("seconds", 1), ("cpu_seconds", 1)):
+            for key, digits in ((name, 4), ("log loss", 4), ("cpu_seconds", 1)):
                 values = [each[key] for each in rows if key in each]
                 spread = f" ± {statistics.stdev(values):.{digits}f}" if key == name and len(values) > 1 else ""
                 cells.append(f"{statistics.mean(values):.{digits}f}{spread}" if values else "")
-            cells[0] = f"{name} {cells[0]}" + (
-                f" ({len(rows)} seeds)" if len(rows) != max(each["seed"] for each in found) + 1 else ""
-            )
+            cells[0] = f"{name} {cells[0]}" + (f" ({len(rows)} of 5)" if len(rows) != 5 else "")
             lines.append(f"| {data} | {library} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -20,6 +20,9 @@ def test_programs_run(page, tmp_path, monkeypatch):
     if page.stem in ("start", "from_sklearn"):
         pytest.importorskip("sklearn")
         pytest.importorskip("matplotlib")
+    if page.stem == "tables":
+        pytest.importorskip("pyarrow")
+        pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
     names = {}
     for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):

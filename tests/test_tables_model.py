@@ -434,3 +434,30 @@ def test_trials(classes):
     quick = tables.tune(classes, "kind", trials=50, time_limit=0.0, epochs=50)
     assert len(quick.trials) == 1
     assert quick.trials[0]["epochs"] == 1
+
+
+class Interrupt(fastnn.training.Callback):
+    """Ctrl-C in an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_batch_end(self, trainer, logs):
+        if trainer.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_training_says_so(classes):
+    with pytest.warns(UserWarning, match="interrupted after 2 of 4 epochs"):
+        model = tables.fit(classes, "kind", callbacks=[Interrupt(2)], **SMALL)
+    assert len(model.history["loss"]) == 2
+    with pytest.raises(KeyboardInterrupt):
+        tables.fit(classes, "kind", callbacks=[Interrupt(0)], **SMALL)
+
+
+def test_a_schema_without_features(classes):
+    schema = tables.find_roles(classes, "kind")
+    for column in schema.features:
+        column.role = "ignore"
+    with pytest.raises(ValueError, match="at least one column to learn from"):
+        tables.fit(classes, schema=schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -141,6 +142,8 @@ def prepared(
     if schema is None:
         schema = find_roles(data, target, roles=roles, task=task)
     head = _head_of(schema, options)
+    if not schema.features:
+        raise ValueError("tables.fit: expected at least one column to learn from, got none")
     split = Split(schema, options.seed, options.held_out_of(schema.rows))
     encoder = Encoder(schema).fit(split.training(data))
     scale = Scale(options.scale, encoder)
@@ -262,6 +265,10 @@ def train(rows: Prepared, options: Options, callbacks: Sequence[Callback] = (), 
             progress=progress,
         )
         trainer.fit(batches, epochs, held_out)
+    if trainer.interrupted:
+        if not trainer.epoch:
+            raise KeyboardInterrupt
+        warnings.warn(f"tables.fit: interrupted after {trainer.epoch} of {epochs} epochs", stacklevel=3)
     network.fill_unused(rows.training.counts)
     network.eval().requires_grad_(False)
     model = TableModel(rows.schema, rows.encoder, options, rows.head, rows.target, network, [], trainer.history)

@@ -149,3 +149,8 @@ class _Watch(Callback):
             trainer.stop = trainer.stop or late
         elif late or self.trial.should_prune():
             raise self.search.optuna.TrialPruned
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Try nothing more after Ctrl-C."""
+        if trainer.interrupted:
+            self.trial.study.stop()
