@@ -1,92 +1,30 @@
 # A training step's calls, written down while they run, and carried out again as a plan; graph/_recording.py makes the one of the other.
 
 cdef extern from "fastnn.h" nogil:
-    int FNN_RECORD, FNN_TYPE_uint8_t
-    ctypedef struct op_t "const struct fnn_op":
-        const char *name
-        fnn_field_t *(*fields)() noexcept nogil
-        ptrdiff_t (*lengths)(const void *, ptrdiff_t *) noexcept nogil
-        void (*run[2])(const void *) noexcept nogil
-    ctypedef struct step_t "struct fnn_plan_step":
-        op_t *op
-        void (*run)(const void *) noexcept nogil
-        void *record[1]
-    void fnn_distinct_start()
-    ptrdiff_t fnn_distinct_stop(intptr_t, ptrdiff_t)
     void *fnn_distinct_malloc(void *, size_t)
     void *fnn_distinct_calloc(void *, size_t, size_t)
     void *fnn_distinct_realloc(void *, void *, size_t)
     void fnn_distinct_free(void *, void *, size_t)
-    int fnn_log_start()
-    void fnn_log_stop()
-    void fnn_log_keep(int)
-    ptrdiff_t fnn_log_kept(intptr_t)
+cdef extern from "fastnn.h":
+    cpdef void log_keep "fnn_log_keep"(int on)
+    cpdef ptrdiff_t log_kept "fnn_log_kept"(ptrdiff_t address)
+    cpdef void kept_arrays "fnn_kept_arrays"(ptrdiff_t steps, ptrdiff_t count, ptrdiff_t address)
+    cpdef void distinct_start "fnn_distinct_start"()
+    cpdef ptrdiff_t distinct_stop "fnn_distinct_stop"(ptrdiff_t address, ptrdiff_t most)
 
 cdef cnp.PyDataMem_Handler distinct_handler
 strcpy(distinct_handler.name, b"fastnn_distinct")
 distinct_handler.version = 1
 distinct_handler.allocator = cnp.PyDataMemAllocator(NULL, fnn_distinct_malloc, fnn_distinct_calloc, fnn_distinct_realloc, fnn_distinct_free)
-cdef object distinct_capsule = PyCapsule_New(&distinct_handler, "mem_handler", NULL)
-Py_INCREF(distinct_capsule)
-
-KEPT_STEP = np.dtype([
-    ("op", np.uintp), ("run", np.uintp), ("patches", np.int32), ("padding", np.int32), ("patch", np.int64, (FNN_PLAN_PATCHES, 3)),
-    ("record", np.int64, FNN_RECORD // 8),
-])  # struct fnn_plan_step
+cdef list capsules = [PyCapsule_New(&distinct_handler, "mem_handler", NULL)] * 2  # of large and small arrays, while they are not in use
+Py_INCREF(capsules[0])
 
 
-def keep_calls(function):
-    """Call a function; what it returns, its ops as KEPT_STEPs, and (address, size) of each array's memory that was made meanwhile.
-
-    One thread at a time.
-    """
+def swap_memory():
+    """Have this thread's arrays, and all large ones, made by distinct.c, or, the second time, no longer."""
     global memory_capsule
-    cdef ptrdiff_t count
-    assert KEPT_STEP.itemsize == sizeof(step_t)
-    if fnn_log_start():
-        raise MemoryError
-    large, memory_capsule = memory_capsule, distinct_capsule
-    fnn_distinct_start()
-    fnn_log_keep(True)
-    before = cnp.PyDataMem_SetHandler(distinct_capsule)
-    try:
-        result = function()
-    finally:
-        cnp.PyDataMem_SetHandler(before)
-        memory_capsule = large
-        steps = np.zeros(fnn_log_kept(0), KEPT_STEP)
-        fnn_log_kept(<intptr_t>data(steps))
-        fnn_log_keep(False)
-        fnn_log_stop()
-        blocks = np.zeros((0, 2), np.uintp)
-        count = fnn_distinct_stop(0, 0)
-        while count > len(blocks):  # other threads' arrays may come meanwhile
-            blocks = np.zeros((count, 2), np.uintp)
-            count = fnn_distinct_stop(<intptr_t>data(blocks), count)
-    if count < 0:
-        raise MemoryError
-    return result, steps, blocks
-
-
-def kept_arrays(cnp.ndarray steps not None):
-    """Of each KEPT_STEP: its Op, and of each of its fields that is an array whether it is written, the bytes of a value, and how many
-    values there are, 0 where strides say that, or nobody.
-    """
-    cdef step_t *at = <step_t *>data(steps)
-    cdef fnn_field_t *field
-    cdef ptrdiff_t[FNN_ARRAYS] lengths
-    cdef ptrdiff_t i, j
-    cdef bint single
-    found = []
-    for i in range(cnp.PyArray_DIM(steps, 0)):
-        at[i].op.lengths(at[i].record, lengths)
-        fields, field, j, single = [], at[i].op.fields(), 0, at[i].run == at[i].op.run[0]
-        while field[j].kind < FNN_SIZE:
-            item = 1 if field[j].type == FNN_TYPE_uint8_t else 4 if field[j].type == FNN_TYPE_real and single else 8
-            fields.append((field[j].written, item, lengths[j]))
-            j += 1
-        found.append((getattr(ops, at[i].op.name), fields))
-    return found
+    memory_capsule, capsules[0] = capsules[0], memory_capsule
+    capsules[1] = cnp.PyDataMem_SetHandler(capsules[1])
 
 
 @cython.final
@@ -126,8 +64,10 @@ cdef class Replay:
         return made
 
 
-def same_values(list tables):
-    """Whether dicts hold what they held: pairs of a dict and the list of its values then, compared by identity."""
+def same_state(list tables, list parameters):
+    """Whether dicts, each beside the list of its values, hold the same objects as ever, and each (parameter, array, requires_grad) is
+    as it was and has no gradient.
+    """
     cdef list values
     cdef dict table
     cdef Py_ssize_t i
@@ -139,14 +79,8 @@ def same_values(list tables):
             if value is not values[i]:
                 return False
             i += 1
-    return True
-
-
-def same_parameters(parameters):
-    """Whether each (parameter, array, requires_grad) is as it was, and has no gradient yet."""
     for parameter, array, tracked in parameters:
-        if (<TensorBase>parameter)._array is not array or (<TensorBase>parameter)._requires_grad is not tracked:
-            return False
-        if (<TensorBase>parameter)._grad is not None:
+        if ((<TensorBase>parameter)._array is not array or (<TensorBase>parameter)._requires_grad is not tracked
+                or (<TensorBase>parameter)._grad is not None):
             return False
     return True

@@ -181,6 +181,9 @@ void fnn_log_stop(void);
 ptrdiff_t fnn_log_read(intptr_t to); /* how many events, copied to this address if it is not 0; steps that did not run are 0 */
 void fnn_log_keep(int on); /* of a thread with a log: from now on keep the records of ops that run outside of plans, or no longer */
 ptrdiff_t fnn_log_kept(intptr_t to); /* how many, copied as struct fnn_plan_step to this address if it is not 0 */
+/* Of each of `count` steps the number of its op, then of each of FNN_ARRAYS fields whether it is written, the bytes of a value, and how
+ * many values there are (0 where strides say that, or nobody), to this address */
+void fnn_kept_arrays(intptr_t steps, ptrdiff_t count, intptr_t to);
 int64_t fnn_nanoseconds(void); /* the clock */
 int64_t fnn_thread(void); /* another number for each thread */
 

@@ -173,7 +173,7 @@ def test_core_is_small():
     lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE}
     replay = lines.pop("_replay.pxi")
     assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 748, lines
-    assert replay <= 152
+    assert replay <= 86
 
 
 def test_every_op_is_used():

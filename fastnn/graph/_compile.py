@@ -16,7 +16,7 @@ from ..functional._conv_precision import chosen
 from ..nn import Module
 from ..nn._guard import Guard
 from ._graph import mapped
-from ._recording import REGISTERS, Recording, Unplanned
+from ._recording import REGISTERS, Recording, Unplanned, keep_calls
 from ._same_calls import Objective, reduction_of
 
 PLANS = 8  # of one step; the oldest is dropped
@@ -45,7 +45,7 @@ class _State:
     @property
     def same(self) -> bool:
         """Whether all is as it was; values of arrays may differ."""
-        return _core.same_values(self.tables) and _core.same_parameters(self.parameters)
+        return _core.same_state(self.tables, self.parameters)
 
 
 class _Plan:
@@ -216,7 +216,7 @@ class CompiledStep:
         before = [each.copy() for each in state.buffers]
         mode.draws = []
         try:
-            (output, loss), steps, blocks = _core.keep_calls(lambda: self._taped(input, target))
+            (output, loss), steps, blocks = keep_calls(lambda: self._taped(input, target))
             draws = mode.draws
         finally:
             mode.draws = None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from .. import _core
 from .._check import CONSTANTS, Array
 
+R = TypeVar("R")
 KEY, PATCHES, REGISTERS = -4, 12, 512  # numbers of src_c/fastnn.h
 SUMS = {"sum", "pair_loss_sum"}  # ops whose number becomes the loss
 # The sizes of arrays with strides, by op and field
@@ -29,6 +31,35 @@ UPDATED = {
     "recurrent": {"gates", "h", "c"},
     "recurrent_backward": {"dgates", "dinner", "dh", "dc"},
 }
+
+
+_FIELDS = {"op": "u8", "run": "u8", "patches": "i4", "padding": "i4", "patch": f"({PATCHES},3)i8", "record": "80i8"}
+STEP = np.dtype(list(_FIELDS.items()))  # struct fnn_plan_step
+
+
+def keep_calls(function: Callable[[], R]) -> tuple[R, Array, Array]:
+    """Call a function; its result, its ops as STEPs, and address and size of the memory of each array made meanwhile.
+
+    One thread at a time.
+    """
+    if _core.log_start():
+        raise MemoryError
+    _core.distinct_start()
+    _core.log_keep(True)
+    _core.swap_memory()
+    try:
+        result = function()
+    finally:
+        _core.swap_memory()
+        steps, blocks = np.zeros(_core.log_kept(0), STEP), np.zeros((0, 2), np.uintp)
+        _core.log_kept(steps.ctypes.data)
+        _core.log_keep(False)
+        _core.log_stop()
+        while (count := _core.distinct_stop(blocks.ctypes.data, len(blocks))) > len(blocks):
+            blocks = np.zeros((count, 2), np.uintp)  # other threads' arrays may come meanwhile
+    if count < 0:
+        raise MemoryError
+    return result, steps, blocks
 
 
 class Unplanned(Exception):
@@ -86,10 +117,14 @@ class Recording:
         self.flags: list[tuple[int, int]] = []  # step and offset of the address of the flag for refused values
         self.results: list[tuple[int, int]] = []  # step and offset of the address of a number that goes to Python
         self.keys: list[tuple[int, int, int]] = []  # step, offset, key
-        for i, (op, arrays) in enumerate(_core.kept_arrays(steps)):
-            self._read(i, op, arrays)
+        found = np.zeros((len(steps), 97), np.int64)  # 32 fields that are arrays at most
+        _core.kept_arrays(steps.ctypes.data, len(steps), found.ctypes.data)
+        every = list(vars(_core.ops).values())
+        self.ops = [every[number] for number in found[:, 0]]
+        for i, op in enumerate(self.ops):
+            self._read(i, op, found[i, 1:].reshape(-1, 3).tolist())
 
-    def _read(self, i: int, op: _core.Op, arrays: list[tuple[bool, int, int]]) -> None:
+    def _read(self, i: int, op: _core.Op, arrays: list[list[int]]) -> None:
         """Find what one call reads and writes."""
         record = self.steps[i]["record"]
         value = {name: int(record[at // 8]) for name, _, _, at in op.fields}
@@ -97,6 +132,8 @@ class Recording:
         written = []
         for (name, kind, dimensions, at), (writes, item, length) in zip(op.fields, arrays, strict=False):
             address = int(record[at // 8].view(np.uint64))
+            if kind in ("int", "bool", "key", "float"):
+                break
             if kind == "work" or not address:
                 continue
             if kind == "result" and op.name in SUMS:
@@ -181,7 +218,7 @@ class Recording:
     def result(self) -> tuple[str, dict[str, int]]:
         """The op that computes the loss, and its integers."""
         i = self.results[0][0]
-        op = _core.kept_arrays(self.steps[i : i + 1])[0][0]
+        op = self.ops[i]
         return op.name, {
             name: int(self.steps[i]["record"][at // 8]) for name, kind, _, at in op.fields if kind == "int"
         }

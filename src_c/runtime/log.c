@@ -70,6 +70,25 @@ ptrdiff_t fnn_log_kept(intptr_t to)
     return log->kept_count;
 }
 
+void fnn_kept_arrays(intptr_t steps, ptrdiff_t count, intptr_t address)
+{
+    int64_t *to = (int64_t *)address;
+    for (const struct fnn_plan_step *step = (const void *)steps; count > 0; count--, step++, to += 1 + 3 * FNN_ARRAYS)
+    {
+        const struct fnn_field *f = step->op->fields();
+        ptrdiff_t lengths[FNN_ARRAYS];
+        step->op->lengths(step->record, lengths);
+        to[0] = step->op - fnn_ops;
+        for (int i = 0; f[i].kind < FNN_SIZE; i++)
+        {
+            const int single = f[i].type == FNN_TYPE_real && step->run == step->op->run[0];
+            to[1 + 3 * i] = f[i].written;
+            to[2 + 3 * i] = f[i].type == FNN_TYPE_uint8_t ? 1 : single ? 4 : 8;
+            to[3 + 3 * i] = lengths[i];
+        }
+    }
+}
+
 /* 0 if there is no memory */
 static int keep(struct fnn_log *log, const struct fnn_op *op, void (*run)(const void *), const void *record)
 {
