@@ -20,10 +20,10 @@ from ._scope import Scope
 class Shard(NamedTuple):
     """A part of a batch: samples start .. start + size - 1 of `total`.
 
-    present : False for one without samples, which computes another's sample, only to take part in what is joined
+    present : False for one without samples, which computes another's only to take part in what is joined
     parts : how many shards have samples
-    rng : in place of the package's generator; None leaves that
-    meet : of a name, a kind of joining and values (None where not present); returns those of all shards, joined
+    rng : in place of the package's generator, if not None
+    meet : of a name, a kind of joining and values; returns those of all shards, joined
     """
 
     start: int
@@ -69,8 +69,8 @@ def loss_of(total: Any, divisor: Any, samples: bool = True) -> tuple[Any, Any]:
 def divisor_of(reduction: str, divisor: float, fixed: float = 1.0, samples: bool = True) -> Any:
     """What a loss's gradient is divided by: the mean's divisor over all shards, or for a sum `fixed`.
 
-    Each shard's gradient is multiplied by their number, since every one of them begins with its part of a loss that is
-    the same in all: what does not depend on samples, such as a penalty, then counts once.
+    Each shard begins with its part of a loss that is the same in all, which counts a penalty once; so what comes from
+    its samples is multiplied by the number of shards.
     """
     shard = now.shard if samples else None
     if shard is None:

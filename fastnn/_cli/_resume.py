@@ -17,12 +17,13 @@ from ._saved import check_network
 LASTING = (
     "data", "model", "group", "target", "ignore", "header", "task", "layers", "activation", "norm", "dropout",
     "optimizer", "lr", "weight_decay", "scheduler", "image_size", "epochs", "batch_size", "no_augment", "max_grad_norm",
-    "patience", "seed",
+    "patience", "seed", "shards",
 )  # fmt: skip
 NEWER = {
     "model": "mlp",
     "image_size": 64,
     "group": None,
+    "shards": None,
 }  # what trainings had that were written before there was a choice
 WRITTEN = ["model.safetensors", "checkpoint.safetensors", "history.csv", "options.json"]
 

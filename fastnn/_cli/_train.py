@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
@@ -21,6 +22,7 @@ from ._resume import WRITTEN, Checkpoint, go_on, lasting, read_checkpoint
 from ._saved import make_network, save_model
 from ._sources import KINDS, NAMED, Inputs, kind_of
 from ._tasks import task_of
+from ._workers import first_alone, leads, make_group
 
 
 def add_commands(commands: Any) -> None:
@@ -86,6 +88,9 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--max-grad-norm", type=at_least(0, float), help="scale gradients down to this norm")
     parser.add_argument("--seed", type=at_least(0), default=0, help="the same seed gives the same bits (%(default)s)")
     parser.add_argument("--workers", type=at_least(0), default=1, help="threads that make batches (%(default)s)")
+    parser.add_argument("--shards", type=at_least(1), metavar="N",
+                        help="parts of each batch, 2, 4, 8 ...: under mpiexec workers of any number that divides it "
+                        "give the same bits (8 under mpiexec, else none)")  # fmt: skip
     parser.add_argument("--tensorboard", action="store_true", help="write the files of TensorBoard too")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--out", default="run", help="folder for what is written (%(default)s)")
@@ -107,7 +112,9 @@ def make_scheduler(options: Namespace, optimizer: optim.Optimizer, batches: int)
     return schedules.ReduceLROnPlateau(optimizer, patience=3) if options.scheduler == "plateau" else None
 
 
-def make_trainer(options: Namespace, model: nn.Module, inputs: Inputs, batches: int, checkpoint: Checkpoint) -> Trainer:
+def make_trainer(
+    options: Namespace, model: nn.Module, inputs: Inputs, batches: int, checkpoint: Checkpoint, group: Any
+) -> Trainer:
     """The trainer that the options ask for."""
     rate = options.lr if options.lr is not None else 0.1 if options.optimizer == "sgd" else 2e-3
     usual = 1e-2 if options.optimizer == "adamw" else 5e-4
@@ -128,7 +135,8 @@ def make_trainer(options: Namespace, model: nn.Module, inputs: Inputs, batches: 
         scheduler=make_scheduler(options, optimizer, batches),
         max_grad_norm=options.max_grad_norm,
         callbacks=callbacks,
-        progress=not options.quiet and found("tqdm.auto", "showing it", "the progress bar"),
+        group=group,
+        progress=not options.quiet and leads(group) and found("tqdm.auto", "showing it", "the progress bar"),
     )
 
 
@@ -143,8 +151,21 @@ def found(module: str, use: str, what: str) -> bool:
 
 
 def train(options: Namespace) -> int:
+    """Train alone, or as one of the workers that mpiexec has started, all of which end if one fails."""
+    group = make_group(options)
+    try:
+        return _train(options, group)
+    except BaseException:
+        if group is not None and group.size > 1:
+            atexit.register(group.engine.abort)
+        raise
+
+
+def _train(options: Namespace, group: Any) -> int:
     """Train, measure, draw, save: all that is read is checked before the first file is touched."""
     table = _tables.chosen(options)
+    if table is not None and group is not None:
+        raise ArgumentTypeError(f"--shards, mpiexec: expected --model mlp or another network for {options.data}, got none")
     if table is not None:
         return _tables.train(options, *table)
     options.model, options.scheduler = options.model or "mlp", options.scheduler or "cosine"
@@ -154,7 +175,8 @@ def train(options: Namespace) -> int:
     if options.group and NETWORKS[options.model].takes != "sequences":
         raise ArgumentTypeError(f"--group: expected --model lstm, gru or transformer, got {options.model}")
     try:
-        samples = kind.split(options)
+        with first_alone(group):  # others find the files that it downloads
+            samples = kind.split(options)
     except ValueError as error:
         if not _tables.is_table(options.data) or _tables.can_read():
             raise
@@ -170,18 +192,21 @@ def train(options: Namespace) -> int:
     )
     validation = data.DataLoader(samples.held_out, 1000, num_workers=options.workers)
     checkpoint = Checkpoint(folder, lasting(options, samples.fingerprint))
-    trainer = make_trainer(options, model, inputs, len(batches), checkpoint)
+    trainer = make_trainer(options, model, inputs, len(batches), checkpoint, group)
     if state is not None:
         go_on(trainer, state, folder)
     pictures = pictures_of(inputs)
-    if not found("matplotlib.figure", "drawing", f"the pictures {', '.join(pictures)}"):
-        pictures = []
-    check_folder(folder, [*WRITTEN, *pictures])
+    if leads(group):
+        if not found("matplotlib.figure", "drawing", f"the pictures {', '.join(pictures)}"):
+            pictures = []
+        check_folder(folder, [*WRITTEN, *pictures])
     history = trainer.fit(batches, options.epochs, validation)
     if not trainer.epoch:
         return 130
-    save_model(folder / "model.safetensors", model, config, inputs)
     result = trainer.evaluate(validation)
+    if not leads(group):
+        return 0
+    save_model(folder / "model.safetensors", model, config, inputs)
     if pictures:
         draw(folder, trainer, samples.held_out, validation, inputs, history)
     report(
@@ -190,6 +215,7 @@ def train(options: Namespace) -> int:
             "task": task.summary(inputs),
             "model": f"{title(config)}, {sum(p.size for p in model.parameters()):,} parameters",
             "epochs": trainer.epoch,
+            **({} if group is None else {"workers": f"{group.size}, of {group.shards} shards of each batch"}),
             "seconds": float(sum(history["seconds"])),
             **{f"held-out {name}": float(value) for name, value in result.items()},
             "interrupted": trainer.interrupted,

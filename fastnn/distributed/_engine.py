@@ -102,7 +102,8 @@ class MPIEngine:
             sys.excepthook = end
 
     def abort(self, code: int = 1) -> None:
-        """End all workers."""
+        """End all workers, a second later: where all fail, each has said so then."""
+        time.sleep(1)
         sys.stdout.flush()
         sys.stderr.flush()
         self._comm.Abort(code)

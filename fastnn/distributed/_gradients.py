@@ -18,14 +18,14 @@ BUCKET = 1 << 22  # bytes
 
 
 class _Sum:
-    """One parameter's gradients: what has come of a process's shards, joined as far as neighbours are there."""
+    """One parameter's gradients, joined as far as neighbours are there."""
 
     def __init__(self, shards: int):
         self.shards, self.come = shards, 0
         self.nodes: dict[tuple[int, int], Array] = {}  # by level and place of the tree
 
     def add(self, shard: int, gradient: Array) -> bool:
-        """Take the gradient of a shard; return whether it was the last one."""
+        """Take a shard's gradient; return whether it was the last one."""
         level, place, value = 0, shard, gradient
         while (level, place ^ 1) in self.nodes:
             other = self.nodes.pop((level, place ^ 1))
@@ -55,7 +55,7 @@ def _own(level: int, array: Array) -> Array | None:
 
 
 class _Bucket:
-    """Parameters of one dtype whose gradients travel together: side by side, and for each whether there is one."""
+    """Parameters of one dtype whose gradients travel side by side, each with a flag of whether there is one."""
 
     def __init__(self, parameters: list[Tensor]):
         self.parameters = parameters
@@ -78,7 +78,7 @@ class _Bucket:
         return flat
 
     def merge(self, flat: Array, other: Array) -> None:
-        """Add another subtree's vector in place, parameter by parameter where one of them is absent."""
+        """Add another subtree's vector in place."""
         whole = self.ends[-1]
         here, there = flat[whole:] != 0, other[whole:] != 0
         with np.errstate(all="ignore"):
@@ -103,18 +103,9 @@ class _Bucket:
 
 
 class Gradients:
-    """The gradients of one step.
+    """The gradients of one step of a process's shards.
 
-    Parameters
-    ----------
-    parameters : sequence of Tensor
-        In the same order on all workers.
-    shards : int
-        Of this process.
-    engine : Engine
-    submit : callable, optional
-        Of a function and arguments: runs it in another thread, one after the other, and returns a Future.  Without,
-        gradients travel at the end.
+    Where there is `submit`, which runs functions in another thread one by one, they travel during the backward pass.
     """
 
     def __init__(
@@ -127,21 +118,21 @@ class Gradients:
         self.sent = 0
 
     def add(self, shard: int, leaf: Any, gradient: Array) -> None:
-        """Take a shard's gradient of one parameter, as the backward pass has found it."""
+        """Take a shard's gradient of a parameter."""
         if leaf not in self.sums:
             raise ValueError(
-                f"distributed: expected gradients of the model's or the loss's parameters alone, got one of shape "
-                f"{leaf.shape} of another Tensor"
+                f"distributed: expected gradients of the model's and the loss's parameters alone, got one of shape "
+                f"{leaf.shape}"
             )
         if self.sums[leaf].add(shard, gradient):
             self.bucket_of[leaf].missing -= 1
             while self.submit is not None and self.sent < len(self.buckets) and not self.buckets[self.sent].missing:
                 self._send()
 
-    def _send(self) -> None:
+    def _send(self, failed: bool = False) -> None:
         bucket = self.buckets[self.sent]
         self.sent += 1
-        flat = bucket.packed(self.sums)
+        flat = np.empty(0, bucket.parameters[0].dtype) if failed else bucket.packed(self.sums)
         if self.submit is not None:
             bucket.travelling = self.submit(self._travel, bucket, flat)
         else:
@@ -175,13 +166,8 @@ class Gradients:
 
     def give_up(self) -> None:
         """Send an empty vector for what was not sent, so that no other worker waits."""
-        for bucket in self.buckets[self.sent :]:
-            nothing = np.empty(0, bucket.parameters[0].dtype)
-            if self.submit is not None:
-                bucket.travelling = self.submit(self._travel, bucket, nothing)
-            else:
-                self._travel(bucket, nothing)
-        self.sent = len(self.buckets)
+        while self.sent < len(self.buckets):
+            self._send(failed=True)
         for bucket in self.buckets:
             if bucket.travelling is not None:
                 bucket.travelling.result()

@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -29,27 +30,20 @@ from ._replicas import checksum, modules_of, replicas, state_of
 class Group:
     """Workers that train one model: each computes a part of every batch, and all have the same gradients.
 
-    A batch is cut into shards, of which shard i holds samples floor(i B / shards) up to floor((i + 1) B / shards).  All
-    that is summed over samples, gradients, the statistics of batch norm and theirs, numerators and denominators of
-    losses, is added along one binary tree over the shards, whoever computes them.  The bits depend on the number of
-    shards, and not on the number of workers.
+    Shard i of a batch holds samples floor(i B / shards) up to floor((i + 1) B / shards).  All that is summed over
+    samples is added along one binary tree over the shards, whoever computes them: the bits depend on the number of
+    shards, not on that of workers.
 
     Parameters
     ----------
     engine : Engine
-        Carries messages: `local` and `mpi` make a group of their own ones; another one needs `rank`, `size`,
-        `exchange(buffer, peer)` and `broadcast(buffer)`.
+        Carries messages; `local` and `mpi` bring their own.
     shards : int
         A power of two, which the number of workers divides.
 
     Attributes
     ----------
     rank, size, shards : int
-
-    Raises
-    ------
-    ValueError
-        If shards or workers are of another number.
 
     Examples
     --------
@@ -84,8 +78,6 @@ class Group:
     def __repr__(self) -> str:
         return f"Group(rank={self.rank}, size={self.size}, shards={self.shards})"
 
-    # -- a step -------------------------------------------------------------------------------------------------------
-
     def step(self, model: Module, loss_function: Callable[..., Any], batch: Any, optimizer: Any) -> float:
         """Set gradients to None, run `backward`, let the optimizer step; return the loss of the whole batch.
 
@@ -111,18 +103,18 @@ class Group:
         Parameters
         ----------
         model : Module
-            In training mode it may hold batch norm and dropout.  It must treat samples apart otherwise.
+            It must treat samples apart, but for batch norm.
         loss_function : callable
-            Of output and target, such as a loss layer; a mean of your own is `fastnn.distributed.mean`.
+            Of output and target: a loss of fastnn, or one of your own by `fastnn.distributed.mean`.
         batch : (input, target)
-            The same whole batch on all workers, arrays or tuples, lists and mappings of arrays with samples first.
+            The same whole batch on all workers: arrays, or tuples, lists and mappings of arrays, with samples first.
 
         Raises
         ------
         ValueError
-            If workers have other data, weights, options or versions, or if a loss is not joined over the shards.
+            If workers have other data, weights, options or versions, or the loss is not one of all shards.
         WorkerError
-            If another worker has failed; nothing has changed then but, maybe, running statistics and random numbers.
+            If another worker has failed.
         """
         return self._run("Group.backward", model, loss_function, batch, outputs=False)[0]
 
@@ -149,8 +141,9 @@ class Group:
             gradients.give_up()
             raise
         except Exception as error:
-            self._joint.fail(error)
-            gradients.give_up()
+            with suppress(Exception):  # where nothing can be told, as of workers that are gone, the cause is said
+                self._joint.fail(error)
+                gradients.give_up()
             raise
         if joined is None:
             raise WorkerError("distributed: another worker failed in the backward pass")
@@ -213,8 +206,6 @@ class Group:
         if low != -negative:
             raise ValueError(f"{method}: expected the same {what} in all shards, got others")
 
-    # -- what all workers must have alike -----------------------------------------------------------------------------
-
     def _same_batch(self, method: str, batch: Any) -> int:
         """The number of samples; a batch that another worker has otherwise is refused."""
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
@@ -240,11 +231,9 @@ class Group:
             "Group.backward",
             model=f"{type(model).__name__} of {sum(each.size for each in model.parameters()):,} parameters",
             **{
-                "layers and their options": _hexadecimal(zlib.crc32("".join([*texts, *names]).encode())),
-                "weights": _hexadecimal(
-                    checksum(array for module in modules for array in module.state_dict().values())
-                ),
-                "random numbers": _hexadecimal(state_of(modules, _random._own())),
+                "layers and their options": checksum([*texts, *names]),
+                "weights": checksum([module.state_dict() for module in modules]),
+                "random numbers": state_of(modules, _random._own()),
             },
         )
         self._known[0] = model
@@ -252,16 +241,7 @@ class Group:
     def agree(self, method: str, **facts: Any) -> None:
         """Refuse to go on unless all workers have the same facts, beside version, NumPy and kind of instruction set.
 
-        Parameters
-        ----------
-        method : str
-            Named in the error.
-        **facts : str or number
-
-        Raises
-        ------
-        ValueError
-            With what differs and what workers have; the same on all of them.
+        The ValueError, the same on all of them, names `method`, what differs, and what workers have.
         """
         if self.size == 1:
             return
@@ -276,8 +256,6 @@ class Group:
                         f"and {each.get(name)} on worker {rank}"
                     )
 
-    # -- other parts --------------------------------------------------------------------------------------------------
-
     def share(self, value: Any) -> Any:
         """Return worker 0's value, of what JSON can hold; all call this."""
         if self.size == 1:
@@ -286,15 +264,7 @@ class Group:
         return json.loads(sent.tobytes())
 
     def predict(self, model: Callable[..., Any], input: Any) -> Any:
-        """Return the outputs for a whole batch, of which each worker computes a part; for a model in evaluation mode.
-
-        Parameters
-        ----------
-        model : callable
-            Returns an array, or tuples, lists and mappings of arrays, with samples first.
-        input : array_like or nested arrays
-            The same on all workers.
-        """
+        """Return the outputs for a whole batch, of which each worker computes a part, by a model in evaluation mode."""
         size = samples_of("Group.predict", input)
         begin, end = (rank * size // self.size for rank in (self.rank, self.rank + 1))
         if self.size == 1 or size < self.size:
@@ -317,7 +287,3 @@ def options_of(optimizer: Any) -> str:
     """An optimizer's kind and the options of its groups, as text."""
     groups = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     return f"{type(optimizer).__name__} {groups}"
-
-
-def _hexadecimal(number: int) -> str:
-    return f"{number:08x}"

@@ -15,7 +15,7 @@ OK, ABSENT, FAILED = 0.0, 1.0, 2.0
 
 
 class Post(NamedTuple):
-    """What a shard brings to a meeting: values to be joined, None of a shard without samples."""
+    """What a shard brings to a meeting; no values if it has no samples."""
 
     name: str
     kind: str

@@ -1,8 +1,7 @@
 """Replicas of a model in lock-step: threads of which one runs at a time, in order, from one meeting to the next.
 
-Threads, since a forward pass is the user's code, which cannot be left and entered again in the middle in another way
-without a further library.  One at a time, since the kernels' own threads share the machine already; and so the order in
-which the replicas draw, add and fail is fixed.
+Threads, since a forward pass is the user's code, which Python leaves and enters again in no other way.  One at a time,
+since kernels have threads of their own; so the order in which replicas add and fail is fixed, too.
 """
 
 from __future__ import annotations
@@ -26,17 +25,9 @@ class _Abandoned(BaseException):
 
 
 def in_lockstep(functions: Sequence[Callable[[Meet], Any]], join: Callable[[list[Any]], Any]) -> list[Any]:
-    """Run functions of `meet`; meet(value) returns join(values of all of them), once all have come.
+    """The results of functions of `meet`; meet(value) returns join(values of all of them), once all have come.
 
-    Returns
-    -------
-    list
-        The functions' results.
-
-    Raises
-    ------
-    RuntimeError
-        If some end while others wait.  An error of one of them, or of `join`, ends all.
+    An error of one of them, or of `join`, ends all.
     """
     if len(functions) == 1:
         return [functions[0](lambda value: join([value]))]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from .._check import Array
 from ..nn import Module
 
 
@@ -57,21 +56,24 @@ def modules_of(values: Iterable[Any]) -> list[Module]:
     return list({id(each): each for value in values if isinstance(value, Module) for each in value.modules()}.values())
 
 
-def checksum(arrays: Iterable[Array], start: int = 0) -> int:
-    """A CRC of arrays' bytes, types and shapes."""
-    for each in arrays:
-        start = zlib.crc32(f"{each.dtype.str}{each.shape}".encode(), start)
-        start = zlib.crc32(np.ascontiguousarray(each).tobytes(), start)
+def checksum(value: Any, start: int = 0) -> int:
+    """A CRC of arrays, of tuples, lists and mappings of such, and of what else there is as text."""
+    if isinstance(value, np.ndarray):
+        start = zlib.crc32(f"{value.dtype.str}{value.shape}".encode(), start)
+        return zlib.crc32(np.ascontiguousarray(value).tobytes(), start)
+    if isinstance(value, Mapping):
+        value = [each for pair in value.items() for each in pair]
+    if not isinstance(value, (list, tuple)):
+        return zlib.crc32(repr(value).encode(), start)
+    for each in value:
+        start = checksum(each, start)
     return start
 
 
 def state_of(modules: Iterable[Module], rng: np.random.Generator) -> int:
     """A checksum of what a forward pass may have moved: buffers and generators."""
-    found = 0
-    generators = [rng]
+    found, generators = 0, [rng]
     for module in modules:
-        found = checksum((each for each in module._buffers.values() if each is not None), found)
+        found = checksum(module._buffers, found)
         generators += [each for each in vars(module).values() if isinstance(each, np.random.Generator)]
-    for generator in generators:
-        found = zlib.crc32(repr(generator.bit_generator.state).encode(), found)
-    return found
+    return checksum([each.bit_generator.state for each in generators], found)

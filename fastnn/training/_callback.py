@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -29,12 +29,20 @@ class Callback:
 
     A method `on_...` that is none of these events is refused by the trainer.
 
+    Attributes
+    ----------
+    everywhere : bool
+        Of the class: whether every worker of a `group` calls it; if not, the first one alone, where it may write, and
+        set `trainer.stop`, but change neither weights nor gradients.
+
     Examples
     --------
     >>> class Shout(Callback):
     ...     def on_epoch_end(self, trainer):
     ...         print(f"epoch {trainer.epoch}: {trainer.history['loss'][-1]:.3f}!")
     """
+
+    everywhere: ClassVar[bool] = False
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Training begins, or goes on."""
@@ -213,6 +221,8 @@ class EarlyStopping(_Watching):
     best : float
     best_epoch : int
     """
+
+    everywhere = True
 
     def __init__(
         self,

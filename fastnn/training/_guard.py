@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from .._random import get_rng_state, set_rng_state
 from ..autograd import Tensor
 from ..data import DataLoader
 from ..nn import Module
+from ._batches import said
+from ._measure import number_of
 
 
 @contextmanager
@@ -34,6 +37,25 @@ def untouched(data: Any) -> Iterator[Callable[[], None]]:
             if states is not None:
                 data.load_state_dict(states)
         raise
+
+
+def check_loss(value: float, place: str) -> None:
+    """Refuse a loss that is not finite."""
+    if not math.isfinite(value):
+        raise FloatingPointError(f"the loss is {value} {place}")
+
+
+def backward(loss: Any, place: str) -> float:
+    """The way back from a loss that is checked to be finite and of the tape; returns it as a number."""
+    value = number_of("Trainer.fit", loss)
+    check_loss(value, place)
+    if not isinstance(loss, Tensor) or not loss.requires_grad:
+        raise TypeError(
+            f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} that does "
+            "not: under no_grad, of frozen parameters, or computed outside the tape"
+        )
+    loss.backward()
+    return value
 
 
 def check_gradients(parameters: Iterable[Tensor], model: Module, place: str) -> None:

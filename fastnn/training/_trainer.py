@@ -9,6 +9,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ from ..nn._modes import evaluating
 from ._batches import check_iterable, check_pairs, none_came, pairs, said, size_of, take_order
 from ._callback import Callback
 from ._checks import BY_BATCH, check_fit, check_metrics, check_parts, modules_of, stepped
-from ._guard import check_gradients, untouched
+from ._guard import backward, check_gradients, check_loss, untouched
 from ._measure import Measures, measure, number_of
 from ._progress import ProgressBar
+from ._workers import check_group, heard, meet
 
 History = dict[str, list[float]]
 
@@ -55,6 +57,9 @@ class Trainer:
         Show a bar with the time that is left and the loss; needs tqdm.
     compile : bool
         Replay forward and backward passes in C where that gives the same bits; see `compile_step`.
+    group : Group, optional
+        The workers of `fastnn.distributed.mpi` (or `local`), each of which makes the same trainer and is given the
+        same whole batches: the first alone calls callbacks, unless they are `everywhere`.
 
     Attributes
     ----------
@@ -107,7 +112,10 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
         compile: bool = False,
+        group: Any = None,
     ):
+        check_group(group, compile)
+        self.group, self._together = group, group is not None
         self.model, self.criterion, self.optimizer, self.scheduler = model, criterion, optimizer, scheduler
         self.metrics = check_metrics(metrics)
         if max_grad_norm is not None:
@@ -176,7 +184,7 @@ class Trainer:
         self.stop = self.interrupted = False
         try:
             self._call("on_fit_start")
-            while self.epoch < self.epochs and not self.stop:
+            while self._goes_on():
                 start, rate = time.perf_counter(), self.optimizer.param_groups[0]["lr"]
                 self._call("on_epoch_start")
                 self._learning = True
@@ -195,11 +203,13 @@ class Trainer:
                 self._call("on_epoch_end")
                 self._call("on_checkpoint")
         except KeyboardInterrupt:
+            if self.group is not None and self.group.size > 1:
+                raise  # the others have not come so far
             self.interrupted = True
         finally:
             self._learning = False
             with contextlib.ExitStack() as ends:  # each of them, whatever another raises
-                for callback in reversed(self.callbacks):
+                for callback in reversed(heard(self.group, self.callbacks)):
                     ends.callback(callback.on_fit_end, self)
         return self.history
 
@@ -224,25 +234,21 @@ class Trainer:
 
     def _learn(self, input: Any, target: Any, size: int, measures: Measures, place: str) -> None:
         """One step, checked before it is taken."""
-        if self.compiled is not None:
-            output, loss = self.compiled.backward(input, target)
-        else:
-            output = self.model(input)
-            loss = self.criterion(output, target)
-        value = number_of("Trainer.fit", loss)
         place += (
             "; the step was not taken; `with fastnn.detect_anomaly():` around fit names the module where the first "
             "such value comes from"
         )
-        if not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value} {place}")
-        if self.compiled is None:
-            if not isinstance(loss, Tensor) or not loss.requires_grad:
-                raise TypeError(
-                    f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} that "
-                    "does not: under no_grad, of frozen parameters, or computed outside the tape"
-                )
-            loss.backward()
+        if self.group is not None:
+            batch, outputs = (input, target), bool(self.metrics)
+            value, output = self.group._run("Trainer.fit", self.model, self.criterion, batch, outputs)
+            check_loss(value, place)
+        elif self.compiled is not None:
+            output, loss = self.compiled.backward(input, target)
+            value = number_of("Trainer.fit", loss)
+            check_loss(value, place)
+        else:
+            output = self.model(input)
+            value = backward(self.criterion(output, target), place)
         self._call("on_gradients")
         parameters = stepped(self.optimizer)
         check_gradients(parameters, self.model, place)
@@ -252,6 +258,10 @@ class Trainer:
                 raise FloatingPointError(f"the norm of all gradients is {norm} {place}")
         measures.update(value, output, target, size)
         self.optimizer.step()
+
+    def _goes_on(self) -> bool:
+        meet(self)
+        return self.epoch < self.epochs and not self.stop
 
     def _schedule(self, loss: float) -> None:
         if isinstance(self.scheduler, optim.lr_scheduler.ReduceLROnPlateau):
@@ -273,7 +283,8 @@ class Trainer:
         # a callback may ask in the middle of an epoch, whose own metrics go on
         metrics = copy.deepcopy(self.metrics) if self._learning else self.metrics
         with evaluating(self.model):
-            return measure(f"Trainer.{method}", self.model, self.criterion, metrics, data).compute()
+            forward = partial(self.group.predict, self.model) if self._together else self.model
+            return measure(f"Trainer.{method}", forward, self.criterion, metrics, data).compute()
 
     def predict(self, data: Any) -> Array:
         """Return the outputs in evaluation mode, joined.
@@ -393,5 +404,9 @@ class Trainer:
         self.load_state_dict(io.load(path))
 
     def _call(self, event: str, *arguments: Any) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event)(self, *arguments)
+        together, self._together = self._together, False  # what a callback evaluates, its worker does alone
+        try:
+            for callback in heard(self.group, self.callbacks):
+                getattr(callback, event)(self, *arguments)
+        finally:
+            self._together = together

@@ -1,0 +1,60 @@
+"""What a trainer does with a group of workers: which callbacks are called, what all have alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..data import DataLoader
+from ..distributed import Group
+from ..distributed._group import options_of
+from ..distributed._replicas import checksum
+from ._batches import length
+from ._callback import Callback
+
+if TYPE_CHECKING:
+    from ._trainer import Trainer
+
+
+def check_group(group: Any, compile: bool) -> None:
+    """Refuse what is no group, and replayed steps, which know of no shards."""
+    if group is not None and not isinstance(group, Group):
+        raise TypeError(
+            f"Trainer: expected group to be one of fastnn.distributed.local or mpi, got a {type(group).__name__}"
+        )
+    if group is not None and compile:
+        raise ValueError("Trainer: expected compile=True or a group, got both")
+
+
+def heard(group: Group | None, callbacks: Iterable[Callback]) -> list[Callback]:
+    """The callbacks that this worker calls."""
+    return [each for each in callbacks if group is None or group.rank == 0 or each.everywhere]
+
+
+def meet(trainer: Trainer) -> None:
+    """Between epochs: `stop` is the first worker's, and what the next epoch depends on is the same for all."""
+    group = trainer.group
+    if group is None or group.size == 1:
+        return
+    trainer.stop = group.share(trainer.stop)
+    group.agree(
+        "Trainer.fit",
+        epochs=f"{trainer.epoch} of {trainer.epochs}",
+        optimizer=options_of(trainer.optimizer),
+        max_grad_norm=trainer.max_grad_norm,
+        metrics=", ".join(trainer.metrics),
+        data=_data(trainer.data),
+        validation=_data(trainer.validation),
+        weights=checksum(trainer.model.state_dict()),
+        **{
+            "optimizer's state": checksum(trainer.optimizer.state_dict()),
+            "schedule": checksum(None if trainer.scheduler is None else trainer.scheduler.state_dict()),
+        },
+    )
+
+
+def _data(data: Any) -> str:
+    if not isinstance(data, DataLoader):
+        return "none" if data is None else f"{length(data)} batches, {checksum(data if isinstance(data, list) else 0)}"
+    first = checksum(data.example())
+    return f"{length(data)} batches, first sample {first}, order {checksum(data.state_dict())}"
