@@ -1,5 +1,7 @@
 """Training by shards: the same bits for any number of workers, and what is refused."""
 
+from concurrent.futures import Future
+
 import numpy as np
 import pytest
 from shards import CASES, Pipes, hashes, on_workers, trained
@@ -150,6 +152,43 @@ def test_nested_batches_and_mean_outside_of_a_group():
     a = fastnn.tensor([1.0, 3.0], requires_grad=True)
     distributed.mean(a).backward()
     np.testing.assert_array_equal(a.grad, [0.5, 0.5])
+
+
+def test_buckets_travel_while_others_are_computed(monkeypatch):
+    """From the last layer to the first, each as soon as all shards have its gradients."""
+    monkeypatch.setattr(distributed._gradients, "BUCKET", 90)
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 1))
+    parameters, sent = list(model.parameters()), []
+
+    def submit(run, bucket, flat):
+        sent.append([each.shape for each in bucket.parameters])
+        future = Future()
+        future.set_result(run(bucket, flat))
+        return future
+
+    gradients = distributed._gradients.Gradients(parameters, 2, distributed._engine.Alone(), submit)
+    seen = []
+    for shard in (0, 1):
+        loss = nn.functional.mse_loss(model(np.ones((1, 4), np.float32)), np.zeros((1, 1), np.float32))
+        distributed._leaves.backward(loss, np.ones_like(loss.data), lambda leaf, d, i=shard: (gradients.add(i, leaf, d), seen.append(len(sent))))  # fmt: skip
+    assert sent == [[(1,), (1, 4), (4,)], [(4, 4), (4,)], [(4, 4)]]
+    assert max(seen[:6]) == 0  # nothing before the second shard
+    assert seen[6:] == sorted(seen[6:])
+    assert 0 < seen[-3] < seen[-1] == 3
+    assert [len(each.grad or ()) for each in parameters] == [0] * 6
+    assert len(gradients.joined()) == 6
+
+
+def test_observers_see_all_shards():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Softplus())
+    x = np.arange(24, dtype=np.float32).reshape(8, 3)
+    with fastnn.profile() as report:
+        distributed.local(4).backward(model, nn.MSELoss(), (x, np.zeros((8, 2), np.float32)))
+    calls = {row.name: row.calls for row in report.rows() if row.name == "softplus"}
+    assert calls == {"softplus": 4}
+    x[5, 0] = np.nan
+    with pytest.raises(fastnn.AnomalyError, match="0"), fastnn.detect_anomaly():
+        distributed.local(4).backward(model, nn.MSELoss(), (x, np.zeros((8, 2), np.float32)))
 
 
 # -- refusals -----------------------------------------------------------------------------------------------------------

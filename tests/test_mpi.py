@@ -164,3 +164,17 @@ def test_resuming_with_other_shards_is_refused(table, tmp_path):
     code, _, err = finished(started(2, *options(table, tmp_path, "--epochs", "1", "--shards", "4", "--resume")))
     assert code
     assert f"--resume: the training in {tmp_path} began with --shards 8, not 4" in err
+
+
+def test_the_mpiexec_of_another_mpi_is_refused(table, tmp_path):
+    """Each process would train for itself, and all write to one folder."""
+    other = {"PMI_SIZE": "4"} if "--bind-to" in launcher() else {"OMPI_COMM_WORLD_SIZE": "4"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", *map(str, options(table, tmp_path))],
+        env=os.environ | other,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "mpiexec has started 4 processes, of which mpi4py sees 1" in done.stderr
+    assert not list(tmp_path.iterdir())
