@@ -185,3 +185,12 @@ def test_what_is_no_group():
         TypeError, match=r"Trainer: expected group to be one of fastnn.distributed.local or mpi, got a int"
     ):
         training.Trainer(model, nn.MSELoss(), optim.SGD(model.parameters(), 0.1), progress=False, group=3)
+    with pytest.raises(ValueError, match="Trainer: expected compile=True or a group, got both"):
+        training.Trainer(
+            model,
+            nn.MSELoss(),
+            optim.SGD(model.parameters(), 0.1),
+            progress=False,
+            compile=True,
+            group=distributed.local(),
+        )

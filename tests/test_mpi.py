@@ -103,7 +103,7 @@ def table(tmp_path_factory):
 
 
 def options(table, out, *more):
-    return ["-m", "fastnn", "train", "--data", table, "--epochs", "20", "--batch-size", "52", "--layers", "16,8",
+    return ["-m", "fastnn", "train", "--data", table, "--model", "mlp", "--epochs", "20", "--batch-size", "52", "--layers", "16,8",
             "--patience", "15", "--quiet", "--out", out, *more]  # fmt: skip
 
 

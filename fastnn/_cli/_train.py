@@ -165,7 +165,9 @@ def _train(options: Namespace, group: Any) -> int:
     """Train, measure, draw, save: all that is read is checked before the first file is touched."""
     table = _tables.chosen(options)
     if table is not None and group is not None:
-        raise ArgumentTypeError(f"--shards, mpiexec: expected --model mlp or another network for {options.data}, got none")
+        raise ArgumentTypeError(
+            f"--shards, mpiexec: expected --model mlp or another network for {options.data}, got none"
+        )
     if table is not None:
         return _tables.train(options, *table)
     options.model, options.scheduler = options.model or "mlp", options.scheduler or "cosine"

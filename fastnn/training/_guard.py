@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ..data import DataLoader
 from ..nn import Module
 from ._batches import said
 from ._measure import number_of
+
+if TYPE_CHECKING:
+    from ._trainer import Trainer
 
 
 @contextmanager
@@ -39,23 +42,29 @@ def untouched(data: Any) -> Iterator[Callable[[], None]]:
         raise
 
 
-def check_loss(value: float, place: str) -> None:
-    """Refuse a loss that is not finite."""
+def there_and_back(trainer: Trainer, input: Any, target: Any, place: str) -> tuple[float, Any]:
+    """The finite loss of a batch and its output (with a group only where metrics need it); gradients are set."""
+    method, criterion, loss = "Trainer.fit", trainer.criterion, None
+    if trainer.group is not None:
+        whole = bool(trainer.metrics)
+        value, output = trainer.group._run(method, trainer.model, criterion, (input, target), whole)
+    elif trainer.compiled is not None:
+        output, loss = trainer.compiled.backward(input, target)
+        value = number_of(method, loss)
+    else:
+        output = trainer.model(input)
+        loss = criterion(output, target)
+        value = number_of(method, loss)
     if not math.isfinite(value):
         raise FloatingPointError(f"the loss is {value} {place}")
-
-
-def backward(loss: Any, place: str) -> float:
-    """The way back from a loss that is checked to be finite and of the tape; returns it as a number."""
-    value = number_of("Trainer.fit", loss)
-    check_loss(value, place)
-    if not isinstance(loss, Tensor) or not loss.requires_grad:
-        raise TypeError(
-            f"Trainer.fit: expected criterion to return a loss that tracks gradients, got {said(loss)} that does "
-            "not: under no_grad, of frozen parameters, or computed outside the tape"
-        )
-    loss.backward()
-    return value
+    if trainer.group is None and trainer.compiled is None:
+        if not isinstance(loss, Tensor) or not loss.requires_grad:
+            raise TypeError(
+                f"{method}: expected criterion to return a loss that tracks gradients, got {said(loss)} that does not: "
+                "under no_grad, of frozen parameters, or computed outside the tape"
+            )
+        loss.backward()
+    return value, output
 
 
 def check_gradients(parameters: Iterable[Tensor], model: Module, place: str) -> None:

@@ -25,10 +25,10 @@ from ..nn._modes import evaluating
 from ._batches import check_iterable, check_pairs, none_came, pairs, said, size_of, take_order
 from ._callback import Callback
 from ._checks import BY_BATCH, check_fit, check_metrics, check_parts, modules_of, stepped
-from ._guard import backward, check_gradients, check_loss, untouched
-from ._measure import Measures, measure, number_of
+from ._guard import check_gradients, there_and_back, untouched
+from ._measure import Measures, measure
 from ._progress import ProgressBar
-from ._workers import check_group, heard, meet
+from ._workers import check_group, goes_on, heard
 
 History = dict[str, list[float]]
 
@@ -184,7 +184,7 @@ class Trainer:
         self.stop = self.interrupted = False
         try:
             self._call("on_fit_start")
-            while self._goes_on():
+            while goes_on(self):
                 start, rate = time.perf_counter(), self.optimizer.param_groups[0]["lr"]
                 self._call("on_epoch_start")
                 self._learning = True
@@ -238,17 +238,7 @@ class Trainer:
             "; the step was not taken; `with fastnn.detect_anomaly():` around fit names the module where the first "
             "such value comes from"
         )
-        if self.group is not None:
-            batch, outputs = (input, target), bool(self.metrics)
-            value, output = self.group._run("Trainer.fit", self.model, self.criterion, batch, outputs)
-            check_loss(value, place)
-        elif self.compiled is not None:
-            output, loss = self.compiled.backward(input, target)
-            value = number_of("Trainer.fit", loss)
-            check_loss(value, place)
-        else:
-            output = self.model(input)
-            value = backward(self.criterion(output, target), place)
+        value, output = there_and_back(self, input, target, place)
         self._call("on_gradients")
         parameters = stepped(self.optimizer)
         check_gradients(parameters, self.model, place)
@@ -258,10 +248,6 @@ class Trainer:
                 raise FloatingPointError(f"the norm of all gradients is {norm} {place}")
         measures.update(value, output, target, size)
         self.optimizer.step()
-
-    def _goes_on(self) -> bool:
-        meet(self)
-        return self.epoch < self.epochs and not self.stop
 
     def _schedule(self, loss: float) -> None:
         if isinstance(self.scheduler, optim.lr_scheduler.ReduceLROnPlateau):

@@ -31,11 +31,14 @@ def heard(group: Group | None, callbacks: Iterable[Callback]) -> list[Callback]:
     return [each for each in callbacks if group is None or group.rank == 0 or each.everywhere]
 
 
-def meet(trainer: Trainer) -> None:
-    """Between epochs: `stop` is the first worker's, and what the next epoch depends on is the same for all."""
-    group = trainer.group
-    if group is None or group.size == 1:
-        return
+def goes_on(trainer: Trainer) -> bool:
+    """Whether there is another epoch: `stop` is the first worker's, and what epochs depend on is compared."""
+    if trainer.group is not None and trainer.group.size > 1:
+        _meet(trainer, trainer.group)
+    return trainer.epoch < trainer.epochs and not trainer.stop
+
+
+def _meet(trainer: Trainer, group: Group) -> None:
     trainer.stop = group.share(trainer.stop)
     group.agree(
         "Trainer.fit",
