@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from distributed import loader, on_workers
+from shards import loader, on_workers
 
 import fastnn
 from fastnn import distributed, metrics, nn, optim, training

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed import trained
+from shards import trained
 
 from fastnn import distributed
 
@@ -63,13 +63,13 @@ def alone():
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_the_bits_of_one_worker(alone, workers, threads):
     """After 50 steps with 650 samples in batches of 64."""
-    code, out, err = finished(started(workers, HERE / "distributed.py", SHARDS, *alone, threads=threads))
+    code, out, err = finished(started(workers, HERE / "shards.py", SHARDS, *alone, threads=threads))
     assert code == 0, err
     assert dict(line.split() for line in out.splitlines()) == alone
 
 
 def test_workers_that_do_not_divide_the_shards():
-    code, _, err = finished(started(4, HERE / "distributed.py", 2, "mixed"))
+    code, _, err = finished(started(4, HERE / "shards.py", 2, "mixed"))
     assert code
     assert err.count("expected a number of workers that divides shards=2, got 4 workers") == 4
 
