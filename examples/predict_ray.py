@@ -33,7 +33,8 @@ if __name__ == "__main__":
     path = str(Path(tempfile.mkdtemp(), "model.plans"))  # on a cluster: where every machine can read it
     frozen.save(path)
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    data = ray.data.from_pandas(pd.DataFrame({"id": np.arange(rows), "x": list(x)})).repartition(4)
+    table = pd.DataFrame({"id": np.arange(rows), "x": list(x)})
+    data = ray.data.from_pandas([table[i::4] for i in range(4)])  # blocks that need no task: actors hold the CPUs
     actors = ray.data.ActorPoolStrategy(size=2)
     scored = data.map_batches(Predictor, fn_constructor_args=(path,), batch_size=512, num_cpus=1, compute=actors)
     found = scored.to_pandas().sort_values("id")
