@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ def group():
         return done.stdout.strip()
 
     yield run
+    end = time.monotonic() + 60
+    while (folder / "cgroup.procs").read_text() and time.monotonic() < end:  # joblib's workers end after their parent
+        time.sleep(0.05)
     folder.rmdir()
 
 
