@@ -131,8 +131,8 @@ int fnn_log_run(struct fnn_event *event, const struct fnn_op *op, void (*run)(co
     ptrdiff_t lengths[FNN_ARRAYS];
     struct fnn_regions regions = {0}, *outer = fnn_watch_regions(&regions);
     int status = 0;
-    struct fnn_log *log = *fnn_log_of_thread();
-    if (log->keeps && !keep(log, op, run, record))
+    struct fnn_log *log = *fnn_log_of_thread(); /* NULL in a thread that helps with a plan's chunks */
+    if (log && log->keeps && !keep(log, op, run, record))
         return FNN_NO_MEMORY;
     event->op = (int)(op - fnn_ops);
     event->thread = fnn_thread();

@@ -161,6 +161,12 @@ RECORDS = [
             RUN(batch_norm_backward, .dx = z, .dgamma = y, .dbeta = b, .work = work, .dy = dy, .x = x, .mean = us,
                 .rstd = ws, .gamma = a, .n = n, .c = c, .s = s, .last = last, .training = 1);
             ADD(z, m); ADD(y, c); ADD(b, c);
+            double dot[70];
+            RUN(batch_norm_sums, .sum = vs, .dot = dot, .work = work, .dy = dy, .x = x, .mean = us, .rstd = ws, .n = n,
+                .c = c, .s = s, .last = last);
+            RUN(batch_norm_dx, .dx = z, .work = work, .dy = dy, .x = x, .mean = us, .rstd = ws, .sum = vs, .dot = dot,
+                .gamma = a, .n = n, .c = c, .s = s, .count = 3 * n * s, .last = last);
+            ADD_DOUBLES(vs, c); ADD_DOUBLES(dot, c); ADD(z, m);
             RUN(batch_norm, .y = y, .work = work, .x = x, .mean = us, .rstd = ws, .gamma = a, .n = n, .c = c, .s = s,
                 .last = last);
             ADD(y, m);

@@ -178,6 +178,9 @@ RECORDS = [
                 const REAL *w = weighted ? a : NULL;
                 FILL(x, 37 * n, -9, 9); FILL(dy, 37 * n, 0, 1); FILL(a, n, 0, 1);
                 TARGETS(37, n);
+                int64_t known[37], wrong = 0;
+                RUN(classes, .y = known, .wrong = &wrong, .x = targets, .rows = 37, .n = n);
+                add_bytes(&wrong, sizeof wrong);
                 RUN(nll, .loss = y, .x = x, .target = targets, .weight = w, .rows = 37, .n = n, .smoothing = smoothing);
                 RUN(nll_backward, .dx = z, .dloss = weighted ? dy : NULL, .x = x, .target = targets, .weight = w,
                     .rows = 37, .n = n, .smoothing = smoothing, .scale = 0.3);
