@@ -122,9 +122,17 @@ static void convert(const struct fnn_convert_f32 *o)
 
 void FN(fnn_move)(const struct FN(fnn_move) *o)
 {
-    const int dense = o->y_strides[4] == o->item && o->x_strides[4] == o->item;
-    const double ns = (double)o->n4 * (dense ? NS_BYTE * (double)o->item : NS_ITEM) + NS_ROW;
-    fnn_parallel(o->n0 * o->n1 * o->n2 * o->n3, ns, move_body, o);
+    struct fnn_move_f32 as;
+    memcpy(&as, o, sizeof as);
+    const int dense = as.y_strides[4] == as.item && as.x_strides[4] == as.item;
+    if (!dense && as.n4 < as.n3) /* the longer of the last two dimensions is one row, or rows would take all the time */
+    {
+        as.n3 = o->n4, as.n4 = o->n3;
+        as.y_strides[3] = o->y_strides[4], as.y_strides[4] = o->y_strides[3];
+        as.x_strides[3] = o->x_strides[4], as.x_strides[4] = o->x_strides[3];
+    }
+    const double ns = (double)as.n4 * (dense ? NS_BYTE * (double)as.item : NS_ITEM) + NS_ROW;
+    fnn_parallel(as.n0 * as.n1 * as.n2 * as.n3, ns, move_body, &as);
 }
 
 void FN(fnn_take)(const struct FN(fnn_take) *o) { fnn_parallel(o->n, NS_BYTE * (double)o->bytes + NS_ROW, take_body, o); }
