@@ -19,7 +19,8 @@ from ..autograd import no_grad
 from ._graph import Constant, Graph, Method, Names, Ref, Times, Unary, mapped
 from ._passes import Steps
 from ._plan import Weights
-from ._trace import SIZES, Batch, Tracer
+from ._stand_ins import Batch
+from ._trace import SIZES, Tracer
 from .lowering import LOWERINGS, Derived, Step, lowered
 from .lowering._step import as_function
 from .lowering.linear import pack, pack_columns

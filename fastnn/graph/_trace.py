@@ -21,6 +21,7 @@ from .._observe import Observer, swap
 from ..autograd import Tensor, no_grad, value_of
 from ..autograd._registry import OWN
 from ._graph import Call, Constant, Graph, Method, Names, Own, Ref, Times, Unary, Value, filled, leaves, mapped
+from ._stand_ins import Batch, Hidden
 
 SIZES = 3, 5  # of the two batches
 PLAIN = (type(None), bool, int, float, complex, str, np.generic, np.ndarray, Constant)  # what results may hold besides
@@ -37,69 +38,6 @@ class Untraceable(Exception):
 
 class ReadsBatch(Untraceable):
     """A forward pass that is another list of calls for each batch size."""
-
-
-class Hidden:
-    """Stands where a stand-in's array would be: whoever takes it from there learns nothing."""
-
-    def __init__(self, tracer: Tracer):
-        self.__dict__["tracer"] = tracer
-
-    def refuse(self, *_: Any, **__: Any) -> Any:
-        """Raise."""
-        raise self.__dict__["tracer"].refused("it asks for values")
-
-    __array__ = __array_ufunc__ = __array_function__ = __getitem__ = __len__ = __iter__ = __index__ = refuse
-    __float__ = __int__ = __bool__ = __getattr__ = refuse
-
-
-class Batch:
-    """A size that follows the batch: so many times its size, or, for None, something else that depends on it.
-
-    It may be multiplied, compared with another one, and handed to calls; anything else asks for the batch size.
-    """
-
-    def __init__(self, factor: int | None, tracer: Tracer):
-        self.factor, self.tracer = factor, tracer
-
-    def read(self, *_: Any, **__: Any) -> Any:
-        """Raise."""
-        raise self.tracer.refused_batch()
-
-    def __mul__(self, other: Any) -> Any:
-        if isinstance(other, Tensor):
-            return NotImplemented
-        if type(other) is int and other > 0 and self.factor is not None:
-            return Batch(self.factor * other, self.tracer)
-        return self.read()
-
-    __rmul__ = __mul__
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Batch) and None not in (self.factor, other.factor):
-            return self.factor == other.factor
-        return bool(self.read())
-
-    def __repr__(self) -> str:
-        return "N" if self.factor == 1 else f"{self.factor}N"
-
-
-def _reading(name: str) -> Callable[..., Any]:
-    """An operator that asks for the batch size, but leaves it to the other operand if that is a stand-in."""
-
-    def method(self: Batch, *others: Any) -> Any:
-        return NotImplemented if any(isinstance(other, Tensor) for other in others) else self.read()
-
-    return method
-
-
-_OPERATORS = """
-    add radd sub rsub truediv rtruediv floordiv rfloordiv mod rmod pow rpow divmod rdivmod lt le gt ge neg pos abs
-    invert and rand or ror xor rxor lshift rlshift rshift rrshift int float index bool hash round trunc floor ceil
-    array format
-"""
-for _name in _OPERATORS.split():
-    setattr(Batch, f"__{_name}__", _reading(_name))
 
 
 class Traced(Tensor):
