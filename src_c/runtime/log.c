@@ -128,12 +128,12 @@ struct fnn_event *fnn_log_more(struct fnn_log *log, ptrdiff_t count)
 
 int fnn_log_run(struct fnn_event *event, const struct fnn_op *op, void (*run)(const void *), void *record)
 {
-    ptrdiff_t lengths[FNN_ARRAYS];
-    struct fnn_regions regions = {0}, *outer = fnn_watch_regions(&regions);
-    int status = 0;
     struct fnn_log *log = *fnn_log_of_thread(); /* NULL in a thread that helps with a plan's chunks */
     if (log && log->keeps && !keep(log, op, run, record))
         return FNN_NO_MEMORY;
+    ptrdiff_t lengths[FNN_ARRAYS];
+    struct fnn_regions regions = {0}, *outer = fnn_watch_regions(&regions);
+    int status = 0;
     event->op = (int)(op - fnn_ops);
     event->thread = fnn_thread();
     event->begin = fnn_nanoseconds();
