@@ -29,7 +29,7 @@ def test_import_loads_few_modules():
     assert others - machinery <= {"__future__", "threading"}
     assert len(own) <= 32, own
     parts = {name.split(".")[1] for name in own if "." in name}
-    later = "data graph inference io metrics models nn optim plot sklearn tables training"
+    later = "data distributed graph inference io metrics models nn optim plot sklearn tables training"
     assert not parts & set(later.split())
 
 

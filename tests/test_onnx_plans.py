@@ -8,7 +8,6 @@ from onnx_files import graph, model, node, value
 
 import fastnn
 import fastnn.onnx
-from fastnn.graph import _recent
 from fastnn.onnx import _plans, _specialize
 
 X = value("x", shape=["N", "C", "H", "W"])
@@ -113,9 +112,9 @@ def test_an_index_beyond_its_table_is_refused_as_without_a_plan():
             loaded(np.array([0, 1, wrong]))
 
 
-def test_as_many_plans_are_kept_as_said(monkeypatch):
-    monkeypatch.setattr(_recent, "PLANS", 3)
+def test_as_many_plans_are_kept_as_said():
     loaded = fastnn.onnx.load(model([node("Relu", "x", "y")], [X], [Y]))
+    loaded._plans._kept.most = 3
     for n in (1, 2, 3, 1, 4, 5):
         check(loaded, x=draw(n, 1, 2, 2))
     assert [each.plan.graph.inputs[0].shape[0] for each in kept(loaded)] == [1, 4, 5]

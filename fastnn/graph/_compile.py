@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from ..functional._conv_precision import chosen
 from ..nn import Module
 from ..nn._guard import Guard
 from ._graph import mapped
-from ._recording import REGISTERS, Recording, Unplanned, keep_calls
+from ._program import MOST_REGISTERS
+from ._recent import Recent
+from ._recording import Recording, Unplanned, keep_calls
 from ._same_calls import Objective, reduction_of
 
-PLANS = 8  # of one step; the oldest is dropped
+PLANS = 8  # of one step
 LEAST_USES = 4  # of the plans, between two changes of the model, or they do not pay
 MOST_CHANGES = 8
 
@@ -64,8 +67,8 @@ class _Plan:
                     raise Unplanned(f"a gradient of shape {grad.shape} has another layout than its parameter")
                 made.append(grad)
         last = 3 + len(made)
-        if last >= REGISTERS:
-            raise Unplanned(f"there are {len(made) - 1} parameters, more than {REGISTERS - 5}")
+        if last >= MOST_REGISTERS:
+            raise Unplanned(f"there are {len(made) - 1} parameters, more than {MOST_REGISTERS - 5}")
         for register, array in enumerate(made, 3):
             recording.output(array, register)
         if len(recording.results) != 1:
@@ -103,6 +106,15 @@ class _Plan:
         return output, self.dtype((total + self.zero) / self.divisor)
 
 
+@dataclass
+class _Known:
+    """What is known of inputs of one kind: their plan, or the reason why they have none."""
+
+    plan: _Plan | None
+    reason: str | None = None
+    used: int = 0
+
+
 _recording = threading.Lock()  # one thread at a time writes its calls down
 
 
@@ -121,7 +133,7 @@ class CompiledStep:
         self.reason: str | None = None
         self._objective = Objective(model, loss)
         self._state: _State | None = None
-        self._plans: dict[Any, _Plan | str] = {}
+        self._plans: Recent[_Known] = Recent(PLANS)
         self._uses = LEAST_USES
         self._changes = 0
 
@@ -138,7 +150,7 @@ class CompiledStep:
         return self._taped(input, target) if found is None else found
 
     def __repr__(self) -> str:
-        plans = sum(isinstance(plan, _Plan) for plan in self._plans.values())
+        plans = sum(known.plan is not None for known in self._plans.values())
         return f"CompiledStep({type(self.model).__name__}, {plans} plans)"
 
     def __reduce__(self) -> Any:
@@ -169,16 +181,16 @@ class CompiledStep:
         if not self._is_known():
             return None
         key = input.shape, input.dtype, target.shape, target.dtype, chosen(), _core.isa()
-        plan = self._plans.get(key)
-        if plan is None:
-            found = self._recorded(key, input, target)
-        elif isinstance(plan, str):
-            found, self.reason = None, plan
-        else:
-            found, self.reason = plan(input, target), None
-            self._uses += 1
-            if found is None:
-                self.reason = "the targets are no classes, or an array does not lie dense in memory"
+        known = self._plans.find(key)
+        if known is None:
+            return self._recorded(key, input, target)
+        self.reason = known.reason
+        if known.plan is None:
+            return None
+        found = known.plan(input, target)
+        self._uses += 1
+        if found is None:
+            self.reason = "the targets are no classes, or an array does not lie dense in memory"
         return found
 
     def _is_known(self) -> bool:
@@ -208,7 +220,7 @@ class CompiledStep:
             if not state.same:
                 raise Unplanned("the forward pass changes attributes of the model")
         except Unplanned as error:
-            self.reason = self._plans[key] = str(error)
+            self.reason = self._plans.keep(key, _Known(None, str(error))).reason
             return None
         if not _recording.acquire(blocking=False):
             self.reason = "another thread writes its calls down"
@@ -221,8 +233,6 @@ class CompiledStep:
         finally:
             mode.draws = None
             _recording.release()
-        if len(self._plans) >= PLANS:
-            del self._plans[next(iter(self._plans))]
         try:
             arrays = [array for _, array, _ in state.parameters]
             recording = Recording(steps, blocks, [input, target], arrays, state.buffers)
@@ -234,9 +244,9 @@ class CompiledStep:
             plan.zero = 0.0 if op == "pair_loss_sum" else -0.0
             plan.divisor = float(record["n"]) if reduction == "mean" else 1.0
             self._check(plan, state, before, input, target, output, loss)
-            self._plans[key] = plan
+            self._plans.keep(key, _Known(plan))
         except Unplanned as error:
-            self.reason = self._plans[key] = str(error)
+            self.reason = self._plans.keep(key, _Known(None, str(error))).reason
         return output, loss
 
     def _check(

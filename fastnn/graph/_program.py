@@ -13,6 +13,7 @@ from .. import _core
 MOST_PATCHES, MOST_REGISTERS = 12, 512  # the numbers of src_c/fastnn.h
 SAMPLES = -2  # in place of a register's number: the field is an integer that is multiplied by the number of samples
 LAST = -3  # in place of a register's number: the flag by which a step refuses its values
+KEY = -4  # in place of a register's number: the field is a key, which each run draws
 
 Sample = tuple[Any, tuple[int, ...]]  # dtype and shape
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any, Protocol, TypeVar
 
-PLANS = 32  # of one model
-
 
 class Used(Protocol):
     """What a table holds.
@@ -21,10 +19,11 @@ E = TypeVar("E", bound=Used)
 
 
 class Recent(dict[Any, E]):
-    """Plans by the kind of input that they are for; the one used longest ago leaves a full table."""
+    """At most `most` plans by the kind of input that they are for; the one used longest ago leaves a full table."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 32) -> None:
         super().__init__()
+        self.most = most
         self._clock = itertools.count(1)
 
     def find(self, key: Any) -> E | None:
@@ -36,7 +35,7 @@ class Recent(dict[Any, E]):
 
     def keep(self, key: Any, entry: E) -> E:
         """Enter it."""
-        if len(self) >= PLANS:
-            del self[min(self, key=lambda each: self[each].used)]
+        if len(self) >= self.most:
+            del self[min(list(self), key=lambda each: self[each].used)]
         entry.used, self[key] = next(self._clock), entry
         return entry

@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import _core
 from .._check import CONSTANTS, Array
+from ._program import KEY, MOST_PATCHES
 
 R = TypeVar("R")
-KEY, PATCHES, REGISTERS = -4, 12, 512  # numbers of src_c/fastnn.h
+_NO_MEMORY = "compile_step: no memory to write the calls down"
 SUMS = {"sum", "pair_loss_sum"}  # ops whose number becomes the loss
 # The sizes of arrays with strides, by op and field
 VIEWS = {
@@ -33,7 +34,8 @@ UPDATED = {
 }
 
 
-_FIELDS = {"op": "u8", "run": "u8", "patches": "i4", "padding": "i4", "patch": f"({PATCHES},3)i8", "record": "80i8"}
+_PATCH = f"({MOST_PATCHES},3)i8"
+_FIELDS = {"op": "u8", "run": "u8", "patches": "i4", "padding": "i4", "patch": _PATCH, "record": "80i8"}
 STEP = np.dtype(list(_FIELDS.items()))  # struct fnn_plan_step
 
 
@@ -43,7 +45,7 @@ def keep_calls(function: Callable[[], R]) -> tuple[R, Array, Array]:
     One thread at a time.
     """
     if _core.log_start():
-        raise MemoryError
+        raise MemoryError(_NO_MEMORY)
     _core.distinct_start()
     _core.log_keep(True)
     _core.swap_memory()
@@ -58,7 +60,7 @@ def keep_calls(function: Callable[[], R]) -> tuple[R, Array, Array]:
         while (count := _core.distinct_stop(blocks.ctypes.data, len(blocks))) > len(blocks):
             blocks = np.zeros((count, 2), np.uintp)  # other threads' arrays may come meanwhile
     if count < 0:
-        raise MemoryError
+        raise MemoryError(_NO_MEMORY)
     return result, steps, blocks
 
 
@@ -239,7 +241,7 @@ class Recording:
 
         def patch(i: int, at: int, register: int, add: int) -> None:
             count = steps["patches"][i]
-            if count == PATCHES:
+            if count == MOST_PATCHES:
                 raise Unplanned("a call has too many arrays")
             steps["patch"][i, count] = at, register, add
             steps["patches"][i] += 1
