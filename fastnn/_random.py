@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -57,6 +59,17 @@ def set_rng_state(new_state: dict[str, Any]) -> None:
         _own().bit_generator.state = new_state
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"set_rng_state: expected what get_rng_state returned, got {new_state!r}") from error
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """A block in which the package's own generator starts from a seed; afterwards it is where it was."""
+    state = get_rng_state()
+    manual_seed(seed)
+    try:
+        yield
+    finally:
+        set_rng_state(state)
 
 
 def _own() -> np.random.Generator:

@@ -18,13 +18,14 @@ from .._shard import Shard, now
 from .._version import __version__
 from ..autograd import Tensor
 from ..nn import Module
+from ..nn._guard import modules_of
 from ._batch import arrays_of, mapped, piece, samples_of
 from ._engine import Engine
 from ._gradients import Gradients
 from ._join import Joint, Post, WorkerError
 from ._leaves import backward
 from ._lockstep import Meet, in_lockstep
-from ._replicas import checksum, modules_of, replicas, state_of
+from ._replicas import checksum, replicas, state_of
 
 
 class Group:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..nn import Module
+from ..nn._guard import generators_of
 
 
 def replica(module: Any, known: dict[int, Any]) -> Any:
@@ -51,11 +52,6 @@ def _held(value: Any, known: dict[int, Any]) -> Any:
     return value
 
 
-def modules_of(values: Iterable[Any]) -> list[Module]:
-    """The modules among these, and all below them, each once."""
-    return list({id(each): each for value in values if isinstance(value, Module) for each in value.modules()}.values())
-
-
 def checksum(value: Any, start: int = 0) -> int:
     """A CRC of arrays, of tuples, lists and mappings of such, and of what else there is as text."""
     if isinstance(value, np.ndarray):
@@ -70,10 +66,9 @@ def checksum(value: Any, start: int = 0) -> int:
     return start
 
 
-def state_of(modules: Iterable[Module], rng: np.random.Generator) -> int:
+def state_of(modules: Sequence[Module], rng: np.random.Generator) -> int:
     """A checksum of what a forward pass may have moved: buffers and generators."""
-    found, generators = 0, [rng]
+    found = 0
     for module in modules:
         found = checksum(module._buffers, found)
-        generators += [each for each in vars(module).values() if isinstance(each, np.random.Generator)]
-    return checksum([each.bit_generator.state for each in generators], found)
+    return checksum([each.bit_generator.state for each in (rng, *generators_of(modules))], found)

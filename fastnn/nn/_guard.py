@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -12,21 +13,29 @@ from ..autograd import Tensor
 from ._module import Module
 
 
+def modules_of(values: Iterable[Any]) -> list[Module]:
+    """The modules among these, and all below them, each once."""
+    return list({id(each): each for value in values if isinstance(value, Module) for each in value.modules()}.values())
+
+
+def generators_of(modules: Iterable[Module]) -> list[np.random.Generator]:
+    """The modules' own generators, such as a dropout's."""
+    return [each for module in modules for each in vars(module).values() if isinstance(each, np.random.Generator)]
+
+
 class Guard:
     """Remembers what a forward and backward pass change: buffers, random numbers, gradients; brings it back.
 
     Parameters
     ----------
     modules : iterable of Module
-        Their buffers, such as running statistics, and their generators, such as a dropout's.
+        Their buffers, such as running statistics, and their generators.
     """
 
     def __init__(self, modules: Iterable[Module]):
-        found = {id(each): each for module in modules for each in module.modules()}.values()
+        found = modules_of(modules)
         self.tables = [module._buffers for module in found if module._buffers]
-        self.generators = [
-            each for module in found for each in vars(module).values() if isinstance(each, np.random.Generator)
-        ]
+        self.generators = generators_of(found)
 
     @contextmanager
     def step(self, parameters: list[Tensor]) -> Iterator[None]:

@@ -13,7 +13,7 @@ from sklearn.utils import gen_batches
 
 from .. import nn
 from .._check import Array
-from .._random import get_rng_state, manual_seed, set_rng_state
+from .._random import seeded
 from ..autograd import value_of
 from ..graph import freeze
 from ..nn import init
@@ -32,13 +32,9 @@ def make_network(
     rng: np.random.Generator,
 ) -> nn.Sequential:
     """A perceptron with scikit-learn's initial values, drawn from `rng` alone."""
-    state = get_rng_state()  # layers fill themselves from the package's generator, which shall not notice
-    manual_seed(int(rng.integers(2**63)))
     norms = ["batch"] * bool(batch_norm) + ["layer"] * bool(layer_norm)
-    try:
+    with seeded(int(rng.integers(2**63))):  # layers fill themselves from the package's generator
         network = make_mlp(name, sizes, given, norms, p=dropout, rng=rng)
-    finally:
-        set_rng_state(state)
     for layer in network:
         if isinstance(layer, nn.Linear):
             bound = math.sqrt((2.0 if given == "logistic" else 6.0) / (layer.in_features + layer.out_features))

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import optim
 from .._check import Array
-from .._random import get_rng_state, manual_seed, set_rng_state
+from .._random import seeded
 from ..training import Callback, EarlyStopping, Trainer
 from ._encoder import Encoder
 from ._frames import Split
@@ -230,23 +230,12 @@ def _optimizer_of(network: TableNetwork, options: Options) -> optim.Optimizer:
     return optim.AdamW(given, lr=options.lr)
 
 
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """The package's generator at a seed; afterwards as it was."""
-    state = get_rng_state()
-    manual_seed(seed)
-    try:
-        yield
-    finally:
-        set_rng_state(state)
-
-
 def train(rows: Prepared, options: Options, callbacks: Sequence[Callback] = (), progress: bool = False) -> TableModel:
     """Train a network on prepared rows."""
     count = rows.training.rows
     epochs = options.epochs_of(count)
     criterion = _criterion_of(rows, options)
-    with _seeded(options.seed):
+    with seeded(options.seed):
         network = _network_of(rows, options)
         batches = Batches(rows.training, min(options.batch_of(count), count), np.random.default_rng(options.seed))
         held_out, stopping = None, []

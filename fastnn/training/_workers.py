@@ -6,23 +6,25 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..data import DataLoader
-from ..distributed import Group
-from ..distributed._group import options_of
-from ..distributed._replicas import checksum
 from ._batches import length
 from ._callback import Callback
 
 if TYPE_CHECKING:
+    from ..distributed import Group
     from ._trainer import Trainer
 
 
 def check_group(group: Any, compile: bool) -> None:
     """Refuse what is no group, and replayed steps, which know of no shards."""
-    if group is not None and not isinstance(group, Group):
+    if group is None:
+        return
+    from ..distributed import Group  # only here, because it starts with concurrent.futures
+
+    if not isinstance(group, Group):
         raise TypeError(
             f"Trainer: expected group to be one of fastnn.distributed.local or mpi, got a {type(group).__name__}"
         )
-    if group is not None and compile:
+    if compile:
         raise ValueError("Trainer: expected compile=True or a group, got both")
 
 
@@ -39,6 +41,9 @@ def goes_on(trainer: Trainer) -> bool:
 
 
 def _meet(trainer: Trainer, group: Group) -> None:
+    from ..distributed._group import options_of
+    from ..distributed._replicas import checksum
+
     trainer.stop = group.share(trainer.stop)
     group.agree(
         "Trainer.fit",
@@ -57,6 +62,8 @@ def _meet(trainer: Trainer, group: Group) -> None:
 
 
 def _data(data: Any) -> str:
+    from ..distributed._replicas import checksum
+
     if not isinstance(data, DataLoader):
         return "none" if data is None else f"{length(data)} batches, {checksum(data if isinstance(data, list) else 0)}"
     first = checksum(data.example())
