@@ -116,7 +116,11 @@ class Contestant:
 
     def __init__(self, library: str, isa: str, alone: bool):
         # OpenBLAS would look for work for 100 ms after a burst, into those of its rivals
-        environment = {"OPENBLAS_THREAD_TIMEOUT": "20", **os.environ, **(avx2_only(library) if isa else {})}
+        environment = {"OPENBLAS_THREAD_TIMEOUT": "20", **os.environ}
+        # What a machine says of OpenBLAS for all programs may keep it from its fastest kernels
+        for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+            environment.pop(name, None)
+        environment |= avx2_only(library) if isa else {}
         if alone:
             environment |= dict.fromkeys(("FASTNN_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         if library == "openmp":
