@@ -31,7 +31,8 @@ def constant(value: float, n: int) -> Array:
         found = np.full(n, value)
         found.flags.writeable = False
         if len(CONSTANTS) >= 64:
-            CONSTANTS.pop(next(iter(CONSTANTS)), None)
+            oldest, *_ = list(CONSTANTS)  # in one step, since other threads may enter theirs meanwhile
+            CONSTANTS.pop(oldest, None)
         CONSTANTS[value, n] = found
     return found
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from .._extras import extra
 
 
 def at_least(low: float, kind: Callable[[str], Any] = int, below: float = math.inf) -> Callable[[str], Any]:
@@ -42,6 +45,16 @@ def sizes(text: str) -> list[int]:
 def names(text: str) -> list[str]:
     """The type of an option that is a list of names, such as id,street."""
     return [name.strip() for name in text.split(",")]
+
+
+def is_there(command: str, module: str, use: str, what: str) -> bool:
+    """Whether a library is there that only adds to what a command does; if not, say what is left out."""
+    try:
+        extra(use, module)
+    except ImportError as error:
+        print(f"{command}: left out {what}: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def add_command(commands: Any, name: str, run: Callable[..., int], summary: str, examples: str = "") -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._extras import extra
 from .._replace import replacing
-from ._options import at_least, check_folder, names, report
+from ._options import at_least, check_folder, is_there, names, report
 
 OLDER = (".csv", ".tsv")  # which other networks take too
 WRITTEN = ["model.safetensors", "history.csv"]
@@ -42,7 +42,7 @@ def add_options(parser: Any) -> None:
     group.add_argument("--roles", metavar="FILE", help="a TOML file with [roles], [dates] and any of these options")
     group.add_argument("--loss", choices=["mse", "huber", "poisson", "quantile"], help="of numbers (mse)")
     group.add_argument("--class-weight", choices=["balanced"], help="rare classes count as much as frequent ones")
-    group.add_argument("--embedding", choices=["none", "periodic", "piecewise"], help="of numbers (none)")
+    group.add_argument("--embedding", choices=["none", "periodic", "piecewise"], help="of numbers (periodic)")
     group.add_argument("--tune", type=at_least(1), metavar="N", help="the best of N trials of other options")
     group.add_argument("--time-limit", type=at_least(0, float), metavar="SECONDS", help="of all trials")
 
@@ -255,10 +255,7 @@ def write_history(path: Path, history: dict[str, list[float]]) -> None:
 
 def draw(measured: Any, history: dict[str, list[float]], folder: Path) -> list[str]:
     """Pictures of the training and of a report; none without matplotlib, which is told."""
-    try:
-        extra("drawing", "matplotlib.figure")
-    except ImportError as error:
-        print(f"fastnn: left out the pictures: {error}", file=sys.stderr)
+    if not is_there("fastnn", "matplotlib.figure", "drawing", "the pictures"):
         return []
     drawn = measured.save_pictures(folder) if measured else []
     if history:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import sys
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from .. import data, metrics, nn, optim
-from .._extras import extra
 from .._random import manual_seed
 from ..training import CSVLogger, EarlyStopping, TensorBoard, Trainer
 from ..training._mlp import OPTIMIZERS
 from . import _tables
 from ._networks import NETWORKS, configure, title
-from ._options import add_command, add_output, at_least, check_folder, names, report, sizes
+from ._options import add_command, add_output, at_least, check_folder, is_there, names, report, sizes
 from ._resume import WRITTEN, Checkpoint, go_on, lasting, read_checkpoint
 from ._saved import make_network, save_model
 from ._sources import KINDS, NAMED, Inputs, kind_of
@@ -136,18 +134,10 @@ def make_trainer(
         max_grad_norm=options.max_grad_norm,
         callbacks=callbacks,
         group=group,
-        progress=not options.quiet and leads(group) and found("tqdm.auto", "showing it", "the progress bar"),
+        progress=not options.quiet
+        and leads(group)
+        and is_there("fastnn train", "tqdm.auto", "showing it", "the progress bar"),
     )
-
-
-def found(module: str, use: str, what: str) -> bool:
-    """Whether a library is there that only adds to the training; if not, say what is left out."""
-    try:
-        extra(use, module)
-    except ImportError as error:
-        print(f"fastnn train: left out {what}: {error}", file=sys.stderr)
-        return False
-    return True
 
 
 def train(options: Namespace) -> int:
@@ -199,7 +189,7 @@ def _train(options: Namespace, group: Any) -> int:
         go_on(trainer, state, folder)
     pictures = pictures_of(inputs)
     if leads(group):
-        if not found("matplotlib.figure", "drawing", f"the pictures {', '.join(pictures)}"):
+        if not is_there("fastnn train", "matplotlib.figure", "drawing", f"the pictures {', '.join(pictures)}"):
             pictures = []
         check_folder(folder, [*WRITTEN, *pictures])
     history = trainer.fit(batches, options.epochs, validation)

@@ -147,7 +147,7 @@ def _class_loss(
     return _ClassLoss(name, x.shape, rows, targets, p, weight, smoothing, dtype, dim, reduction)
 
 
-def _is_usual(weight: Any, ignore_index: Any, reduction: Any, label_smoothing: Any) -> bool:
+def _is_usual(weight: Any, ignore_index: Any = -100, reduction: Any = "mean", label_smoothing: Any = 0.0) -> bool:
     """Whether these are the defaults, for which `_core` has a call of its own."""
     if _shard.now.shard is not None:
         return False
@@ -225,23 +225,12 @@ def cross_entropy(
 
 
 @derivative(cross_entropy, "input", "target")
-def _cross_entropy(
-    wanted: tuple[bool, bool],
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    *,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Any:
-    usual = _is_usual(weight, ignore_index, reduction, label_smoothing)
-    classes = _core.plain_classes(input, target) if usual else None
+def _cross_entropy(wanted: tuple[bool, bool], input: Any, target: Any, weight: Any = None, **options: Any) -> Any:
+    classes = _core.plain_classes(input, target) if _is_usual(weight, **options) else None
     if classes is not None:
         mean = input.dtype.type(_core.plain_cross_entropy(input, classes))
         return mean, lambda dy: (_core.plain_cross_entropy_backward(float(dy), input, classes), None)
     target = np.array(target)  # a copy: it may change before the backward pass
-    options: Any = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
     y = cross_entropy(input, target, weight, **options)
     gradients = (cross_entropy_backward, target_gradient)
 
