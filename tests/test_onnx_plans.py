@@ -114,8 +114,9 @@ def test_an_index_beyond_its_table_is_refused_as_without_a_plan():
 
 def test_as_many_plans_are_kept_as_said():
     loaded = fastnn.onnx.load(model([node("Relu", "x", "y")], [X], [Y]))
+    check(loaded, x=draw(1, 1, 2, 2))
     loaded._plans._kept.most = 3
-    for n in (1, 2, 3, 1, 4, 5):
+    for n in (2, 3, 1, 4, 5):
         check(loaded, x=draw(n, 1, 2, 2))
     assert [each.plan.graph.inputs[0].shape[0] for each in kept(loaded)] == [1, 4, 5]
 
