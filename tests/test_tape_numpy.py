@@ -103,6 +103,94 @@ def test_values_that_move(f):
     check_layouts(f, SHAPE)
 
 
+CHOOSING = {
+    "repeat": lambda x: np.repeat(x, 2), "repeat counts": lambda x: np.repeat(x, [2, 0, 3], axis=1),
+    "tile": lambda x: np.tile(x, (2, 1, 1, 3)), "take": lambda x: np.take(x, [3, -1, 3]),
+    "take axis": lambda x: np.take(x, [[0, 1], [1, 2]], axis=1), "take wrap": lambda x: np.take(x, [7], 0, mode="wrap"),
+    "take_along_axis": lambda x: np.take_along_axis(x, np.array([[[0, 3]], [[1, 1]]]), axis=-1),
+    "diagonal": lambda x: np.diagonal(x, 1, 1, 2), "rot90": np.rot90, "fliplr": np.fliplr, "flipud": np.flipud,
+    "sort": np.sort, "sort axis": lambda x: np.sort(x, axis=0), "sort flat": lambda x: np.sort(x, None),
+    "tril": np.tril, "triu": lambda x: np.triu(x, 1), "cumsum": np.cumsum, "cumsum axis": lambda x: np.cumsum(x, axis=-2),
+    "hstack": lambda x: np.hstack([x, x[:, :1]]), "vstack": lambda x: np.vstack([x, x * x]),
+    "dstack": lambda x: np.dstack([x[0], x[1]]), "column_stack": lambda x: np.column_stack([x[0], x[0, :, 0]]),
+    "hstack rows": lambda x: np.hstack([x[0, 0], x[1, 1]]), "vstack rows": lambda x: np.vstack([x[0, 0], x[1, 1]]),
+    "prod": np.prod, "prod axis": lambda x: np.prod(x, axis=1), "prod axes": lambda x: np.prod(x, axis=(2, -3), keepdims=True),
+    "norm": np.linalg.norm, "norm rows": lambda x: np.linalg.norm(x, axis=-1), "norm 1": lambda x: np.linalg.norm(x, 1, 0),
+    "norm matrices": lambda x: np.linalg.norm(x, "fro", (0, 2), keepdims=True), "norm kept": lambda x: np.linalg.norm(x, keepdims=True),
+    "norm 2": lambda x: np.linalg.norm(x[0, 0], 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("f", CHOOSING.values(), ids=CHOOSING)
+def test_values_that_are_chosen_or_accumulated(f):
+    check_layouts(f, SHAPE)
+
+
+def test_products_with_zeros_norms_of_nothing_and_equal_values():
+    x = tensor([[2.0, 0.0, 3.0], [0.0, 0.0, 5.0]], True)
+    np.prod(x, axis=1).sum().backward()
+    np.testing.assert_array_equal(x.grad, [[0, 6, 0], [0, 0, 0]])
+    x = tensor([[0.0, 0.0], [3.0, 4.0]], True)
+    np.linalg.norm(x, axis=1).sum().backward()
+    np.testing.assert_array_equal(x.grad, [[0, 0], [0.6, 0.8]])
+    x = tensor([1.0, 0.0, 1.0], True)
+    (np.sort(x) * [1.0, 2.0, 3.0]).sum().backward()
+    np.testing.assert_array_equal(x.grad, [2, 1, 3])
+    for ord in (2, np.inf, "nuc"):
+        with pytest.raises(TypeError, match=r"np\.linalg\.norm with ord=.* has no derivative here"):
+            np.linalg.norm(tensor([[1.0, 2.0], [3.0, 4.0]], True), ord)
+    with pytest.raises(TypeError, match=r"np\.take with out= has no derivative here"):
+        np.take(x, [0], out=np.empty(1))
+    empty = tensor(np.zeros((0, 3)), True)
+    (np.prod(empty, 0).sum() + np.repeat(empty, 2, 1).sum() + np.vstack([empty, empty]).sum()).backward()
+    assert empty.grad.shape == (0, 3)
+
+
+def test_float16_is_accumulated_in_float32():
+    x = Tensor(np.ones(4096, np.float16), requires_grad=True)
+    y = np.cumsum(x)
+    assert y[-1].item() == 4096
+    y[-3:].sum().backward()
+    assert x.grad.dtype == np.float16
+    assert x.grad[0] == 3
+    x.grad = None
+    np.repeat(x[:1], 4000).sum().backward()
+    assert x.grad[0] == 4000
+
+
+METHODS = {
+    "ravel": lambda x: x.ravel(), "squeeze": lambda x: x[:, :1].squeeze(1), "swapaxes": lambda x: x.swapaxes(0, 2),
+    "repeat": lambda x: x.repeat(2, 1), "clip": lambda x: x.clip(-1, 1), "clip below": lambda x: x.clip(min=0.0),
+    "prod": lambda x: x.prod(1), "cumsum": lambda x: x.cumsum(1), "var": lambda x: x.var(0, ddof=1),
+    "std": lambda x: x.std((0, 1), keepdims=True), "argmin": lambda x: x.argmin(1), "argmax": lambda x: x.argmax(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("f", METHODS.values(), ids=METHODS)
+def test_methods_of_arrays(f):
+    """So that one model's code takes both: Tensors in training, arrays without gradients."""
+    x = np.random.default_rng(0).normal(size=SHAPE)
+    y = f(Tensor(x, requires_grad=True))
+    np.testing.assert_array_equal(getattr(y, "data", y), f(x))
+
+
+def test_methods_of_pytorch_that_arrays_do_not_have_are_answered():
+    x = tensor([[1.0, 2.0]], True)
+    for name, here in (
+        ("permute", r"np\.transpose"),
+        ("gather", r"np\.take_along_axis"),
+        ("moveaxis", r"np\.moveaxis\(x\)"),
+        ("sin", r"np\.sin"),
+    ):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'; here: {here}"):
+            getattr(x, name)
+    with pytest.raises(AttributeError, match=r"no attribute 'unheard'$"):
+        x.unheard  # noqa: B018
+    assert not hasattr(x, "permute")
+    with pytest.raises(TypeError, match="did you mean axis="):
+        x.squeeze(dim=0)
+
+
 @pytest.mark.skipif(not hasattr(np, "unstack"), reason="needs NumPy 2.1")
 def test_unstack():
     for axis in (0, 1, -1):

@@ -9,7 +9,7 @@ Gradients are ndarrays: first derivatives only.
 from typing import TYPE_CHECKING
 
 from .._core import make, mode, tracks, value_of, wants
-from . import _matmul, _rearranging, _reductions, _ufuncs
+from . import _choosing, _matmul, _rearranging, _reductions, _ufuncs
 from ._mode import enable_grad, is_grad_enabled, no_grad
 from ._registry import UFUNCS, UNDIFFERENTIATED, Gradients, unbroadcast
 from ._tensor import Tensor, tensor, zero_gradients
@@ -26,7 +26,7 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-del _matmul, _rearranging, _reductions, _ufuncs
+del _choosing, _matmul, _rearranging, _reductions, _ufuncs
 
 __all__ = [
     "UFUNCS",

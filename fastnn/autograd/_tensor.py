@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -232,6 +232,11 @@ class Tensor(Protocol):
         saved = y if _core.SAVES_Y[act] else x
         return make(y, (self,), lambda dy: (_core.unary_backward(act, dy, saved, None, a, b),))
 
+    if not TYPE_CHECKING:  # which would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(_unusual.advice(name), name=name, obj=self)
+
     # -- methods ------------------------------------------------------------------------------------------------------
 
     @_dispatch.respelled
@@ -255,9 +260,34 @@ class Tensor(Protocol):
         return _np.min(self, axis=axis, keepdims=keepdims)
 
     @_dispatch.respelled
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Product over `axis`."""
+        return _np.prod(self, axis=axis, keepdims=keepdims)
+
+    @_dispatch.respelled
+    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """Variance over `axis`, divided by n - ddof."""
+        return _np.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    @_dispatch.respelled
+    def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """Standard deviation over `axis`, the root of `var`."""
+        return _np.std(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    @_dispatch.respelled
+    def cumsum(self, axis: Any = None) -> Tensor:
+        """Sums of each element and those before it; None reads all in C order."""
+        return _np.cumsum(self, axis)
+
+    @_dispatch.respelled
     def argmax(self, axis: Any = None) -> Any:
         """Index of the maximum, an array: it has no gradient."""
         return self.data.argmax(axis)
+
+    @_dispatch.respelled
+    def argmin(self, axis: Any = None) -> Any:
+        """Index of the minimum, an array: it has no gradient."""
+        return self.data.argmin(axis)
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the values in another shape."""
@@ -268,6 +298,28 @@ class Tensor(Protocol):
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         """Join dimensions start_dim to end_dim into one."""
         return self.reshape(_check.flattened("flatten", self.shape, start_dim, end_dim))
+
+    def ravel(self) -> Tensor:
+        """Return the values in one dimension."""
+        return self.reshape(-1)
+
+    @_dispatch.respelled
+    def squeeze(self, axis: Any = None) -> Tensor:
+        """Leave out dimensions of size 1: all, or those named."""
+        return _np.squeeze(self, axis)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Exchange two dimensions."""
+        return _np.swapaxes(self, axis1, axis2)
+
+    @_dispatch.respelled
+    def repeat(self, repeats: Any, axis: Any = None) -> Tensor:
+        """Repeat each element, as NumPy does; PyTorch's repeat is `np.tile`."""
+        return _np.repeat(self, repeats, axis)
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """Keep values within bounds; those beyond have no gradient."""
+        return _np.clip(self, min, max)
 
     def transpose(self, *axes: Any) -> Tensor:
         """Permute the dimensions, or reverse them."""

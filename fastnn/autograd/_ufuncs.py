@@ -26,6 +26,11 @@ def _power_exponent(dy: Array, y: Array, a: Array, b: Array) -> Array:
         return np.where((a == 0) & (b >= 0), 0, dy * y * np.log(a))
 
 
+def _part(x: Array, y: Array) -> Array:
+    """x / y, and 0 where y is 0."""
+    return np.divide(x, y, out=np.zeros_like(y), where=y != 0)
+
+
 declare(np.add, lambda dy: dy, lambda dy: dy)
 declare(np.subtract, lambda dy: dy, lambda dy: -dy)
 declare(np.multiply, lambda dy, b: dy * b, lambda dy, a: dy * a)
@@ -53,6 +58,14 @@ declare(np.arctan, lambda dy, x: dy / (1 + x * x))
 declare(np.sinh, lambda dy, x: dy * np.cosh(x))
 declare(np.cosh, lambda dy, x: dy * np.sinh(x))
 declare(np.tanh, lambda dy, y: dy * (1 - y * y))
+declare(np.arcsin, lambda dy, x: dy / np.sqrt(1 - x * x))
+declare(np.arccos, lambda dy, x: -dy / np.sqrt(1 - x * x))
+declare(np.arcsinh, lambda dy, x: dy / np.hypot(x, 1))
+declare(np.arccosh, lambda dy, x: dy / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+declare(np.arctanh, lambda dy, x: dy / ((1 - x) * (1 + x)))
+declare(np.arctan2, lambda dy, a, b: dy * b / (a * a + b * b), lambda dy, a, b: -dy * a / (a * a + b * b))
+declare(np.hypot, lambda dy, y, a: dy * _part(a, y), lambda dy, y, b: dy * _part(b, y))
+declare(np.logaddexp, lambda dy, y, a: dy * np.exp(a - y), lambda dy, y, b: dy * np.exp(b - y))
 
 UNDIFFERENTIATED.update(
     {

@@ -10,10 +10,34 @@ import numpy as np
 
 from .. import _core
 from .._check import Array
-from .._dispatch import Derivative, flat
-from ._registry import UNDIFFERENTIATED
+from .._dispatch import DERIVATIVES, Derivative, flat
+from ._registry import UFUNCS, UNDIFFERENTIATED
 
 CONVERSIONS = frozenset({"require", "asarray_chkfinite"})  # of NumPy, in Python
+
+
+# What stands for PyTorch's methods: a Tensor has those of an array, since without gradients a model is given arrays
+HERE = {
+    "permute": "np.transpose(x, axes)", "unsqueeze": "np.expand_dims(x, axis)", "dim": "x.ndim", "numel": "x.size",
+    "expand": "np.broadcast_to(x, shape)", "tile": "np.tile(x, reps)", "gather": "np.take_along_axis(x, index, axis)",
+    "index_select": "np.take(x, index, axis)", "masked_fill": "np.where(mask, value, x)", "clamp": "x.clip(low, high)",
+    "matmul": "x @ y", "mm": "x @ y", "bmm": "x @ y", "pow": "x ** y", "t": "x.T", "norm": "np.linalg.norm(x)",
+    "chunk": "np.split(x, parts, axis)", "split": "np.split(x, ends, axis)", "unbind": "list(x)",
+    "topk": "np.argsort(x.data) for the order", "sort": "np.sort(x, axis)", "clone": "x + 0", "copy": "x + 0",
+    "contiguous": "x itself", "to": "x itself, or x.astype(dtype)", "cpu": "x itself", "cuda": "x itself",
+    "float": "x.astype(np.float32)", "double": "x.astype(np.float64)", "long": "x.astype(np.int64)",
+    "softmax": "fastnn.softmax(x, dim)", "log_softmax": "fastnn.log_softmax(x, dim)", "relu": "fastnn.relu(x)",
+    "sigmoid": "fastnn.sigmoid(x)", "add_": "x + y", "mul_": "x * y",
+    "zero_": "x.data.fill(0)", "fill_": "x.data.fill(value)", "copy_": "x.data[...] = values",
+}  # fmt: skip
+
+
+def advice(name: str) -> str:
+    """What to say of a Tensor's attribute that does not exist."""
+    function = None if name.startswith("_") else getattr(np, name, None)
+    recorded = callable(function) and (function in DERIVATIVES or function in UFUNCS)
+    here = HERE.get(name) or (f"np.{name}(x)" if recorded else "")
+    return f"'Tensor' object has no attribute {name!r}" + (here and f"; here: {here}")
 
 
 def array_of_list(name: str, values: Any) -> Array:
