@@ -220,7 +220,7 @@ def main() -> None:
         return run_kernels()
     if options.run_small:
         return run_small(options.run_small)
-    counts, compiler = count() | count_small(), _core.build_config()["compiler"]
+    counts, compiler = count() | count_small(), _core.BUILD["compiler"]
     missing = {*KERNELS, *SMALL} - set(counts)
     if missing:
         raise SystemExit(f"valgrind saw nothing of {', '.join(sorted(missing))}")

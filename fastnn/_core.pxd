@@ -11,11 +11,6 @@ cdef extern from "fastnn.h" nogil:
     const char *fnn_isa_name(int i)
     bint fnn_isa_runs(int i)
 
-    void *fnn_numpy_malloc(void *, size_t)
-    void *fnn_numpy_calloc(void *, size_t, size_t)
-    void *fnn_numpy_realloc(void *, void *, size_t)
-    void fnn_numpy_free(void *, void *, size_t)
-
     ctypedef struct fnn_entry_t "const struct fnn_entry":
         const char *name
         const char *parameters

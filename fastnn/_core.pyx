@@ -19,7 +19,7 @@ from cpython.float cimport PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_INCREF, PyObject
-from libc.string cimport memset, strcpy
+from libc.string cimport memset
 cimport numpy as cnp
 
 import functools
@@ -58,16 +58,14 @@ cdef extern from "fastnn.h":
     cpdef int log_start "fnn_log_start"()
     cpdef void log_stop "fnn_log_stop"()
     cpdef ptrdiff_t log_read "fnn_log_read"(ptrdiff_t address)
+    cpdef void log_keep "fnn_log_keep"(int on)
+    cpdef ptrdiff_t log_kept "fnn_log_kept"(ptrdiff_t address)
+    cpdef void kept_arrays "fnn_kept_arrays"(ptrdiff_t steps, ptrdiff_t count, ptrdiff_t address)
+    cpdef void distinct_start "fnn_distinct_start"()
+    cpdef ptrdiff_t distinct_stop "fnn_distinct_stop"(ptrdiff_t address, ptrdiff_t most)
 
-
-def isa_tiers():
-    """The build's tiers, best first, as (name, runs on this machine)."""
-    return [(fnn_isa_name(i), fnn_isa_runs(i)) for i in range(fnn_isa_count())]
-
-
-def build_config():
-    """How the extension was built."""
-    return {"compiler": FNN_COMPILER, "flags": FNN_FLAGS, "omp_simd": FNN_SIMD}
+ISA_TIERS = [(fnn_isa_name(i), fnn_isa_runs(i)) for i in range(fnn_isa_count())]  # best first; runs on this machine
+BUILD = {"compiler": FNN_COMPILER, "flags": FNN_FLAGS, "omp_simd": FNN_SIMD}
 
 
 # -- the tables of functions, losses and rules ------------------------------------------------------------------------
@@ -93,4 +91,3 @@ include "_plain_norm.pxi"
 include "_plain_loss.pxi"
 include "_plain_optim.pxi"
 include "_program.pxi"
-include "_replay.pxi"

@@ -27,13 +27,13 @@ def isa() -> str:
 
 def config() -> dict[str, Any]:
     """Return the build and the choices made at import, by name."""
-    build = _core.build_config()
+    build = _core.BUILD
     quota = _threads.cpu_quota()
     return {
         "version": __version__,
         "python": sys.version.split()[0],
         "instruction set": _core.isa(),
-        "instruction sets here": ", ".join(name for name, runs in _core.isa_tiers() if runs),
+        "instruction sets here": ", ".join(name for name, runs in _core.ISA_TIERS if runs),
         "threads": _threads.get_num_threads(),
         "threads because of": _threads.reason(),
         "thread team": _core.team(),

@@ -1,12 +1,13 @@
 # Large arrays from memory.c: NumPy asks the handler that is set while an array is made, and gives the memory back to it.
 
 cdef extern from "numpy/arrayobject.h":
+    """
+    #define HANDLER(kind) {"fastnn_" #kind, 1, {NULL, fnn_##kind##_malloc, fnn_##kind##_calloc, fnn_##kind##_realloc, fnn_##kind##_free}}
+    static PyDataMem_Handler memory_handler = HANDLER(numpy), distinct_handler = HANDLER(distinct);
+    """
+    cnp.PyDataMem_Handler memory_handler, distinct_handler
     object PyArray_NewLikeArray(cnp.ndarray prototype, cnp.NPY_ORDER order, cnp.PyArray_Descr *dtype, int subok)
 
-cdef cnp.PyDataMem_Handler memory_handler
-strcpy(memory_handler.name, b"fastnn_memory")
-memory_handler.version = 1
-memory_handler.allocator = cnp.PyDataMemAllocator(NULL, fnn_numpy_malloc, fnn_numpy_calloc, fnn_numpy_realloc, fnn_numpy_free)
 cdef object memory_capsule = PyCapsule_New(&memory_handler, "mem_handler", NULL)
 Py_INCREF(memory_capsule)  # arrays may outlive the module
 
@@ -51,3 +52,14 @@ def empty(tuple shape, dtype, order="C"):
         return np.empty(shape, dtype, order)
     finally:
         cnp.PyDataMem_SetHandler(before)
+
+
+cdef list capsules = [PyCapsule_New(&distinct_handler, "mem_handler", NULL)] * 2  # of large and small arrays, while they are not in use
+Py_INCREF(capsules[0])
+
+
+def swap_memory():
+    """Have this thread's arrays, and all large ones, made by distinct.c, or, the second time, no longer."""
+    global memory_capsule
+    memory_capsule, capsules[0] = capsules[0], memory_capsule
+    capsules[1] = cnp.PyDataMem_SetHandler(capsules[1])

@@ -1,35 +1,41 @@
-# A network's inference as one call of plan.c.
+# A network's inference, or a training step, as one call of plan.c.
+
+def fill_step(
+    cnp.ndarray step not None, Op op not None, bint is_double, cnp.ndarray arrays not None, cnp.ndarray integers not None,
+    cnp.ndarray numbers not None, cnp.ndarray patches not None,
+):
+    """Write one call of an op into memory for a step: its addresses, integers and numbers, and what each run fills in."""
+    assert cnp.PyArray_DIM(patches, 0) <= FNN_PLAN_PATCHES and cnp.PyArray_NBYTES(step) == sizeof(fnn_plan_step_t)
+    fnn_plan_step_fill(
+        <fnn_plan_step_t *>data(step), op.op, is_double, <void **>data(arrays), <int64_t *>data(integers),
+        <double *>data(numbers), <fnn_patch_t *>data(patches), <int>cnp.PyArray_DIM(patches, 0))
+
 
 cdef class Program:
     """Steps over samples of fixed shapes, any number of them; graph/_program.py says what it is made of."""
     cdef fnn_plan_t plan
     cdef const char *isa  # the tier that the weights are packed for
     cdef int types[FNN_PLAN_REGISTERS]  # NumPy's numbers for those of inputs and outputs
-    cdef list held  # what is kept alive: the memory of the steps, and their arrays
+    cdef object held  # what is kept alive: the steps, and what their addresses point into
+    cdef str caller  # who is named where something is refused
     cdef bint whole  # the samples' shapes are those of whole arrays, without a batch in front
-    cdef readonly tuple inputs, outputs
+    cdef readonly tuple inputs, outputs  # the samples' shapes; in place of an output's, an array that it is to be laid out like
     cdef readonly size_t key  # what the log's events call it
     cdef public ptrdiff_t only  # the number of samples that it is for, or 0 for any
 
-    def __cinit__(self, inputs, outputs, types, sizes, list steps, bint whole):
-        cdef cnp.ndarray arrays, integers, numbers, patches
+    def __cinit__(
+        self, tuple inputs, tuple outputs, types, sizes, cnp.ndarray steps not None, held, str caller, bint whole, bint uncut
+    ):
+        assert len(sizes) <= FNN_PLAN_REGISTERS and cnp.PyArray_ITEMSIZE(steps) == sizeof(fnn_plan_step_t)
         self.key = <size_t>&self.plan
-        self.isa, self.inputs, self.outputs, self.whole = fnn_isa(), inputs, outputs, whole
+        self.isa, self.inputs, self.outputs, self.whole, self.caller = fnn_isa(), inputs, outputs, whole, caller
         self.plan.inputs, self.plan.outputs, self.plan.registers = len(inputs), len(outputs), len(sizes)
-        assert self.plan.registers <= FNN_PLAN_REGISTERS
         for i, each in enumerate(sizes):
             self.plan.size[i] = each
         for i, each in enumerate(types):
             self.types[i] = each
-        self.plan.count = len(steps)
-        self.held = [np.zeros(len(steps) * sizeof(fnn_plan_step_t), np.uint8), steps]
-        self.plan.steps = <fnn_plan_step_t *>data(self.held[0])
-        for i, (op, is_double, arrays, integers, numbers, patches, _) in enumerate(steps):
-            assert cnp.PyArray_DIM(patches, 0) <= FNN_PLAN_PATCHES
-            self.plan.uncut |= (<Op?>op).name == "recurrent"  # sequences share the work of a step, and time may lead
-            fnn_plan_step_fill(
-                &self.plan.steps[<ptrdiff_t>i], (<Op?>op).op, is_double, <void **>data(arrays), <int64_t *>data(integers),
-                <double *>data(numbers), <fnn_patch_t *>data(patches), <int>cnp.PyArray_DIM(patches, 0))
+        self.held = steps, held
+        self.plan.steps, self.plan.count, self.plan.uncut = <fnn_plan_step_t *>data(steps), cnp.PyArray_DIM(steps, 0), uncut
 
     cdef bint takes(self, object x, Py_ssize_t place, object first) noexcept:
         cdef int i, lead = not self.whole
@@ -69,13 +75,15 @@ cdef class Program:
         if status == FNN_PLAN_WRONG:
             return None
         if status:
-            raise MemoryError
+            raise MemoryError(f"{self.caller}: no memory for intermediate values")
         return ys[0] if self.plan.outputs == 1 else tuple(ys)
 
     cdef object output(self, Py_ssize_t place, ptrdiff_t m):
         cdef cnp.npy_intp[64] shape  # as many dimensions as NumPy has
-        cdef tuple sample = <tuple>self.outputs[place]
         cdef int i, lead = not self.whole
+        if type(self.outputs[place]) is not tuple:
+            return new_like(self.outputs[place], cnp.NPY_KEEPORDER)
+        cdef tuple sample = <tuple>self.outputs[place]
         shape[0] = m
         for i in range(len(sample)):
             shape[i + lead] = sample[i]

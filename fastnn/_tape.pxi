@@ -207,7 +207,7 @@ def run_backward(TensorBase root, grad, bint retain_graph):
                 if not fits(parent, d):
                     d = unusual.fitted(node, i, parent, d)
                 add_gradient(parent, d, pending)
-    give(pending, grad)  # nodes have given theirs away
+    unusual.give(pending, grad)  # nodes have given theirs away
     if not retain_graph:
         for node in nodes:
             node.backward, node.parents = None, ()
@@ -232,27 +232,11 @@ cdef inline bint fits(object source, object d):
     return cnp.PyArray_CheckExact(d) and d.dtype is like.dtype and d.shape == like.shape
 
 
-cdef int give(dict leaves, object grad) except -1:
-    """Add the leaves' gradients to their `grad`; nothing has changed where one does not fit."""
-    cdef TensorBase leaf
-    cdef set known = {id(grad)}  # arrays that others refer to
-    for leaf, (d,) in leaves.items():
-        if leaf._grad is not None and leaf._grad.shape != d.shape:
-            unusual.refuse_sum(leaf, d)
-    for leaf, (d,) in leaves.items():
-        if leaf._grad is not None:
-            leaf._grad = np.asarray(leaf._grad + d)
-        else:
-            leaf._grad = d.copy(order="K") if id(d) in known or not is_own(d) else d
-            known.add(id(d))
-    return 0
-
-
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *) noexcept
 
 
-cdef bint is_own(cnp.ndarray d) noexcept:
+def is_own(cnp.ndarray d not None):
     """Whether nobody else has this memory: no base, or one of the same size that nobody else refers to."""
     cdef PyObject *base = cnp.PyArray_BASE(d)
     if base == NULL:
@@ -273,3 +257,25 @@ cdef list nodes_of(object last):
             found[node.number] = node
             stack += node.parents
     return [found[number] for number in sorted(found, reverse=True)]
+
+
+def same_state(list tables, list parameters):
+    """Whether dicts, each beside the list of its values, hold the same objects as ever, and each (parameter, array, requires_grad) is
+    as it was and has no gradient.
+    """
+    cdef list values
+    cdef dict table
+    cdef Py_ssize_t i
+    for table, values in tables:
+        if len(table) != len(values):
+            return False
+        i = 0
+        for value in table.values():
+            if value is not values[i]:
+                return False
+            i += 1
+    for parameter, array, tracked in parameters:
+        if ((<TensorBase>parameter)._array is not array or (<TensorBase>parameter)._requires_grad is not tracked
+                or (<TensorBase>parameter)._grad is not None):
+            return False
+    return True

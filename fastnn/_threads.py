@@ -172,7 +172,7 @@ def start() -> None:
     """Choose kernels, thread team and thread number from the environment."""
     tier = os.environ.get("FASTNN_ISA", "")
     if not _core.select_isa(tier):
-        names = ", ".join(name for name, runs in _core.isa_tiers() if runs)
+        names = ", ".join(name for name, runs in _core.ISA_TIERS if runs)
         raise ImportError(f"FASTNN_ISA: expected one of this machine's tiers ({names}), got {tier!r}")
     team = os.environ.get("FASTNN_THREADING", "")
     if not _core.select_team(team):

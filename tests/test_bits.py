@@ -13,7 +13,7 @@ import fastnn
 from fastnn import _core
 
 HERE = Path(__file__).parent
-TIERS = [name for name, runs in _core.isa_tiers() if runs]
+TIERS = [name for name, runs in _core.ISA_TIERS if runs]
 TEAMS = ["own", "openmp", "serial"]
 
 

@@ -67,7 +67,7 @@ def test_packed_weights_are_mapped_and_other_tiers_pack_anew(tmp_path):
     assert len(used) == 2
     assert not any(array.flags.owndata or array.flags.writeable for array in loaded._arrays.values())
     try:
-        for name, runs in _core.isa_tiers():
+        for name, runs in _core.ISA_TIERS:
             if runs:
                 _core.select_isa(name)
                 np.testing.assert_allclose(loaded(x), expected, atol=1e-6)

@@ -304,7 +304,7 @@ def test_threads_and_tiers_have_the_same_bits():
     expected = scripts.python("-c", code, FASTNN_NUM_THREADS="1")
     for environment in ({"FASTNN_NUM_THREADS": "2"}, {"FASTNN_NUM_THREADS": "7"}):
         assert scripts.python("-c", code, **environment) == expected
-    for tier, runs in _core.isa_tiers():
+    for tier, runs in _core.ISA_TIERS:
         if runs and tier != "base":  # base has no fused multiply-add and rounds twice
             assert scripts.python("-c", code, FASTNN_ISA=tier) == expected
 

@@ -170,10 +170,9 @@ def test_core_knows_ops_by_their_table_alone(name):
 
 
 def test_core_is_small():
-    lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE}
-    replay = lines.pop("_replay.pxi")
-    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 748, lines
-    assert replay <= 86
+    """Together, whichever file something moves to; whole calls for plain arrays are apart."""
+    lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE if name != "_core.pxd"}
+    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 716, lines
 
 
 def test_every_op_is_used():

@@ -1,4 +1,4 @@
-"""The tape's rare cases, conversions and refusals, which the extension calls."""
+"""What the extension has done in Python: the tape's rare cases, conversions, refusals, and the end of the way back."""
 
 from __future__ import annotations
 
@@ -148,12 +148,20 @@ def refuse_walk() -> None:
     )
 
 
-def refuse_sum(leaf: _core.TensorBase, gradient: Array) -> None:
-    """Raise an error that says that a leaf holds a grad of another shape, left from other data."""
-    assert leaf._grad is not None
-    raise ValueError(
-        f"backward: expected a grad of shape {gradient.shape} to add to, got one of shape {leaf._grad.shape}"
-    )
+def give(leaves: dict[_core.TensorBase, list[Array]], grad: Array) -> None:
+    """Add the leaves' gradients to their `grad`; nothing has changed where one does not fit."""
+    for leaf, (d,) in leaves.items():
+        if leaf._grad is not None and leaf._grad.shape != d.shape:
+            raise ValueError(
+                f"backward: expected a grad of shape {d.shape} to add to, got one of shape {leaf._grad.shape}"
+            )
+    known = {id(grad)}  # arrays that others refer to
+    for leaf, (d,) in leaves.items():
+        if leaf._grad is not None:
+            leaf._grad = np.asarray(leaf._grad + d)
+        else:
+            leaf._grad = d.copy(order="K") if id(d) in known or not _core.is_own(d) else d
+            known.add(id(d))
 
 
 def _name_of(node: _core.Node) -> str:

@@ -57,9 +57,11 @@ class _Plan:
     draws : the generator of each key that the pass drew, and the key
     """
 
-    def __init__(self, recording: Recording, state: _State, output: Array, draws: list[tuple[Any, int]]):
+    def __init__(self, recording: Recording, state: _State, inputs: list[Array], output: Array, draws: Any):
         grads = [(parameter, array, parameter._grad) for parameter, array, _ in state.parameters]
         self.parameters = [parameter for parameter, _, grad in grads if grad is not None]
+        if not self.parameters:
+            raise Unplanned("no parameter has a gradient")
         made = [output]
         for _, array, grad in grads:
             if grad is not None:
@@ -76,13 +78,24 @@ class _Plan:
         self.arena, self.total = np.empty(recording.lay_out() + 64, np.uint8), np.zeros(1)
         start, keys = self.arena.ctypes.data, [key for _, key in draws]
         steps = recording.patched(start + -start % 64, self.total.ctypes.data, keys, last)
-        checks, held = len(recording.flags), (self.arena, self.total, recording.held)
+        self.draws, self.keys = [rng for rng, _ in draws], np.array([*keys, 0], np.uint64)
+        given = [self.keys, *inputs]
         # Gradients are laid out as parameters, of which there is no need to keep another copy
         like = [output, *(array for _, array, grad in grads if grad is not None)]
         self.check, self.run = (
-            _core.Replay(part, last + 1, like, held) for part in (steps[:checks].copy(), steps[checks:].copy())
+            _core.Program(
+                tuple(each.shape for each in given),
+                tuple(like),
+                [each.dtype.num for each in [*given, *like]],
+                [0] * (last + 1),
+                part.copy(),
+                (self.arena, self.total, recording.held),
+                "compile_step",
+                whole=True,
+                uncut=True,
+            )
+            for part in np.split(steps, [len(recording.flags)])
         )
-        self.draws, self.keys = [rng for rng, _ in draws], np.array([*keys, 0], np.uint64)
         self.divisor, self.dtype, self.zero = 1.0, output.dtype.type, -0.0
         self.counters: list[Array] = []
         self.lock = threading.Lock()
@@ -238,7 +251,7 @@ class CompiledStep:
             recording = Recording(steps, blocks, [input, target], arrays, state.buffers)
             if not isinstance(output, np.ndarray):
                 raise Unplanned("the model returns several arrays")
-            plan = _Plan(recording, state, output, draws)
+            plan = _Plan(recording, state, [input, target], output, draws)
             plan.dtype = type(loss)
             op, record = recording.result
             plan.zero = 0.0 if op == "pair_loss_sum" else -0.0

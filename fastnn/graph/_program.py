@@ -15,6 +15,10 @@ SAMPLES = -2  # in place of a register's number: the field is an integer that is
 LAST = -3  # in place of a register's number: the flag by which a step refuses its values
 KEY = -4  # in place of a register's number: the field is a key, which each run draws
 
+_PATCH = f"({MOST_PATCHES},3)i8"
+_FIELDS = {"op": "u8", "run": "u8", "patches": "i4", "padding": "i4", "patch": _PATCH, "record": "80i8"}
+STEP = np.dtype(list(_FIELDS.items()))  # struct fnn_plan_step
+
 Sample = tuple[Any, tuple[int, ...]]  # dtype and shape
 
 
@@ -46,20 +50,31 @@ def make_program(
         raise ValueError(f"a program: expected at most {MOST_REGISTERS} registers, got {count}")
     samples = [math.prod(shape) * np.dtype(dtype).itemsize for dtype, shape in given]
     shapes = [tuple(shape) for _, shape in given]
+    made = np.zeros(len(steps), STEP)
+    held = [_fill(made[i : i + 1], *step, count - 1) for i, step in enumerate(steps)]
     return _core.Program(
         tuple(shapes[: len(inputs)]),
         tuple(shapes[len(inputs) :]),
         [np.dtype(dtype).num for dtype, _ in given],
         [*samples, *sizes, 0],
-        [_encoded(*step, count - 1) for step in steps],
+        made,
+        held,
+        "a program",
         whole,
+        any(name == "recurrent" for name, *_ in steps),  # sequences share the work of a step, and time may lead
     )
 
 
-def _encoded(
-    name: str, is_double: bool, arrays: Sequence[Any], integers: Sequence[Any], numbers: Sequence[float], last: int
-) -> _core.ProgramStep:
-    """A step in the terms of `fnn_plan_step_fill`; the arrays are kept with it."""
+def _fill(
+    step: _core.Array,
+    name: str,
+    is_double: bool,
+    arrays: Sequence[Any],
+    integers: Sequence[Any],
+    numbers: Sequence[float],
+    last: int,
+) -> Sequence[Any]:
+    """Write a step's STEP; returns the arrays that it points to."""
     op = getattr(_core.ops, name)
     patches, addresses = [], []
     for value, at in zip(arrays, _offsets(op, "array", "table"), strict=True):
@@ -74,15 +89,16 @@ def _encoded(
             patches.append((at, SAMPLES, 0))
     if len(patches) > MOST_PATCHES:
         raise ValueError(f"a program: expected at most {MOST_PATCHES} arrays and sizes of samples in {name}")
-    return (
+    _core.fill_step(
+        step,
         op,
         is_double,
         np.array(addresses, np.uintp),
         np.array([each[0] if isinstance(each, tuple) else each for each in integers], np.int64),
         np.array(numbers, np.float64),
         np.array(patches, np.int64).reshape(-1, 3),
-        arrays,
     )
+    return arrays
 
 
 def _offsets(op: _core.Op, *kinds: str) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import _core
 from .._check import CONSTANTS, Array
-from ._program import KEY, MOST_PATCHES
+from ._program import KEY, MOST_PATCHES, STEP
 
 R = TypeVar("R")
 _NO_MEMORY = "compile_step: no memory to write the calls down"
@@ -32,11 +32,6 @@ UPDATED = {
     "recurrent": {"gates", "h", "c"},
     "recurrent_backward": {"dgates", "dinner", "dh", "dc"},
 }
-
-
-_PATCH = f"({MOST_PATCHES},3)i8"
-_FIELDS = {"op": "u8", "run": "u8", "patches": "i4", "padding": "i4", "patch": _PATCH, "record": "80i8"}
-STEP = np.dtype(list(_FIELDS.items()))  # struct fnn_plan_step
 
 
 def keep_calls(function: Callable[[], R]) -> tuple[R, Array, Array]:
