@@ -58,7 +58,7 @@ def export(folder, name):
     text, encoding = EXPORTS[name]
     content = text.encode(encoding)
     path = Path(folder) / name
-    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
     return path
 
 

@@ -127,7 +127,7 @@ def test_mnist(tmp_path, kind, compressed):
     images, labels = RNG.integers(0, 256, (6, 28, 28), np.uint8), np.arange(6) % 10
     for name, array in (("t10k-images-idx3-ubyte", images), ("t10k-labels-idx1-ubyte", labels)):
         data = idx(array)
-        (folder / (name + ".gz" * compressed)).write_bytes(gzip.compress(data) if compressed else data)
+        (folder / (name + ".gz" * compressed)).write_bytes(gzip.compress(data, mtime=0) if compressed else data)
     for place in (tmp_path, folder):
         dataset = kind(place, train=False, download=False)
         np.testing.assert_array_equal(dataset[2][0], images[2][..., None])
@@ -276,7 +276,7 @@ def test_download_of_mnist(tmp_path, server, monkeypatch):
     }
     sums = {}
     for name, array in arrays.items():
-        data = gzip.compress(idx(array))
+        data = gzip.compress(idx(array), mtime=0)
         (folder / f"{name}.gz").write_bytes(data)
         sums[name] = hashlib.md5(data).hexdigest()
     monkeypatch.setattr(MNIST, "url", url)

@@ -89,7 +89,7 @@ def test_predict_streams_in_any_notation_and_tells_drift(capsys, monkeypatch, tr
     head, *rest = text.splitlines()
     write("bars.txt", text.replace(",", "|").encode("utf-16"))
     assert run(capsys, "predict", "run/model.safetensors", "bars.txt").out == expected
-    write("t.csv.gz", gzip.compress(text.encode()))
+    write("t.csv.gz", gzip.compress(text.encode(), mtime=0))
     assert run(capsys, "predict", "run/model.safetensors", "t.csv.gz").out == expected
     pd.read_csv("plain.csv").drop(columns="churn").iloc[:, ::-1].to_parquet("t.parquet")
     assert run(capsys, "predict", "run/model.safetensors", "t.parquet").out == expected
