@@ -243,7 +243,10 @@ def test_all_columns_that_cannot_be_used_are_named(tmp_path):
         (b"a,b\n1,2\0\n", "t.csv is not text: NUL in line 2, column 4"),
         ("a,b\n", "t.csv has no rows"),
         ("a,b", "t.csv has no rows"),
-        (gzip.compress(b"a,b\n" + b"1,2\n" * 99, mtime=0)[:-9], "t.csv is not a whole gzip file: Compressed file ended"),
+        (
+            gzip.compress(b"a,b\n" + b"1,2\n" * 99, mtime=0)[:-9],
+            "t.csv is not a whole gzip file: Compressed file ended",
+        ),
     ],
 )
 def test_broken_files(tmp_path, content, match):
