@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from compiled_steps import arrays_of, batches, check_replayed, check_same, mlp, values
+from compiled_steps import arrays_of, batches, check_replayed, check_same, classes, mlp, values
 
 import fastnn
 from fastnn import functional as F, nn, optim
@@ -167,6 +167,14 @@ def test_inputs_of_other_kinds():
     assert "observes" in step.reason
     with fastnn.no_grad(), pytest.raises(TypeError, match="tracks gradients"):
         step(x, t)
+
+
+def test_an_empty_batch_goes_over_the_tape():
+    model = mlp(nn.ReLU)
+    step = fastnn.compile_step(model, nn.CrossEntropyLoss(reduction="sum"), optim.SGD(model.parameters(), 0.1))
+    for samples, reason in ((4, None), (0, "the batch is empty"), (4, None)):
+        step(values(samples, 12), classes(samples))
+        assert step.reason == reason
 
 
 def test_wrong_targets_are_refused_and_change_nothing():

@@ -229,6 +229,8 @@ class CompiledStep:
         state, self.reason = self._state, None
         assert state is not None
         try:
+            if not input.size or not target.size:
+                raise Unplanned("the batch is empty")
             reduction = reduction_of(self._objective, state.guard, input, target)
             if not state.same:
                 raise Unplanned("the forward pass changes attributes of the model")
