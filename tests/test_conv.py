@@ -411,6 +411,22 @@ def test_bits(case, dtype):
             )
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_widely_dilated_convolution_is_one_of_every_so_many_places(axis, threads):
+    """Also where it is cut into boxes of which each has more places that the kernel skips than others."""
+    rng = np.random.default_rng(0)
+    x = np.moveaxis(rng.normal(size=(1, 12, 250, 63)).astype(np.float32), 2, 2 + axis)
+    weight = np.moveaxis(rng.normal(size=(12, 12, 7, 1)).astype(np.float32), 2, 2 + axis)
+    dilation, padding = (17, 1)[:: -1 if axis else 1], (51, 0)[:: -1 if axis else 1]
+    with fastnn.threads(threads):
+        y = fastnn.conv2d(x, weight, None, 1, padding, dilation)
+    for i in range(17):
+        every = (slice(None),) * (2 + axis) + (slice(i, None, 17),)
+        expected = fastnn.conv2d(x[every], weight, None, 1, (3, 0)[:: -1 if axis else 1])
+        np.testing.assert_allclose(y[every], expected, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("channels", [8, 16, 32, 40, 144])
 @pytest.mark.parametrize(

@@ -284,3 +284,26 @@ def test_a_scan_gathers_also_from_no_step(steps):
     last, seen = loaded(np.ones((steps, 3), np.float32))
     np.testing.assert_array_equal(last, [steps] * 3)
     assert seen.shape == ((2, 3) if steps else (0,))
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_slices_are_added_at_places_as_elements_are(axis, dtype):
+    """The sum over edges of a graph: indices that are one row's, expanded; slices smaller than the array's; places twice."""
+    rng = np.random.default_rng(0)
+    x, updates = (rng.integers(-9, 9, size).astype(dtype) for size in ((7, 8, 9), (6, 5, 4)))
+    places = np.array([3, -1, 3, 0, 6, 3][: updates.shape[axis]])
+    indices = np.array(np.broadcast_to(places.reshape([-1 if i == axis % 3 else 1 for i in range(3)]), updates.shape))
+    given = [value("x", dtype), value("i", np.int64), value("u", dtype)]
+    nodes = [node("ScatterElements", "x i u", "y", axis=axis, reduction="add")]
+    run = fastnn.onnx.load(model(nodes, given, [value("y", dtype)]))
+    expected = x.copy()
+    for at in np.ndindex(updates.shape):
+        to = list(at)
+        to[axis] = indices[at]
+        expected[tuple(to)] += updates[at]
+    np.testing.assert_array_equal(run(x, indices, updates), expected)
+    with pytest.raises(ValueError, match="ScatterElements"):
+        run(x, indices, updates[:, :, :2])
+    with pytest.raises(ValueError, match="into"):
+        run(x, np.full_like(indices, 9), updates)

@@ -26,13 +26,15 @@ static void conv_cut(struct conv_plan *p)
 }
 
 /* Halves boxes until they have at most so many values and places, and until there are at least `items` of them: first along depth,
- * last along columns */
+ * last along columns.  In the first round no axis has fewer places than a dilated kernel skips there, which all boxes would gather. */
 static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t items)
 {
-    for (int i = 0; i < 3; i++)
+    for (int turn = 0; turn < 6; turn++)
     {
+        const int i = turn % 3;
         struct conv_axis *a = &p->axis[i];
-        const ptrdiff_t least = i == 2 ? BOX_COLUMNS : 1;
+        const ptrdiff_t skipped = turn < 3 ? (a->kernel - 1) * (a->dilation - 1) : 0, lowest = i == 2 ? BOX_COLUMNS : 1;
+        const ptrdiff_t least = skipped > lowest ? skipped : lowest;
         for (;;)
         {
             const int large = p->values > BOX_VALUES || p->axis[0].most * p->axis[1].most * p->axis[2].most > places;
