@@ -287,7 +287,7 @@ def test_a_scan_gathers_also_from_no_step(steps):
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
-@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.int8])
 def test_slices_are_added_at_places_as_elements_are(axis, dtype):
     """The sum over edges of a graph: indices that are one row's, expanded; slices smaller than the array's; places twice."""
     rng = np.random.default_rng(0)
