@@ -156,6 +156,12 @@ def test_float16_is_accumulated_in_float32():
     x.grad = None
     np.repeat(x[:1], 4000).sum().backward()
     assert x.grad[0] == 4000
+    x = Tensor(np.full(4, 300, np.float16), requires_grad=True)
+    y = np.linalg.norm(x)
+    assert y.dtype == np.float16
+    assert y.item() == 600
+    y.backward()
+    np.testing.assert_array_equal(x.grad, np.full(4, 0.5, np.float16))
 
 
 METHODS = {

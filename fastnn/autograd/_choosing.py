@@ -14,6 +14,8 @@ import numpy as np
 from .._check import Array
 from .._dispatch import derivative
 from ._indexing import index_gradient
+from ._reductions import wide
+from ._registry import quotient
 
 
 def _numbers(shape: tuple[int, ...], first: int = 0) -> Array:
@@ -90,13 +92,13 @@ _triangle(np.triu)
 @derivative(np.cumsum, "a")
 def _cumsum(wanted: tuple[bool], a: Any, axis: int | None = None) -> Any:
     """Sums of float16 are rounded once, from float32."""
-    wide, shape, along = np.result_type(a.dtype, np.float32), a.shape, 0 if axis is None else axis
+    dtype, shape, along = wide(a), a.shape, 0 if axis is None else axis
 
     def backward(dy: Array) -> tuple[Array]:
-        sums = np.flip(np.cumsum(np.flip(dy, along), along, dtype=wide), along)
+        sums = np.flip(np.cumsum(np.flip(dy, along), along, dtype=dtype), along)
         return (sums.astype(dy.dtype, copy=False).reshape(shape),)
 
-    return np.cumsum(a, axis, dtype=wide).astype(a.dtype, copy=False), backward
+    return np.cumsum(a, axis, dtype=dtype).astype(a.dtype, copy=False), backward
 
 
 @derivative(np.prod, "a")
@@ -119,15 +121,18 @@ def _prod(wanted: tuple[bool], a: Any, axis: Any = None, *, keepdims: bool = Fal
 
 @derivative(np.linalg.norm, "x")
 def _norm(wanted: tuple[bool], x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """Norms of vectors of order 1 and 2, and the root of a sum of squares; its gradient at 0 is 0, as PyTorch's."""
+    """Norms of vectors of order 1 and 2, and the root of a sum of squares; its gradient at 0 is 0, as PyTorch's.
+
+    Squares of float16 are float32: its own would overflow beyond 255.
+    """
     of_vectors = np.ndim(axis) == 0 and (axis is not None or x.ndim == 1)
     if not (ord is None or (isinstance(ord, str) and ord == "fro") or (of_vectors and ord in (1, 2))):
         raise TypeError(f"np.linalg.norm with ord={ord!r} has no derivative here for these axes; use .numpy()")
-    kept = np.asarray(np.linalg.norm(x, ord, axis, keepdims=True))
+    kept = np.asarray(np.linalg.norm(x.astype(wide(x), copy=False), ord, axis, keepdims=True))
     y = kept if keepdims else np.squeeze(kept, tuple(range(x.ndim)) if axis is None else axis)
 
     def backward(dy: Array) -> tuple[Array]:
-        slope = np.sign(x) if ord == 1 else np.divide(x, kept, out=np.zeros_like(x), where=kept != 0)
+        slope = np.sign(x) if ord == 1 else quotient(x, kept)
         return (dy.reshape(kept.shape) * slope,)
 
-    return y, backward
+    return y.astype(x.dtype, copy=False), backward

@@ -14,6 +14,7 @@ import numpy as np
 
 from .._check import Array
 from .._dispatch import derivative
+from ._registry import quotient
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -78,7 +79,7 @@ for _function in (np.max, np.amax, np.min, np.amin):
     _extreme(_function)
 
 
-def _wide(x: Array) -> np.dtype[Any]:
+def wide(x: Array) -> np.dtype[Any]:
     """The dtype that statistics are computed in."""
     return np.result_type(x.dtype, np.float32)
 
@@ -87,7 +88,7 @@ def _centred(x: Array, axis: Any) -> Array:
     """x minus its mean, exactly 0 where all values are equal: the mean is that of the differences from the first."""
     axes = _axes(axis, x.ndim)
     first = x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))]
-    apart = x.astype(_wide(x), copy=False) - first
+    apart = x.astype(wide(x), copy=False) - first
     return apart - apart.mean(axis=axes, keepdims=True)
 
 
@@ -103,16 +104,15 @@ def _variance_gradient(dy: Array, x: Array, axis: Any, ddof: float) -> Array:
 
 @derivative(np.var, "a")
 def _var(wanted: tuple[bool], a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    y = np.var(a, axis=axis, dtype=_wide(a), ddof=ddof, keepdims=keepdims)
+    y = np.var(a, axis=axis, dtype=wide(a), ddof=ddof, keepdims=keepdims)
     return y.astype(a.dtype, copy=False), lambda dy: (_variance_gradient(dy, a, axis, ddof),)
 
 
 @derivative(np.std, "a")
 def _std(wanted: tuple[bool], a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    y = np.asarray(np.std(a, axis=axis, dtype=_wide(a), ddof=ddof, keepdims=keepdims))
+    y = np.asarray(np.std(a, axis=axis, dtype=wide(a), ddof=ddof, keepdims=keepdims))
 
     def backward(dy: Array) -> tuple[Array]:
-        of_variance = np.divide(dy, 2 * y, out=np.zeros_like(y), where=y != 0)  # 0 for equal values
-        return (_variance_gradient(of_variance, a, axis, ddof),)
+        return (_variance_gradient(quotient(dy, 2 * y), a, axis, ddof),)  # 0 for equal values
 
     return y.astype(a.dtype, copy=False), backward

@@ -13,6 +13,12 @@ from ..functional._layout import summed as summed, unbroadcast as unbroadcast
 Gradients: TypeAlias = "Sequence[Array | None]"
 
 
+def quotient(x: Array, y: Array) -> Array:
+    """x / y, and 0 where y is 0."""
+    out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
+    return np.divide(x, y, out=out, where=np.not_equal(y, 0))
+
+
 class Rule(NamedTuple):
     """The gradient of one argument of a ufunc: a function of dy and of those values that it names.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._check import Array
-from ._registry import UNDIFFERENTIATED, declare
+from ._registry import UNDIFFERENTIATED, declare, quotient
 
 
 def _shared(dy: Array, y: Array, chosen: Array, other: Array) -> Array:
@@ -24,11 +24,6 @@ def _power_base(dy: Array, a: Array, b: Array) -> Array:
 def _power_exponent(dy: Array, y: Array, a: Array, b: Array) -> Array:
     with np.errstate(all="ignore"):
         return np.where((a == 0) & (b >= 0), 0, dy * y * np.log(a))
-
-
-def _part(x: Array, y: Array) -> Array:
-    """x / y, and 0 where y is 0."""
-    return np.divide(x, y, out=np.zeros_like(y), where=y != 0)
 
 
 declare(np.add, lambda dy: dy, lambda dy: dy)
@@ -64,7 +59,7 @@ declare(np.arcsinh, lambda dy, x: dy / np.hypot(x, 1))
 declare(np.arccosh, lambda dy, x: dy / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 declare(np.arctanh, lambda dy, x: dy / ((1 - x) * (1 + x)))
 declare(np.arctan2, lambda dy, a, b: dy * b / (a * a + b * b), lambda dy, a, b: -dy * a / (a * a + b * b))
-declare(np.hypot, lambda dy, y, a: dy * _part(a, y), lambda dy, y, b: dy * _part(b, y))
+declare(np.hypot, lambda dy, y, a: dy * quotient(a, y), lambda dy, y, b: dy * quotient(b, y))
 declare(np.logaddexp, lambda dy, y, a: dy * np.exp(a - y), lambda dy, y, b: dy * np.exp(b - y))
 
 UNDIFFERENTIATED.update(

@@ -23,7 +23,7 @@ HERE = {
     "index_select": "np.take(x, index, axis)", "masked_fill": "np.where(mask, value, x)", "clamp": "x.clip(low, high)",
     "matmul": "x @ y", "mm": "x @ y", "bmm": "x @ y", "pow": "x ** y", "t": "x.T", "norm": "np.linalg.norm(x)",
     "chunk": "np.split(x, parts, axis)", "split": "np.split(x, ends, axis)", "unbind": "list(x)",
-    "topk": "np.argsort(x.data) for the order", "sort": "np.sort(x, axis)", "clone": "x + 0", "copy": "x + 0",
+    "topk": "np.argsort(x.data) for the order", "sort": "np.sort(x, axis)", "clone": "+x", "copy": "+x",
     "contiguous": "x itself", "to": "x itself, or x.astype(dtype)", "cpu": "x itself", "cuda": "x itself",
     "float": "x.astype(np.float32)", "double": "x.astype(np.float64)", "long": "x.astype(np.int64)",
     "softmax": "fastnn.softmax(x, dim)", "log_softmax": "fastnn.log_softmax(x, dim)", "relu": "fastnn.relu(x)",
