@@ -28,12 +28,12 @@ class Guard:
 
     Parameters
     ----------
-    modules : iterable of Module
-        Their buffers, such as running statistics, and their generators.
+    values : iterable
+        Of the modules among these: buffers, such as running statistics, and generators.
     """
 
-    def __init__(self, modules: Iterable[Module]):
-        found = modules_of(modules)
+    def __init__(self, values: Iterable[Any]):
+        found = modules_of(values)
         self.tables = [module._buffers for module in found if module._buffers]
         self.generators = generators_of(found)
 

@@ -10,6 +10,7 @@ from .._check import count
 from ..autograd import Tensor
 from ..metrics import Metric
 from ..nn import Module
+from ..nn._guard import modules_of
 from ._batches import check_pairs, length
 from ._callback import check_callbacks, check_paths
 
@@ -38,11 +39,6 @@ def check_metrics(metrics: Any) -> dict[str, Metric]:
     return found
 
 
-def modules_of(trainer: Trainer) -> list[Module]:
-    """The model, and the criterion if it is one."""
-    return [each for each in (trainer.model, trainer.criterion) if isinstance(each, Module)]
-
-
 def stepped(optimizer: optim.Optimizer) -> list[Tensor]:
     """The parameters that the optimizer moves."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -60,7 +56,8 @@ def check_parts(method: str, trainer: Trainer) -> None:
     if not callable(criterion) or isinstance(criterion, type):
         got = f"the class {criterion.__name__}" if isinstance(criterion, type) else f"a {type(criterion).__name__}"
         raise TypeError(f"{method}: expected criterion to be a function of output and target, got {got}")
-    own = {id(parameter) for module in modules_of(trainer) for parameter in module.parameters()}
+    modules = modules_of([trainer.model, criterion])
+    own = {id(parameter) for module in modules for parameter in module._parameters.values()}
     strange = [parameter for parameter in stepped(trainer.optimizer) if id(parameter) not in own]
     if strange:
         raise ValueError(

@@ -24,7 +24,7 @@ from ..nn._guard import Guard
 from ..nn._modes import evaluating
 from ._batches import check_iterable, check_pairs, none_came, pairs, said, size_of, take_order
 from ._callback import Callback
-from ._checks import BY_BATCH, check_fit, check_metrics, check_parts, modules_of, stepped
+from ._checks import BY_BATCH, check_fit, check_metrics, check_parts, stepped
 from ._guard import check_gradients, there_and_back, untouched
 from ._measure import Measures, measure
 from ._progress import ProgressBar
@@ -216,7 +216,7 @@ class Trainer:
     def _train(self, data: Iterable[Any]) -> dict[str, Any]:
         """One epoch; the mean of the losses, weighted by the batches' sizes, and the metrics."""
         self.model.train()
-        guard, measures = Guard(modules_of(self)), Measures(self.metrics)
+        guard, measures = Guard([self.model, self.criterion]), Measures(self.metrics)
         # closing ends the loader's threads at once when a batch fails
         with untouched(data) as move, contextlib.closing(pairs("Trainer.fit", data)) as batches:
             for number, input, target, size in batches:
