@@ -2,8 +2,8 @@
 
 cdef extern from "numpy/arrayobject.h":
     """
-    #define HANDLER(kind) {"fastnn_" #kind, 1, {NULL, fnn_##kind##_malloc, fnn_##kind##_calloc, fnn_##kind##_realloc, fnn_##kind##_free}}
-    static PyDataMem_Handler memory_handler = HANDLER(numpy), distinct_handler = HANDLER(distinct);
+    #define HANDLER(name, kind) {"fastnn_" #name, 1, {NULL, fnn_##kind##_malloc, fnn_##kind##_calloc, fnn_##kind##_realloc, fnn_##kind##_free}}
+    static PyDataMem_Handler memory_handler = HANDLER(memory, numpy), distinct_handler = HANDLER(distinct, distinct);
     """
     cnp.PyDataMem_Handler memory_handler, distinct_handler
     object PyArray_NewLikeArray(cnp.ndarray prototype, cnp.NPY_ORDER order, cnp.PyArray_Descr *dtype, int subok)

@@ -171,8 +171,8 @@ def test_core_knows_ops_by_their_table_alone(name):
 
 def test_core_is_small():
     """Together, whichever file something moves to; whole calls for plain arrays are apart."""
-    lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE if name != "_core.pxd"}
-    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 716, lines
+    lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE}
+    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 766, lines
 
 
 def test_every_op_is_used():
