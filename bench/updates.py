@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from records import RULES
+from records import OPTIMIZERS
 
 from fastnn import nn
 
@@ -44,7 +44,7 @@ class Step(_Step):
     name = "step"
     cases = [
         {"optimizer": rule.optimizer.__name__, "options": rule.options, "n": n}
-        for rule in RULES
+        for rule in OPTIMIZERS
         if rule.bench
         for n in (10_000, 1_000_000, 20_000_000)
     ]
@@ -59,7 +59,7 @@ class Step(_Step):
 
 class NetworkStep(_Step):
     name = "step of a network"
-    cases = [{"optimizer": rule.optimizer.__name__, "options": rule.options} for rule in RULES]
+    cases = [{"optimizer": rule.optimizer.__name__, "options": rule.options} for rule in OPTIMIZERS]
 
     def __init__(self, optimizer: str, options: dict[str, Any]):
         super().__init__(NETWORK, optimizer, options)

@@ -34,6 +34,7 @@ cdef extern from "fastnn.h" nogil:
         const char *name
         fnn_field_t *(*fields)() noexcept nogil
     fnn_op_t *fnn_ops
+    int fnn_op_count
     int fnn_run(fnn_op_t *op, int is_double, void **arrays, const int64_t *sizes, const double *numbers, const ptrdiff_t *given)
     int fnn_run_record(fnn_op_t *op, int is_double, void *record)
 

@@ -18,13 +18,12 @@ cimport cython
 from cpython.float cimport PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
 from cpython.pycapsule cimport PyCapsule_New
-from cpython.ref cimport Py_INCREF, PyObject
+from cpython.ref cimport Py_INCREF, PyObject, _Py_REFCNT
 from libc.string cimport memset
 cimport numpy as cnp
 
 import functools
 import itertools
-import math
 import threading
 import types
 

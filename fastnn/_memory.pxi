@@ -43,15 +43,21 @@ def empty_like(cnp.ndarray array not None):
     return new_like(array, cnp.NPY_KEEPORDER)
 
 
-def empty(tuple shape, dtype, order="C"):
+cdef object new_shaped(tuple shape, int type, ptrdiff_t first=-1, bint fortran=False):
+    """An uninitialized array of a shape, behind one more dimension if its size is given."""
+    cdef cnp.npy_intp[64] sizes  # as many dimensions as NumPy has
+    cdef int i, lead = first >= 0
+    if len(shape) + lead > 64:
+        raise ValueError(f"expected at most 64 dimensions, got {len(shape) + lead}")
+    sizes[0] = first
+    for i in range(len(shape)):
+        sizes[i + lead] = shape[i]
+    return new_array(<int>len(shape) + lead, sizes, type, fortran)
+
+
+def empty(tuple shape, cnp.dtype dtype not None, str order="C"):
     """Uninitialized."""
-    if math.prod(shape) * dtype.itemsize < FNN_MEMORY_LEAST:
-        return np.empty(shape, dtype, order)
-    before = cnp.PyDataMem_SetHandler(memory_capsule)
-    try:
-        return np.empty(shape, dtype, order)
-    finally:
-        cnp.PyDataMem_SetHandler(before)
+    return new_shaped(shape, dtype.type_num, -1, order == "F")
 
 
 cdef list capsules = [PyCapsule_New(&distinct_handler, "mem_handler", NULL)] * 2  # of large and small arrays, while they are not in use

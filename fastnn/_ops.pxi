@@ -153,17 +153,7 @@ cdef Op make_op(fnn_op_t *op):
     return made
 
 
-cdef dict every_op():
-    """The ops by name."""
-    cdef fnn_op_t *op = fnn_ops
-    found = {}
-    while op.name != NULL:
-        found[op.name] = make_op(op)
-        op += 1
-    return found
-
-
-ops = types.SimpleNamespace(**every_op())
+ops = types.SimpleNamespace(**{fnn_ops[i].name: make_op(&fnn_ops[i]) for i in range(fnn_op_count)})
 
 
 cdef int call(Op op, int type, void **arrays, int64_t *sizes, double *numbers, ptrdiff_t *lengths) noexcept:

@@ -67,7 +67,8 @@ cdef class Program:
         m = 1 if self.whole else cnp.PyArray_DIM(<cnp.ndarray>xs[0], 0)
         if self.only and m != self.only:
             return None
-        ys = [self.output(i, m) for i in range(self.plan.outputs)]
+        ys = [new_shaped(<tuple>like, self.types[given + i], -1 if self.whole else m) if type(like) is tuple
+              else new_like(like, cnp.NPY_KEEPORDER) for i, like in enumerate(self.outputs)]
         for i in range(self.plan.outputs):
             arrays[given + i] = data(ys[i])
         with nogil:
@@ -77,14 +78,3 @@ cdef class Program:
         if status:
             raise MemoryError(f"{self.caller}: no memory for intermediate values")
         return ys[0] if self.plan.outputs == 1 else tuple(ys)
-
-    cdef object output(self, Py_ssize_t place, ptrdiff_t m):
-        cdef cnp.npy_intp[64] shape  # as many dimensions as NumPy has
-        cdef int i, lead = not self.whole
-        if type(self.outputs[place]) is not tuple:
-            return new_like(self.outputs[place], cnp.NPY_KEEPORDER)
-        cdef tuple sample = <tuple>self.outputs[place]
-        shape[0] = m
-        for i in range(len(sample)):
-            shape[i + lead] = sample[i]
-        return new_array(<int>len(sample) + lead, shape, self.types[self.plan.inputs + place])

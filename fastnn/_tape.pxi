@@ -232,16 +232,12 @@ cdef inline bint fits(object source, object d):
     return cnp.PyArray_CheckExact(d) and d.dtype is like.dtype and d.shape == like.shape
 
 
-cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject *) noexcept
-
-
 def is_own(cnp.ndarray d not None):
     """Whether nobody else has this memory: no base, or one of the same size that nobody else refers to."""
     cdef PyObject *base = cnp.PyArray_BASE(d)
     if base == NULL:
         return True
-    return (Py_REFCNT(base) == 1 and cnp.PyArray_ISWRITEABLE(d) and cnp.PyArray_CheckExact(<object>base)
+    return (_Py_REFCNT(base) == 1 and cnp.PyArray_ISWRITEABLE(d) and cnp.PyArray_CheckExact(<object>base)
             and cnp.PyArray_NBYTES(<cnp.ndarray>base) == cnp.PyArray_NBYTES(d))
 
 

@@ -130,15 +130,15 @@ def _whole_samples(name: str, data: Any) -> Any:
     return data.rechunk(dict.fromkeys(range(1, data.ndim), -1))
 
 
-def _parts(name: str, data: Any, rows: Any = None) -> list[Any]:
-    """The chunks one by one, in their order; an array's cut as `rows` says where that is known."""
+def _parts(name: str, data: Any, sizes: Any = None) -> list[Any]:
+    """The chunks one by one, in their order; an array's cut as `sizes` says where that is known."""
     if hasattr(data, "npartitions") and not hasattr(data, "chunks"):
         return list(data.to_delayed())
     data = _whole_samples(name, data)
-    if rows is not None and not np.isnan(rows + data.chunks[0]).any():
-        if sum(rows) != len(data):
-            raise ValueError(f"{name}: expected as many rows as X has, {sum(rows)}, got {len(data)}")
-        data = data.rechunk({0: rows})
+    if sizes is not None and not np.isnan(sizes + data.chunks[0]).any():
+        if sum(sizes) != len(data):
+            raise ValueError(f"{name}: expected as many rows as X has, {sum(sizes)}, got {len(data)}")
+        data = data.rechunk({0: sizes})
     return list(data.to_delayed().ravel())
 
 

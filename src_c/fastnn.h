@@ -159,7 +159,8 @@ struct fnn_op
     void (*run[2])(const void *record); /* over float, over double */
     size_t size;                        /* of the record */
 };
-extern const struct fnn_op fnn_ops[]; /* the last one has no name */
+extern const struct fnn_op fnn_ops[];
+extern const int fnn_op_count;
 
 /* Runs an op on arrays, integers (including the strides of views, in elements) and numbers, each in the order of the op's fields.
  * `given` says how many values each array has, or is NULL: then lengths are not checked.  Returns 0 if the op has run, else the

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from records import COMPANIONS, RECORDS, RULES
+from records import COMPANIONS, OPTIMIZERS, RECORDS
 
 import fastnn
 from fastnn import _core, functional, nn, optim
@@ -44,7 +44,7 @@ def products(dtype):
 def updates(dtype):
     """Parameters after three steps of every optimizer."""
     rng = np.random.default_rng(0)
-    for rule in RULES:
+    for rule in OPTIMIZERS:
         parameters = [nn.Parameter(rng.normal(size=size).astype(dtype)) for size in (3, 20_000)]
         optimizer = rule.make(parameters, l1_decay=0.01)
         for _ in range(3):

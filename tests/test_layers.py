@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ops import BY_NAME, LEARNED, OPS, ROWS_BY_OPTION, layer_of
-from records import RULES
+from records import OPTIMIZERS
 
 import fastnn
 from fastnn import _core, functional, nn
@@ -170,9 +170,10 @@ def test_core_knows_ops_by_their_table_alone(name):
 
 
 def test_core_is_small():
-    """Together, whichever file something moves to; whole calls for plain arrays are apart."""
+    """Together, whichever file something moves to; whole calls for plain arrays and the header's declarations are apart."""
     lines = {name: len((ROOT / "fastnn" / name).read_text().splitlines()) for name in CORE}
-    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 766, lines
+    assert lines.pop("_core.pxd") <= 60, lines
+    assert sum(n for name, n in lines.items() if not name.startswith("_plain")) <= 700, lines
 
 
 def test_every_op_is_used():
@@ -206,7 +207,7 @@ def test_every_rule_and_every_loss_is_used():
     named = {rule for rule in _core.RULES if f'"{rule}"' in optimizers}
     assert set(_core.RULES) - named == {"rmsprop_momentum", "rmsprop_centered", "rmsprop_centered_momentum"}  # composed
     assert max(len(states) for _, _, states in _core.RULES.values()) <= 4  # what optim.c has room for
-    assert {type(rule.make([nn.Parameter([1.0])])) for rule in RULES} == {
+    assert {type(rule.make([nn.Parameter([1.0])])) for rule in OPTIMIZERS} == {
         each for each in vars(fastnn.optim).values() if isinstance(each, type) and each is not fastnn.optim.Optimizer
     }
     losses = "".join(path.read_text() for path in (ROOT / "fastnn/functional").glob("_*_loss.py"))

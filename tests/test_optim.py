@@ -6,15 +6,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from records.optimizers import GRADIENTS, IDS, RULES
+from records.optimizers import GRADIENTS, IDS, OPTIMIZERS
 
 import fastnn
 from fastnn import nn, optim
 
-every = pytest.mark.parametrize("rule", RULES, ids=IDS)
+every = pytest.mark.parametrize("rule", OPTIMIZERS, ids=IDS)
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.golden], ids=str)
+@pytest.mark.parametrize("rule", [rule for rule in OPTIMIZERS if rule.golden], ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 def test_golden_values(rule, dtype):
     for shape in ((1,), (3, 5000)):
@@ -61,7 +61,7 @@ def test_every_optimizer_descends(rule):
 
 
 def test_float32_follows_float64():
-    for rule in RULES:
+    for rule in OPTIMIZERS:
         wide, single = (nn.Parameter(np.ones((3, 700), dtype)) for dtype in (np.float64, np.float32))
         for p in (wide, single):
             steps(rule, [p], 10)

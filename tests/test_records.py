@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 from numeric import slope
-from records import ACTIVATIONS, BY_NAME, COMPANIONS, LEARNED, LOSSES, RECORDS, RULES, is_float
+from records import ACTIVATIONS, BY_NAME, COMPANIONS, LEARNED, LOSSES, OPTIMIZERS, RECORDS, is_float
 
 import fastnn
 from fastnn import functional, optim
@@ -57,7 +57,7 @@ def test_a_record_says_all_that_its_readers_need(record):
 
 def test_every_loss_and_optimizer_of_the_tables_has_a_record():
     classes = {each for each in vars(optim).values() if isinstance(each, type)} - {optim.Optimizer}
-    missing = sorted(each.__name__ for each in classes - {rule.optimizer for rule in RULES})
+    missing = sorted(each.__name__ for each in classes - {rule.optimizer for rule in OPTIMIZERS})
     assert not missing, f"no record for {', '.join(missing)}: add a Rule to tests/records/optimizers.py"
     assert {loss.name for loss in LOSSES} <= set(BY_NAME)
 

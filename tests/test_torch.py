@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ops import BY_NAME, CASE_IDS, CASES, layer_of
 from records import LOSSES, RECORDS, LayerCall
-from records.optimizers import IDS, RULES
+from records.optimizers import IDS, OPTIMIZERS
 
 import fastnn
 from fastnn import nn, optim
@@ -149,7 +149,7 @@ def test_text_of_containers():
 
 
 @both
-@pytest.mark.parametrize("rule", RULES, ids=IDS)
+@pytest.mark.parametrize("rule", OPTIMIZERS, ids=IDS)
 @pytest.mark.parametrize("maximize", [False, True])
 def test_optimizers(dtype, rule, maximize):
     """Parameters and states after ten steps, of which one parameter misses two."""

@@ -21,7 +21,7 @@ from ._table import CHUNK, Place, Table, check_finite, moments, row_of
 MOST_VALUES = 1 << 28  # of padded sequences: what is padded may be far more than what was read
 
 
-class Rows(NamedTuple):
+class Joined(NamedTuple):
     """Sequences one after the other: all their steps (rows, F), and how many each has."""
 
     x: Array
@@ -46,13 +46,13 @@ class Sequences:
         header = {"yes": True, "no": False}.get(options.header)
         if path.suffix.lower() == ".npz" and (options.ignore or header is not None):
             raise ArgumentTypeError(f"--ignore, --header: expected a table, got sequences in {path}")
-        rows, table = _read(path, options.group, options.target, options.ignore, None, header)
+        sequences, table = _read(path, options.group, options.target, options.ignore, None, header)
         try:
             classes = classes_of(table.values, options.task, table.place)
         except ValueError as error:
             raise ValueError(f"{path}, {table.target}: {error}") from error
         told(path, table, classes)
-        count = len(rows.lengths)
+        count = len(sequences.lengths)
         if count < 5:
             raise ValueError(f"{path}: expected at least 5 sequences, one of which is held out, got {count}")
         inputs = Inputs(
@@ -67,27 +67,27 @@ class Sequences:
             mean, std = moments(numbers[learned])
             inputs.target_mean, inputs.target_std = float(mean), float(std)
             targets = inputs.scaled_targets(path, numbers, table.place)
-        mean, std = moments(rows.x[np.repeat(np.isin(np.arange(count), learned), rows.lengths)])
+        mean, std = moments(sequences.x[np.repeat(np.isin(np.arange(count), learned), sequences.lengths)])
         inputs.mean, inputs.std = mean.tolist(), std.tolist()
-        x = _padded(path, inputs, rows)
+        x = _padded(path, inputs, sequences)
         whole = data.TensorDataset(x, targets)
-        known = fingerprint("\n".join([table.target, *map(str, table.values)]), [rows.x, rows.lengths])
+        known = fingerprint("\n".join([table.target, *map(str, table.values)]), [sequences.x, sequences.lengths])
         parts = data.Subset(whole, learned), data.Subset(whole, held_out)
         return Samples(*parts, inputs, len(inputs.mean), known, x.shape[1:])
 
     def known(self, options: Namespace, inputs: Inputs) -> Any:
         """All sequences of a file."""
         path = Path(options.data)
-        rows, table = _read(path, inputs.group, inputs.target, (), inputs.columns, inputs.header)
+        sequences, table = _read(path, inputs.group, inputs.target, (), inputs.columns, inputs.header)
         told(path, table, inputs.classes)
-        x = _padded(path, inputs, rows)
+        x = _padded(path, inputs, sequences)
         targets = inputs.class_numbers(path, table) if inputs.classes else numbers_of(path, table).reshape(-1, 1)
         return [(x[i : i + CHUNK], targets[i : i + CHUNK]) for i in range(0, len(x), CHUNK)]
 
     def prepared(self, file: str, inputs: Inputs) -> Iterator[tuple[Array, Place]]:
         """Sequences without targets."""
         if Path(file).suffix.lower() == ".npz":
-            rows = _arrays(file, load_arrays(file, ["x"])[0])
+            sequences = _arrays(file, load_arrays(file, ["x"])[0])
         elif not inputs.group or file == "-":
             raise ValueError(
                 "the model learned from sequences: expected an NPZ file with an array x, or a table whose rows are "
@@ -98,10 +98,10 @@ class Sequences:
             if not parts:
                 raise ValueError(f"{file} has no rows")
             x = np.concatenate([part for part, _ in parts])
-            rows, _ = _grouped(file, x, _column(file, inputs.group, inputs.header))
-        x = _padded(file, inputs, rows)
+            sequences, _ = _grouped(file, x, _column(file, inputs.group, inputs.header))
+        x = _padded(file, inputs, sequences)
         for start in range(0, len(x), CHUNK):
-            yield x[start : start + CHUNK], _after(rows.place, start)
+            yield x[start : start + CHUNK], _after(sequences.place, start)
 
 
 def _after(place: Place, start: int) -> Place:
@@ -115,39 +115,39 @@ def _read(
     ignore: Sequence[str],
     wanted: Sequence[str] | None,
     header: bool | None,
-) -> tuple[Rows, Table]:
+) -> tuple[Joined, Table]:
     """The sequences, and a table of their targets."""
     if path.suffix.lower() == ".npz":
         if group and wanted is None:
             raise ArgumentTypeError(f"--group: expected a table, got sequences in {path}")
         x, y = load_arrays(path, ["x", target or "y"])
-        rows = _arrays(path, x)
-        if y.shape != rows.lengths.shape:
+        sequences = _arrays(path, x)
+        if y.shape != sequences.lengths.shape:
             raise ValueError(
                 f"{path}: expected {target or 'y'} of shape ({len(x)},), one for each sequence, got {y.shape}"
             )
         columns = [str(i) for i in range(x.shape[2])] if wanted is None else list(wanted)
-        return rows, Table(columns, target or "y", x, targets_of(path, target or "y", y), row_of(), None)
+        return sequences, Table(columns, target or "y", x, targets_of(path, target or "y", y), row_of(), None)
     if not group:
         raise ArgumentTypeError(f"--group: expected the column of {path} whose ids tell which rows are one sequence")
     table = read_csv(path, target, [*ignore, group] if wanted is None else (), wanted, header)
     if table.target == group:
         raise ArgumentTypeError(f"--group: expected another column than the target, got {group}")
-    rows, firsts = _grouped(path, table.x, _column(path, group, header))
-    values, ends = [table.values[i] for i in firsts.order], np.cumsum(rows.lengths)
+    sequences, firsts = _grouped(path, table.x, _column(path, group, header))
+    values, ends = [table.values[i] for i in firsts.order], np.cumsum(sequences.lengths)
     for i, end in enumerate(ends):
-        own = values[end - rows.lengths[i] : end]
+        own = values[end - sequences.lengths[i] : end]
         if any(each != own[0] for each in own):
             other = next(each for each in own if each != own[0])
             raise ValueError(
                 f"{path}, column {table.target}: expected one target for each {group}, got {own[0]} and {other} for "
                 f"{firsts.names[i]}"
             )
-    targets = [values[end - length] for end, length in zip(ends, rows.lengths, strict=True)]
-    return rows, Table(table.columns, table.target, rows.x, targets, rows.place, table.header)
+    targets = [values[end - length] for end, length in zip(ends, sequences.lengths, strict=True)]
+    return sequences, Table(table.columns, table.target, sequences.x, targets, sequences.place, table.header)
 
 
-def _arrays(path: str | Path, x: Array) -> Rows:
+def _arrays(path: str | Path, x: Array) -> Joined:
     """x (N, T, F) and, if the file has them, lengths (N,)."""
     if x.dtype.kind not in "biuf" or x.ndim != 3 or 0 in x.shape:
         raise ValueError(f"{path}: expected sequences x (N, T, F) of numbers, got shape {x.shape} and dtype {x.dtype}")
@@ -165,7 +165,7 @@ def _arrays(path: str | Path, x: Array) -> Rows:
     rows = x[real].astype(np.float64)  # what stands in the padding is not read
     sequence = np.nonzero(real)[0]
     check_finite(path, rows, lambda i: row_of()(int(sequence[i])))
-    return Rows(rows, np.asarray(lengths, np.int64), row_of())
+    return Joined(rows, np.asarray(lengths, np.int64), row_of())
 
 
 class _Groups(NamedTuple):
@@ -175,13 +175,13 @@ class _Groups(NamedTuple):
     order: Array
 
 
-def _grouped(path: str | Path, x: Array, ids: list[str]) -> tuple[Rows, _Groups]:
+def _grouped(path: str | Path, x: Array, ids: list[str]) -> tuple[Joined, _Groups]:
     """Rows with one id as one sequence, in the order in which they stand."""
     number: dict[str, int] = {}
     groups = np.array([number.setdefault(each, len(number)) for each in ids])
     order, names = np.argsort(groups, kind="stable"), list(number)
     lengths = np.bincount(groups, minlength=len(names))
-    return Rows(x[order], lengths, lambda i: f"group {names[i]}"), _Groups(names, order)
+    return Joined(x[order], lengths, lambda i: f"group {names[i]}"), _Groups(names, order)
 
 
 def _column(path: str | Path, name: str, header: bool | None) -> list[str]:
@@ -195,19 +195,19 @@ def _column(path: str | Path, name: str, header: bool | None) -> list[str]:
     return found
 
 
-def _padded(path: Any, inputs: Inputs, rows: Rows) -> Array:
+def _padded(path: Any, inputs: Inputs, sequences: Joined) -> Array:
     """(N, T, F + 1) in float32, each feature scaled, 0 after the end; the last one says where steps are."""
     features = len(inputs.mean)
-    if rows.x.shape[1] != features:
-        raise ValueError(f"{path}: expected sequences of {features} features, got {rows.x.shape[1]}")
-    n, steps = len(rows.lengths), int(rows.lengths.max())
+    if sequences.x.shape[1] != features:
+        raise ValueError(f"{path}: expected sequences of {features} features, got {sequences.x.shape[1]}")
+    n, steps = len(sequences.lengths), int(sequences.lengths.max())
     if n * steps * (features + 1) > MOST_VALUES:
         raise ValueError(
             f"{path}: {n} sequences of up to {steps} steps take more than {MOST_VALUES:,} values when padded"
         )
-    sequence = np.repeat(np.arange(n), rows.lengths)
-    scaled = inputs.scaled(path, rows.x, lambda i: rows.place(int(sequence[i])))
+    sequence = np.repeat(np.arange(n), sequences.lengths)
+    scaled = inputs.scaled(path, sequences.x, lambda i: sequences.place(int(sequence[i])))
     x = np.zeros((n, steps, features + 1), np.float32)
-    real = np.arange(steps) < rows.lengths[:, None]
+    real = np.arange(steps) < sequences.lengths[:, None]
     x[real, :features], x[real, features] = scaled, 1
     return x

@@ -86,18 +86,18 @@ def size_of(*values: Any) -> int:
 
 def noted() -> Array:
     """The log of this thread's ops."""
-    rows = np.empty(_core.log_read(0), NOTED)
-    _core.log_read(rows.ctypes.data)
-    return rows
+    log = np.empty(_core.log_read(0), NOTED)
+    _core.log_read(log.ctypes.data)
+    return log
 
 
-def of_ops(rows: Array, begin: int, steps: dict[int, list[Any]]) -> list[Event]:
+def of_ops(log: Array, begin: int, steps: dict[int, list[Any]]) -> list[Event]:
     """The ops noted since `begin`; steps: of each plan by its address, (name, module, bytes, bytes for each sample)."""
-    runs = np.cumsum((rows["plan"] != 0) & (rows["chunk"] == 0) & (rows["step"] == 0))
+    runs = np.cumsum((log["plan"] != 0) & (log["chunk"] == 0) & (log["step"] == 0))
     own = _core.thread()
     threads = {own: 0}
     events, among = [], dict[int, set[int]]()
-    for run, row in zip(runs.tolist(), rows.tolist(), strict=True):
+    for run, row in zip(runs.tolist(), log.tolist(), strict=True):
         start, end, operations, thread, plan, step, samples, op, took, alone, chunk = row
         if start < begin:  # before, or refused
             continue

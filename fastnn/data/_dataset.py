@@ -13,7 +13,7 @@ from .._check import Array
 from .._random import RNG, generator
 from ..autograd import value_of
 from ._collate import default_collate
-from ._index import chosen, numbers, rows, sized
+from ._index import chosen, numbers, positions, sized
 
 __all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "random_split"]
 
@@ -29,7 +29,7 @@ def batch_of(dataset: Any, indices: Any) -> Any:
             raise ValueError(f"{name}.take: expected a batch of {len(chosen)} samples, got one of {size}")
         return batch
     if type(dataset) is np.ndarray and dataset.ndim:
-        return dataset.take(rows("array", indices, len(dataset)), axis=0)
+        return dataset.take(positions("array", indices, len(dataset)), axis=0)
     plain = indices.tolist() if isinstance(indices, np.ndarray) else indices
     return default_collate([dataset[i] for i in plain])
 
@@ -151,7 +151,7 @@ class TensorDataset(Dataset):
 
     def take(self, indices: Array) -> tuple[Array, ...]:
         """Return rows of each array, copied."""
-        chosen = rows("TensorDataset", indices, len(self))
+        chosen = positions("TensorDataset", indices, len(self))
         return tuple(each.take(chosen, axis=0) for each in self.tensors)
 
 
@@ -183,7 +183,7 @@ class Subset(Dataset):
 
     def take(self, indices: Array) -> Any:
         """Return samples of the dataset as a batch."""
-        return batch_of(self.dataset, self.indices[rows("Subset", indices, len(self))])
+        return batch_of(self.dataset, self.indices[positions("Subset", indices, len(self))])
 
 
 class ConcatDataset(Dataset):
@@ -216,7 +216,7 @@ class ConcatDataset(Dataset):
 
     def _places(self, indices: Array) -> tuple[Array, Array]:
         """Which dataset each number falls into, and its number there."""
-        indices = rows("ConcatDataset", indices, len(self))
+        indices = positions("ConcatDataset", indices, len(self))
         which = np.searchsorted(self.cumulative_sizes, indices, side="right")
         return which, indices - np.array([0, *self.cumulative_sizes])[which]
 

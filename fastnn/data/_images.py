@@ -18,7 +18,7 @@ from .._extras import extra
 from ._collate import contiguous, default_collate
 from ._dataset import Dataset
 from ._download import contents, find, retrieve, unpack
-from ._index import chosen, rows
+from ._index import chosen, positions
 from ._unpickle import unpickle
 
 __all__ = ["CIFAR10", "MNIST", "Digits", "FashionMNIST", "ImageDataset"]
@@ -95,7 +95,7 @@ class ImageDataset(Dataset):
 
     def take(self, indices: Array) -> tuple[Any, Any]:
         """Return images and labels as a batch."""
-        indices = rows(type(self).__name__, indices, len(self))
+        indices = positions(type(self).__name__, indices, len(self))
         labels = self.targets[indices]
         if self.target_transform is not None:
             labels = default_collate([self.target_transform(int(label)) for label in labels])

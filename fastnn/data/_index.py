@@ -28,7 +28,7 @@ def sized(name: str, argument: str, source: Any) -> Any:
     return source
 
 
-def rows(name: str, indices: Any, size: int) -> Array:
+def positions(name: str, indices: Any, size: int) -> Array:
     """Sample numbers in [0, size), of a vector of them."""
     return within(name, numbers(name, indices), size)
 
@@ -50,7 +50,7 @@ def chosen(name: str, index: Any, size: int) -> int | Array:
         array = np.asarray(value_of(index))
         if array.dtype.kind == "b" and array.shape == (size,):
             return np.flatnonzero(array)
-        return rows(name, array, size)
+        return positions(name, array, size)
     value = index.item() if isinstance(index, (np.ndarray, np.integer, Tensor)) else index
     if type(value) is not int:
         raise TypeError(f"{name}: expected an integer, a slice, or a list of integers, got {index!r}")

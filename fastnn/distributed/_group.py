@@ -157,7 +157,7 @@ class Group:
         method: str,
         i: int,
         meet: Meet,
-        pair: tuple[Any, Any],
+        parts: tuple[Any, Any],
         batch: Any,
         size: int,
         rngs: list[np.random.Generator],
@@ -172,7 +172,7 @@ class Group:
             place[0], place[1] - place[0], size, present, min(size, self.shards), rngs[i] if i else None,
             lambda *post: meet(Post(*post)),
         )  # fmt: skip
-        model, loss_function = pair
+        model, loss_function = parts
         now.shard = shard
         try:
             output = model(piece(batch[0], *place))
@@ -181,7 +181,7 @@ class Group:
             start = np.asarray(1 / shard.parts, loss.dtype).reshape(loss.shape)
             add: Callable[..., None] = (lambda leaf, d: gradients.add(i, leaf, d)) if present else (lambda *_: None)
             backward(loss, start, add)
-            state = state_of(modules_of(pair), rngs[i])
+            state = state_of(modules_of(parts), rngs[i])
             self._same(shard, method, "running statistics and random numbers after the step", state)
         finally:
             now.shard = None
@@ -248,7 +248,7 @@ class Group:
             return
         tier = "base" if _core.isa() == "base" else "one with FMA"
         own = {"fastnn": __version__, "NumPy": np.__version__, "instruction set": tier, "shards": self.shards, **facts}
-        every = [json.loads(each) for each in self._joint.gather(json.dumps(own, default=str).encode())]
+        every = [json.loads(each) for each in self._joint.allgather(json.dumps(own, default=str).encode())]
         for name, expected in every[0].items():
             for rank, each in enumerate(every):
                 if each.get(name) != expected:
@@ -278,7 +278,7 @@ class Group:
         arrays = [arrays_of(method, output) for output, present in outputs if present]
         for i, like in enumerate(arrays_of(method, outputs[0][0])):
             own = np.concatenate([each[i] for each in arrays]) if arrays else like[:0]
-            data = self._joint.gather(own.tobytes())
+            data = self._joint.allgather(own.tobytes())
             joined.append(np.frombuffer(bytearray(b"".join(data)), like.dtype).reshape(-1, *like.shape[1:]))
         rest = iter(joined)
         return mapped(method, lambda _: next(rest), outputs[0][0])

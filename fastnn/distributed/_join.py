@@ -110,7 +110,7 @@ class Joint:
         for peer in peers(self.engine):
             self.engine.exchange(_message(0.0, None, text), peer)
 
-    def gather(self, data: bytes) -> list[bytes]:
+    def allgather(self, data: bytes) -> list[bytes]:
         """Every worker's bytes, in their order."""
         blocks = [data]
         for peer in peers(self.engine):

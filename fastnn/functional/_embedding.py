@@ -64,11 +64,11 @@ def renormalize(name: str, weight: Any, index: Array, max_norm: Any, norm_type: 
         raise ValueError(
             f"{name}: expected weight to be a writable array of floats, which max_norm changes, got {kind}"
         )
-    rows = np.unique(index)
-    values = weight[rows].astype(np.float64)
-    norms = np.linalg.norm(values, p, axis=1) if values.size else np.zeros(len(rows))
+    picked = np.unique(index)
+    values = weight[picked].astype(np.float64)
+    norms = np.linalg.norm(values, p, axis=1) if values.size else np.zeros(len(picked))
     above = norms > most
-    weight[rows[above]] = values[above] * (most / (norms[above, np.newaxis] + 1e-7))
+    weight[picked[above]] = values[above] * (most / (norms[above, np.newaxis] + 1e-7))
 
 
 @differentiable

@@ -23,7 +23,7 @@ MODES = ("sum", "mean", "max")
 class Bags(NamedTuple):
     """A checked call, without the padding."""
 
-    rows: Array  # which row of the table each entry is
+    entries: Array  # which row of the table each entry is
     bag: Array  # and which bag it is in
     kept: Array | None  # which entries of the input these are, None for all
     counts: Array  # entries of each bag
@@ -152,8 +152,8 @@ def _starts(name: str, index: Array, offsets: Any, include_last_offset: Any) -> 
     if index.ndim == 2:
         if offsets is not None:
             raise ValueError(f"{name}: expected no offsets with an input of 2 dimensions, whose rows are bags")
-        rows, size = index.shape
-        return np.arange(rows + 1) * size
+        count, size = index.shape
+        return np.arange(count + 1) * size
     if index.ndim != 1 or offsets is None:
         raise ValueError(f"{name}: expected an input (bags, size), or (entries,) with offsets, got shape {index.shape}")
     starts = _check.as_array(name, offsets, "offsets")
@@ -171,7 +171,7 @@ def _starts(name: str, index: Array, offsets: Any, include_last_offset: Any) -> 
 
 def _picked(bags: Bags) -> Array:
     """The table's row of each entry, in the computing type."""
-    return bags.table[bags.rows].astype(np.result_type(bags.dtype, np.float32), copy=False)
+    return bags.table[bags.entries].astype(np.result_type(bags.dtype, np.float32), copy=False)
 
 
 def _summed(rows: Array, index: Array, count: int) -> Array:
@@ -255,7 +255,7 @@ def _gradients(
         weights = _check.finish(weights.reshape(bags.looked_up.shape), bags.dtype, None)
     if wanted[0]:
         parts = parts if bags.weights is None else parts * bags.weights[:, np.newaxis]
-        own = embedding_backward(parts, bags.rows, len(bags.table), None, scale_grad_by_freq)
+        own = embedding_backward(parts, bags.entries, len(bags.table), None, scale_grad_by_freq)
         own = _check.finish(own, bags.table.dtype.newbyteorder("="), None)
     return own, weights
 

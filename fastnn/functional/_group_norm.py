@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._dispatch import derivative, differentiable
-from ._rows import Rows, backward, forward, statistics
+from ._groups import Groups, backward, forward, statistics
 
 __all__ = [
     "group_norm",
@@ -19,29 +19,29 @@ __all__ = [
 ]
 
 
-def _group_input(name: str, input: Any, num_groups: Any) -> tuple[Array, np.dtype[Any], Rows]:
+def _group_input(name: str, input: Any, num_groups: Any) -> tuple[Array, np.dtype[Any], Groups]:
     x, dtype = _check.as_compute(name, input)
-    groups = _check.count(name, "num_groups", num_groups, low=1)
+    count = _check.count(name, "num_groups", num_groups, low=1)
     if x.ndim < 2:
         raise ValueError(f"{name}: expected an input of 2 or more dimensions (N, C, *), got shape {x.shape}")
     n, c = x.shape[:2]
-    if c % groups:
-        raise ValueError(f"{name}: expected channels divisible by num_groups {groups}, got {c} with shape {x.shape}")
+    if c % count:
+        raise ValueError(f"{name}: expected channels divisible by num_groups {count}, got {c} with shape {x.shape}")
     s = math.prod(x.shape[2:])
-    if n * (c // groups) * s == 1:
+    if n * (c // count) * s == 1:
         raise ValueError(f"{name}: expected more than 1 value per group, got input size {x.shape}")
-    return _check.contiguous(x), dtype, Rows((n, groups), groups, c // groups, s)
+    return _check.contiguous(x), dtype, Groups((n, count), count, c // count, s)
 
 
 def group_forward(
     name: str, input: Any, num_groups: Any, weight: Any, bias: Any, eps: float, out: Array | None
 ) -> tuple[Array, Array, Array]:
     """The result, mean and rstd of group norm."""
-    x, dtype, rows = _group_input(name, input, num_groups)
+    x, dtype, groups = _group_input(name, input, num_groups)
     weight = _check.as_vector(name, weight, "weight", x.shape[1], x.dtype)
     bias = _check.as_vector(name, bias, "bias", x.shape[1], x.dtype)
     _check.check_out(name, out, x.shape, dtype)
-    y, mean, rstd = forward(x, rows, weight, bias, _check.real(name, "eps", eps), out)
+    y, mean, rstd = forward(x, groups, weight, bias, _check.real(name, "eps", eps), out)
     return _check.finish(y, dtype, out), mean, rstd
 
 
@@ -70,8 +70,8 @@ def group_norm_stats(input: Any, num_groups: int, eps: float = 1e-5) -> tuple[Ar
     >>> mean
     array([[2., 5.]])
     """
-    x, _, rows = _group_input("group_norm_stats", input, num_groups)
-    return statistics(x, rows, _check.real("group_norm_stats", "eps", eps))
+    x, _, groups = _group_input("group_norm_stats", input, num_groups)
+    return statistics(x, groups, _check.real("group_norm_stats", "eps", eps))
 
 
 @differentiable
@@ -166,6 +166,6 @@ def _gradients(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, of_input:
     name = "group_norm_backward"
     if np.ndim(mean) != 2:
         raise ValueError(f"{name}: expected mean of shape (N, num_groups), got {np.shape(mean)}")
-    x, dtype, rows = _group_input(name, input, max(np.shape(mean)[1], 1))
+    x, dtype, groups = _group_input(name, input, max(np.shape(mean)[1], 1))
     weight = _check.as_vector(name, weight, "weight", x.shape[1], x.dtype)
-    return backward(name, dy, x, dtype, rows, mean, rstd, weight, of_input)
+    return backward(name, dy, x, dtype, groups, mean, rstd, weight, of_input)

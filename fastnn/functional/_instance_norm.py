@@ -11,7 +11,7 @@ from .. import _check, _shard
 from .._check import Array
 from .._dispatch import DERIVATIVES, derivative, differentiable
 from ._batch_norm import batch_norm, check_eps, check_running, follow
-from ._rows import Rows, backward, forward, statistics
+from ._groups import Groups, backward, forward, statistics
 
 __all__ = [
     "instance_norm",
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 
-def _instance_input(name: str, input: Any) -> tuple[Array, np.dtype[Any], Rows]:
+def _instance_input(name: str, input: Any) -> tuple[Array, np.dtype[Any], Groups]:
     x, dtype = _check.as_compute(name, input)
     if x.ndim < 2:
         raise ValueError(f"{name}: expected an input of 2 or more dimensions (N, C, *), got shape {x.shape}")
@@ -28,7 +28,7 @@ def _instance_input(name: str, input: Any) -> tuple[Array, np.dtype[Any], Rows]:
     s = math.prod(x.shape[2:])
     if s == 1:
         raise ValueError(f"{name}: expected more than 1 spatial element when training, got input size {x.shape}")
-    return _check.contiguous(x), dtype, Rows((n, c), c, 1, s)
+    return _check.contiguous(x), dtype, Groups((n, c), c, 1, s)
 
 
 def instance_forward(
@@ -44,7 +44,7 @@ def instance_forward(
 ) -> tuple[Array, Array, Array]:
     """`instance_norm` with the input's statistics, and its mean and rstd."""
     name = "instance_norm"
-    x, dtype, rows = _instance_input(name, input)
+    x, dtype, groups = _instance_input(name, input)
     c = x.shape[1]
     weight = _check.as_vector(name, weight, "weight", c, x.dtype)
     bias = _check.as_vector(name, bias, "bias", c, x.dtype)
@@ -58,10 +58,10 @@ def instance_forward(
     _check.check_out(name, out, x.shape, dtype)
     if running_mean is not None:
         _shard.refuse(name, "running statistics")
-    y, mean, rstd = forward(x, rows, weight, bias, eps, out)
+    y, mean, rstd = forward(x, groups, weight, bias, eps, out)
     if x.size:
         with np.errstate(all="ignore"):
-            batch = (mean.mean(0), ((1 / rstd**2 - eps) * (rows.s / (rows.s - 1))).mean(0))
+            batch = (mean.mean(0), ((1 / rstd**2 - eps) * (groups.s / (groups.s - 1))).mean(0))
         for array, value in zip(running, batch, strict=True):
             follow(array, value, momentum)
     return _check.finish(y, dtype, out), mean, rstd
@@ -91,8 +91,8 @@ def instance_norm_stats(input: Any, eps: float = 1e-5) -> tuple[Array, Array]:
     >>> mean
     array([[2., 5.]])
     """
-    x, _, rows = _instance_input("instance_norm_stats", input)
-    return statistics(x, rows, check_eps("instance_norm_stats", eps))
+    x, _, groups = _instance_input("instance_norm_stats", input)
+    return statistics(x, groups, check_eps("instance_norm_stats", eps))
 
 
 @differentiable
@@ -200,6 +200,6 @@ def instance_norm_backward(dy: Any, input: Any, mean: Any, rstd: Any, weight: An
 def _gradients(dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, of_input: bool) -> tuple[Any, Array, Array]:
     """`instance_norm_backward`, without the input's gradient if it is not wanted; the others cost little beside it."""
     name = "instance_norm_backward"
-    x, dtype, rows = _instance_input(name, input)
+    x, dtype, groups = _instance_input(name, input)
     weight = _check.as_vector(name, weight, "weight", x.shape[1], x.dtype)
-    return backward(name, dy, x, dtype, rows, mean, rstd, weight, of_input)
+    return backward(name, dy, x, dtype, groups, mean, rstd, weight, of_input)

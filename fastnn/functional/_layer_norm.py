@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._check import Array
 from .._dispatch import derivative, differentiable
-from ._rows import Rows, backward, forward, statistics
+from ._groups import Groups, backward, forward, statistics
 
 __all__ = [
     "layer_norm",
@@ -22,9 +22,9 @@ __all__ = [
 ]
 
 
-def _layer_rows(x: Array, dimensions: int, centre: bool = True) -> Rows:
+def _layer_groups(x: Array, dimensions: int, centre: bool = True) -> Groups:
     leading = x.shape[: x.ndim - dimensions]
-    return Rows(leading, 1, math.prod(x.shape[x.ndim - dimensions :]), 1, centre)
+    return Groups(leading, 1, math.prod(x.shape[x.ndim - dimensions :]), 1, centre)
 
 
 def _layer_input(name: str, input: Any, normalized_shape: Any) -> tuple[Array, np.dtype[Any], tuple[int, ...]]:
@@ -56,7 +56,7 @@ def layer_forward(
     weight = _shaped(name, "weight", weight, shape, x.dtype)
     bias = _shaped(name, "bias", bias, shape, x.dtype)
     _check.check_out(name, out, x.shape, dtype)
-    y, mean, rstd = forward(x, _layer_rows(x, len(shape), centre), weight, bias, eps, out)
+    y, mean, rstd = forward(x, _layer_groups(x, len(shape), centre), weight, bias, eps, out)
     return _check.finish(y, dtype, out), mean, rstd
 
 
@@ -81,7 +81,7 @@ def layer_norm_stats(input: Any, normalized_shape: Any, eps: float = 1e-5) -> tu
     """
     eps = _check.real("layer_norm_stats", "eps", eps)
     x, _, shape = _layer_input("layer_norm_stats", input, normalized_shape)
-    mean, rstd = statistics(x, _layer_rows(x, len(shape)), eps)
+    mean, rstd = statistics(x, _layer_groups(x, len(shape)), eps)
     return _check.finish(mean, np.float64, None), _check.finish(rstd, np.float64, None)
 
 
@@ -172,7 +172,7 @@ def _layer_gradients(
     x, dtype = _check.as_compute(name, input)
     shape = x.shape[np.ndim(mean) :]
     weight = _shaped(name, "weight", weight, shape, x.dtype)
-    dx, dweight, dbias = backward(name, dy, x, dtype, _layer_rows(x, len(shape)), mean, rstd, weight, of_input)
+    dx, dweight, dbias = backward(name, dy, x, dtype, _layer_groups(x, len(shape)), mean, rstd, weight, of_input)
     return dx, dweight.reshape(shape), dbias.reshape(shape)
 
 
@@ -209,7 +209,7 @@ def rms_norm_stats(input: Any, normalized_shape: Any, eps: float | None = None) 
     """
     eps = rms_eps("rms_norm_stats", input, eps)
     x, _, shape = _layer_input("rms_norm_stats", input, normalized_shape)
-    return _check.finish(statistics(x, _layer_rows(x, len(shape), centre=False), eps)[1], np.float64, None)
+    return _check.finish(statistics(x, _layer_groups(x, len(shape), centre=False), eps)[1], np.float64, None)
 
 
 @differentiable
@@ -292,6 +292,6 @@ def _rms_gradients(dy: Any, input: Any, rstd: Any, weight: Any, of_input: bool) 
     x, dtype = _check.as_compute(name, input)
     shape = x.shape[np.ndim(rstd) :]
     weight = _shaped(name, "weight", weight, shape, x.dtype)
-    rows = _layer_rows(x, len(shape), centre=False)
-    dx, dweight, _ = backward(name, dy, x, dtype, rows, np.zeros(rows.shape), rstd, weight, of_input)
+    groups = _layer_groups(x, len(shape), centre=False)
+    dx, dweight, _ = backward(name, dy, x, dtype, groups, np.zeros(groups.shape), rstd, weight, of_input)
     return dx, dweight.reshape(shape)

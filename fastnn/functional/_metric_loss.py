@@ -84,8 +84,8 @@ class _Cosine(NamedTuple):
                 f"got {x1.shape}, {x2.shape} and {t.shape}"
             )
         compute = np.result_type(dtype, np.float32)
-        rows = (t.size, x1.shape[-1])
-        x1, x2 = (_check.contiguous(each, compute).reshape(rows) for each in (x1, x2))
+        shape = (t.size, x1.shape[-1])
+        x1, x2 = (_check.contiguous(each, compute).reshape(shape) for each in (x1, x2))
         targets = _check.contiguous(t, compute).reshape(-1)
         return cls(name, x1, x2, targets, arrays[0].shape, dtype, _check.real(name, "margin", margin), reduction)
 

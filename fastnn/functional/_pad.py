@@ -133,7 +133,7 @@ class _Layout(NamedTuple):
 
     shape: tuple[int, ...]  # the result's
     axes: list[Axis]
-    rows: tuple[int, ...]  # the op's sizes, or () where it is not used
+    sizes: tuple[int, ...]  # the op's sizes, or () where it is not used
     padded: tuple[Axis, ...]  # the dimensions that the op pads, in the order of memory
     tables: tuple[Array, Array] | None  # for them, if they are few places
 
@@ -153,8 +153,8 @@ def _layout(name: str, shape: tuple[int, ...], order: Any, pad: Any, mode: Any, 
     of, to = ([each[axis] for axis in order] for each in (shape, result))
     three = tuple(axes[axis] for axis in order[first:end])
     ones = [1] * (3 - (end - first))
-    rows = (math.prod(of[:first]), *ones, *of[first:end], math.prod(of[end:]), *ones, *to[first:end])
-    return _Layout(result, axes, rows, three, _tables(three) if sum(to[first:end]) <= _KEPT else None)
+    sizes = (math.prod(of[:first]), *ones, *of[first:end], math.prod(of[end:]), *ones, *to[first:end])
+    return _Layout(result, axes, sizes, three, _tables(three) if sum(to[first:end]) <= _KEPT else None)
 
 
 def of_numbers(name: str, input: Any) -> Array:
@@ -206,9 +206,9 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     layout = _layout("pad", x.shape, None if order is None else tuple(order), pad, mode, value)
     number = 0.0 if value is None else _check.real("pad", "value", value)
     y = empty_as("pad", x, layout.shape)
-    if layout.rows and _check.is_ready(x):
+    if layout.sizes and _check.is_ready(x):
         places, runs = layout.tables or _tables(layout.padded)
-        ops.pad(y.transpose(order), x.transpose(order), places, runs, *layout.rows, len(runs), number)
+        ops.pad(y.transpose(order), x.transpose(order), places, runs, *layout.sizes, len(runs), number)
         return y
     if mode == "constant":
         y[...] = np.asarray(number).astype(x.dtype)

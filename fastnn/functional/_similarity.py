@@ -86,10 +86,10 @@ def _cosine_rows(name: str, x1: Any, x2: Any, dim: Any) -> Any:
     axis = _check.axis(name, dim, first.ndim)
     shape = first.shape[:axis] + first.shape[axis + 1 :]
     size = (math.prod(shape), first.shape[axis] if first.ndim else 1)
-    rows = (
+    vectors = (
         _check.contiguous(np.moveaxis(each, axis, -1) if each.ndim else each).reshape(size) for each in (first, second)
     )
-    return *rows, shape, dtype, first.shape, shapes, axis
+    return *vectors, shape, dtype, first.shape, shapes, axis
 
 
 def cosines(x1: Array, x2: Array, eps: float, *, added: bool = False) -> Array:
@@ -209,8 +209,8 @@ def distances(name: str, x1: Array, x2: Array, p: float, eps: float) -> Array:
     if p == 2:
         y = np.zeros(x1.shape[:-1], x1.dtype)
         if x1.size:
-            rows = (y.size, x1.shape[-1])
-            ops.distance(y, *(_check.contiguous(each).reshape(rows) for each in (x1, x2)), *rows, eps)
+            shape = (y.size, x1.shape[-1])
+            ops.distance(y, *(_check.contiguous(each).reshape(shape) for each in (x1, x2)), *shape, eps)
         return y
     with np.errstate(all="ignore"):
         return np.asarray(lengths(_difference(x1, x2, eps), p, (-1,))[..., 0])
@@ -226,8 +226,8 @@ def distance_gradient(dy: Array, x1: Array, x2: Array, p: float, eps: float) -> 
     dx = _core.empty(x1.shape, x1.dtype)
     if p == 2:
         if dx.size:
-            rows = (dy.size, x1.shape[-1])
-            ops.distance_backward(dx, dy, *(_check.contiguous(each).reshape(rows) for each in (x1, x2)), *rows, eps)
+            shape = (dy.size, x1.shape[-1])
+            ops.distance_backward(dx, dy, *(_check.contiguous(each).reshape(shape) for each in (x1, x2)), *shape, eps)
         return dx
     with np.errstate(all="ignore"):
         d = _difference(x1, x2, eps)

@@ -72,15 +72,15 @@ class Gates(NamedTuple):
     def shapes(self, units: int) -> dict[str, int]:
         """The sizes of the parameters beyond PyTorch's, by name."""
         found: dict[str, int] = {}
-        lstm, rows = self.family == "LSTM", ROWS[self.family]
+        lstm, gates = self.family == "LSTM", ROWS[self.family]
         if self.gates == PARAMETRIC and self.family != "RNN":
-            found |= dict.fromkeys(("gate_a", "gate_b"), len(rows) - 1)
+            found |= dict.fromkeys(("gate_a", "gate_b"), len(gates) - 1)
         if self.activation == PARAMETRIC:
             found |= dict.fromkeys(("activation_a", "activation_b"), 1 + lstm)
         if self.peephole:
             found["peephole"] = 3
         if self.layer_norm:
-            found |= {"norm_ih": len(rows), "norm_hh": len(rows)}
+            found |= {"norm_ih": len(gates), "norm_hh": len(gates)}
             if lstm:
                 found |= {"norm_c": 1} | ({"norm_c_bias": 1} if self.bias else {})
         return {name: count * units for name, count in found.items()}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._protobuf import DamagedError
-from ._structure import Declared, File, Function, Graph, Node, Reference
+from ._structure import Declared, File, Function, Graph, NodeProto, Reference
 from .operators import BROADCASTING, DRAWN, LIMIT, find
 
 FOLDED = 1 << 22  # elements of a constant that is computed when the model is loaded
@@ -21,7 +21,7 @@ DEPTH = 64  # of graphs in graphs, of functions in functions
 class Operation:
     """One call: its node, the function and its attributes, the values that nobody reads after it."""
 
-    node: Node
+    node: NodeProto
     function: Callable[..., Any]
     attributes: dict[str, Any]
     done: list[str]
@@ -85,7 +85,7 @@ class Program:
             raise DamagedError(f"{reader} reads {name!r}, which nothing before it gives")
         self.reads.add(name)
 
-    def _add(self, node: Node) -> None:
+    def _add(self, node: NodeProto) -> None:
         for name in node.inputs:
             if name:
                 self._check(name, node)
@@ -97,7 +97,7 @@ class Program:
         if operation is not None and not self._fold(operation):
             self.operations.append(operation)
 
-    def _operation(self, node: Node) -> Operation | None:
+    def _operation(self, node: NodeProto) -> Operation | None:
         attributes = {}
         for name, value in node.attributes.items():
             value = self._given.get(value.name) if isinstance(value, Reference) else value

@@ -20,7 +20,7 @@ from ..graph._plan import Refused
 from ._program import ERRORS, Called, Operation, Program, Scope, results_of, told
 from .operators import DRAWN
 from .passes import rewrite
-from .rules import RULES, Untranslated
+from .rules import TRANSLATIONS, Untranslated
 
 LARGEST = 1 << 26  # elements of a value: to write down what takes that long is not worth its time
 FOLDED = 1 << 20  # elements of a result that is kept as a constant
@@ -207,7 +207,7 @@ class Recorder:
         if deciding and (scalars := _scalars(deciding)):
             raise NeedsValue(scalars)
         is_open = any(each.open for each in traced) or (bool(deciding) and name != "If")
-        rule = None if is_open or inner or not traced else RULES.get(operation.function)
+        rule = None if is_open or inner or not traced else TRANSLATIONS.get(operation.function)
         if rule is not None:
             try:
                 made = rule(self, *given, **operation.attributes)

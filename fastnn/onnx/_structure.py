@@ -16,7 +16,7 @@ LARGEST = 1 << 28  # elements of a sparse tensor, which is made whole
 
 
 @dataclass(eq=False, repr=False)
-class Node:
+class NodeProto:
     """One operator's call: names of what it reads ("" for what is absent) and gives, and its attributes."""
 
     operator: str
@@ -50,7 +50,7 @@ class Graph:
     """Nodes in an order in which each finds what it reads."""
 
     name: str
-    nodes: list[Node]
+    nodes: list[NodeProto]
     inputs: list[Declared]
     outputs: list[Declared]
     constants: dict[str, Array]
@@ -63,7 +63,7 @@ class Function:
     inputs: list[str]
     outputs: list[str]
     defaults: dict[str, Any]
-    nodes: list[Node]
+    nodes: list[NodeProto]
     opsets: dict[str, int]
 
 
@@ -145,10 +145,10 @@ def _declared(message: Message) -> Declared:
     return Declared(message.name or "", tensor.elem_type or 0, sizes)
 
 
-def _node(message: Message, files: Files) -> Node:
+def _node(message: Message, files: Files) -> NodeProto:
     attributes = {each.name or "": _value(each, files) for each in message.attribute}
     operator, domain = message.op_type or "", _domain(message.domain)
-    return Node(operator, domain, message.input, message.output, attributes, message.name or "")
+    return NodeProto(operator, domain, message.input, message.output, attributes, message.name or "")
 
 
 def _value(attribute: Message, files: Files) -> Any:

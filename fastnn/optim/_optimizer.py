@@ -108,10 +108,10 @@ class Optimizer:
 
     def _check_pair(self, group: Group, option: str) -> tuple[float, float]:
         """An option of two numbers."""
-        pair = group[option]
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise ValueError(f"{self._name}: expected two {option}, got {pair}")
-        first, second = (_check.real(self._name, f"each of {option}", value) for value in pair)
+        values = group[option]
+        if not isinstance(values, (tuple, list)) or len(values) != 2:
+            raise ValueError(f"{self._name}: expected two {option}, got {values}")
+        first, second = (_check.real(self._name, f"each of {option}", value) for value in values)
         return first, second
 
     def _check_betas(self, group: Group) -> None:
@@ -141,10 +141,10 @@ class Optimizer:
         plans = []
         for batch in self._batches(group):
             parts: dict[tuple[Any, ...], Batch] = {}
-            for pair in batch:
-                state = self.state.get(pair[0], {})
+            for member in batch:
+                state = self.state.get(member[0], {})
                 key = (state.get(name, self._initial(name, options)) for name in self._numbers)
-                parts.setdefault((any(name not in state for name in names), *key), []).append(pair)
+                parts.setdefault((any(name not in state for name in names), *key), []).append(member)
             for (fresh, *values), part in parts.items():
                 plans.append(Plan(options, *self._plan(options, values, fresh), [], [], part))
         return plans

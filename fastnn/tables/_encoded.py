@@ -51,10 +51,10 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, rows: Any) -> Encoded:
+    def __getitem__(self, index: Any) -> Encoded:
         """Some of the rows, without their ids."""
-        rest = (None if each is None else each[rows] for each in (self.target, self.weight, self.group))
-        return Encoded(self.numbers[rows], self.codes[rows], *rest)
+        rest = (None if each is None else each[index] for each in (self.target, self.weight, self.group))
+        return Encoded(self.numbers[index], self.codes[index], *rest)
 
     @classmethod
     def concat(cls, parts: Sequence[Encoded], cardinalities: Sequence[int] = ()) -> Encoded:

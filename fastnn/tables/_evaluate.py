@@ -95,11 +95,11 @@ def evaluate(model: TableModel, data: Any, importance: bool) -> Report:
             raise ValueError(f"TableModel.evaluate: expected the columns {model.schema.targets}, which have the truth")
         if not encoded.known.all():
             encoded = encoded[encoded.known]
-        rows = [model._scale(encoded.numbers), encoded.codes, encoded.target]
-        rows.append(np.ones(len(encoded)) if encoded.weight is None else encoded.weight.astype(np.float64))
-        found.append((model._of_scaled(*rows[:2]), *rows[2:]))
+        arrays = [model._scale(encoded.numbers), encoded.codes, encoded.target]
+        arrays.append(np.ones(len(encoded)) if encoded.weight is None else encoded.weight.astype(np.float64))
+        found.append((model._of_scaled(*arrays[:2]), *arrays[2:]))
         if importance:  # each row as likely as any other to be in the sample
-            sample = rows if sample is None else [np.concatenate(pair) for pair in zip(sample, rows, strict=True)]
+            sample = arrays if sample is None else [np.concatenate(pair) for pair in zip(sample, arrays, strict=True)]
             keys = np.append(keys, rng.random(len(encoded)))
             kept = np.sort(np.argsort(keys)[:_SAMPLE])
             keys, sample = keys[kept], [each[kept] for each in sample]

@@ -116,8 +116,8 @@ def fit(
     if time_limit is not None:
         raise ValueError("tables.fit: expected time_limit together with tune, the number of trials")
     chosen = make_options(options)
-    with prepared(data, target, schema, roles, task, chosen) as rows:
-        return train(rows, chosen, callbacks, progress)
+    with prepared(data, target, schema, roles, task, chosen) as ready:
+        return train(ready, chosen, callbacks, progress)
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,9 @@ def prepared(
             if head == "poisson" and (encoded.target < 0).any():
                 got = encoded.target.min()
                 raise ValueError(f"tables.fit: expected a target of at least 0 for loss='poisson', got {got:g}")
-            for store, rows in zip(stores, (~mask, mask), strict=True):
-                if rows.any():
-                    part = encoded[rows]
+            for store, taken in zip(stores, (~mask, mask), strict=True):
+                if taken.any():
+                    part = encoded[taken]
                     store.append(scale(part.numbers), part.codes, part.target, part.weight)
         if stores[0].rows < 2:
             raise ValueError(f"tables.fit: expected at least 2 rows to learn from, got n_samples = {stores[0].rows}")
@@ -180,44 +180,44 @@ def _head_of(schema: Any, options: Options) -> str:
     return kinds[schema.task]
 
 
-def _measured(rows: Store, head: str, schema: Any, options: Options) -> Target:
+def _measured(store: Store, head: str, schema: Any, options: Options) -> Target:
     """Means and deviations of the training rows' targets, of classes their shares."""
     if head == "classes":
         counts = np.zeros(len(schema.classes))
-        for block in rows.blocks():
+        for block in store.blocks():
             counts += np.bincount(block["target"], minlength=len(counts))
-        return Target(len(counts), (counts / rows.rows).tolist(), [1.0] * len(counts), [])
+        return Target(len(counts), (counts / store.rows).tolist(), [1.0] * len(counts), [])
 
     def sums(centre: Any, power: int) -> Array:
-        return np.sum([((block["target"] - centre) ** power).sum(0, np.float64) for block in rows.blocks()], 0)
+        return np.sum([((block["target"] - centre) ** power).sum(0, np.float64) for block in store.blocks()], 0)
 
-    centre = np.atleast_1d(sums(0, 1) / rows.rows)
-    spread = np.atleast_1d(np.sqrt(sums(centre, 2) / rows.rows))
+    centre = np.atleast_1d(sums(0, 1) / store.rows)
+    spread = np.atleast_1d(np.sqrt(sums(centre, 2) / store.rows))
     quantiles = list(options.quantiles) if head == "quantile" else []
     return Target(len(centre), centre.tolist(), np.where(spread > 0, spread, 1).tolist(), quantiles)
 
 
-def _network_of(rows: Prepared, options: Options) -> TableNetwork:
+def _network_of(ready: Prepared, options: Options) -> TableNetwork:
     """A network whose first predictions are the training rows' means."""
-    head, encoder = HEADS[rows.head], rows.encoder
-    network = TableNetwork(encoder.continuous, encoder.cardinalities, head.outputs(rows.target), options.state())
-    network.head.bias.data[...] = head.bias(rows.target)
+    head, encoder = HEADS[ready.head], ready.encoder
+    network = TableNetwork(encoder.continuous, encoder.cardinalities, head.outputs(ready.target), options.state())
+    network.head.bias.data[...] = head.bias(ready.target)
     if isinstance(network.numbers, Piecewise):
         network.numbers.set_edges(Scale(options.scale, encoder).edges())
     return network
 
 
-def _criterion_of(rows: Prepared, options: Options) -> Criterion:
+def _criterion_of(ready: Prepared, options: Options) -> Criterion:
     """The loss, with the weights of classes."""
-    given, names, weights = options.class_weight, rows.schema.classes, None
+    given, names, weights = options.class_weight, ready.schema.classes, None
     if given == "balanced":
-        weights = 1 / (len(names) * np.maximum(rows.target.mean, 1e-12))
+        weights = 1 / (len(names) * np.maximum(ready.target.mean, 1e-12))
     elif given is not None:
         unknown = [name for name in given if name not in names]
         if unknown:
             raise ValueError(f"tables.fit: expected class_weight of {', '.join(names)}; got {', '.join(unknown)}")
         weights = np.array([given.get(name, 1.0) for name in names])
-    return Criterion(HEADS[rows.head], rows.target, weights)
+    return Criterion(HEADS[ready.head], ready.target, weights)
 
 
 def _optimizer_of(network: TableNetwork, options: Options) -> optim.Optimizer:
@@ -230,17 +230,17 @@ def _optimizer_of(network: TableNetwork, options: Options) -> optim.Optimizer:
     return optim.AdamW(given, lr=options.lr)
 
 
-def train(rows: Prepared, options: Options, callbacks: Sequence[Callback] = (), progress: bool = False) -> TableModel:
+def train(ready: Prepared, options: Options, callbacks: Sequence[Callback] = (), progress: bool = False) -> TableModel:
     """Train a network on prepared rows."""
-    count = rows.training.rows
+    count = ready.training.rows
     epochs = options.epochs_of(count)
-    criterion = _criterion_of(rows, options)
+    criterion = _criterion_of(ready, options)
     with seeded(options.seed):
-        network = _network_of(rows, options)
-        batches = Batches(rows.training, min(options.batch_of(count), count), np.random.default_rng(options.seed))
+        network = _network_of(ready, options)
+        batches = Batches(ready.training, min(options.batch_of(count), count), np.random.default_rng(options.seed))
         held_out, stopping = None, []
-        if rows.held_out.rows >= TOO_FEW:
-            held_out = Batches(rows.held_out, 8192)
+        if ready.held_out.rows >= TOO_FEW:
+            held_out = Batches(ready.held_out, 8192)
             stopping.append(EarlyStopping("val_loss", options.patience or max(12, epochs // 4)))
         optimizer = _optimizer_of(network, options)
         steps = epochs * len(batches)
@@ -258,20 +258,20 @@ def train(rows: Prepared, options: Options, callbacks: Sequence[Callback] = (), 
         if not trainer.epoch:
             raise KeyboardInterrupt
         warnings.warn(f"tables.fit: interrupted after {trainer.epoch} of {epochs} epochs", stacklevel=3)
-    network.fill_unused(rows.training.counts)
+    network.fill_unused(ready.training.counts)
     network.eval().requires_grad_(False)
-    model = TableModel(rows.schema, rows.encoder, options, rows.head, rows.target, network, [], trainer.history)
-    model._errors = _held_out_errors(model, rows.held_out)
+    model = TableModel(ready.schema, ready.encoder, options, ready.head, ready.target, network, [], trainer.history)
+    model._errors = _held_out_errors(model, ready.held_out)
     return model
 
 
-def _held_out_errors(model: TableModel, rows: Store) -> list[float]:
+def _held_out_errors(model: TableModel, store: Store) -> list[float]:
     """Quantiles 0, 1 % ... 100 % of how far held-out numbers lie outside the prediction or its outer quantiles."""
-    if rows.rows < TOO_FEW or model._head in ("classes", "labels"):
+    if store.rows < TOO_FEW or model._head in ("classes", "labels"):
         return []
     errors = []
-    for block in rows.blocks():
+    for block in store.blocks():
         low, high, unit = model._band(model._of_scaled(block["numbers"], block["codes"]))
         errors.append(np.maximum(low - block["target"], block["target"] - high) / unit)
-    shares = np.minimum(np.linspace(0, 1, 101) * (1 + 1 / rows.rows), 1)
+    shares = np.minimum(np.linspace(0, 1, 101) * (1 + 1 / store.rows), 1)
     return np.quantile(np.concatenate(errors), shares, method="higher").tolist()

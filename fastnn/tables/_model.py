@@ -65,8 +65,8 @@ class TableModel:
         self.network.eval()
         with no_grad():
             for start in range(0, len(numbers), _ROWS):
-                rows = slice(start, start + _ROWS)
-                result[rows] = value_of(self.network((numbers[rows], codes[rows].astype(np.int64))))
+                part = slice(start, start + _ROWS)
+                result[part] = value_of(self.network((numbers[part], codes[part].astype(np.int64))))
         return result
 
     def _of_scaled(self, numbers: Array, codes: Array) -> Array:

@@ -66,9 +66,9 @@ def tune(
             sampler=optuna.samplers.TPESampler(seed=chosen.seed),
             pruner=optuna.pruners.SuccessiveHalvingPruner(reduction_factor=3),
         )
-        with prepared(data, target, schema, roles, task, chosen) as search.rows:
-            if search.rows.held_out.rows < TOO_FEW:
-                got = search.rows.held_out.rows
+        with prepared(data, target, schema, roles, task, chosen) as search.ready:
+            if search.ready.held_out.rows < TOO_FEW:
+                got = search.ready.held_out.rows
                 raise ValueError(f"tables.tune: expected at least {TOO_FEW} held-out rows to compare by, got {got}")
             study.enqueue_trial(search.start())
             study.optimize(search, n_trials=1)  # never ended, so that there is a model
@@ -85,7 +85,7 @@ def tune(
 class _Search:
     """The function that optuna makes small."""
 
-    rows: Prepared
+    ready: Prepared
 
     def __init__(
         self, optuna: Any, options: Options, given: set[str], limit: float | None, callbacks: Any, progress: bool
@@ -121,7 +121,7 @@ class _Search:
         """Train; the least loss of the held-out rows."""
         options, watch, begun = self.suggest(trial), _Watch(self, trial), time.monotonic()
         try:
-            model = train(self.rows, options, [*self.callbacks, watch])
+            model = train(self.ready, options, [*self.callbacks, watch])
             if self.best is None or watch.least < self.least:
                 self.best, self.least = model, watch.least
             return watch.least

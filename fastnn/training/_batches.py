@@ -36,7 +36,7 @@ def size_of(batch: Any) -> int | None:
     return len(batch) if hasattr(batch, "__len__") and not isinstance(batch, (str, bytes)) else None
 
 
-def pair(method: str, batch: Any, number: int) -> tuple[Any, Any, int]:
+def input_and_target(method: str, batch: Any, number: int) -> tuple[Any, Any, int]:
     """Input, target and how many samples they hold; an array is refused, whose rows would be taken for the two."""
     if not isinstance(batch, (tuple, list)) or len(batch) != 2:
         raise TypeError(f"{method}: {WANTED}, got {said(batch)} as batch {number + 1}")
@@ -50,7 +50,7 @@ def pair(method: str, batch: Any, number: int) -> tuple[Any, Any, int]:
 def pairs(method: str, data: Iterable[Any]) -> Generator[tuple[int, Any, Any, int], None, None]:
     """Number, input, target and size of each batch that has samples."""
     for number, batch in enumerate(data):
-        input, target, size = pair(method, batch, number)
+        input, target, size = input_and_target(method, batch, number)
         if size:
             yield number, input, target, size
 
@@ -93,13 +93,13 @@ def check_pairs(method: str, data: Any, passes: int = 1, peek: bool = False) -> 
         )
     if isinstance(data, (list, tuple)):
         for number, batch in enumerate(data):
-            pair(method, batch, number)
+            input_and_target(method, batch, number)
     if length(data) == 0:
         raise none_came(method)
     if peek and isinstance(data, DataLoader):
         example = data.example()
         if example is not None:
-            pair(method, example, 0)
+            input_and_target(method, example, 0)
 
 
 def take_order(sources: Sequence[Any], states: Sequence[Any]) -> None:

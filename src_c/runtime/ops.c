@@ -86,7 +86,8 @@
 #define OP(name, ...) {#name, fields_of_##name, 0 __VA_ARGS__, lengths_of_##name, {run_##name##_f32, run_##name##_f64}, sizeof(struct fnn_##name##_f32)},
 const struct fnn_op fnn_ops[] = {
 #include "tables/ops.def"
-    {NULL, NULL, 0, NULL, {NULL, NULL}, 0}};
+};
+const int fnn_op_count = sizeof fnn_ops / sizeof *fnn_ops;
 
 /* -- running one ---------------------------------------------------------------------------------------------------- */
 union record

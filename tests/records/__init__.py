@@ -11,7 +11,7 @@ from fastnn._records import ACTIVATIONS, FORMULAS, GATES, LEARNED, Activation, F
 from fastnn._records._record import COMPANIONS, IN_TABLE, NO_KERNEL, Call, LayerCall, Record, Wrong, is_float
 
 from . import attention, conv, dropout, image, linear, norm, pool, recurrent, row_loss, softmax_loss, switchable
-from .optimizers import RULES, Rule
+from .optimizers import OPTIMIZERS, Rule
 from .pair_loss import LOSSES, THREE, PairLoss
 
 __all__ = [
@@ -23,8 +23,8 @@ __all__ = [
     "LEARNED",
     "LOSSES",
     "NO_KERNEL",
+    "OPTIMIZERS",
     "RECORDS",
-    "RULES",
     "Activation",
     "Call",
     "Formula",

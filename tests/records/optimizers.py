@@ -30,7 +30,7 @@ class Rule:
         return self.optimizer(params, **({"lr": 0.1} | self.options | options))
 
 
-RULES = [
+OPTIMIZERS = [
     Rule(optim.SGD, {}, (0.95, 0.97, 0.96), bench=True),
     Rule(optim.SGD, {"weight_decay": 0.1}, (0.94, 0.9506, 0.931094)),
     Rule(optim.SGD, {"momentum": 0.9}, (0.95, 0.925, 0.8925), bench=True),
@@ -62,4 +62,4 @@ RULES = [
     Rule(optim.Rprop),
     Rule(optim.Rprop, {"etas": (0.4, 1.5), "step_sizes": (0.08, 0.12)}),
 ]
-IDS = [str(rule) for rule in RULES]
+IDS = [str(rule) for rule in OPTIMIZERS]

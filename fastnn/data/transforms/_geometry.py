@@ -14,7 +14,7 @@ from ._base import Transform, channel_values
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
-def pair(name: str, argument: str, value: Any) -> tuple[int, int]:
+def height_width(name: str, argument: str, value: Any) -> tuple[int, int]:
     """(height, width); one number is both."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if len(values) not in (1, 2):
@@ -83,12 +83,12 @@ class RandomCrop(Transform):
     padding_mode: str = "constant"
 
     def __post_init__(self) -> None:
-        pair("RandomCrop", "size", self.size)
+        height_width("RandomCrop", "size", self.size)
         borders("RandomCrop", 0 if self.padding is None else self.padding)
         _check.choice("RandomCrop", "padding_mode", self.padding_mode, PADDING_MODES)
 
     def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
-        height, width = pair("RandomCrop", "size", self.size)
+        height, width = height_width("RandomCrop", "size", self.size)
         if self.padding is not None:
             planes = padded(planes, *borders("RandomCrop", self.padding), self.fill, self.padding_mode)
         if self.pad_if_needed:
@@ -118,10 +118,10 @@ class CenterCrop(Transform):
     size: Any
 
     def __post_init__(self) -> None:
-        pair("CenterCrop", "size", self.size)
+        height_width("CenterCrop", "size", self.size)
 
     def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
-        height, width = pair("CenterCrop", "size", self.size)
+        height, width = height_width("CenterCrop", "size", self.size)
         below, beside = max(height - planes.shape[2], 0), max(width - planes.shape[3], 0)
         if below or beside:
             planes = padded(planes, beside // 2, below // 2, (beside + 1) // 2, (below + 1) // 2, 0, "constant")

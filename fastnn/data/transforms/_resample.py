@@ -13,7 +13,7 @@ from ... import _check
 from ..._check import Array
 from ..._extras import extra
 from ._base import Transform, channel_values, check_exact, interval
-from ._geometry import pair
+from ._geometry import height_width
 
 FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")
 
@@ -171,17 +171,17 @@ class Resize(Transform):
     max_size: int | None = None
 
     def __post_init__(self) -> None:
-        pair("Resize", "size", self.size)
+        height_width("Resize", "size", self.size)
         resampling("Resize", self.interpolation)
         if self.max_size is not None:
             if isinstance(self.size, (tuple, list)) and len(self.size) == 2:
                 raise ValueError("Resize: expected max_size with a size of one number, got two")
-            _check.count("Resize", "max_size", self.max_size, pair("Resize", "size", self.size)[0] + 1)
+            _check.count("Resize", "max_size", self.max_size, height_width("Resize", "size", self.size)[0] + 1)
 
     def _target(self, height: int, width: int) -> tuple[int, int]:
         if isinstance(self.size, (tuple, list)) and len(self.size) == 2:
-            return pair("Resize", "size", self.size)
-        short = pair("Resize", "size", self.size)[0]
+            return height_width("Resize", "size", self.size)
+        short = height_width("Resize", "size", self.size)[0]
         if not min(height, width):
             raise ValueError(f"Resize: expected images of at least one pixel, got {height} x {width}")
         long = int(short * max(height, width) / min(height, width))
@@ -228,7 +228,7 @@ class RandomResizedCrop(Transform):
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        pair("RandomResizedCrop", "size", self.size)
+        height_width("RandomResizedCrop", "size", self.size)
         resampling("RandomResizedCrop", self.interpolation)
         for argument in ("scale", "ratio"):
             interval("RandomResizedCrop", argument, getattr(self, argument), 0, math.inf, open_low=True)
@@ -251,7 +251,7 @@ class RandomResizedCrop(Transform):
 
     def _apply(self, planes: Array, rng: np.random.Generator) -> Array:
         n, c, height, width = planes.shape
-        size = pair("RandomResizedCrop", "size", self.size)
+        size = height_width("RandomResizedCrop", "size", self.size)
         boxes = [tuple(box) for box in self._boxes(n, height, width, rng).tolist()]
         if n == 0:
             return np.empty((0, c, *size), planes.dtype)

@@ -70,12 +70,12 @@ def _softmax(call: Call, graph: Graph) -> Any:
         return Step("softmax", call.number, (number,), shape, fields)
     there, back = between(call, 0), between(call, 1)
     view = np.moveaxis(stand_in((graph.batch or BATCH, *shape), dtype.itemsize), place + 1, -1)
-    rows = view.shape[1:]
-    back_view = np.moveaxis(stand_in((graph.batch or BATCH, *rows), dtype.itemsize), -1, place + 1)
-    steps = moved(there, number, view, rows), moved(call.number, back, back_view, shape)
+    turned = view.shape[1:]
+    back_view = np.moveaxis(stand_in((graph.batch or BATCH, *turned), dtype.itemsize), -1, place + 1)
+    steps = moved(there, number, view, turned), moved(call.number, back, back_view, shape)
     if any(isinstance(each, Same) for each in steps):  # sizes of 1 alone
         raise NotLowered
-    return [steps[0], Step("softmax", back, (there,), rows, fields), steps[1]]
+    return [steps[0], Step("softmax", back, (there,), turned, fields), steps[1]]
 
 
 @lowering(functional.layer_norm, functional.rms_norm)

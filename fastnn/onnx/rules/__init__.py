@@ -5,7 +5,7 @@ returns what `recorder.emit` does for its calls; it raises Untranslated where th
 """
 
 from . import _layers, _recurrent, _values
-from ._table import RULES, Untranslated
+from ._table import TRANSLATIONS, Untranslated
 
 FAMILIES = _layers, _recurrent, _values
-__all__ = ["FAMILIES", "RULES", "Untranslated"]
+__all__ = ["FAMILIES", "TRANSLATIONS", "Untranslated"]

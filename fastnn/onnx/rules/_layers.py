@@ -13,7 +13,7 @@ from ...functional._attention import _attention
 from ...functional._interpolate import resampled
 from ...functional._matmul import matmul
 from ..operators import _resize, _shape, _window
-from ._table import RULES, floats, full, known, need, rule
+from ._table import TRANSLATIONS, floats, full, known, need, rule
 from ._values import padded
 
 
@@ -108,8 +108,8 @@ def _pooled(
     return r.emit(pool, x, *sizes, False, bool(count_include_pad))
 
 
-RULES[_window.max_pool] = functools.partial(_pooled, "max")
-RULES[_window.average_pool] = functools.partial(_pooled, "avg")
+TRANSLATIONS[_window.max_pool] = functools.partial(_pooled, "max")
+TRANSLATIONS[_window.average_pool] = functools.partial(_pooled, "avg")
 
 
 @rule("BatchNormalization")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..operators import TABLE
 
-RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 NATIVE = frozenset("?bBhHiIlLqQfd")
 
 
@@ -24,7 +24,7 @@ def rule(*names: str, since: int | None = None) -> Callable[[Any], Any]:
         for name in names:
             versions = TABLE[("", name)]
             for each in versions if since is None else (since,):
-                RULES[versions[each].function] = function
+                TRANSLATIONS[versions[each].function] = function
         return function
 
     return declare

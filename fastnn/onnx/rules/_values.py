@@ -15,7 +15,7 @@ from ..._core import ACTS
 from ...graph._graph import Method, Unary
 from .._tensors import dtype_of
 from ..operators import _elementwise, _shape
-from ._table import NATIVE, RULES, floats, full, known, need, rule
+from ._table import NATIVE, TRANSLATIONS, floats, full, known, need, rule
 
 
 def _unary(name: str, a: float = 0.0, b: float = 0.0) -> Unary:
@@ -148,7 +148,7 @@ def _same_values(function: Any, r: Any, x: Any, *given: Any, **attributes: Any) 
 
 
 for _moving in (_shape.reshape, _shape.flatten, _shape.squeeze, _shape.unsqueeze):
-    RULES[_moving] = functools.partial(_same_values, _moving)
+    TRANSLATIONS[_moving] = functools.partial(_same_values, _moving)
 
 
 @rule("Transpose")

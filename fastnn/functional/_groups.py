@@ -1,7 +1,7 @@
-"""Normalization of rows, the common part of layer, group, instance and RMS norm.
+"""Normalization of groups, the common part of layer, group, instance and RMS norm.
 
-A row of k channels with s values each is normalized as one, every channel with its own weight and bias.  Statistics are
-float64 and taken as in batch normalization, so that a large mean costs no digits.
+A group of k channels with s values each is normalized as one, every channel with its own weight and bias.  Statistics
+are float64 and taken as in batch normalization, so that a large mean costs no digits.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from .._check import Array
 from .._core import ops
 
 
-class Rows(NamedTuple):
-    """How an input falls into rows: g rows a sample with parameters of their own, k channels a row, s values each."""
+class Groups(NamedTuple):
+    """Of an input: g groups a sample with parameters of their own, k channels a group, s values a channel."""
 
     shape: tuple[int, ...]  # of the statistics
     g: int
@@ -25,26 +25,26 @@ class Rows(NamedTuple):
     centre: bool = True
 
 
-def statistics(x: Array, rows: Rows, eps: float) -> tuple[Array, Array]:
+def statistics(x: Array, groups: Groups, eps: float) -> tuple[Array, Array]:
     """Mean and rstd of contiguous x."""
-    return _run(None, x, rows, None, None, eps)
+    return _run(None, x, groups, None, None, eps)
 
 
 def forward(
-    x: Array, rows: Rows, weight: Array | None, bias: Array | None, eps: float, out: Array | None
+    x: Array, groups: Groups, weight: Array | None, bias: Array | None, eps: float, out: Array | None
 ) -> tuple[Array, Array, Array]:
     """The result of contiguous x, in `out` if it can be written at once, and mean and rstd."""
     in_place = out is not None and out is x
     y = x if in_place else _check.target_for(out, x.shape, x.dtype, x, weight, bias)
-    return y, *_run(y, x, rows, weight, bias, eps)
+    return y, *_run(y, x, groups, weight, bias, eps)
 
 
 def _run(
-    y: Array | None, x: Array, rows: Rows, weight: Array | None, bias: Array | None, eps: float
+    y: Array | None, x: Array, groups: Groups, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, Array]:
-    mean, rstd = np.zeros(rows.shape), np.zeros(rows.shape)
+    mean, rstd = np.zeros(groups.shape), np.zeros(groups.shape)
     if x.size:
-        ops.group_norm(y, mean, rstd, x, weight, bias, mean.size, rows.g, rows.k, rows.s, rows.centre, eps)
+        ops.group_norm(y, mean, rstd, x, weight, bias, mean.size, groups.g, groups.k, groups.s, groups.centre, eps)
     return mean, rstd
 
 
@@ -53,7 +53,7 @@ def backward(
     dy: Any,
     x: Array,
     dtype: Any,
-    rows: Rows,
+    groups: Groups,
     mean: Any,
     rstd: Any,
     weight: Array | None,
@@ -66,13 +66,13 @@ def backward(
     statistics = []
     for argument, value in (("mean", mean), ("rstd", rstd)):
         array = _check.as_float(name, value, argument)
-        if array.shape != rows.shape:
-            raise ValueError(f"{name}: expected {argument} of shape {rows.shape}, got {array.shape}")
+        if array.shape != groups.shape:
+            raise ValueError(f"{name}: expected {argument} of shape {groups.shape}, got {array.shape}")
         statistics.append(_check.contiguous(array, np.float64).reshape(-1))
     dx = _core.empty(x.shape, x.dtype) if of_input else None
-    dweight, dbias = (np.zeros(rows.g * rows.k, x.dtype) for _ in range(2))
+    dweight, dbias = (np.zeros(groups.g * groups.k, x.dtype) for _ in range(2))
     if x.size:
-        sizes = (len(statistics[0]), rows.g, rows.k, rows.s)
-        ops.group_norm_backward(dx, dweight, dbias, gradient, flat_x, *statistics, weight, *sizes, rows.centre)
+        sizes = (len(statistics[0]), groups.g, groups.k, groups.s)
+        ops.group_norm_backward(dx, dweight, dbias, gradient, flat_x, *statistics, weight, *sizes, groups.centre)
     dx = None if dx is None else _check.finish(dx, dtype, None)
     return dx, _check.finish(dweight, dtype, None), _check.finish(dbias, dtype, None)
