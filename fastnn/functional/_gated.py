@@ -11,6 +11,7 @@ from .. import _check, _core
 from .._check import Array
 from .._core import ops
 from .._dispatch import derivative, differentiable
+from . import _activation, _exponential, _parametric, _piecewise
 from ._linear import _operands, _product
 from ._recurrent import GATES, KINDS, NAMES, _biases, _checked, _joined, _recurrent_weight
 
@@ -54,9 +55,10 @@ def row_of(name: str, argument: str, function: Any) -> Row:
 
 
 def _function(row: str) -> Any:
-    from .. import functional
-
-    return getattr(functional, row.removesuffix("_tanh") if row == "gelu_tanh" else row)
+    """The element-wise function of a row."""
+    name = "gelu" if row == "gelu_tanh" else row
+    modules = (_activation, _exponential, _parametric, _piecewise)
+    return next(getattr(module, name) for module in modules if hasattr(module, name))
 
 
 class Run(NamedTuple):
