@@ -222,7 +222,7 @@ cdef int add_gradient(object source, object d, dict pending) except -1:
     if dys is None:
         dys = pending[of] = [None] * (1 if is_leaf else (<Node>of).count)
     before = dys[place]
-    dys[place] = d if before is None else np.asarray(before + d)
+    dys[place] = d if before is None else add(before, d)
     return 0
 
 

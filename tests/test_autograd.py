@@ -480,3 +480,29 @@ def test_powers_of_zero_and_deviations():
     np.std(x, ddof=1).backward()
     centred = x.numpy() - x.numpy().mean()
     np.testing.assert_allclose(x.grad, centred / 2 / x.numpy().std(ddof=1))
+
+
+def test_sums_have_numpys_bits_in_any_layout():
+    """Arrays that lie alike are added in C, others by NumPy; the sums and their layouts are NumPy's."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(4, 6, 5, 3)).astype(np.float32)
+    base[0, 0, 0, :3] = np.nan, np.inf, -0.0
+    layouts = [
+        lambda x: x, lambda x: np.asfortranarray(x), lambda x: x.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
+        lambda x: x[:, ::-1], lambda x: x.astype(np.float64), lambda x: x.astype(">f4"), lambda x: x.astype(np.float16),
+        lambda x: x[:1], lambda x: x[:0], lambda x: x[:, :, :1],
+    ]  # fmt: skip
+    for first in layouts:
+        for second in layouts:
+            a, b = first(base), second(base)
+            try:
+                expected = a + b
+            except ValueError:
+                with pytest.raises(ValueError, match="broadcast"):
+                    fastnn.tensor(a, requires_grad=True) + b
+                continue
+            with np.errstate(all="ignore"):
+                y = (Tensor(a, requires_grad=True) + b).data
+            assert (y.dtype, y.strides) == (expected.dtype, expected.strides)
+            np.testing.assert_array_equal(y, expected)
+            assert (np.signbit(y) == np.signbit(expected)).all()

@@ -102,6 +102,47 @@ def test_shapes(make, shape):
     check_replayed(seeded, data=batches(5, shape))
 
 
+class Residual(nn.Module):
+    """x + f(x), of layers or of the same layer twice."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.inner = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+def test_sums_of_branches():
+    check_replayed(lambda: mlp(lambda: Residual(nn.LayerNorm(20), nn.Linear(20, 20), nn.GELU()), nn.ReLU))
+    check_replayed(lambda: mlp(lambda: Residual(Residual(nn.Tanh()), nn.Dropout(0.2))))
+
+    def shared():
+        fastnn.manual_seed(0)
+        layer = nn.Linear(12, 12)
+        return nn.Sequential(layer, nn.ReLU(), layer, nn.Linear(12, 10))
+
+    check_replayed(shared)  # the weight has a sum of two gradients
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+def test_residual_blocks_of_convolutions(last):
+    def make():
+        fastnn.manual_seed(0)
+        block = Residual(nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
+        return nn.Sequential(nn.Conv2d(3, 6, 3), block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 10))
+
+    def placed(x):
+        return x.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2) if last else x
+
+    data = [(placed(x), t) for x, t in batches(5, (3, 8, 8))]
+    if last:
+        step = run(make, nn.CrossEntropyLoss(), optim.Adam, data, True)[4]
+        assert step.reason == "an array does not lie dense in memory"
+    else:
+        check_replayed(make, data=data)
+
+
 def like_output(n, seed):
     return np.random.default_rng(seed + 50).uniform(0.1, 0.9, (n, 10)).astype(np.float32)
 

@@ -158,7 +158,7 @@ def give(leaves: dict[_core.TensorBase, list[Array]], grad: Array) -> None:
     known = {id(grad)}  # arrays that others refer to
     for leaf, (d,) in leaves.items():
         if leaf._grad is not None:
-            leaf._grad = np.asarray(leaf._grad + d)
+            leaf._grad = _core.add(leaf._grad, d)
         else:
             leaf._grad = d.copy(order="K") if id(d) in known or not _core.is_own(d) else d
             known.add(id(d))

@@ -149,7 +149,7 @@ class Group:
         if joined is None:
             raise WorkerError("distributed: another worker failed in the backward pass")
         for parameter, gradient in joined:
-            parameter.grad = gradient if parameter.grad is None else np.asarray(parameter.grad + gradient)
+            parameter.grad = gradient if parameter.grad is None else _core.add(parameter.grad, gradient)
         return results[0][0], whole
 
     def _replica(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .. import _core
 from .._check import Array
 from ..autograd import Tensor
@@ -27,7 +25,7 @@ def backward(root: Tensor, grad: Array, ready: Callable[[Any, Array], None]) -> 
                 left[parent] -= 1
                 if d is not None:
                     d = fitted(node, i, parent, d)
-                    sums[parent] = np.asarray(sums[parent] + d) if parent in sums else d
+                    sums[parent] = _core.add(sums[parent], d) if parent in sums else d
                 if not left[parent] and parent in sums:
                     ready(parent, sums.pop(parent))
                 found[i] = None

@@ -228,6 +228,9 @@ class CompiledStep:
         """Run a pass on the tape, write its calls down, and make a plan if that gives the same bits."""
         state, self.reason = self._state, None
         assert state is not None
+        if not (input.flags.c_contiguous and target.flags.c_contiguous):
+            self.reason = "an array does not lie dense in memory"
+            return None
         try:
             if not input.size or not target.size:
                 raise Unplanned("the batch is empty")

@@ -25,7 +25,10 @@ VIEWS = {
     "recurrent": {"y": "rows p"},
     "recurrent_backward": {"dy": "rows p", "y": "rows p"},
     "pack_weight": {"w": "n k"},
+    "pointwise": {"a": "n0 n1 n2 n3", "b": "n0 n1 n2 n3"},
 }
+# Arrays declared as bytes, by op, and the field whose type their values have (comparisons give truth values)
+TYPED_LIKE = {"pointwise": {"y": "a"}}
 # Arrays that an op reads although it writes them
 UPDATED = {
     "scatter_add": {"table"},
@@ -126,8 +129,10 @@ class Recording:
         record = self.steps[i]["record"]
         value = {name: int(record[at // 8]) for name, _, _, at in op.fields}
         updated = UPDATED.get(op.name, {"c"} if value.get("accumulate") else ())
+        like = TYPED_LIKE.get(op.name, {})
+        items = {name: item for (name, *_), (_, item, _) in zip(op.fields, arrays, strict=False)}
         written = []
-        for (name, kind, dimensions, at), (writes, item, length) in zip(op.fields, arrays, strict=False):
+        for (name, kind, dimensions, at), (writes, _, length) in zip(op.fields, arrays, strict=False):
             address = int(record[at // 8].view(np.uint64))
             if kind in ("int", "bool", "key", "float"):
                 break
@@ -141,6 +146,7 @@ class Recording:
                 raise Unplanned(f"the values of {op.name} decide what follows")
             else:
                 region, offset = self._find(op, name, address)
+                item = items[like.get(name, name)]
                 shape, strides = self._extent(op, name, dimensions, record[at // 8 + 1 :], value, item)
                 if shape is None:
                     shape, strides = (length or (region.size - offset) // item,), (item,)
