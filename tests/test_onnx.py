@@ -1,6 +1,7 @@
 """ONNX files: reading, calling a model, refusals."""
 
 import io
+import re
 import threading
 
 import numpy as np
@@ -228,6 +229,35 @@ def test_bytes_changed_at_random_do_no_harm():
             fastnn.onnx.load(bytes(data[: rng.integers(len(data) // 2, len(data) + 1)])).run(None, {"x": x})
         except (ValueError, TypeError, NotImplementedError, ModuleNotFoundError):
             continue
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([node("Exp", "x", "y z")], "Exp 'y, z' gives 1 results, not 2"),
+        ([node("Split", "x", "y z", axis=1, num_outputs=2**62)], "num_outputs 4611686018427387904 with 2 outputs"),
+        ([node("Split", "x s", "y z", axis=1)], "3 parts with 2 outputs"),
+        ([node("GatherND", "x s", "y", batch_dims=1)], "batch_dims 1 of 2 and 1 dimensions"),
+        ([node("GatherND", "x s", "y", batch_dims=2**40)], "batch_dims 1099511627776 of 2 and 1 dimensions"),
+    ],
+)
+def test_results_that_an_operator_does_not_have_are_refused(nodes, message):
+    x, outputs = value("x", np.float32, [1, 3]), [value(name) for name in nodes[0]["output"]]
+    loaded = fastnn.onnx.load(model(nodes, [x], outputs, s=np.ones(3, np.int64)))
+    for _ in range(2):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            loaded.run(None, {"x": np.ones((1, 3), np.float32)})
+
+
+def test_a_window_of_channels_may_be_wider_than_they_are():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    wide = [
+        fastnn.onnx.load(
+            model([node("LRN", "x", "y", size=size, alpha=size * 1.0)], [value("x", shape=None)], [value("y")])
+        )(x)
+        for size in (5, 2**20)
+    ]
+    np.testing.assert_allclose(wide[0], wide[1], rtol=1e-6)
 
 
 def test_what_is_written_is_read():

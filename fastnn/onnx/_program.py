@@ -39,6 +39,17 @@ class Scope(dict[str, Any]):
             return self.constants[name]
         return self.outer[name]
 
+    def keep(self, operation: Operation, results: list[Any]) -> None:
+        """Name the results of an operation, and forget what nobody reads after it."""
+        names = operation.node.outputs
+        if any(names[len(results) :]):
+            raise ValueError(f"onnx: {operation.node} gives {len(results)} results, not {len(names)}")
+        for name, result in zip(names, results, strict=False):
+            if name:
+                self[name] = result
+        for name in operation.done:
+            self.pop(name, None)
+
 
 class Program:
     """A graph that is run by `program(values by name, the scope around)`.
@@ -187,11 +198,7 @@ class Program:
         for operation in self.operations:
             given = [scope[name] if name else None for name in operation.node.inputs]
             results = results_of(operation, given, bound(operation, scope))
-            for name, result in zip(operation.node.outputs, results, strict=False):
-                if name:
-                    scope[name] = result
-            for name in operation.done:
-                scope.pop(name, None)
+            scope.keep(operation, results)
         return [scope[name] for name in self.outputs]
 
 

@@ -180,11 +180,7 @@ class Recorder:
     def _run(self, program: Program, scope: Scope) -> list[Any]:
         for operation in program.operations:
             given = [scope[name] if name else None for name in operation.node.inputs]
-            for name, result in zip(operation.node.outputs, self._operation(operation, given, scope), strict=False):
-                if name:
-                    scope[name] = result
-            for name in operation.done:
-                scope.pop(name, None)
+            scope.keep(operation, self._operation(operation, given, scope))
         return [scope[name] for name in program.outputs]
 
     def _operation(self, operation: Operation, given: list[Any], scope: Scope) -> list[Any]:

@@ -38,6 +38,8 @@ def gather_elements(x: Array, indices: Array, *, axis: int = 0) -> Any:
 
 @operator("GatherND")
 def gather_nd(x: Array, indices: Array, *, batch_dims: int = 0) -> Any:
+    if not 0 <= batch_dims < min(x.ndim, indices.ndim):
+        raise ValueError(f"batch_dims {batch_dims} of {x.ndim} and {indices.ndim} dimensions")
     batch = x.shape[:batch_dims]
     parts = [
         np.broadcast_to(

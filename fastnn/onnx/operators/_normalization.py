@@ -146,7 +146,7 @@ def local_response_normalization(
     square = np.square(x.astype(np.float64))
     total = np.zeros_like(square)
     channels = x.shape[1]
-    for shift in range(-((size - 1) // 2), size // 2 + 1):
+    for shift in range(max(-((size - 1) // 2), 1 - channels), min(size // 2, channels - 1) + 1):
         target = slice(max(0, -shift), min(channels, channels - shift))
         total[:, target] += square[:, max(0, shift) : min(channels, channels + shift)]
     return (x / (bias + alpha / size * total) ** beta).astype(x.dtype)

@@ -87,13 +87,16 @@ class _Layer:
             for d in range(self.directions)
         ]
 
-    def run(self, w: Array, bias: Array | None, step: Callable[..., Any]) -> tuple[Array, ...]:
-        """(Y, last states): each sample ends, and begins backwards, at its own last step."""
+    def run(self, times: Callable[..., Any], bias: Array | None, step: Callable[..., Any]) -> tuple[Array, ...]:
+        """(Y, last states): each sample ends, and begins backwards, at its own last step.
+
+        `times(rows, direction)` is the product of the inputs with the weight.
+        """
         time, count = self.x.shape[:2]
         y = np.zeros((time, self.directions, count, self.width), self.x.dtype)
         last = [np.array(np.broadcast_to(each, (self.directions, count, self.width))) for each in self.states]
         for d in range(self.directions):
-            product = matmul(self.x.reshape(time * count, -1), np.ascontiguousarray(w[d].T)).reshape(time, count, -1)
+            product = times(self.x.reshape(time * count, -1), d).reshape(time, count, -1)
             product = product if bias is None else product + bias[d]
             states = [each[d] for each in last]
             for t in range(time):
@@ -120,6 +123,11 @@ def _bias(b: Array | None, kept: slice | None = None) -> Array | None:
     return b[:, :half] + second
 
 
+def _products(w: Array) -> Callable[..., Any]:
+    """Products with the weight of a direction."""
+    return lambda rows, d: matmul(rows, np.ascontiguousarray(w[d].T))
+
+
 @operator("RNN")
 @in_float32
 def rnn(
@@ -132,7 +140,7 @@ def rnn(
     def step(gates: _Gates, product: Array, states: list[Array], d: int) -> list[Array]:
         return [gates(0, product + matmul(states[0], r[d].T))]
 
-    return layer.run(w, _bias(b), step)
+    return layer.run(_products(w), _bias(b), step)
 
 
 @operator("LSTM")
@@ -145,17 +153,26 @@ def lstm(
 ) -> Any:  # fmt: skip
     """Gates in the order input, output, forget, cell; peepholes input, output, forget."""
     layer = _Layer(x, r, lengths, [h, c], ["Sigmoid", "Tanh", "Tanh"], locals())
+    return _lstm(layer, _products(w), _products(r), _bias(b), p, input_forget)
+
+
+def _lstm(
+    layer: _Layer, times_w: Callable[..., Any], times_r: Callable[..., Any], bias: Array | None, p: Array | None,
+    input_forget: int,
+) -> Any:  # fmt: skip
+    """All steps, by the products with both weights."""
+    kind = layer.x.dtype.type
 
     def step(gates: _Gates, product: Array, states: list[Array], d: int) -> list[Array]:
         hidden, cell = states
-        i, o, f, g = np.split(product + matmul(hidden, r[d].T), 4, -1)
-        pi, po, pf = np.zeros(3, x.dtype) if p is None else np.split(p[d], 3)
+        i, o, f, g = np.split(product + times_r(hidden, d), 4, -1)
+        pi, po, pf = np.zeros(3, kind) if p is None else np.split(p[d], 3)
         i = gates(0, i + pi * cell)
-        f = x.dtype.type(1) - i if input_forget else gates(0, f + pf * cell)
+        f = kind(1) - i if input_forget else gates(0, f + pf * cell)
         new = f * cell + i * gates(1, g)
         return [gates(0, o + po * new) * gates(2, new), new]
 
-    return layer.run(w, _bias(b), step)
+    return layer.run(times_w, bias, step)
 
 
 @operator("GRU")
@@ -182,4 +199,45 @@ def gru(
             new = gates(1, product[:, 2 * width :] + matmul(reset * hidden, r[d, 2 * width :].T) + late[d])
         return [(x.dtype.type(1) - z) * new + z * hidden]
 
-    return layer.run(w, _bias(b, slice(0, 2 * width)), step)
+    return layer.run(_products(w), _bias(b, slice(0, 2 * width)), step)
+
+
+EXACT = 256  # products of two numbers of 8 bits whose sum float32 holds exactly
+
+
+class _Narrow:
+    """A weight (directions, k, columns) of 8 bits, by which rows are multiplied that are made as narrow for it."""
+
+    def __init__(self, weight: Array, scale: Array, zero: Array):
+        directions = len(weight)
+        self._scale = scale.reshape(directions, -1).astype(np.float32)
+        self._wide = weight.astype(np.float32) - zero.reshape(directions, 1, -1).astype(np.float32)
+
+    def __call__(self, rows: Array, d: int) -> Array:
+        """One scale and one zero point for all rows."""
+        if not rows.size:
+            return np.zeros((len(rows), self._wide.shape[2]), np.float32)
+        low, high = np.minimum(rows.min(), np.float32(0)), np.maximum(rows.max(), np.float32(0))
+        scale = (high - low) / np.float32(255) if high > low else np.float32(1)
+        zero = np.clip(np.rint(-low / scale), 0, 255)
+        narrow = np.clip(np.rint(rows / scale) + zero, 0, 255) - zero
+        k = rows.shape[1]
+        total = matmul(narrow[:, :EXACT], self._wide[d, :EXACT])
+        if k > EXACT:
+            total = total.astype(np.float64)
+            for at in range(EXACT, k, EXACT):
+                total += matmul(narrow[:, at : at + EXACT], self._wide[d, at : at + EXACT])
+        return total.astype(np.float32) * (scale * self._scale[d])
+
+
+@operator("DynamicQuantizeLSTM", domain="com.microsoft")
+def quantized_lstm(
+    x: Array, w: Array, r: Array, b: Array | None, lengths: Array | None, h: Array | None, c: Array | None,
+    p: Array | None, w_scale: Array, w_zero: Array, r_scale: Array, r_zero: Array, *, activation_alpha: Any = None,
+    activation_beta: Any = None, activations: Any = None, clip: float | None = None, direction: str = "forward",
+    hidden_size: int | None = None, input_forget: int = 0,
+) -> Any:  # fmt: skip
+    """An LSTM whose weights have 8 bits; its inputs are made as narrow all at once, its states at each step."""
+    attributes = {**locals(), "layout": 0}
+    layer = _Layer(x, np.swapaxes(r, 1, 2), lengths, [h, c], ["Sigmoid", "Tanh", "Tanh"], attributes)
+    return _lstm(layer, _Narrow(w, w_scale, w_zero), _Narrow(r, r_scale, r_zero), _bias(b), p, input_forget)

@@ -104,12 +104,15 @@ def parts(
 ) -> list[int]:  # fmt: skip
     """Lengths that an axis is split into."""
     length = shape[axis]
+    if num_outputs is not None and num_outputs != outputs:
+        raise ValueError(f"num_outputs {num_outputs} with {outputs} outputs")
     if sizes is not None or split is not None:
         found = [int(each) for each in (sizes if sizes is not None else split)]
     else:
-        count = num_outputs or outputs
-        part = -(-length // count)
-        found = [max(0, min(part, length - i * part)) for i in range(count)]
+        part = -(-length // outputs)
+        found = [max(0, min(part, length - i * part)) for i in range(outputs)]
+    if len(found) != outputs:
+        raise ValueError(f"{len(found)} parts with {outputs} outputs")
     if sum(found) != length:
         raise ValueError(f"parts of {found} along an axis of {length}")
     return found
