@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ._check import Array
+from .._check import Array
 
 # NumPy's names of PyTorch's types, or those of `_narrow_floats.NAMES`.
 TYPES = {

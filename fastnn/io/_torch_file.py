@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ._check import Array
+from .._check import Array
 from ._narrow_floats import NAMES, narrow_type, widened
 from ._torch_pickle import ScriptObject, Storage, read_pickle, weights_of
 

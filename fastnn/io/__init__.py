@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ._check import Array
+from .._check import Array
+from .._replace import replacing
+from ..autograd import value_of
 from ._narrow_floats import NAMES, narrow_type, widened
-from ._replace import replacing
-from .autograd import value_of
 
 __all__ = ["load", "save"]
 

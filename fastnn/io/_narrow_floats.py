@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._check import Array
+from .._check import Array
 
 # ml_dtypes' name of each type of the format
 NAMES = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu"}
