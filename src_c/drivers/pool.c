@@ -1,6 +1,8 @@
 /* pool.c: how the work of pooling is split among threads, and rows of x taken apart.
  *
- * Forward, an item is some rows of outputs.  Backward, windows overlap, so an item is a whole plane, or some channels of one. */
+ * Forward, an item is some rows of outputs.  Backward, windows overlap, so an item is a whole plane, or some channels of one.  Small
+ * planes whose channels come first have short rows, which registers would be filled badly with: a few planes are turned into one
+ * whose channels come last, pooled there, and turned back. */
 #ifndef REAL
 #include <string.h>
 #include "pool.h"
@@ -24,7 +26,7 @@ static void pool_body(const void *given, ptrdiff_t begin, ptrdiff_t end)
     const struct fnn_pool *g = job->g;
     const ptrdiff_t rows = g->d.outputs * g->h.outputs, pieces = (g->inner + job->m - 1) / job->m;
     const ptrdiff_t bands = (rows + job->lines - 1) / job->lines;
-    const ptrdiff_t total = fnn_pool_space(g, job->work).total;
+    const ptrdiff_t total = fnn_pool_part_size(g);
     double *const part = fnn_take_part(job->work, total * (ptrdiff_t)sizeof(double), g->slots);
     const struct pool_space s = fnn_pool_space(g, part);
     for (ptrdiff_t i = begin; i < end; i++)
@@ -43,15 +45,25 @@ static void pool_body(const void *given, ptrdiff_t begin, ptrdiff_t end)
     fnn_return_part((struct fnn_part *)(void *)part);
 }
 
+/* The time for one channel of a plane; windows that overlap cost more */
+static double ns_of(const struct fnn_pool *g)
+{
+    const double values = (double)fnn_pool_values(g), results = (double)fnn_pool_results(g);
+    return NS_EACH * (values > results ? values : results);
+}
+
+static void free_parts(const struct pool_job *job)
+{
+    for (ptrdiff_t i = 0; i < job->g->slots; i++)
+        ((struct fnn_part *)(void *)(job->work + i * fnn_pool_part_size(job->g)))->taken = 0;
+}
+
 void fnn_pool_run(struct pool_job job)
 {
     const struct fnn_pool *g = job.g;
-    const ptrdiff_t rows = g->d.outputs * g->h.outputs, bands = (rows + job.lines - 1) / job.lines;
-    const ptrdiff_t total = fnn_pool_space(g, job.work).total;
-    const double values = (double)(g->d.size * g->h.size * g->w.size), results = (double)(rows * g->w.outputs);
-    const double ns = NS_EACH * (values > results ? values : results); /* of a plane, one channel; windows that overlap cost more */
-    for (ptrdiff_t i = 0; i < g->slots; i++)
-        ((struct fnn_part *)(void *)(job.work + i * total))->taken = 0;
+    const ptrdiff_t bands = (g->d.outputs * g->h.outputs + job.lines - 1) / job.lines;
+    const double ns = ns_of(g);
+    free_parts(&job);
     if (job.clear)
         fnn_parallel(g->outer * ((g->inner + job.m - 1) / job.m), 3 * ns * (double)job.m, pool_body, &job);
     else
@@ -61,6 +73,60 @@ void fnn_pool_run(struct pool_job job)
 #define FNN_SELF "drivers/pool.c"
 #include "each_real.h"
 #else
+
+/* Turns so many planes, each of `size` values in one piece, into one whose channels come last */
+static const void *FN(turn)(REAL *to, const void *planes, ptrdiff_t first, ptrdiff_t count, ptrdiff_t size)
+{
+    if (planes)
+        TIER->conv_gather(to, count, (const REAL *)planes + first * size, size, 1, size, count);
+    return to;
+}
+
+static void FN(turn_back)(void *planes, const REAL *from, ptrdiff_t first, ptrdiff_t count, ptrdiff_t size)
+{
+    if (planes)
+        TIER->conv_scatter((REAL *)planes + first * size, size, 1, from, count, size, count);
+}
+
+/* Items: groups of planes */
+static void FN(turned_body)(const void *given, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct pool_job *job = given;
+    const struct fnn_pool *g = job->g;
+    const ptrdiff_t values = fnn_pool_values(g), results = fnn_pool_results(g), most = fnn_pool_turned(g).inner;
+    double *const part = fnn_take_part(job->work, fnn_pool_part_size(g) * (ptrdiff_t)sizeof(double), g->slots);
+    for (ptrdiff_t i = begin; i < end; i++)
+    {
+        struct fnn_pool turned = fnn_pool_turned(g);
+        turned.inner = fnn_min(most, g->outer - i * most);
+        const struct pool_space s = fnn_pool_space(&turned, part);
+        const ptrdiff_t first = i * most, count = turned.inner;
+        REAL *const x = (REAL *)(part + s.total), *const dx = x + count * values, *const y = dx + count * values;
+        struct pool_job inner = *job;
+        inner.g = &turned, inner.m = count, inner.lines = 1;
+        inner.x = FN(turn)(x, job->x, first, count, values), inner.dy = FN(turn)(y, job->dy, first, count, results);
+        inner.dx = dx, inner.y = y;
+        if (job->clear)
+            job->clear(&inner, 0, 0, count);
+        over_rows(&inner, &s, 0, 0, turned.d.outputs * turned.h.outputs, 0);
+        FN(turn_back)(job->dx, dx, first, count, values);
+        FN(turn_back)(job->y, y, first, count, results);
+    }
+    fnn_return_part((struct fnn_part *)(void *)part);
+}
+
+void FN(fnn_pool_run_turned)(struct pool_job job)
+{
+    const struct fnn_pool *g = job.g;
+    const ptrdiff_t count = fnn_pool_turned(g).inner;
+    if (count == g->inner)
+    {
+        fnn_pool_run(job);
+        return;
+    }
+    free_parts(&job);
+    fnn_parallel((g->outer + count - 1) / count, (job.clear ? 3 : 1) * ns_of(g) * (double)count, FN(turned_body), &job);
+}
 
 void FN(fnn_pool_part)(REAL *apart, const REAL *row, const struct pool_space *s, ptrdiff_t n)
 {
@@ -94,7 +160,7 @@ void FN(fnn_pool_part_rows)(REAL *apart, const REAL *x, const struct pool_space 
 
 void FN(fnn_pool_clear)(REAL *dx, const struct fnn_pool *g, ptrdiff_t plane, ptrdiff_t channel, ptrdiff_t m)
 {
-    const ptrdiff_t places = g->d.size * g->h.size * g->w.size;
+    const ptrdiff_t places = fnn_pool_values(g);
     dx += X_AT(g);
     for (ptrdiff_t i = 0, whole = m == g->inner ? places : 1; i < places; i += whole)
         memset(dx + i * g->inner, 0, (size_t)(whole * m) * sizeof(REAL));

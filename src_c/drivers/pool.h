@@ -35,6 +35,16 @@ ptrdiff_t fnn_pool_channels(const struct fnn_pool *g);
 /* How many rows of outputs are worked on together: more than 1 only if channels come first in memory */
 ptrdiff_t fnn_pool_lines(const struct fnn_pool *g);
 
+/* Several small planes whose channels come first, as one whose channels come last (`inner` of them); all others unchanged */
+struct fnn_pool fnn_pool_turned(const struct fnn_pool *g);
+
+/* Values of a plane of x, and of y */
+static inline ptrdiff_t fnn_pool_values(const struct fnn_pool *g) { return g->d.size * g->h.size * g->w.size; }
+static inline ptrdiff_t fnn_pool_results(const struct fnn_pool *g) { return g->d.outputs * g->h.outputs * g->w.outputs; }
+
+/* Doubles of scratch memory that one thread needs, the turned planes included */
+ptrdiff_t fnn_pool_part_size(const struct fnn_pool *g);
+
 /* The scratch memory that begins at `memory` */
 struct pool_space fnn_pool_space(const struct fnn_pool *g, double *memory);
 
@@ -68,11 +78,16 @@ struct pool_job
                  ptrdiff_t m);
     void (*clear)(const struct pool_job *job, ptrdiff_t plane, ptrdiff_t channel, ptrdiff_t m); /* backward; else NULL */
     const void *o;
+    const void *x, *dy; /* what is read, and where results go: NULL if the op has no such array */
+    void *y, *dx;
     double *work;
     ptrdiff_t m, lines;
 };
 
+/* turned: small planes whose channels come first are pooled as one whose channels come last */
 void fnn_pool_run(struct pool_job job);
+void fnn_pool_run_turned_f32(struct pool_job job);
+void fnn_pool_run_turned_f64(struct pool_job job);
 
 /* Where channel `channel` of a plane of x begins, and where that of a row of outputs does */
 #define X_AT(g) (plane * (g)->d.size * (g)->h.size * (g)->w.size * (g)->inner + channel)

@@ -3,6 +3,9 @@
 
 #define MOST  64   /* channels that are worked on together: four cache lines of floats */
 #define PIECE 4096 /* values of rows of x that are worked on together; they stay in the first-level cache */
+#define SMALL (PIECE / MOST) /* planes whose rows have at most so many values are turned */
+#define TURNS 16384 /* values of planes that are turned together; of large planes, STRIP_LANES are */
+#define LARGE 3136 /* values of the largest planes that are turned: x and its gradient fit into the second-level cache */
 #define HEAD  8    /* doubles that a part of scratch memory begins with: struct fnn_part */
 
 ptrdiff_t fnn_pool_begin(const struct fnn_pool_axis *a, ptrdiff_t i)
@@ -69,6 +72,24 @@ struct pool_space fnn_pool_space(const struct fnn_pool *g, double *memory)
                           HEAD + 2 * rows + columns + (g->w.size + g->w.outputs) * m + (step > 1 ? 2 * fnn_pool_lines(g) * rows * step * part : 0)};
 }
 
+struct fnn_pool fnn_pool_turned(const struct fnn_pool *g)
+{
+    struct fnn_pool turned = *g;
+    const ptrdiff_t values = fnn_pool_values(g), fit = TURNS / values / STRIP_LANES * STRIP_LANES;
+    if (g->inner == 1 && g->w.size <= SMALL && values <= LARGE && g->outer >= STRIP_LANES)
+        turned.outer = 1, turned.inner = fnn_min(fit ? fnn_min(fit, MOST) : STRIP_LANES, g->outer);
+    return turned;
+}
+
+ptrdiff_t fnn_pool_part_size(const struct fnn_pool *g)
+{
+    static double unused[1];
+    const struct fnn_pool turned = fnn_pool_turned(g);
+    const ptrdiff_t size = fnn_pool_space(g, unused).total, of_turned = fnn_pool_space(&turned, unused).total;
+    const ptrdiff_t copies = turned.inner * (2 * fnn_pool_values(g) + fnn_pool_results(g));
+    return turned.inner == g->inner ? size : size > of_turned + copies ? size : of_turned + copies;
+}
+
 ptrdiff_t fnn_pool_rows(ptrdiff_t *rows, const struct fnn_pool *g, ptrdiff_t row)
 {
     const ptrdiff_t id = row / g->h.outputs, ih = row % g->h.outputs;
@@ -123,6 +144,5 @@ const ptrdiff_t fnn_pool_none[1] = {0};
 
 ptrdiff_t fnn_pool_work(struct fnn_pool g)
 {
-    static double unused[1];
-    return g.slots * fnn_pool_space(&g, unused).total;
+    return g.slots * fnn_pool_part_size(&g);
 }
