@@ -365,6 +365,35 @@ def test_a_body_whose_shapes_follow_the_turn_is_called_as_it_is():
     assert [each.plan for each in plans()._kept.values()] == [None]
 
 
+def test_a_turn_may_give_one_value_twice_or_a_value_that_it_was_given():
+    body = [node("Add", "s x", "r"), node("Identity", "r", "o"), node("Identity", "c", "d"), node("Flatten", "r", "f")]
+    loaded, plans = looped(body, [value("s")], [value("d"), value("r"), value("o"), value("f")], "n keep x", "y a b")
+    for trips in (4, 1, 5):
+        check(loaded, 0, False, n=np.array(trips), x=draw(2, 3))
+    assert [each.whole is not None for each in plans()._kept.values()] == [True]
+    first, second = (loaded.run(None, {"n": np.array(4), "x": draw(2, 3)}) for _ in range(2))
+    for each in first:
+        each += 1
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other + np.float32(1))
+
+
+def test_a_value_of_which_a_turn_reads_the_shape_alone_may_change_it():
+    """Two states change places at each turn."""
+    body = [
+        node("Shape", "s", "n0"), node("Cast", "n0", "n1", to=1), node("Add", "x n1", "r"), node("Identity", "s", "u"),
+        node("Identity", "t", "v"), node("Identity", "c", "d"),
+    ]  # fmt: skip
+    states = [value("s"), value("t")]
+    loaded, _ = looped(body, states, [value("d"), value("v"), value("u"), value("r")], "n keep w0 w1", "a b y",
+                       w0=draw(5), w1=draw(7))  # fmt: skip
+    for trips in (6, 9, 1):
+        check(loaded, 0, False, n=np.array(trips), x=draw(2, 3))
+    np.testing.assert_array_equal(
+        loaded.run(None, {"n": np.array(5), "x": np.zeros((2, 3), np.float32)})[2][:, 0, 0], [5, 7, 5, 7, 5]
+    )
+
+
 def test_a_loop_ends_when_its_body_says_so():
     body = [node("Mul", "s two", "r"), node("ReduceMax", "r", "top", keepdims=0), node("Less", "top limit", "d")]
     loaded, _ = looped(body, [value("s")], [value("d"), value("r")], two=np.float32(2), limit=np.float32(100))

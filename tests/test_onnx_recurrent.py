@@ -1,10 +1,17 @@
-"""Recurrent layers of ONNX: of 8 bits, and cells that exporters take apart."""
+"""Recurrent layers of ONNX: of 8 bits, and cells of GRUs that exporters take apart."""
+
+import io
+import re
+import warnings
 
 import numpy as np
 import pytest
 from onnx_files import model, node, value
+from test_onnx_plans import check, draw, faults_are_raised, functions
 
 import fastnn.onnx
+
+__all__ = ["faults_are_raised"]
 
 
 def quantized_lstm(kind=np.int8, directions=2, peepholes=False, lengths=False, columns=False, n=2, width=300):
@@ -74,3 +81,131 @@ def test_an_lstm_of_8_bits_is_an_lstm_of_what_8_bits_hold():
     np.testing.assert_allclose(found[0], expected[0], rtol=0, atol=2e-6)
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.02)
     assert not np.array_equal(found[1:], expected[1:])
+
+
+GRU = """p = Gemm {x} w b
+q = Gemm {h} u a
+ir iz in = Split p thirds
+hr hz hn = Split q thirds
+r = Add ir hr
+r_ = Sigmoid r
+z = Add iz hz
+z_ = Sigmoid z
+l = Mul r_ hn
+m = Add in l
+n = Tanh m
+d = Sub {h} n
+e = Mul d z_
+h{t} = Add e n"""
+BLEND = "d = Sub {h} n\ne = Mul d z_\nh{t} = Add e n"
+WEIGHTS = {
+    "w": draw(12, 3, seed=1), "u": draw(12, 4, seed=2), "b": draw(12, seed=3), "a": draw(12, seed=4),
+    "thirds": np.array([4, 4, 4]), "one": np.float32(1), "two": np.float32(2), "v": draw(12, 4, seed=9),
+}  # fmt: skip
+FEEDS = {"x": draw(2, 3, seed=5), "h": draw(2, 4, seed=6), "xs": draw(2, 5, 3, seed=7)}
+
+
+def gru(lines, outputs="h1", **arrays):
+    """A model of lines like `y z = Split x thirds`."""
+    nodes = []
+    for line in lines.split("\n"):
+        results, (operator, *inputs) = line.split(" = ")[0], line.split(" = ")[1].split()
+        more = {"Gemm": {"transB": 1}, "Split": {"axis": 1}, "Concat": {"axis": 1}, "Gather": {"axis": 1}}
+        nodes.append(node(operator, " ".join(inputs), results, **more.get(operator, {})))
+    inputs = [value(name, shape=["N", *each.shape[1:]]) for name, each in FEEDS.items() if f" {name}" in lines + " "]
+    given = [each for each in inputs if re.search(rf"(?<!\w){each['name']}(?!\w)", lines)]
+    loaded = fastnn.onnx.load(model(nodes, given, [value(each) for each in outputs.split()], 17, **WEIGHTS, **arrays))
+    return loaded, {each.name: FEEDS[each.name] for each in loaded.inputs}
+
+
+def step(t=1, x="x", h="h", lines=GRU):
+    """One step, whose inner names are its own."""
+    text = lines.format(x=x, h=h, t=t)
+    return re.sub(r"(?<!\w)(p|q|i[rzn]|h[rzn]|[rzlmnde]|[rz]_|k)(?!\w)", rf"\1.{t}", text)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        GRU,
+        GRU.replace("Add ir hr", "Add hr ir").replace("Add in l", "Add l in").replace("Mul r_ hn", "Mul hn r_"),
+        GRU.replace("Mul d z_", "Mul z_ d").replace("Add e n", "Add n e"),
+        GRU.replace("ir iz in", "iz in ir").replace("hr hz hn", "hn hr hz"),
+        GRU.replace(BLEND, "k = Sub one z_\nd = Mul k n\ne = Mul z_ {h}\nh{t} = Add d e"),
+        GRU.replace(BLEND, "k = Sub one z_\nd = Mul n k\ne = Mul {h} z_\nh{t} = Add e d"),
+        GRU.replace("Gemm {x} w b", "Gemm {x} w").replace("Gemm {h} u a", "Gemm {h} u"),
+    ],
+)
+def test_a_cell_of_a_gru(lines):
+    loaded, feeds = gru(step(lines=lines))
+    check(loaded, 2e-6, **feeds)
+    assert functions(loaded) == ["recurrent", "getitem"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("r_ = Sigmoid r", "r_ = Tanh r"),
+        ("n = Tanh m", "n = Sigmoid m"),
+        ("z_ = Sigmoid z", "z_ = Sigmoid r"),
+        ("d = Sub {h} n", "d = Sub n {h}"),
+        ("h{t} = Add e n", "h{t} = Sub e n"),
+        ("d = Sub {h} n", "d = Add {h} n"),
+        ("l = Mul r_ hn", "l = Mul r_ in"),
+        ("Mul d z_", "Mul d r_"),
+        ("Gemm {h} u a", "Gemm n0 u a"),
+        ("Add ir hr", "Add ir hz"),
+        (BLEND, "k = Sub two z_\nd = Mul k n\ne = Mul z_ {h}\nh{t} = Add d e"),
+        (BLEND, "k = Sub one r_\nd = Mul k n\ne = Mul z_ {h}\nh{t} = Add d e"),
+    ],
+)
+def test_what_is_no_cell_of_a_gru(change):
+    loaded, feeds = gru("n0 = Neg h\n" + step(lines=GRU.replace(*change)))
+    check(loaded, 5e-6, None, **feeds)
+    assert "gru_cell" not in loaded.passes
+
+
+@pytest.mark.parametrize("first", ["zero", "h"])
+@pytest.mark.parametrize("other", [False, True])
+def test_cells_of_a_gru_one_after_another_are_a_sequence(first, other):
+    """Also where the first h is a constant 0; not where one has other weights."""
+    lines, h = [], first
+    for t in range(5):
+        lines.append(f"x{t} = Gather xs at{t}")
+        lines.append(step(t, f"x{t}", h, GRU.replace("Gemm {h} u", "Gemm {h} v") if other and t == 3 else GRU))
+        h = f"h{t}"
+    at = {f"at{t}": np.array(t) for t in range(5)}
+    loaded, feeds = gru("\n".join([*lines, "y = Concat h2 h4"]), "y", zero=np.zeros((2, 4), np.float32), **at)
+    check(loaded, 3e-6, **feeds)
+    assert loaded.passes["gru_cell"] == 5
+    assert functions(loaded).count("recurrent") == (3 if other else 1)
+
+
+@pytest.mark.parametrize("opset", [9, 13, 17])
+def test_pytorchs_cells_are_a_sequence(opset):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+
+    class Steps(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = torch.nn.GRUCell(3, 4)
+
+        def forward(self, x, h):
+            made = []
+            for t in range(5):
+                h = self.cell(x[:, t], h)
+                made.append(h)
+            return torch.stack(made, 1), h
+
+    steps, file = Steps().eval(), io.BytesIO()
+    x, h = (torch.from_numpy(FEEDS[name]) for name in ("xs", "h"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(steps, (x, h), file, dynamo=False, opset_version=opset)
+    loaded = fastnn.onnx.load(file.getvalue())
+    for _ in range(2):
+        for made, expected in zip(loaded(x.numpy(), h.numpy()), steps(x, h), strict=True):
+            np.testing.assert_allclose(made, expected.detach().numpy(), rtol=0, atol=2e-6)
+    assert loaded.passes["gru_cell"] == 5
+    assert functions(loaded).count("recurrent") == 1

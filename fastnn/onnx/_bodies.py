@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._plans import Plans
+from ._plans import Kept, Plans
 from ._program import Program, Scope
 
 SHAPES = 8  # kinds of inputs that have plans; of states that grow each turn sees another one
@@ -25,23 +25,30 @@ class Body:
 
     def bound(self, scope: Scope) -> Callable[..., list[Any]]:
         """The graph as a function of its inputs."""
+        outer = {name: scope[name] for name in self.outer}
+        again: Callable[..., list[Any] | None] | None = None  # the plan of the last call, with `outer` in its place
 
         def body(*values: Any) -> list[Any]:
+            nonlocal again
+            if again is not None:
+                results = again(values)
+                if results is not None:
+                    return results
             given = dict(zip(self.program.inputs, values, strict=True))
-            results = self._planned(given | {name: scope[name] for name in self.outer})
+            feeds = given | outer
+            if not all(isinstance(each, np.ndarray) for each in feeds.values()):
+                return self.program(given, scope)
+            kept = self.plans.find(feeds)
+            whole = None if kept is None else kept.whole
+            again = None if whole is None else whole.bound(given, outer)
+            results = None if again is None else again(values)
+            results = self._planned(kept, feeds) if results is None else results
             return self.program(given, scope) if results is None else results
 
         return body
 
-    def _planned(self, feeds: dict[str, Any]) -> list[Any] | None:
-        """What the plan gives, or None."""
-        if not all(isinstance(each, np.ndarray) for each in feeds.values()):
-            return None
-        kept = self.plans.find(feeds)
-        if kept is not None and kept.whole is not None:
-            results = kept.whole(feeds)
-            if results is not None:
-                return results
+    def _planned(self, kept: Kept | None, feeds: dict[str, Any]) -> list[Any] | None:
+        """What the plan gives, made if inputs of this kind come again, or None."""
         if kept is None:
             kind = self.plans.kind(feeds)
             if kind not in self.seen:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +56,48 @@ class Whole:
         made = [found] if self.single else found
         if self.as_made:
             return list(made)
-        results = [made[i] if i >= 0 else np.array(feeds[self.given[-1 - i]]) for i in self.places]
+        results = [
+            np.array(feeds[self.given[-1 - i]]) if i < 0 else made[i] if i not in self.places[:at] else made[i].copy()
+            for at, i in enumerate(self.places)
+        ]
         return [y if shape is None else y.reshape(shape) for y, shape in zip(results, self.shapes, strict=True)]
+
+    def bound(self, values: dict[str, Array], outer: dict[str, Array]) -> Callable[..., Any]:
+        """A function of values like these by place, beside which those of `outer` stay as they are.
+
+        It gives the outputs, some of which may be one array or a value that was given; None: the plan is to be asked.
+        """
+        places = {name: i for i, name in enumerate([*values, *outer])}
+        taken = [places[name] for name in self.inputs]
+        unread = [(places[name], x.shape, x.dtype) for name, x in values.items() if name not in self.inputs]
+        count = len(self.program.outputs)
+        made = [i if i >= 0 else count + places[self.given[-1 - i]] for i in self.places]
+        changed = [(i, shape) for i, shape in enumerate(self.shapes) if shape is not None]
+        program, single, rest = self.program, self.single, tuple(outer.values())
+        chosen, picked = _picker(taken), _picker(made)
+
+        def call(given: tuple[Array, ...]) -> Any:
+            for i, shape, dtype in unread:
+                if given[i].shape != shape or given[i].dtype != dtype:
+                    return None
+            given += rest
+            found = program(*chosen(given))
+            if found is None:
+                return None
+            results = picked((found, *given) if single else found + given)
+            if not changed:
+                return results
+            results = list(results)
+            for i, shape in changed:
+                results[i] = results[i].reshape(shape)
+            return results
+
+        return call
+
+
+def _picker(places: list[int]) -> Callable[[tuple[Any, ...]], Any]:
+    """A function that takes these out of a tuple."""
+    return operator.itemgetter(*places) if len(places) > 1 else lambda values: [values[i] for i in places]
 
 
 class Plans:
@@ -190,10 +231,12 @@ def _whole(plan: Plan | None, inputs: list[str]) -> Whole | None:
         return None
     numbers = [plan.stored[each.number] for each in results]
     made = [number for number in numbers if number >= len(inputs)]
-    if sorted(made) != sorted(stage.outputs):
+    if set(made) != set(stage.outputs):
         return None
     places = [stage.outputs.index(n) if n in made else -1 - n for n in numbers]
+    sample = plan.graph.sample
     shapes = [
-        None if n == each.number else plan.graph.sample(each.number) for n, each in zip(numbers, results, strict=True)
+        None if sample(n) == sample(each.number) else sample(each.number)
+        for n, each in zip(numbers, results, strict=True)
     ]
     return Whole(program, [inputs[i] for i in stage.inputs], places, shapes, inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,17 @@ Body = Callable[..., list[Any]]
 
 
 def _truth(x: Any) -> bool:
-    return bool(np.asarray(x).reshape(-1)[0])
+    return bool(np.asarray(x).item(0))
 
 
 def _stacked(parts: list[Array], axis: int = 0) -> Array:
     """What the turns of a loop gathered, along a new axis; of no turn nobody knows more than that it is empty."""
-    return np.stack(parts, axis) if parts else np.zeros(0, np.float32)
+    if not parts:
+        return np.zeros(0, np.float32)
+    shape = parts[0].shape
+    if axis or not shape or any(each.shape != shape for each in parts):
+        return np.stack(parts, axis)
+    return np.concatenate(parts).reshape(len(parts), *shape)  # which many small arrays take a third of the time for
 
 
 @operator("If")
@@ -31,17 +36,15 @@ def either(condition: Array, *, then_branch: Body, else_branch: Body) -> Any:
 def loop(trips: Array | None, condition: Array | None, *state: Any, body: Body, outputs: int) -> Any:
     """While the trips last and the condition holds; what each turn adds is stacked, nothing is of no shape."""
     limit = None if trips is None else int(np.asarray(trips).reshape(-1)[0])
-    going = condition is None or _truth(condition)
-    gathered: list[list[Array]] = [[] for _ in range(outputs - len(state))]
-    values, turn = list(state), 0
-    while going and (limit is None or turn < limit):
-        results = body(np.array(turn, np.int64), np.array(True), *values)
-        going = _truth(results[0]) or condition is None
-        values, more = results[1 : 1 + len(values)], results[1 + len(values) :]
-        for each, one in zip(gathered, more, strict=False):
-            each.append(one)
-        turn += 1
-    return (*values, *map(_stacked, gathered))
+    going, true = condition is None or _truth(condition), np.array(True)
+    values: Sequence[Any] = state
+    end, turns = 1 + len(state), list[Any]()
+    while going and (limit is None or len(turns) < limit):
+        results = body(np.array(len(turns), np.int64), true, *values)
+        going = condition is None or results[0] is true or _truth(results[0])
+        values = results[1:end]
+        turns.append(results)
+    return (*values, *(_stacked([results[i] for results in turns]) for i in range(end, 1 + outputs)))
 
 
 @operator("Scan", since=9)
@@ -54,12 +57,13 @@ def scan(
     axes = scan_input_axes or [0] * num_scan_inputs
     turned = scan_input_directions or [0] * num_scan_inputs
     moved = [np.moveaxis(x, axis, 0)[:: -1 if back else 1] for x, axis, back in zip(scanned, axes, turned, strict=True)]
-    gathered: list[list[Array]] = [[] for _ in range(outputs - len(states))]
+    count = len(states)
+    turns = []
     for slices in zip(*moved, strict=True):
         results = body(*states, *slices)
-        states, more = results[: len(states)], results[len(states) :]
-        for each, one in zip(gathered, more, strict=False):
-            each.append(one)
+        states = results[:count]
+        turns.append(results)
+    gathered = [[results[i] for results in turns] for i in range(count, outputs)]
     out_axes = scan_output_axes or [0] * len(gathered)
     out_turned = scan_output_directions or [0] * len(gathered)
     stacked = [

@@ -1,4 +1,4 @@
-"""LSTM cells from products, gates and states, and sequences from cells."""
+"""Cells of LSTMs and GRUs from products, gates and states, and sequences from cells."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from ... import functional
 from ..._check import Array
 from ...functional._recurrent import recurrent
 from ...graph._graph import Call, Constant, Ref
-from ._rewriter import Made, Rewriter, unary
+from ._rewriter import Made, Rewriter, scalar, unary
 
-GATES = 4
-Part = tuple[int, int]  # a value's number, and which quarter of its columns
+GATES = 4  # of an LSTM; a GRU has three
+Part = tuple[int, int]  # a value's number, and which one of equal parts of its columns
+Affine = tuple[Any, Array, Array]  # a value, the weight and the bias of its product
 Product = tuple[Any, Array]  # a value (n, columns), and the weight (gates units, columns)
 
 
@@ -48,14 +49,19 @@ def _gated(r: Rewriter, call: Call | None) -> list[tuple[Part, Any]]:
 def _part(r: Rewriter, value: Any, function: str) -> Part | None:
     """The quarter of a value that this function, whose result is read once, is taken of."""
     call = r.maker(value, unary(function))
-    part = r.maker(call.args[0], operator.getitem) if call is not None and r.uses[call.number] == 1 else None
+    return _share(r, call.args[0], GATES) if call is not None and r.uses[call.number] == 1 else None
+
+
+def _share(r: Rewriter, value: Any, count: int) -> Part | None:
+    """Which one of so many equal parts of another value's columns a value is, which is read once."""
+    part = r.maker(value, operator.getitem)
     if part is None or r.uses[part.number] != 1 or not isinstance(part.args[0], Ref):
         return None
     (whole, index), sizes = part.args, r.shape(part.args[0]) or ()
-    if len(sizes) != 2 or sizes[1] % GATES or not isinstance(index, tuple) or len(index) != 2:
+    if len(sizes) != 2 or sizes[1] % count or not isinstance(index, tuple) or len(index) != 2:
         return None
     begin, end, step = index[1].indices(sizes[1]) if isinstance(index[1], slice) else (0, 0, 0)
-    size = sizes[1] // GATES
+    size = sizes[1] // count
     if index[0] != slice(None) or step != 1 or begin % size or end - begin != size:
         return None
     return whole.number, begin // size
@@ -120,6 +126,101 @@ def _cell(r: Rewriter, call: Call, new: Call, c: Any, x: Product, h: Product, bi
     return replace(call, function=operator.getitem, args=(Ref(number), 1))
 
 
+# -- GRUs -------------------------------------------------------------------------------------------------------------
+
+
+def gru_cell(r: Rewriter, call: Call) -> Made:
+    """h' = (h - n) z + n or (1 - z) n + z h, where n = tanh(in + sigmoid(ir + hr) hn) and z = sigmoid(iz + hz)."""
+    shape = r.shape(Ref(call.number)) or ()
+    if call.function is not np.add or len(shape) != 2:
+        return None
+    for kept, added in _orders(call):
+        for gate, other in _orders(r.maker(kept, np.multiply)):
+            h, new = _blended(r, gate, other, added) or (None, None)
+            tanh = r.maker(new, unary("tanh"))
+            if tanh is None or r.shape(h) != shape:
+                continue
+            for own, late in _orders(r.maker(tanh.args[0], np.add)):
+                for reset, inner in _orders(r.maker(late, np.multiply)):
+                    found = _gru_products(r, [_sum(r, reset), _sum(r, gate), (own, inner)], h, shape)
+                    if found is not None:
+                        return _gru(r, call, h, *found)
+    return None
+
+
+def _orders(call: Call | None) -> list[tuple[Any, Any]]:
+    """The operands of a call of two, in both orders."""
+    return [] if call is None or len(call.args) != 2 else [call.args, call.args[::-1]]
+
+
+def _blended(r: Rewriter, gate: Any, other: Any, added: Any) -> tuple[Any, Any] | None:
+    """h and n, if gate * other + added is z (h - n) + n or z h + (1 - z) n."""
+    difference = r.maker(other, np.subtract)
+    if difference is not None and difference.args[1] == added:
+        return difference.args
+    for rest, new in _orders(r.maker(added, np.multiply)):
+        left = r.maker(rest, np.subtract)
+        if left is not None and left.args[1] == gate and scalar(left.args[0]) == 1:
+            return other, new
+    return None
+
+
+def _sum(r: Rewriter, gate: Any) -> tuple[Any, Any] | None:
+    """What is added inside of a gate."""
+    sigmoid = r.maker(gate, unary("sigmoid"))
+    total = r.maker(sigmoid.args[0], np.add) if sigmoid is not None else None
+    return total.args if total is not None and len(total.args) == 2 and r.uses[total.number] == 1 else None
+
+
+def _gru_products(
+    r: Rewriter, sums: list[tuple[Any, Any] | None], h: Any, shape: tuple[int, ...]
+) -> tuple[Affine, Affine] | None:
+    """The products of input and state with their weights, whose parts are added in these sums."""
+    own = _share(r, sums[2][0], 3) if sums[2] is not None else None
+    pairs = []
+    for each in sums:
+        if each is None or own is None:
+            return None
+        first = _share(r, each[0], 3)
+        pairs.append(each if first is not None and first[0] == own[0] else each[::-1])
+    outer, inner = (_thirds(r, [pair[i] for pair in pairs], shape) for i in (0, 1))
+    begins = isinstance(h, Constant) and not h.array.any()  # then nothing is left of the product with h but its bias
+    if outer is None or outer[0] is None or inner is None or not (inner[0] == h or (inner[0] is None and begins)):
+        return None
+    return outer, inner
+
+
+def _thirds(r: Rewriter, values: list[Any], shape: tuple[int, ...]) -> Affine | None:
+    """The product of which these are the thirds, whose rows are put into their order; of rows no value's."""
+    units = shape[1]
+    known = [np.broadcast_to(each.array, shape) for each in values if isinstance(each, Constant)]
+    if len(known) == 3:
+        rows = np.concatenate(known, 1)
+        return (None, np.zeros((3 * units, units)), rows[0]) if (rows == rows[:1]).all() else None
+    parts = [_share(r, each, 3) for each in values]
+    numbers, places = ([None if each is None else each[i] for each in parts] for i in (0, 1))
+    product = r.maker(Ref(numbers[0]), functional.linear) if numbers[0] is not None else None
+    if product is None or len(set(numbers)) != 1 or set(places) != {0, 1, 2} or r.uses[product.number] != 3:
+        return None
+    if r.shape(Ref(product.number)) != (shape[0], 3 * units):
+        return None
+    (value, weight), bias = product.args[:2], product.args[2] if len(product.args) > 2 else None
+    order = np.concatenate([np.arange(units) + place * units for place in places if place is not None])
+    return value, weight.array[order], np.zeros(3 * units) if bias is None else bias.array[order]
+
+
+def _gru(r: Rewriter, call: Call, h: Any, outer: Affine, inner: Affine) -> Call:
+    """h of one step of a layer."""
+    dtype = r.graph.values[call.number].dtype
+    weights = [r.shared(each, dtype) for each in (outer[1], inner[1], outer[2], inner[2])]
+    number = r.several(
+        recurrent, outer[0], h, None, *weights, None, batch_sizes=(r.shape(h) or (0,))[:1], kind="GRU", reverse=False,
+        name="GRU",
+    )  # fmt: skip
+    r.hidden.add(call.number)
+    return replace(call, function=operator.getitem, args=(Ref(number), 1))
+
+
 # -- sequences --------------------------------------------------------------------------------------------------------
 
 
@@ -132,11 +233,12 @@ def sequences(r: Rewriter) -> None:
     cells = {number: call for number, call in r.made.items() if call.function is recurrent and _is_cell(call)}
     after: dict[int, int] = {}
     for number, cell in cells.items():
-        made = [r.maker(state, operator.getitem) for state in cell.args[1:3]]
+        made = [r.maker(state, operator.getitem) for state in cell.args[1:3] if state is not None]
         before = [None if each is None else each.args for each in made]
         one = before[0][0].number if before[0] else -1
-        read = sum(r.uses[each.number] for each in parts.get((one, 2), []))
-        if before == [(Ref(one), 1), (Ref(one), 2)] and one in cells and read == 1 and _alike(cells[one], cell):
+        inner = [each for each in parts.get((one, 2), []) for _ in range(r.uses[each.number])]  # where c is read
+        follows = before == [(Ref(one), 1), (Ref(one), 2)][: len(made)] and len(inner) == len(made) - 1
+        if follows and one in cells and _alike(cells[one], cell):
             after[one] = number
     for head in cells.keys() - set(after.values()):
         chain = [cells[head]]
@@ -147,7 +249,9 @@ def sequences(r: Rewriter) -> None:
 
 
 def _is_cell(call: Call) -> bool:
-    return call.kwargs["kind"] == "LSTM" and len(call.kwargs["batch_sizes"]) == 1 and not call.kwargs["reverse"]
+    return (
+        call.kwargs["kind"] in ("LSTM", "GRU") and len(call.kwargs["batch_sizes"]) == 1 and not call.kwargs["reverse"]
+    )
 
 
 def _alike(first: Call, second: Call) -> bool:
