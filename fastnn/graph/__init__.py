@@ -19,7 +19,7 @@ _LATE = {
     "compile_step": "_compile",
     "freeze": "_freeze",
     "load_frozen": "_loaded",
-}  # which need the layers; fmt: skip
+}  # imported when first named, since these modules import nn; fmt: skip
 
 
 def __getattr__(name: str) -> Any:

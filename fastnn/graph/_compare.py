@@ -1,4 +1,4 @@
-"""Whether a plan computes what it was made from; and whose the arrays are that it gives."""
+"""Comparing a plan's output with the model's, and copying results that share memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._graph import Graph, mapped
 
 
 def rounding(graph: Graph) -> float:
-    """What a plan's rounding may change, relative to the largest value: that of the coarsest floats computed with."""
+    """How far a plan's output may be off by rounding, relative to the largest value."""
     fine = all(value.dtype.itemsize >= 8 or value.dtype.kind not in "fc" for value in graph.values.values())
     return 2.0**-30 if fine else 2.0**-10
 
@@ -36,7 +36,7 @@ def close(y: Any, expected: Any, relative: float) -> bool:
 
 
 def root(array: Array) -> Array:
-    """The array whose memory a view shows."""
+    """The array that owns a view's memory."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array

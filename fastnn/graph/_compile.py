@@ -22,9 +22,9 @@ from ._recent import Recent
 from ._recording import Recording, Unplanned, keep_calls
 from ._same_calls import Objective, reduction_of
 
-PLANS = 8  # of one step
-LEAST_USES = 4  # of the plans, between two changes of the model, or they do not pay
-MOST_CHANGES = 8
+PLANS = 8  # kept by one CompiledStep
+LEAST_USES = 4  # calls replayed between two changes of the model; plans used less often do not pay
+MOST_CHANGES = 8  # changes in a row that came too soon, after which every call goes over the tape
 
 
 def _same_bits(x: Array, y: Array) -> bool:
@@ -54,7 +54,7 @@ class _State:
 class _Plan:
     """A recorded pass for inputs of one kind: the call returns output and loss, and sets gradients.
 
-    draws : the generator of each key that the pass drew, and the key
+    draws : (generator, key) of each key that the pass drew
     """
 
     def __init__(self, recording: Recording, state: _State, inputs: list[Array], output: Array, draws: Any):
@@ -80,7 +80,7 @@ class _Plan:
         steps = recording.patched(start + -start % 64, self.total.ctypes.data, keys, last)
         self.draws, self.keys = [rng for rng, _ in draws], np.array([*keys, 0], np.uint64)
         given = [self.keys, *inputs]
-        # Gradients are laid out as parameters, of which there is no need to keep another copy
+        # Gradients have the layout of their parameters, which serve as patterns: the first gradients are not kept alive
         like = [output, *(array for _, array, grad in grads if grad is not None)]
         self.check, self.run = (
             _core.Program(
@@ -128,7 +128,7 @@ class _Known:
     used: int = 0
 
 
-_recording = threading.Lock()  # one thread at a time writes its calls down
+_recording = threading.Lock()  # one thread at a time records its calls
 
 
 class CompiledStep:
@@ -138,7 +138,7 @@ class CompiledStep:
     ----------
     model, loss, optimizer
     reason : str or None
-        Why the last call went the usual way, over the tape; None if it was replayed, or written down to be replayed.
+        Why the last call went over the tape; None if it was replayed, or recorded to be replayed.
     """
 
     def __init__(self, model: Module, loss: Callable[..., Any], optimizer: Any):
@@ -207,7 +207,7 @@ class CompiledStep:
         return found
 
     def _is_known(self) -> bool:
-        """Whether the model is what plans were made for; after a change all are dropped."""
+        """Whether plans may be used or made; if the model has changed since they were made, all are dropped first."""
         if self._state is not None and self._state.same:
             return True
         left = [each for each in self._objective.parameters() if each._grad is not None]
@@ -225,7 +225,7 @@ class CompiledStep:
         return True
 
     def _recorded(self, key: Any, input: Array, target: Array) -> tuple[Any, Any] | None:
-        """Run a pass on the tape, write its calls down, and make a plan if that gives the same bits."""
+        """Run a pass on the tape, record its calls, and keep a plan of them if its replay gives the same bits."""
         state, self.reason = self._state, None
         assert state is not None
         if not (input.flags.c_contiguous and target.flags.c_contiguous):
@@ -321,13 +321,13 @@ def compile_step(model: Module, loss: Callable[..., Any], optimizer: Any) -> Com
 
     Notes
     -----
-    The first call with inputs of a shape runs as ever, and the calls in C that it makes are written down, with their
-    memory by lifetimes; they are replayed once at once, and what does not give the same bits is never replayed again.
-    Later calls run the plan, and the optimizer's own `step`: schedules, parameter groups and loaded states count as
-    ever.  Masks of dropout are drawn as ever, running statistics follow, gradients are new arrays.
+    The first call with inputs of a new shape runs over the tape and records its calls in C.  The recording is replayed
+    at once; if that gives other bits, calls of this shape keep to the tape.  Later calls run the plan, then the
+    optimizer's own `step`, so that schedules, parameter groups and loaded states have their usual effect.  Each call
+    draws new masks for dropout, updates running statistics, and makes new arrays for gradients.
 
     A plan is for one shape of inputs.  It is made anew when an attribute of a module, a parameter's array or its
-    `requires_grad`, or the mode of training changes.  **Numbers that the forward pass takes from elsewhere (globals,
+    `requires_grad`, or the training mode changes.  **Numbers that the forward pass takes from elsewhere (globals,
     elements of lists) are those of the recording.**  Steps whose forward pass asks for values, has hooks, or leaves a
     part of the arithmetic to NumPy go over the tape, as do calls that are observed.
 

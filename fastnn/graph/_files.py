@@ -31,7 +31,7 @@ DTYPES = {
     "F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1", "U64": "<u8", "U32": "<u4",
     "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
 }  # fmt: skip
-_INPUTS = frozenset("?bBhHiIlLqQfd")  # dtypes of inputs
+_INPUTS = frozenset("?bBhHiIlLqQfd")  # characters of the dtypes that inputs may have
 
 
 def _named_functions() -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _name(function: Any) -> str:
 
 
 def _written(value: Any, constants: dict[str, Array]) -> Any:
-    """Arguments or results as JSON: a value that is no list, number, text or None is a dict of one entry, its kind."""
+    """Arguments or results as JSON; whatever is no list, number, text or None becomes {kind: what it holds}."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Ref):
@@ -135,7 +135,7 @@ def _text(value: Any) -> str:
 
 
 def _packed(graph: Graph) -> dict[str, Derived]:
-    """Weights in the order in which this instruction set reads them."""
+    """The graph's packed weights, in the order that this instruction set reads, by their names in the file."""
     steps = [item for item in Steps(lowered(graph), graph).items if isinstance(item, Step)]
     fields = [value for step in steps for value in step.fields.values()]
     return {_text(each): each for each in fields if isinstance(each, Derived) and each.make.__name__.startswith("pack")}
@@ -167,7 +167,7 @@ class FileWeights(Weights):
 
 
 def _renamed(graph: Graph, kind: int) -> Graph:
-    """The graph, whose constants without a name of the model's get names of their own."""
+    """The graph with names for its unnamed constants that no other graph of the file has."""
 
     def name(leaf: Any) -> Any:
         own = isinstance(leaf, Constant) and leaf.name.startswith("constant")
@@ -253,7 +253,7 @@ def replayed(record: Any, arrays: dict[str, Array]) -> Graph:
             else:
                 function = known[name]
             if isinstance(given[0][0], (list, tuple)) and function is operator.getitem:
-                values[number] = given[0][0][given[0][1]]  # of a call with several results
+                values[number] = given[0][0][given[0][1]]  # a call with several results gave them as a tuple
             else:
                 values[number] = tracer.tell("", function, *given)
     results = mapped(mapped(read(record["results"], constants), fetch), tracer.written)

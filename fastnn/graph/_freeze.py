@@ -45,7 +45,7 @@ class Given:
 
     @property
     def planned(self) -> bool:
-        """Whether there may be a plan: batches of numbers, and plain values beside them."""
+        """Whether a plan is possible: arrays of numbers, led by a batch, and plain values beside them."""
         plain = all(isinstance(each, (type(None), bool, int, float, str)) for each in self.others)
         numbers = all(array.dtype.kind in "biuf" and array.size for array in self.arrays)
         batch = self.arrays and (self.arrays[0].ndim > 1 or (self.arrays[0].ndim and self.arrays[0].dtype.kind in "iu"))
@@ -66,7 +66,7 @@ class Given:
         return args, kwargs
 
     def resized(self, batch: int) -> list[Array]:
-        """The arrays with this number of samples, which repeat."""
+        """The arrays with this number of samples: the given ones, cut off or repeated."""
         return [
             np.resize(array, (batch, *array.shape[1:])).astype(array.dtype, copy=False) if led else array.copy()
             for led, array in zip(self.led, self.arrays, strict=True)
@@ -78,7 +78,7 @@ class Given:
         return [np.asarray(array * rng.random(array.shape), array.dtype) for array in self.resized(batch)]
 
     def drawn(self, batch: int) -> list[Array]:
-        """Floats from the normal distribution, for this number of samples; a model may refuse those."""
+        """Floats from the normal distribution, and other arrays of `nearer`, for this number of samples."""
         rng = np.random.default_rng(batch)
         return [
             np.asarray(rng.normal(size=array.shape), array.dtype) if array.dtype.kind == "f" else array
@@ -87,7 +87,7 @@ class Given:
 
 
 def hashable(value: Any) -> Any:
-    """Equal where structure, names and plain values are equal, and of one type."""
+    """A key that is equal for arguments of equal structure, names, types and plain values."""
     if isinstance(value, dict):
         return dict, *((key, hashable(each)) for key, each in value.items())
     if isinstance(value, (list, tuple)) and not isinstance(value, Ref):
@@ -129,7 +129,7 @@ class Frozen:
     """
 
     def __init__(self, model: Module, conv: str = "exact"):
-        conv_precision(conv)  # which knows the words
+        conv_precision(conv)  # raises an error for an unknown word
         self.model, self.conv = copy.deepcopy(model).eval(), conv
         self.unplanned: tuple[str, ...] = ()
         self.graph: Graph | None = None
@@ -137,7 +137,7 @@ class Frozen:
         self._weights = Weights([value_of(each) for each in (*self.model.parameters(), *self.model.buffers())])
         self._plans: Recent[_Kept] = Recent()
         self._compared: set[Any] = set()  # the calls of graphs whose plans agree with the model
-        self._program: Any = None  # the whole plan of the input seen last
+        self._program: Any = None  # the plan of the input seen last, if it is a single program
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -167,7 +167,7 @@ class Frozen:
         return type(vars(self).get("model", self)).__name__
 
     def steps_by_plan(self) -> dict[int, Any]:
-        """Of each plan's programs, by their keys: names, modules and bytes of their steps."""
+        """Names, modules and bytes of the steps of each program, by the program's key."""
         found: dict[int, Any] = {}
         for kept in list(self._plans.values()):
             if kept.plan is not None:
@@ -190,7 +190,7 @@ class Frozen:
         try:
             return self._owned(plan(given.arrays, given.batch), given)
         except Refused:
-            return self._owned(self._as_it_is(given, given.arrays), given)  # which may refuse the values
+            return self._owned(self._as_it_is(given, given.arrays), given)  # with the model's own error
 
     def _owned(self, results: Any, given: Given) -> Any:
         return owned(results, [root(each) for each in (*self._weights.own.values(), *given.arrays)])
@@ -217,9 +217,9 @@ class Frozen:
     # -- making plans -------------------------------------------------------------------------------------------------
 
     def _planned(self, given: Given, batch: int | None) -> Plan | None:
-        """A plan that gives the model's own output, or None where there is one for each batch size alone.
+        """A plan that gives the model's own output, or None if each batch size needs a plan of its own.
 
-        Where neither can be made the plan is one call of the model.
+        If no plan can be made, it is one call of the model.
         """
         if batch is None:
             try:
@@ -227,7 +227,7 @@ class Frozen:
             except ReadsBatch:
                 return None
             except Untraceable:
-                pass  # it may be the size of the batches that it was traced with
+                pass  # perhaps only the batch sizes of the trace were refused: try the given one
         try:
             plan = self._attempt(given, (given.batch,))
             return None if batch is None else plan
@@ -252,7 +252,7 @@ class Frozen:
         others = sizes * 2 if len(sizes) == 1 else OTHER_SIZES
         checks = list(zip(others, (given.nearer, given.drawn), strict=True))
         calls = tuple(call.function for call in graph.calls)
-        if calls in self._compared:  # the same calls over other shapes
+        if calls in self._compared:  # a plan of the same calls, over other shapes, has passed both checks
             del checks[1:]
         try:
             plan = Plan(graph, self._weights)
@@ -312,7 +312,7 @@ class Frozen:
         Raises
         ------
         ValueError
-            If no input has been seen, or a call stands in a plan that a file cannot hold: a module called as it is.
+            If no input has been seen, or a plan holds a call that a file cannot hold: a module called as it is.
         OSError
             From the file system.
         """
@@ -367,7 +367,7 @@ def freeze(model: Module, example: Any = None, *, conv: str = "exact") -> Frozen
     Notes
     -----
     A plan is compared with the model on other values and other batch sizes than it was made from before it is used.
-    The last 32 plans are kept; all share their packed weights.  Pickle and `copy.deepcopy` save model and `conv` alone.
+    The 32 plans used last are kept; all share their packed weights.  Pickle and `copy.deepcopy` keep model and `conv`.
 
     Examples
     --------

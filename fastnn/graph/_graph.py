@@ -14,7 +14,7 @@ from ..autograd import no_grad, value_of
 
 
 class Ref(NamedTuple):
-    """The value of that number: an input's, or the result of a call."""
+    """A reference to the value of that number: an input, or the result of a call."""
 
     number: int
 
@@ -30,7 +30,7 @@ class Times(NamedTuple):
 
 @dataclass(frozen=True)
 class Constant:
-    """An array that does not depend on the inputs, by the model's name for it or by one of the graph's own."""
+    """An array that does not depend on the inputs, under the model's name for it or one of the graph's own."""
 
     name: str
     array: Array
@@ -38,7 +38,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Value:
-    """A value's dtype and shape, with None for a size that is no multiple of the batch size."""
+    """A value's dtype and shape; a size that depends on the batch, but is no multiple of its size, is None."""
 
     shape: tuple[int | Times | None, ...]
     dtype: np.dtype[Any]
@@ -119,7 +119,7 @@ class Call:
 
     @property
     def name(self) -> str:
-        """What is called."""
+        """The function's name."""
         return getattr(self.function, "__name__", repr(self.function))
 
     @property
@@ -162,7 +162,7 @@ class Graph:
 
     @property
     def lead(self) -> int:
-        """How many dimensions stand before those of a sample: that of the batch."""
+        """1 if values have the batch as their first dimension, else 0."""
         return int(not self.whole)
 
     @property
@@ -310,5 +310,5 @@ class Names:
         name = self.known.get(id(array))
         if name is None:
             name = self.known[id(array)] = f"constant{len(self.others)}"
-            self.others.append(array)  # which keeps its id
+            self.others.append(array)  # kept alive: no other array may get its id
         return Constant(name, array)

@@ -1,8 +1,9 @@
-"""The place of channels in the memory of values between steps: last, where every step of the value allows it.
+"""The memory order of images between steps: channels last, where every step that reads or writes the image allows it.
 
-Kernels of images like them last: a place's channels are then one piece.  A convolution reads and writes either order,
-so it is what turns one into the other, in passing; pooling, batch norm, functions of one element and steps that say how
-(`Step.last`) keep the order that they find; everything else, and whoever is outside of the program, expects them first.
+Kernels of images are fastest with channels last: a pixel's channels are then contiguous.  A convolution reads and
+writes either order, so that it can change one into the other at no cost; pooling, batch norm, functions of one element
+and steps with fields for it (`Step.last`) keep the order of their input; everything else, and the program's inputs and
+outputs, have channels first.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def lay_out(steps: Steps, graph: Graph) -> None:
     one_order = {number for number, shape in shapes.items() if shape is None or _is_row(shape)}
     one_order -= {
         kept for number, kept in steps.stored.items() if number not in one_order
-    }  # a row that is seen as an image
+    }  # a vector that another step reads as an image
     first |= _reached(first, [group - one_order for group in alike])
     for item in steps.items:
         if isinstance(item, Step) and (_keeps(item) or item.op == "conv"):
@@ -49,7 +50,7 @@ def lay_out(steps: Steps, graph: Graph) -> None:
 
 
 def _reached(numbers: set[int], groups: list[set[int]]) -> set[int]:
-    """All that is in a group with one of the numbers, or with one that is reached."""
+    """The numbers, and all that groups join to them, directly or through other numbers."""
     within: dict[int, list[set[int]]] = {}
     for group in groups:
         for number in group:
@@ -67,7 +68,7 @@ def _keeps(step: Step) -> bool:
 
 
 def _is_row(shape: tuple[int, ...]) -> bool:
-    """Whether both orders are one: of a single channel, or a single place."""
+    """Whether both orders are the same, since there is a single channel or a single pixel."""
     return len(shape or ()) < 2 or shape[0] == 1 or math.prod(shape[1:]) == 1
 
 

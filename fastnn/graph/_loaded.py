@@ -29,7 +29,7 @@ class Loaded(Frozen):
             self._kinds = {_kind_of(record): record for record in content["kinds"]}
             self._weights = FileWeights(arrays, str(content["tier"]))
             self.conv = content.get("conv", "exact")
-            conv_precision(self.conv)  # which knows the words
+            conv_precision(self.conv)  # raises an error for an unknown word
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"load_frozen: {self.path!r} is no frozen model: {error}") from None
         self._arrays = arrays

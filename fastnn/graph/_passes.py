@@ -13,7 +13,7 @@ class Steps:
 
     items : list of Step or Call
     stored : dict of int to int
-        For each value, the value whose memory holds it: its own number, or for a reshaped or folded one another's.
+        For each value, the one whose memory holds it: itself, or another one if it was reshaped or folded.
     """
 
     def __init__(self, items: list[Step | Same | Call], graph: Graph):

@@ -22,7 +22,7 @@ from .lowering import Derived, Further, Result, Scratch, Source, Step, Strided, 
 
 Shape = tuple[int, ...]
 
-_made: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()  # the arrays of all plans, by content
+_made: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()  # derived arrays of all models, by content
 
 
 class Weights:
@@ -30,7 +30,7 @@ class Weights:
 
     def __init__(self, arrays: list[Array]):
         self.own = {id(array): array for array in arrays}
-        self.contents: dict[Any, bytes] = {}  # of the model's own arrays, which nobody changes
+        self.contents: dict[Any, bytes] = {}  # hashes of the model's own arrays, which nobody changes, by address
         self.made: dict[Any, Array] = {}
 
     def __call__(self, value: Constant | Derived | Array) -> Array:
@@ -115,12 +115,12 @@ def _program(
 
 
 class _Arena:
-    """Registers of values by lifetime: one that no later step reads is given to another value.
+    """Assigns values to registers: when no later step reads a value, its register serves another one.
 
     register : dict of int to int
-        Of each value; those of inputs and outputs come first, then scratch memory, which all steps share.
+        The register of each value; inputs and outputs come first, then scratch memory, which all steps share.
     sizes : list of int
-        Bytes for one sample, of the registers after the outputs.
+        Bytes of one sample in each register after the outputs.
     """
 
     def __init__(self, steps: list[Step], inputs: list[int], outputs: list[int]):
@@ -151,7 +151,7 @@ class _Arena:
 
 @dataclass(frozen=True)
 class Stage:
-    """A program of steps or a call, the numbers of what it reads, and the numbers of its results."""
+    """A program of steps or a call, and the numbers of the values that it reads and writes."""
 
     work: _core.Program | Call
     inputs: list[int]
@@ -159,7 +159,7 @@ class Stage:
     steps: list[Step]
 
 
-MOST_STEPS = 128  # of one program, whose registers are counted by a short
+MOST_STEPS = 128  # of one program, which has at most MOST_REGISTERS registers
 
 
 class Refused(Exception):
@@ -186,7 +186,7 @@ class Plan:
                 self._known |= {number: (item.dtype, shape) for number, shape in item.further.items()}
         group: list[Step] = []
         ends = {n: i for i, item in enumerate(listed.items) if isinstance(item, Step) for n in item.written}
-        whole = 0  # where the values are complete of which the group has made parts
+        whole = 0  # index of the step that completes the values of which the group has written parts
         for i, item in enumerate(listed.items):
             if isinstance(item, Step):
                 group.append(item)
@@ -229,7 +229,7 @@ class Plan:
         return [str(call.function) for call in self.graph.calls if isinstance(call.function, Own)]
 
     def steps(self) -> dict[int, list[tuple[str, tuple[str, str], int, int]]]:
-        """Of each program's steps, by its key: name, module, bytes of constants and for each sample."""
+        """The steps of each program, by its key: name, module, bytes of constants, bytes of one sample."""
         found = {}
         for stage in self.stages:
             if not isinstance(stage.work, Call):
@@ -248,7 +248,7 @@ class Plan:
         return sum(each.nbytes for each in constants), sum(sizes)
 
     def __str__(self) -> str:
-        """What became of the graph's calls: each step with those that it does at once, and those that Python does."""
+        """A table of the steps in C, each with the calls that it carries out, and of the calls left to Python."""
         table = []
         for stage in self.stages:
             for item in stage.steps if not isinstance(stage.work, Call) else [stage.work]:

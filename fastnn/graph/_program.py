@@ -39,8 +39,8 @@ def make_program(
         Bytes of one sample in each register after these.
     steps
         An op's name, whether it computes in double, its arrays, its integers (the strides of all views first) and its
-        numbers, each in the order of the op's fields.  An array is one that is kept alive, the number of a register, or
-        a pair of it and bytes from where it begins, or None; an integer in a tuple is of one sample.
+        numbers, each in the order of the op's fields.  An array is an ndarray (which is kept alive), a register's
+        number, (register, offset in bytes), or None; an integer in a tuple is multiplied by the number of samples.
     whole
         No batch leads the arrays: each is one sample.
     """
@@ -61,7 +61,7 @@ def make_program(
         held,
         "a program",
         whole,
-        any(name == "recurrent" for name, *_ in steps),  # sequences share the work of a step, and time may lead
+        any(name == "recurrent" for name, *_ in steps),  # uncut: time may lead the arrays
     )
 
 
@@ -74,7 +74,7 @@ def _fill(
     numbers: Sequence[float],
     last: int,
 ) -> Sequence[Any]:
-    """Write a step's STEP; returns the arrays that it points to."""
+    """Fill one element of dtype STEP; returns the arrays that it points to."""
     op = getattr(_core.ops, name)
     patches, addresses = [], []
     for value, at in zip(arrays, _offsets(op, "array", "table"), strict=True):

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 
 class Used(Protocol):
-    """What a table holds.
+    """An entry of the table.
 
     used : when it was used last, by the table's own count
     """
@@ -34,7 +34,7 @@ class Recent(dict[Any, E]):
         return found
 
     def keep(self, key: Any, entry: E) -> E:
-        """Enter it."""
+        """Add an entry; a full table drops the one used longest ago."""
         if len(self) >= self.most:
             del self[min(list(self), key=lambda each: self[each].used)]
         entry.used, self[key] = next(self._clock), entry

@@ -1,4 +1,4 @@
-"""From the calls in C that one pass of a model made to a plan that makes them again, over other inputs."""
+"""Turns the calls in C of one recorded pass into steps that repeat them for other inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._program import KEY, MOST_PATCHES, STEP
 R = TypeVar("R")
 _NO_MEMORY = "compile_step: no memory to write the calls down"
 SUMS = {"sum", "pair_loss_sum"}  # ops whose number becomes the loss
-# The sizes of arrays with strides, by op and field
+# For each op and each of its arrays with strides, the fields that hold the array's sizes
 VIEWS = {
     "product": {"c": "batch m n", "a": "batch m k", "b": "batch k n"},
     "conv": {"y": "n g k od oh ow", "x": "n g c id ih iw", "weight": "g k c kd kh kw"},
@@ -38,7 +38,7 @@ UPDATED = {
 
 
 def keep_calls(function: Callable[[], R]) -> tuple[R, Array, Array]:
-    """Call a function; its result, its ops as STEPs, and address and size of the memory of each array made meanwhile.
+    """Call a function; return its result, its ops as STEPs, and address and size of each array made meanwhile.
 
     One thread at a time.
     """
@@ -67,7 +67,7 @@ class Unplanned(Exception):
 
 
 class Region(NamedTuple):
-    """Memory that is known: where it begins, its bytes, what it is, and its number among those."""
+    """Known memory: its address, bytes, kind, and number among those of its kind."""
 
     start: int
     size: int
@@ -76,7 +76,7 @@ class Region(NamedTuple):
 
 
 class _Made:
-    """An array's memory that the pass made: which bytes ops have written, and the first and last op that used it."""
+    """An array that the pass made: which of its bytes ops have written, and the first and last op that used it."""
 
     def __init__(self, size: int, step: int):
         self.size, self.written, self.first, self.last = size, np.zeros(size, bool), step, step
@@ -95,7 +95,7 @@ class Recording:
     Parameters
     ----------
     steps, blocks : ndarray
-        From `_core.keep_calls`.
+        From `keep_calls`.
     inputs, parameters, buffers : lists of ndarray
         What the calls may read beside what they wrote themselves; buffers they may write.
     """
@@ -104,7 +104,7 @@ class Recording:
         self.steps, self.made = steps, dict[int, _Made]()
         constants = list(CONSTANTS.values())
         known = {"input": inputs, "parameter": parameters, "buffer": buffers, "constant": constants}
-        self.held = [*parameters, *buffers, *constants]  # what addresses that last point into
+        self.held = [*parameters, *buffers, *constants]  # kept alive: steps hold addresses in them
         regions = [
             Region(array.ctypes.data, array.nbytes, kind, i)
             for kind, arrays in known.items()
@@ -117,7 +117,7 @@ class Recording:
         self.flags: list[tuple[int, int]] = []  # step and offset of the address of the flag for refused values
         self.results: list[tuple[int, int]] = []  # step and offset of the address of a number that goes to Python
         self.keys: list[tuple[int, int, int]] = []  # step, offset, key
-        found = np.zeros((len(steps), 97), np.int64)  # 32 fields that are arrays at most
+        found = np.zeros((len(steps), 97), np.int64)  # the op's number, then 3 numbers for each of at most 32 arrays
         _core.kept_arrays(steps.ctypes.data, len(steps), found.ctypes.data)
         every = list(vars(_core.ops).values())
         self.ops = [every[number] for number in found[:, 0]]
@@ -161,7 +161,7 @@ class Recording:
                 self.pointers.append((i, at, region, offset))
         for region, offset, shape, strides, item in written:
             if region.kind == "made":
-                first = 0 if op.name == "classes" else i  # which comes before all others
+                first = 0 if op.name == "classes" else i  # a check of classes runs before all other ops
                 made = self.made.setdefault(region.start, _Made(region.size, first))
                 made.part(offset, shape, strides, item)[...] = True
                 made.last = i
@@ -187,7 +187,7 @@ class Recording:
     def _check_read(
         self, op: _core.Op, name: str, region: Region, offset: int, shape: Any, strides: Any, item: int, i: int
     ) -> None:
-        """Refuse what something else than an op has written."""
+        """Refuse an array that anything but ops has written: a replay would not write it."""
         reach = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
         before, after = sum(each for each in reach if each < 0), sum(each for each in reach if each > 0)
         if offset + before < 0 or offset + after + item > region.size:
@@ -199,14 +199,14 @@ class Recording:
             made.last = i
 
     def output(self, array: Array, register: int) -> None:
-        """Let an array that ops have written have a register."""
+        """Give a register to an array that ops have written."""
         made = self.made.get(array.ctypes.data)
         if made is None or made.size != array.nbytes or not made.written.all() or made.register is not None:
             raise Unplanned("computed by NumPy")
         made.register = register
 
     def lay_out(self) -> int:
-        """Give what lives between the steps a place by its lifetime; returns the bytes of all together."""
+        """Place the arrays between steps in one block, by their lifetimes; returns the block's bytes."""
         placed: list[_Made] = []
         for each in sorted((made for made in self.made.values() if made.register is None), key=lambda made: made.first):
             beside = sorted((p.offset, p.offset + p.size) for p in placed if p.last >= each.first)
@@ -227,16 +227,16 @@ class Recording:
         }
 
     def patched(self, arena: int, result: int, keys: list[int], last: int) -> Array:
-        """The steps with addresses that last, and patches for those that each run is given.
+        """The steps, with addresses of memory that stays, and patches for arrays that each run brings.
 
         Parameters
         ----------
         arena, result : int
             Addresses of the memory between steps, and of the number that goes to Python.
         keys : list of int
-            Those that were drawn, in order, are given in register 0; others stay.
+            Keys that each run draws anew, in the order of register 0; other keys stay as recorded.
         last : int
-            The register of the flag for refused values.  The inputs' begin with 1.
+            The register of the flag for refused values.  The inputs have registers 1 and 2.
         """
         steps = self.steps.copy()
 
@@ -267,5 +267,5 @@ class Recording:
                 patch(i, at, KEY, keys.index(key))
         if not set(keys) <= {key for _, _, key in self.keys}:
             raise Unplanned("random numbers are drawn that go to no kernel")
-        first = [i for i, _ in self.flags]  # so that values are refused before anything has changed
+        first = [i for i, _ in self.flags]  # values are refused before anything has changed
         return steps[[*first, *(i for i in range(len(steps)) if i not in first)]]

@@ -21,7 +21,7 @@ from ._recording import Unplanned
 from ._trace import Tracer
 from .lowering._step import arguments
 
-# Functions that decide nothing by values
+# Functions that make the same calls in C whatever the values are
 _NAMES = """
     linear batch_norm layer_norm rms_norm group_norm conv1d conv2d conv3d max_pool1d max_pool2d max_pool3d avg_pool1d
     avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d
@@ -50,7 +50,7 @@ class Objective(Module):
 
 
 class _Tracer(Tracer):
-    """A tracer for which there are no exceptions."""
+    """A tracer that refuses a module which cannot be traced, where `Tracer` makes it one call."""
 
     def enter(self, module: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Trace through a module's forward pass."""

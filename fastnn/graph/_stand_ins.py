@@ -1,4 +1,4 @@
-"""What stands in a traced forward pass for values and for sizes that follow the batch."""
+"""Stand-ins, in a traced forward pass, for values and for sizes that depend on the batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Hidden:
-    """Stands where a stand-in's array would be: whoever takes it from there learns nothing."""
+    """Takes the place of a stand-in's array: any use of it is refused, since it would show values."""
 
     def __init__(self, tracer: Tracer):
         self.__dict__["tracer"] = tracer
@@ -26,7 +26,7 @@ class Hidden:
 
 
 class Batch:
-    """A size that follows the batch: so many times its size, or, for None, something else that depends on it.
+    """A size that depends on the batch: `factor` times the batch size, or, if that is None, in another way.
 
     It may be multiplied, compared with another one, and handed to calls; anything else asks for the batch size.
     """

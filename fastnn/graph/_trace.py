@@ -1,9 +1,9 @@
 """From a module to a graph: its forward pass run on stand-ins for arrays, which write down what is done to them.
 
-A stand-in goes through the forward pass for two batches of different size at once, so that the sizes which follow the
-batch are known from those that do not.  It shows neither its values nor the batch size: a forward pass that asks for
-values is no list of calls, and the smallest module in which that happens becomes one call of its own forward; a forward
-pass that asks for the batch size is traced again, for that size alone.
+A stand-in goes through the forward pass for two batches of different size at once, which tells sizes that depend on the
+batch from those that do not.  It shows neither its values nor the batch size: a forward pass that asks for values is no
+list of calls, and the smallest module in which that happens becomes one call of its own forward; a forward pass that
+asks for the batch size is traced again, for that size alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ._graph import Call, Constant, Graph, Method, Names, Own, Ref, Times, Unary
 from ._stand_ins import Batch, Hidden
 
 SIZES = 3, 5  # of the two batches
-PLAIN = (type(None), bool, int, float, complex, str, np.generic, np.ndarray, Constant)  # what results may hold besides
+PLAIN = (type(None), bool, int, float, complex, str, np.generic, np.ndarray, Constant)  # and Refs, Times: in results
 SHAPED_BY_VALUES = frozenset({
     np.argwhere, np.bincount, np.compress, np.extract, np.flatnonzero, np.intersect1d, np.nonzero, np.setdiff1d,
     np.setxor1d, np.trim_zeros, np.union1d, np.unique, Method("nonzero"), Method("compress"),
@@ -37,11 +37,11 @@ class Untraceable(Exception):
 
 
 class ReadsBatch(Untraceable):
-    """A forward pass that is another list of calls for each batch size."""
+    """A forward pass that asks for the batch size, so that its calls may depend on it."""
 
 
 class Traced(Tensor):
-    """The stand-in: what one value is for each of the batches."""
+    """The stand-in for one value; it holds this value for each of the batches."""
 
     __slots__ = ("batches", "number", "tracer")
 
@@ -57,7 +57,7 @@ class Traced(Tensor):
 
     @property
     def shape(self) -> Any:
-        """Sizes; of those that follow the batch, stand-ins."""
+        """Sizes, with stand-ins for those that depend on the batch."""
         return tuple(map(self.tracer.size, zip(*map(np.shape, self.batches), strict=True)))
 
     @property
@@ -111,7 +111,7 @@ class Traced(Tensor):
 class Tracer(Observer):
     """Carries out the calls it is told of, and writes down those with a stand-in among their arguments.
 
-    sizes : of the batches; a single one where the batch size is no secret
+    sizes : of the batches; if there is a single one, the forward pass may read the batch size
     whole : classes of modules that are one call, whatever they do
     """
 
@@ -121,7 +121,7 @@ class Tracer(Observer):
         self.calls: list[Call] = []
         self.values: dict[int, Value] = {}
         self.next = 0
-        self.reason: str | None = None  # what has been refused: forward passes may catch what is raised
+        self.reason: str | None = None  # why tracing was refused: the forward pass may have caught the error
         self.reads_batch = False
 
     def __enter__(self) -> None:
@@ -191,7 +191,7 @@ class Tracer(Observer):
         """Trace through a module's forward pass, or, where that cannot be written down, make it one call."""
         path = self.paths.get(id(module), "") if self.modules else ""
         if self.modules and not path:
-            return super().enter(module, args, kwargs)  # of nobody: what cannot be written down is its caller's
+            return super().enter(module, args, kwargs)  # it is no part of the model: its calls count as its caller's
         before, reason = len(self.calls), "it has hooks"
         if vars(module).get("_hooks") is None and type(module) in self.whole:
             reason = ""
@@ -220,7 +220,7 @@ class Tracer(Observer):
         return self.names.constant(leaf) if type(leaf) is np.ndarray else leaf
 
     def _check(self, function: Any, args: Any, kwargs: Any) -> None:
-        """Refuse calls whose result is no function of the arguments' values, or of a shape that they decide."""
+        """Refuse calls that write into arrays, and those whose result's shape depends on values."""
         if kwargs.get("out") is not None:
             raise self.refused("it writes into an array")
         if function in (functional.embedding, functional.embedding_bag) and self._renormalizes(function, args, kwargs):
@@ -240,7 +240,7 @@ class Tracer(Observer):
         return kwargs.get("max_norm") is not None or (len(args) > place and args[place] is not None)
 
     def _check_index(self, array: Any, index: Any) -> None:
-        """Refuse masks; an index that a small batch does not have, or a slice that ends with it, asks for its size."""
+        """Refuse masks; an index whose meaning depends on the batch size counts as asking for it."""
         places = index if isinstance(index, tuple) else (index,)
         if any(leaf.dtype == bool for leaf in leaves(places) if isinstance(leaf, (Tensor, np.ndarray))):
             raise self.refused("the shape of a result depends on values")
@@ -284,10 +284,10 @@ class Tracer(Observer):
 
 
 def _computed(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The call's result, computed once where it repeats: nobody sees the values, and they take most of a trace's time.
+    """The call's result; nobody sees its values, so that most are repeated ones, which saves most of a trace's time.
 
-    Of a linear layer over many rows only the first row's is computed, and stands for all, and of a convolution or a
-    pooling the first sample's; functions of one element or of one row then meet an array that repeats this one.
+    A linear layer computes its first row, a convolution or a pooling its first sample; functions of one element or of
+    one row compute once what repeats in their input.
     """
     x = args[0] if args else None
     if not isinstance(x, np.ndarray) or x.ndim < 2 or not x.size:
@@ -300,7 +300,7 @@ def _computed(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         return function(*args, **kwargs)
     small = x[tuple(slice(0, 1) if first or not stride else slice(None) for stride in x.strides[: x.ndim - kept])]
     result = function(small, *args[1:], **kwargs)
-    if not isinstance(result, np.ndarray):  # indices too
+    if not isinstance(result, np.ndarray):  # indices as well
         return function(*args, **kwargs)
     return np.broadcast_to(result, (*x.shape[: x.ndim - kept], *result.shape[x.ndim - kept :]))
 
@@ -310,7 +310,7 @@ _OF_SAMPLES = {
     getattr(functional, f"{name}{dims}d"): dims + 2
     for name in ("conv", "conv_transpose", "max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool")
     for dims in (1, 2, 3)
-}  # by the dimensions of their input with a batch
+}  # with the number of dimensions of a batch
 
 
 def _fits_any_batch(place: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Several steps for one call: operands that repeat along dimensions of 1, other dtypes, values in between."""
+"""Builds several steps for one call: with broadcast operands, converted dtypes, values between the steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODES = {np.dtype(name): code for code, name in enumerate(_TYPES)}  # enum fnn_t
 
 
 class Operand:
-    """A value that a step may read: another one, or a constant that all samples share.
+    """What a step may read: a value of the graph, or a constant that all samples share.
 
     value : int or ndarray, Constant, Derived
         The number of a value, or a constant.
@@ -93,7 +93,7 @@ class Builder:
             array = isinstance(x.value, np.ndarray)
             value = np.asarray(x.value, dtype) if array else Derived(_cast, (x.value, dtype.str))
             return Operand(value, x.shape, dtype)
-        if dtype not in (*FLOATS, INT, BOOL):  # the op has no others for its result
+        if dtype not in (*FLOATS, INT, BOOL):  # the op writes no other dtypes
             raise NotLowered
         fields = {"y": Result, "wrong": Wrong, "x": Source(0), "n": Each(math.prod(x.shape))}
         fields |= {"to": CODES[dtype], "from": CODES[x.dtype]}
@@ -118,7 +118,7 @@ class Builder:
         return result
 
     def _channels_last(self, shape: Shape, operands: dict[str, Operand], fields: Any) -> dict[str, Any] | None:
-        """The fields for images with their channels last: operands are images, one value for each channel, or one."""
+        """Fields for channels last; None unless each operand is an image, a value for each channel, or one value."""
         count, image = (shape[0], shape[1:]) if self.graph.whole and shape else (1, shape)
         if len(image) < 2:
             return None
@@ -176,8 +176,8 @@ def _place(sources: tuple[int, ...], operand: Operand) -> int:
 
 
 def _coalesced(shape: Shape, strides: list[tuple[int, ...]]) -> tuple[list[Any], list[tuple[int, ...]]]:
-    """Sizes and strides of the batch and a sample over as few dimensions as hold them, filled up to four."""
-    dims: list[tuple[int, list[int]]] = [(1, [each[0] for each in strides])]  # the batch, times its count
+    """Sizes and strides of batch and sample: dimensions are merged where strides allow it, then filled up to four."""
+    dims: list[tuple[int, list[int]]] = [(1, [each[0] for each in strides])]  # the batch: so many per sample
     for i, size in enumerate(shape):
         steps = [each[i + 1] for each in strides]
         if size == 1:

@@ -36,7 +36,7 @@ class Source(NamedTuple):
 
 
 class Further(NamedTuple):
-    """A field of a step: another array that it writes, the value of that number, which stands in its `further`."""
+    """A field of a step: another array that it writes, the value of that number, listed in `Step.further`."""
 
     number: int
 
@@ -49,7 +49,7 @@ class Scratch(NamedTuple):
 
 @dataclass(frozen=True)
 class Derived:
-    """A field of a step: `make(*given)`, an array of Constants, other Deriveds and plain values, made once for a model.
+    """A field of a step: `make(*given)`, an array made once for a model from Constants, Deriveds and plain values.
 
     make is a function of a module: its name identifies it.
     """
@@ -60,7 +60,7 @@ class Derived:
 
 @dataclass(frozen=True)
 class Each:
-    """A field of a step: an integer for one sample, which counts as many times as there are samples."""
+    """A field of a step: an integer that is multiplied by the number of samples."""
 
     number: int
 
@@ -143,7 +143,7 @@ def lowering(*functions: Any) -> Callable[[Any], Any]:
 
 
 def _either(first: Any, second: Any) -> Any:
-    """The later rule of two for one function, and where that raises NotLowered the earlier one."""
+    """Two rules for one function as one: the second is tried where the first raises NotLowered."""
 
     def lower(call: Call, graph: Graph) -> Any:
         try:
@@ -158,8 +158,8 @@ def folding(op: str, *followers: str) -> Callable[[Any], Any]:
     """Declare how a step of one op takes over the work of a following one, as a product applies an activation.
 
     The decorated function takes both steps; nothing but the second one reads the first one's result.  It changes the
-    first one and returns True, or changes nothing and returns False.  Other sources of the second step exist before the
-    first one runs.
+    first one and returns True, or changes nothing and returns False.  Other sources of the second step are
+    computed before the first one runs.
     """
 
     def declare(fold: Any) -> Any:
@@ -194,7 +194,7 @@ def lowered(graph: Graph) -> list[Step | Same | Call]:
 
 
 def as_function(call: Call) -> Call:
-    """A method of arrays as NumPy's function of that name, where there is a rule for that one alone."""
+    """The call; an array's method becomes NumPy's function of that name, if only the function has a rule."""
     function = getattr(np, call.function.name, None) if isinstance(call.function, Method) else None
     if function is None or call.function in LOWERINGS or function not in LOWERINGS:
         return call
@@ -219,7 +219,7 @@ def between(call: Call, i: int) -> int:
 def _concatenate(
     arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> None:
-    """The signature of a function of NumPy's own, which tells it only since NumPy 2.4."""
+    """Stands for np.concatenate, whose signature NumPy tells only since 2.4."""
 
 
 @functools.cache
@@ -235,7 +235,7 @@ def arguments(call: Call) -> dict[str, Any]:
 
 
 def source(argument: Any, graph: Graph, call: Call, dtype: Any = None) -> tuple[int, Shape]:
-    """The number and sample shape of an argument that a step may read: of that or the result's dtype, not empty."""
+    """The number and sample shape of an argument, not empty, of the given dtype or else the result's."""
     number, shape, found = any_source(argument, graph)
     if found != (dtype or graph.values[call.number].dtype) or found not in _check.FLOATS[1:]:
         raise NotLowered

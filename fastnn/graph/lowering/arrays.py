@@ -30,7 +30,7 @@ from ._step import (
 )
 
 MOST = 5  # dimensions of the op `move`
-BATCH = 7  # samples of an array that is a model of any batch
+BATCH = 7  # samples of an array that stands for a batch of any size
 
 
 @lowering(functional.dropout, np.reshape)
@@ -52,7 +52,7 @@ _NOTHING = np.zeros(16, np.uint8)
 
 
 def stand_in(shape: Shape, item: int) -> Array:
-    """A dense array whose values are not read: its views have the offsets and strides of any such array's."""
+    """A dense array without values of its own: functions of it show a view's offset and strides."""
     return np.lib.stride_tricks.as_strided(_NOTHING[:0].view(f"V{item}"), shape, _dense(shape, item))
 
 
@@ -89,12 +89,12 @@ def moved(number: int, source: int, view: Array, result: Shape, to: Strided | No
 
 
 def led(graph: Graph, shape: Shape) -> Shape:
-    """The shape of a value whose samples have this one."""
+    """The shape of a value whose samples have this shape."""
     return shape if graph.whole else (graph.batch or BATCH, *shape)
 
 
 def of_batch(graph: Graph, view: Array, size: int) -> Array:
-    """A view of samples of that many bytes with the batch in front: of values that are whole one of one sample."""
+    """The view with the batch in front; a graph without a batch gets one of a single sample of `size` bytes."""
     if not graph.whole:
         return view
     return np.lib.stride_tricks.as_strided(view, (1, *view.shape), (size, *view.strides))
@@ -183,7 +183,7 @@ def _joined(call: Call, graph: Graph) -> list[Any]:
         x = x if x.dtype == dtype else steps.converted(x, dtype)
         shape = x.shape if joined else (*x.shape[:axis], 1, *x.shape[axis:])
         view = stand_in((graph.batch or BATCH, *shape), dtype.itemsize)
-        if not x.led:  # a constant, once more for each sample
+        if not x.led:  # a constant is copied into each sample
             view = np.broadcast_to(view[:1], view.shape)
         part = moved(call.number, x.value, view, result, Strided(Result, whole, at))
         if not x.led and isinstance(part, Step):
@@ -196,7 +196,7 @@ def _joined(call: Call, graph: Graph) -> list[Any]:
 
 
 def _channels_last(count: int, image: Shape, c: int, at: int, whole: Shape, item: int) -> dict[str, Any] | None:
-    """The fields of a move of c channels into an image of more, both with their channels last."""
+    """The fields of a move of c channels into an image of more channels, both with channels last."""
     if len(image) < 2:
         return None
     channels, places = image[0], math.prod(image[1:])
@@ -265,7 +265,7 @@ def _embedding_bag(call: Call, graph: Graph) -> list[Step]:
 
 @folding("take", "reduce")
 def _sum_of_taken(take: Step, reduction: Step) -> bool:
-    """Rows are added as they are looked up, without a copy side by side."""
+    """Rows are added as they are looked up, without an array of them."""
     table, given = take.fields["table"], reduction.fields
     if given["function"] != POINTWISE["add"] or take.fields["wrap"] or table.array.dtype != reduction.real:
         return False

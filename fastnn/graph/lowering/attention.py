@@ -40,7 +40,7 @@ def attend(q: Array, k: Array, v: Array, mask: Array | None, scale: float, guard
 
 
 class _Operand(NamedTuple):
-    """Where (n, heads, rows, columns) values lie: in the value of that number, so many after its first, in strides."""
+    """Where an operand (n, heads, rows, columns) lies: in value `number`, from element `begin` on, by strides."""
 
     number: int
     begin: int
@@ -60,14 +60,14 @@ def _heads_side_by_side(call: Call, graph: Graph) -> Step:
     value = None if maker is None or maker.function not in (_attention, attend) else graph.values.get(maker.number)
     if maker is None or value is None:
         raise NotLowered
-    sizes = (2, 3, 5, 7)[-len(value.shape) :]  # by which the dimensions are known again
+    sizes = (2, 3, 5, 7)[-len(value.shape) :]  # all different, to see where each dimension goes
     moved = call.function(np.empty(sizes, np.int8), *call.args[1:], **call.kwargs)
     more = 4 - len(sizes)
     return _step(maker, call.number, (*range(more), *(more + sizes.index(n) for n in moved.shape)), graph)
 
 
 def _step(call: Call, number: int, order: tuple[int, ...], graph: Graph) -> Step:
-    """The step of a call of attention; its result's dimensions in this order are the value of that number."""
+    """The step of a call of attention: it writes value `number`, the result with its dimensions in this order."""
     given = arguments(call)
     if call.function is attend:
         mask, causal, scale, wrong = given["mask"], False, given["scale"], Wrong
@@ -121,7 +121,7 @@ VIEWS = (np.transpose, np.reshape, np.split, np.swapaxes, operator.getitem)
 
 
 def _operand(argument: Any, graph: Graph, call: Call) -> _Operand:
-    """An operand's place: in the value of which it is a view, if it is one with columns side by side, else its own."""
+    """Where an operand lies: in the value that it is a view of, if its columns are contiguous there, else in itself."""
     if not isinstance(argument, Ref) or graph.sample(argument.number) is None:
         raise NotLowered
     chain: list[Call] = []
@@ -141,7 +141,7 @@ def _operand(argument: Any, graph: Graph, call: Call) -> _Operand:
 
 
 def _viewed(number: int, base: int, chain: list[Call], graph: Graph, call: Call) -> _Operand | None:
-    """A value's place in another one, if these calls make it as a view: they are called with two empty samples."""
+    """A value's place in another one, if these calls make it a view, which a run on two samples shows."""
     shape = graph.sample(base)
     if shape is None or 0 in shape or graph.values[base].dtype != graph.values[call.number].dtype:
         return None
@@ -167,7 +167,7 @@ def _flags(mask: Array) -> Array:
 
 
 def _mask(mask: Any, scores: Shape, graph: Graph, call: Call) -> tuple[Strided | None, Strided | None, list[int]]:
-    """What is added to the scores, the flags of keys that take part, and the number of the value that either one is."""
+    """The bias of the scores or the flags of keys that take part, and the number of the value that the mask is."""
     if mask is None:
         return None, None, []
     source, led = list[int](), False

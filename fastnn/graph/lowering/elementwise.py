@@ -1,4 +1,4 @@
-"""Functions of one element, of several arrays that repeat along dimensions of 1, and over dimensions."""
+"""Element-wise functions of one array or of several, broadcast, and reductions over dimensions."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ _LOGIC: dict[Any, str] = {
 
 
 def keeps_order(step: Step) -> bool:
-    """Whether a step of pointwise.def takes its values in any memory order that is the same for all of them."""
+    """Whether a step of pointwise.def may run in any memory order that all its arrays share."""
     given = [step.fields[name] for name in "abc" if name in step.fields]
     return step.fields["n2"] == 1 and all(each.strides[-1] == isinstance(each.array, Source) for each in given)
 
 
 def adds_alike(step: Step) -> bool:
-    """Whether it is the sum of two values of one shape."""
+    """Whether the step adds two values of one shape."""
     return step.fields["function"] == POINTWISE["add"] and keeps_order(step) and len(step.sources) == 2
 
 
@@ -71,7 +71,7 @@ def _result(call: Call, graph: Graph) -> tuple[int, Any]:
 
 
 def _into(steps: Builder, x: Operand, dtype: Any) -> list[Step]:
-    """The steps, after which x, of floats, is the result of that dtype."""
+    """The steps; the last one makes x the result, of that dtype."""
     return steps.done(x if x.dtype == dtype else steps.converted(x, dtype))
 
 
@@ -87,7 +87,7 @@ def _of_two(call: Call, graph: Graph) -> list[Step]:
 
 
 def _common(operands: list[Operand]) -> Any:
-    """The float type that holds all values that are compared or chosen from."""
+    """The float type in which operands are compared."""
     dtype = np.result_type(*(each.dtype if each.plain is None else each.plain for each in operands))
     return dtype if dtype in FLOATS else FLOATS[1]
 

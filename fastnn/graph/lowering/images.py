@@ -1,4 +1,4 @@
-"""Convolution and pooling, and the place of channels in their values' memory."""
+"""Convolution, pooling and resizing."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _AXES = "dhw"
 
 @functools.cache
 def _cores() -> int:
-    """How many threads there are to be at a time."""
+    """The default number of threads."""
     return default_num_threads()[0]
 
 
 def pack(weight: Array, groups: int) -> Array:
-    """The weight (out, in / groups, *) as the op `conv` reads it: each group's (outputs, places and inputs), packed."""
+    """The weight (out, in / groups, *) as the op `conv` reads it: each group's (out, places x in), packed."""
     parts = kernels(weight, groups)
     if groups > 1 and parts.shape[1:3] == (1, 1):
         return _core.pack(np.ascontiguousarray(parts.reshape(groups, -1)))
@@ -91,7 +91,7 @@ def _convolution(call: Call, graph: Graph) -> Step:
     }  # fmt: skip
     while dims > 1 and all(sizes[key][2] == 1 for key in "iok") and sizes["p"][2] == 0:
         sizes = {key: (fill, *three[:2]) for (key, three), fill in zip(sizes.items(), (1, 1, 1, 1, 0, 1), strict=True)}
-        dims -= 1  # rows of one place: kernels work along the last dimension
+        dims -= 1  # kernels work along the last dimension: not along one of size 1
     fields: dict[str, Any] = {
         "y": Strided(Result, ()), "x": Strided(Source(0), ()), "weight": Strided(None, (0,) * 6),
         "packed": _packing(weight, window.groups, fast), "bias": bias, "n": Each(count), "g": window.groups,
@@ -192,5 +192,5 @@ def _resampled(call: Call, graph: Graph) -> Step:
 
 
 def _led(table: Array, lacking: int, value: int) -> Array:
-    """A table of places or weights with those of the axes before, which have one place."""
+    """A table of places or weights, with an entry in front for each lacking axis, which has one place."""
     return np.concatenate([np.full(lacking, value, table.dtype), table])

@@ -56,7 +56,7 @@ def _rstd(var: Array, eps: float) -> Array:
 def _softmax(call: Call, graph: Graph) -> Any:
     given = arguments(call)
     number, shape = source(given["input"], graph, call)
-    dim = 1 if given["dim"] is None else given["dim"]  # None has passed the trace: a batch of vectors
+    dim = 1 if given["dim"] is None else given["dim"]  # the function takes None for at most 2 dimensions
     dim %= len(shape) + graph.lead
     if dim < graph.lead or given["dtype"] is not None:
         raise NotLowered
@@ -73,7 +73,7 @@ def _softmax(call: Call, graph: Graph) -> Any:
     turned = view.shape[1:]
     back_view = np.moveaxis(stand_in((graph.batch or BATCH, *turned), dtype.itemsize), -1, place + 1)
     steps = moved(there, number, view, turned), moved(call.number, back, back_view, shape)
-    if any(isinstance(each, Same) for each in steps):  # sizes of 1 alone
+    if any(isinstance(each, Same) for each in steps):  # sizes of 1 leave nothing to move
         raise NotLowered
     return [steps[0], Step("softmax", back, (there,), turned, fields), steps[1]]
 

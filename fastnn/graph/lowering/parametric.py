@@ -12,7 +12,7 @@ from ..._check import Array
 from .._graph import Call, Constant, Graph
 from ._step import Derived, Each, NotLowered, Result, Source, Step, arguments, lowering, samples, source
 
-# of each function its row of activations.def, and the argument of each of the row's parameters
+# the row of activations.def of each function, and the arguments that are the row's parameters
 _ROWS: dict[Any, tuple[str, tuple[str, ...]]] = {
     functional.prelu: ("leaky_relu", ("weight",)),
     functional.swish: ("swish", ("beta",)),

@@ -29,7 +29,7 @@ from ._step import (
 )
 from .linear import pack
 
-MOST_VALUES = 255  # between the steps of one call
+MOST_VALUES = 255  # of one call, as `between` numbers them
 
 
 def _rows_packed(weight: Array, begin: int, end: int) -> Array:
@@ -68,7 +68,7 @@ class _Layers:
             read |= each.reads if each.number in read else set()
         self.kept = any(parts.get(i) in read for i in range(1, 1 + self.states))
         fixed = self.given["states"] or []
-        if self.kept and not self.batch_first:  # no time leads the states
+        if self.kept and not self.batch_first:  # time leads the program's arrays, but not the states
             raise NotLowered
         if any(not isinstance(each, Constant) or each.array.dtype != self.dtype for each in fixed):
             raise NotLowered
@@ -80,7 +80,7 @@ class _Layers:
         return between(self.call, layer)
 
     def last(self, state: int, place: int) -> int:
-        """That of h or c of a direction after its last step."""
+        """The number of a direction's h or c after its last step."""
         return between(self.call, (1 + state) * len(self.directions) + place)
 
     def steps(self) -> list[Step]:

@@ -1,4 +1,4 @@
-"""One direction of a recurrent layer as one step: products, gates and states."""
+"""One direction of a recurrent layer, of a graph without a batch: a product, then all steps of time in one op."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .linear import pack
 
 @lowering(recurrent)
 def _recurrent(call: Call, graph: Graph) -> list[Any]:
-    """The input's product, the first states put where the last ones come, the steps; y, h and c lie in one piece."""
+    """The input's product, copies of the first states to where the last ones come, the op; y, h, c are one array."""
     given = arguments(call)
     weights = [given[name] for name in ("w_ih", "w_hh", "b_ih", "b_hh")]
     if not graph.whole or given["w_hr"] is not None or given["out"] is not None:
@@ -69,7 +69,7 @@ def _recurrent(call: Call, graph: Graph) -> list[Any]:
 
 
 def _first(call: Call, graph: Graph, value: Any, shape: Shape, total: Shape, offset: int, dtype: Any) -> Step:
-    """A first state put at an offset of the results."""
+    """Copy a first state to an offset of the results."""
     item = dtype.itemsize
     number, x = (None, value) if isinstance(value, Constant) else (source(value, graph, call, dtype)[0], Source(0))
     size = math.prod(shape)
@@ -81,7 +81,7 @@ def _first(call: Call, graph: Graph, value: Any, shape: Shape, total: Shape, off
 
 
 def parts(call: Call) -> tuple[list[Shape], list[int]]:
-    """The shapes of y, h and c, and where each begins, and the last one ends, in a run of values."""
+    """The shapes of y, h and c, and their offsets in one array, with its end."""
     given = arguments(call)
     rows, units, n = sum(given["batch_sizes"]), given["w_hh"].array.shape[1], given["batch_sizes"][0]
     shapes: list[Shape] = [(rows, units), *[(n, units)] * (1 + (given["kind"] == "LSTM"))]
