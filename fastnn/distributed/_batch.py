@@ -12,7 +12,7 @@ from ..autograd import Tensor, value_of
 
 
 def mapped(method: str, function: Callable[[Array], Any], value: Any) -> Any:
-    """The same nest with a function of each array in its place."""
+    """The same nested structure with function(array) in place of each array."""
     if isinstance(value, (np.ndarray, Tensor)):
         return function(value_of(value))
     if isinstance(value, Mapping):
@@ -24,7 +24,7 @@ def mapped(method: str, function: Callable[[Array], Any], value: Any) -> Any:
 
 
 def arrays_of(method: str, value: Any) -> list[Array]:
-    """The arrays of a nest, in order."""
+    """The arrays of a nested structure, in order."""
     found: list[Array] = []
     mapped(method, found.append, value)
     return found

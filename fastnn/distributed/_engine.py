@@ -16,8 +16,8 @@ from .._extras import extra
 class Engine(Protocol):
     """Messages between `size` workers, of which this is number `rank`.
 
-    An engine may have a method `apart()`, which returns another engine of the same workers, or None: messages of
-    that one, sent from another thread, wait for none of this one's.  Gradients then travel while others are computed.
+    An engine may have a method `apart()`, which returns another engine of the same workers, or None.  Another
+    thread sends gradients over it while this one computes, and its messages do not wait for this engine's.
     """
 
     rank: int
@@ -28,7 +28,7 @@ class Engine(Protocol):
         ...
 
     def broadcast(self, buffer: Array) -> Array:
-        """Return worker 0's vector; all of one dtype call this."""
+        """Return worker 0's vector; all workers call this, with vectors of one dtype."""
         ...
 
 
@@ -55,7 +55,7 @@ class Alone:
 
 
 class MPIEngine:
-    """The workers of an MPI communicator of `mpi4py`, of which it uses a copy: no message meets others'.
+    """The workers of an MPI communicator of `mpi4py`, copied, so that its messages mix with no others.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class MPIEngine:
             sys.excepthook = end
 
     def abort(self, code: int = 1) -> None:
-        """End all workers, a second later: where all fail, each has said so then."""
+        """End all workers after a second, in which others that fail too can report it."""
         time.sleep(1)
         sys.stdout.flush()
         sys.stderr.flush()

@@ -18,7 +18,7 @@ BUCKET = 1 << 22  # bytes
 
 
 class _Sum:
-    """One parameter's gradients, joined as far as neighbours are there."""
+    """The sum of one parameter's gradients: two neighbours in the tree are added once both have come."""
 
     def __init__(self, shards: int):
         self.shards, self.come = shards, 0
@@ -37,7 +37,7 @@ class _Sum:
         return self.come == self.shards
 
     def total(self) -> Array | None:
-        """The sum of those that have come; None of nothing."""
+        """The sum of the gradients that have come, or None."""
         if len(self.nodes) == 1:
             return next(iter(self.nodes.values()))
         level, width = 0, self.shards
@@ -50,7 +50,7 @@ class _Sum:
 
 
 def _own(level: int, array: Array) -> Array | None:
-    """A sum of two gradients can be added to in place; a gradient itself may be a part of something else."""
+    """The array if it can be added to in place: a sum; a gradient itself may share memory with others."""
     return array if level and array.ndim else None
 
 
@@ -64,7 +64,7 @@ class _Bucket:
         self.travelling: Future[Array] | None = None
 
     def packed(self, sums: dict[Tensor, _Sum]) -> Array:
-        """The vector that travels."""
+        """The vector that is sent: gradients, then flags."""
         flat = _core.empty((self.ends[-1] + len(self.parameters),), self.parameters[0].dtype)
         for i, (each, end) in enumerate(zip(self.parameters, self.ends, strict=True)):
             total = sums[each].total()
@@ -94,7 +94,7 @@ class _Bucket:
         flat[whole:] = here | there
 
     def results(self, flat: Array) -> list[Array | None]:
-        """The gradients, parts of the vector."""
+        """The gradients as views of the vector, None where the flag is 0."""
         there = flat[self.ends[-1] :] != 0
         return [
             flat[end - each.size : end].reshape(each.shape) if own else None
@@ -151,7 +151,7 @@ class Gradients:
         return flat
 
     def joined(self) -> list[tuple[Tensor, Array]] | None:
-        """The parameters that have a gradient, and it; None if another worker has failed."""
+        """(parameter, gradient) where there is one; None if another worker has failed."""
         while self.sent < len(self.buckets):
             self._send()
         vectors = [bucket.travelling.result() for bucket in self.buckets if bucket.travelling is not None]

@@ -70,7 +70,7 @@ class Group:
             )
         self._own = range(self.rank * self.shards // self.size, (self.rank + 1) * self.shards // self.size)
         self._joint = Joint(engine)
-        self._known: list[Any] = [None, None]  # model and optimizer of the last step, which all workers have alike
+        self._known: list[Any] = [None, None]  # model and optimizer of the last step, compared between workers
         apart = getattr(engine, "apart", None) if self.size > 1 else None
         beside = None if apart is None else apart()
         self._beside: Engine = engine if beside is None else beside
@@ -142,7 +142,7 @@ class Group:
             gradients.give_up()
             raise
         except Exception as error:
-            with suppress(Exception):  # where nothing can be told, as of workers that are gone, the cause is said
+            with suppress(Exception):  # if others are gone and cannot be told, `error` is still raised
                 self._joint.fail(error)
                 gradients.give_up()
             raise
@@ -163,7 +163,7 @@ class Group:
         rngs: list[np.random.Generator],
         gradients: Gradients,
     ) -> tuple[float, Any, bool]:
-        """One shard's pass there and back: the loss, that of the whole batch, its output, and whether it counts."""
+        """One shard's forward and backward pass: the whole batch's loss, its own output, whether it has samples."""
         number = self._own[i]
         begin, end = number * size // self.shards, (number + 1) * size // self.shards
         present = begin < end
@@ -188,7 +188,7 @@ class Group:
         return value, output, present
 
     def _checked_loss(self, method: str, shard: Shard, loss: Any) -> float:
-        """The loss as a number; refused unless it is one of the whole batch."""
+        """The loss as a number; it must be the whole batch's, so that all shards have the same."""
         if not isinstance(loss, Tensor) or not loss.requires_grad or loss.size != 1:
             got = f"a Tensor of shape {loss.shape}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
             raise TypeError(
@@ -208,7 +208,7 @@ class Group:
             raise ValueError(f"{method}: expected the same {what} in all shards, got others")
 
     def _same_batch(self, method: str, batch: Any) -> int:
-        """The number of samples; a batch that another worker has otherwise is refused."""
+        """The number of samples; refused if another worker has another batch."""
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
             raise TypeError(f"{method}: expected a batch (input, target), got a {type(batch).__name__}")
         size = samples_of(method, batch)
@@ -258,7 +258,7 @@ class Group:
                     )
 
     def share(self, value: Any) -> Any:
-        """Return worker 0's value, of what JSON can hold; all call this."""
+        """Return worker 0's value, which JSON can hold; all workers call this."""
         if self.size == 1:
             return value
         sent = self.engine.broadcast(np.frombuffer(json.dumps(value).encode(), np.uint8))

@@ -32,7 +32,7 @@ def _range(a: Array, b: Array) -> Array:
 
 
 def _moments(a: Array, b: Array) -> Array:
-    """A count, means, and sums of squared deviations from them, as of one sample (Chan, Golub, LeVeque 1979)."""
+    """Count, means, and sums of squared deviations of two parts together (Chan, Golub, LeVeque 1979)."""
     c = len(a) // 2
     before, more = a[0], b[0]
     delta = b[1 : c + 1] - a[1 : c + 1]

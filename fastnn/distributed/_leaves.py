@@ -47,5 +47,5 @@ def backward(root: Tensor, grad: Array, ready: Callable[[Any, Array], None]) -> 
         if own and node.backward is not None:
             node.backward = watched(node, node.backward)
     _core.run_backward(root, grad, False)
-    for leaf, d in sums.items():  # also read by calls to which nothing came back
+    for leaf, d in sums.items():  # leaves read by some call that no gradient reached
         ready(leaf, d)

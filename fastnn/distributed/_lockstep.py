@@ -1,7 +1,7 @@
 """Replicas of a model in lock-step: threads of which one runs at a time, in order, from one meeting to the next.
 
-Threads, since a forward pass is the user's code, which Python leaves and enters again in no other way.  One at a time,
-since kernels have threads of their own; so the order in which replicas add and fail is fixed, too.
+Threads, since Python can pause a user's forward pass in no other way.  One at a time, since kernels have threads of
+their own; this also fixes the order in which replicas add gradients and fail.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Abandoned(BaseException):
 
 
 def in_lockstep(functions: Sequence[Callable[[Meet], Any]], join: Callable[[list[Any]], Any]) -> list[Any]:
-    """The results of functions of `meet`; meet(value) returns join(values of all of them), once all have come.
+    """The results of functions, each called with `meet`: meet(value) waits for all, then returns join(their values).
 
     An error of one of them, or of `join`, ends all.
     """
@@ -114,14 +114,14 @@ class _State:
         _core.set_thread_limit(self.limit)
 
     def restored(self) -> Any:
-        """Set it in this thread, which ends with the replica."""
+        """Set it in this thread, which runs one replica alone."""
         mode.enabled, now.sample_axis, mode.observer = self.enabled, self.axis, self.observer
         _core.set_thread_limit(self.limit)
         return conv_precision(self.precision)
 
 
 def _own(observer: Any) -> Any:
-    """A copy of an observer that goes through modules by itself, and notes what the original does."""
+    """A copy of an observer with its own stack of modules, which notes into the original's record."""
     if observer is None:
         return None
     own = copy.copy(observer)

@@ -14,10 +14,10 @@ from ..nn._guard import generators_of
 
 
 def replica(module: Any, known: dict[int, Any]) -> Any:
-    """A module that computes as this one does and changes nothing of it but its parameters' memory.
+    """A copy of a module that shares its parameters alone.
 
-    What a forward pass moves, running statistics, generators of masks, is copied: so each shard starts from the same
-    state, and draws the same keys.  Anything but a Module is returned itself.
+    Running statistics and generators of masks, which a forward pass changes, are copied: each shard starts from the
+    same state, and draws the same keys.  Anything but a Module is returned itself.
     """
     if not isinstance(module, Module):
         return module
@@ -36,7 +36,7 @@ def replica(module: Any, known: dict[int, Any]) -> Any:
 
 
 def replicas(*modules: Any) -> tuple[Any, ...]:
-    """One replica of several modules, which may share some."""
+    """A replica of each module; submodules that they share stay shared."""
     known: dict[int, Any] = {}
     return tuple(replica(each, known) for each in modules)
 
@@ -53,7 +53,7 @@ def _held(value: Any, known: dict[int, Any]) -> Any:
 
 
 def checksum(value: Any, start: int = 0) -> int:
-    """A CRC of arrays, of tuples, lists and mappings of such, and of what else there is as text."""
+    """A CRC of arrays, nested in tuples, lists and mappings; anything else counts as its text."""
     if isinstance(value, np.ndarray):
         start = zlib.crc32(f"{value.dtype.str}{value.shape}".encode(), start)
         return zlib.crc32(np.ascontiguousarray(value).tobytes(), start)
