@@ -19,7 +19,6 @@ YES_NO = (
     ("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"), ("on", "off"), ("1", "0"), ("1.0", "0.0"), ("ja", "nein"),
     ("j", "n"), ("oui", "non"), ("si", "no"), ("sí", "no"), ("sim", "não"), ("ja", "nee"), ("ja", "nej"),
 )  # fmt: skip
-# Lower-case words by what they say; of numbers 1 and 0.
 YES = frozenset(yes for yes, _ in YES_NO)
 _MONEY = r"(?:[$€£¥₹]|USD|EUR|GBP|CHF)"
 _TRIM = (rf"^([+-]?)\s*{_MONEY}?\s*([+-]?)", rf"\s*(?:{_MONEY}|%)?$")
@@ -58,7 +57,7 @@ def to_arrow(series: Any) -> Any:
 
 
 def texts(series: Any, missing: Sequence[str] = ()) -> Any:
-    """Cells as Arrow's strings without spaces around them, none where they are missing; 2.0 of floats is 2."""
+    """Cells as Arrow's strings, stripped, null where they are missing; a float 2.0 becomes "2"."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -83,7 +82,7 @@ def texts(series: Any, missing: Sequence[str] = ()) -> Any:
 
 @lru_cache(64)
 def pattern(marks: Marks, strict: bool = False) -> str:
-    """The cells that are numbers in a notation; `strict`: groups of thousands throughout, no zeros in front."""
+    """A regular expression for numbers in a notation; `strict` demands groups of thousands, and no zeros in front."""
     group = {"": "", " ": _SPACES, "'": "['\u2019]"}.get(marks.thousands, re.escape(marks.thousands))
     point = re.escape(marks.decimal)
     whole = r"\d+" if not group else rf"(?:[1-9]\d{{0,2}}(?:{group}\d{{3}})*|0)"
@@ -93,18 +92,18 @@ def pattern(marks: Marks, strict: bool = False) -> str:
 
 
 def bare(cells: Any) -> Any:
-    """Without currency and percent."""
+    """The cells without signs of currency and percent."""
     import pyarrow.compute as pc
 
     return pc.replace_substring_regex(pc.replace_substring_regex(cells, _TRIM[0], r"\1\2"), _TRIM[1], "")
 
 
 def as_float(cells: Any) -> Array | None:
-    """Plain numbers as float64, NaN where they are missing; None if a cell is none."""
+    """Plain numbers as float64, NaN where they are missing; None if a cell is no number."""
     import pyarrow as pa
 
     try:
-        cells[:100].cast(pa.float64())  # what is no number mostly shows at once, and is dear to refuse cell by cell
+        cells[:100].cast(pa.float64())  # most text fails here, at little cost
         return cells.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
@@ -159,7 +158,7 @@ _ZONE = r"(?:\.\d+)?\s*(?:Z|UTC|[+-]\d\d:?\d\d)$"
 
 
 def dates(series: Any, form: str, missing: Sequence[str] = ()) -> Array:
-    """A column as datetime64[s] of the clock that it shows, NaT where it holds no date of this form."""
+    """A column as datetime64[s] in its own local time, NaT where it holds no date of this form."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -172,12 +171,12 @@ def dates(series: Any, form: str, missing: Sequence[str] = ()) -> Array:
 
 
 def parse_dates(cells: Any, form: str) -> Array:
-    """The same of Arrow's strings."""
+    """Arrow's strings as datetime64[s], NaT where they are no dates of this form."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if form != "ISO":
-        # What %y makes of 1 to 4 digits differs by system: as many are asked for as the form has.
+        # Systems differ in what %y makes of 1 to 4 digits: ask for as many as the form has.
         if "%y" in form.lower():
             count = "4" if "%Y" in form else "2"
             mark = rf"(?:^|\D)\d{{{count}}}(?:\D|$)" if form != "%Y%m%d" else r"^\d{8}$"
@@ -189,11 +188,11 @@ def parse_dates(cells: Any, form: str) -> Array:
             return _clock(cells)
         except pa.ArrowInvalid:  # zones, or other text
             cells = clean(cells) if clean else cells
-    return np.array([_iso(each) for each in cells.to_pylist()], "datetime64[s]")  # a 30th of February
+    return np.array([_iso(each) for each in cells.to_pylist()], "datetime64[s]")  # such as a 30th of February, NaT
 
 
 def _bare_iso(cells: Any) -> Any:
-    """Without zones, and none where it is not ISO."""
+    """The cells without time zones, null where they are not ISO dates."""
     import pyarrow.compute as pc
 
     return pc.replace_substring_regex(pc.if_else(pc.match_substring_regex(cells, _ISO), cells, None), _ZONE, "")

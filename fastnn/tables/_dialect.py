@@ -30,16 +30,16 @@ _MARKS = (
 
 @dataclass
 class Dialect:
-    """What was found out of a file, or said by options."""
+    """How a file is written, found out or given by options."""
 
     format: str  # "text", "parquet" or "excel"
     names: list[str]  # of the columns
     encoding: str = ""
     delimiter: str = ""
     header: bool | None = None  # whether the first line that is not blank names the columns
-    blank: int = 0  # lines before it
+    blank: int = 0  # blank lines at the start
     gzip: bool = False
-    odd_quotes: bool = False  # one is never closed
+    odd_quotes: bool = False  # a quote is never closed
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ def open_bytes(path: Any, compressed: bool) -> IO[bytes]:
 
 
 def find_dialect(path: Any, delimiter: str, encoding: str, header: bool | None) -> Dialect:
-    """Look at a file; what is given is not found out."""
+    """Find out how a file is written, but for what is given."""
     compressed = is_gzip(path)
     with open_bytes(path, compressed) as file:
         head = file.read(HEAD)
@@ -85,7 +85,7 @@ def find_dialect(path: Any, delimiter: str, encoding: str, header: bool | None) 
     first, below = rows[0], rows[1:]
     width = max(len(first), Counter(map(len, below)).most_common(1)[0][0] if below else 0)
     if width == len(first) + 1 and all(len(row) == width and not row[-1] for row in below):
-        first = [*first, ""]  # the names do not end in a delimiter
+        first = [*first, ""]  # each row ends in a delimiter, the names do not
     if len(first) > 1 and not first[-1].strip() and all(not row[-1].strip() for row in below if len(row) == width):
         notes.append("each row ends in a delimiter")
     if header is None:
@@ -107,7 +107,7 @@ def _encoding_of(head: bytes) -> str:
 
 
 def _scan(path: Any, compressed: bool, decode: bool) -> tuple[bool, str, str]:
-    """All bytes: whether quotes are odd; UTF-8 or what Windows writes in western Europe, and why."""
+    """Read all bytes: whether a quote is left open; UTF-8, cp1252 or Latin-1; and why it is not UTF-8."""
     decoder, lines, quotes, encoding, why, part = codecs.getincrementaldecoder("utf-8")(), 0, 0, "utf-8", "", b"\n"
     with open_bytes(path, compressed) as file:
         while part:
@@ -139,13 +139,13 @@ def _lines_of(path: Any, head: bytes, encoding: str) -> list[str]:
 
 def _parsed(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     rows: list[list[str]] = []
-    with contextlib.suppress(csv.Error):  # what comes after it is not seen; whoever reads the file tells of it
+    with contextlib.suppress(csv.Error):  # rows after an error are left out; reading the file reports it
         rows.extend(csv.reader(lines, delimiter=delimiter))
     return rows
 
 
 def _delimiter_of(lines: Sequence[str], usual: str) -> str:
-    """What parts most rows into as many cells as the first, and into most; a .tsv file's tab if it parts it."""
+    """The delimiter that gives most rows the first row's number of cells, then most cells; `usual` gets a lead."""
 
     def quality(delimiter: str) -> tuple[bool, float, int]:
         rows = [row for row in _parsed(lines[:200], delimiter) if row]
@@ -157,7 +157,7 @@ def _delimiter_of(lines: Sequence[str], usual: str) -> str:
 
 
 def _names(path: Any, first: Sequence[str], notes: list[str]) -> list[str]:
-    """The columns' names: what has none is called as pandas calls it, and what stands twice gets a number."""
+    """The columns' names: missing ones as pandas makes them up, repeated ones numbered."""
     names: list[str] = []
     seen: Counter[str] = Counter()
     for i, cell in enumerate(first):

@@ -1,4 +1,4 @@
-"""How rows differ from those that were learned from."""
+"""How rows differ from the training rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Drift:
     def report(self) -> list[dict[str, Any]]:
         """Shares of the rows, a dict for each column.
 
-        `missing`, and `missing_training` at the training; `unseen`: categories that are rare or new, and
+        `missing`, and `missing_training` in training; `unseen`: categories that are rare or new, and
         `unseen_training`; `outside`: numbers beyond the training's range; `strays`: cells that are no numbers or dates.
         """
         found = []

@@ -20,7 +20,7 @@ class Encoded:
     numbers : ndarray of float32, (N, K)
         Quantities in standardized units, 0 and 1, sines and cosines.
     codes : ndarray of int64, (N, C)
-        Of categories: 0 missing, 1 other, then the known values.  What `concat` returns has the smallest integer type.
+        Of categories: 0 missing, 1 other, then the known values.  `concat` returns the smallest integer type.
     target : ndarray or None
         int64 (N,) numbers of classes, float64 (N,), or float32 (N, L) of several labels; -1 or NaN where it is not
         known.

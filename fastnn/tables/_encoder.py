@@ -17,7 +17,7 @@ from ._roles import Schema
 
 
 class Encoder:
-    """Numbers and codes of a table's rows, by what the training rows were like.
+    """Numbers and codes of a table's rows, by scales and categories learned from training rows.
 
     Quantities are standardized, and missing ones replaced by the median, with a column that says so; dates become the
     year and the sine and cosine of month, weekday and, if there are times, hour; yes and no become 1 and 0; categories
@@ -28,7 +28,7 @@ class Encoder:
     schema : Schema
         From `find_roles`.
     rare : int, optional
-        Values of a category that occur less often are one class "other" (3, and more of more than 15,000 rows).
+        Values of a category that occur less often are one class "other" (rows / 5000, but 3 to 100).
 
     Examples
     --------
@@ -69,17 +69,17 @@ class Encoder:
 
     @property
     def number_names(self) -> list[str]:
-        """What the K columns of `Encoded.numbers` are."""
+        """Names of the K columns of `Encoded.numbers`."""
         return [name for _, name, _ in self._layout]
 
     @property
     def continuous(self) -> Array:
-        """Bool (K,): which of them are quantities in standardized units."""
+        """Bool (K,): which columns of `Encoded.numbers` are quantities in standardized units."""
         return np.array([each for *_, each in self._layout], bool)
 
     @property
     def quantiles(self) -> Array:
-        """(101, K): percentiles of the training rows in these units; zeros where there is no quantity."""
+        """(101, K): percentiles of the training rows, standardized; zeros where there is no quantity."""
         found = np.zeros((101, len(self._layout)))
         for i, (part, _, quantity) in enumerate(self._layout):
             if quantity and isinstance(part, Scale):
@@ -88,17 +88,17 @@ class Encoder:
 
     @property
     def code_names(self) -> list[str]:
-        """The columns of `Encoded.codes`."""
+        """Names of the columns of `Encoded.codes`."""
         return [part.column.name for part in self._categories]
 
     @property
     def categories(self) -> list[list[str]]:
-        """The known values of each, of which the first has code 2."""
+        """The known values of each column of codes; the first value has code 2."""
         return [part.values for part in self._categories]
 
     @property
     def cardinalities(self) -> list[int]:
-        """How many codes each has."""
+        """How many codes each column of codes has."""
         return [len(values) + 2 for values in self.categories]
 
     def columns_of(self, name: str) -> tuple[list[int], list[int]]:
@@ -111,9 +111,9 @@ class Encoder:
         return Drift(self.parts)
 
     def transform(self, frame: Any, targets: bool = True, drift: Drift | None = None) -> Encoded:
-        """The arrays of a frame's rows; a ValueError names all columns that it does not have.
+        """The arrays of a frame's rows; a ValueError names all columns that the frame lacks.
 
-        Without `targets`, or where the frame does not have them, target, weight and group are None.  `drift` counts
+        Without `targets`, or if the frame lacks them, target, weight and group are None.  `drift` counts
         what differs from the training.
         """
         absent = [part.column.name for part in self.parts if part.column.name not in frame.columns]
@@ -132,7 +132,7 @@ class Encoder:
         return Encoded(np.concatenate(numbers_, 1), packed, *rest, frame[ids] if ids else None)
 
     def targets(self, frame: Any) -> Array | None:
-        """The targets of a frame's rows: -1 or NaN where they are not known or no class; None if it has none."""
+        """The targets of a frame's rows: -1 or NaN where they are unknown or no class; None if it has no target."""
         schema = self.schema
         if not schema.task or any(name not in frame.columns for name in schema.targets):
             return None

@@ -14,7 +14,7 @@ from . import _scores
 from ._heads import HEADS, Criterion
 from ._model import TableModel, parts_of
 
-_SAMPLE = 10_000  # rows that columns are shuffled in
+_SAMPLE = 10_000  # rows on which importance is measured
 _REPEATS = 3
 
 
@@ -178,7 +178,7 @@ def _of_numbers(model: TableModel, linked: Array, truth: Array, weight: Array) -
 
 
 def _importance(model: TableModel, numbers: Array, codes: Array, truth: Array, weight: Array) -> list[dict[str, Any]]:
-    """How much the mean loss rises when a column's cells, with all that was made of them, change rows."""
+    """How much the mean loss rises when the cells of a column, with all features made of them, are shuffled."""
     criterion, rng = Criterion(HEADS[model._head], model._target), np.random.default_rng(0)
 
     def loss(numbers: Array, codes: Array) -> float:

@@ -25,7 +25,7 @@ from ._reading import read
 from ._roles import find_roles
 from ._store import Batches, Store
 
-TOO_FEW = 20  # held-out rows, with which no training can be ended
+TOO_FEW = 20  # fewer held-out rows cannot end a training
 
 
 def fit(
@@ -54,7 +54,7 @@ def fit(
     roles, task
         As `find_roles` takes them.
     tune : int
-        So many trials of other options, by `fastnn.tables.tune`.
+        Number of trials of other options, by `fastnn.tables.tune`; 0 for none.
     time_limit : float, optional
         Of `tune`, in seconds.
     callbacks : sequence of fastnn.training.Callback
@@ -181,7 +181,7 @@ def _head_of(schema: Any, options: Options) -> str:
 
 
 def _measured(store: Store, head: str, schema: Any, options: Options) -> Target:
-    """Means and deviations of the training rows' targets, of classes their shares."""
+    """Means and deviations of the training rows' targets; for classes, their shares."""
     if head == "classes":
         counts = np.zeros(len(schema.classes))
         for block in store.blocks():
@@ -221,7 +221,7 @@ def _criterion_of(ready: Prepared, options: Options) -> Criterion:
 
 
 def _optimizer_of(network: TableNetwork, options: Options) -> optim.Optimizer:
-    """AdamW; weights of linear layers decay."""
+    """AdamW; matrices decay, but for embeddings of categories."""
     groups: tuple[list[Any], list[Any]] = [], []
     for name, each in network.named_parameters():
         groups[each.ndim < 2 or "categories" in name].append(each)
@@ -266,7 +266,7 @@ def train(ready: Prepared, options: Options, callbacks: Sequence[Callback] = (),
 
 
 def _held_out_errors(model: TableModel, store: Store) -> list[float]:
-    """Quantiles 0, 1 % ... 100 % of how far held-out numbers lie outside the prediction or its outer quantiles."""
+    """Quantiles 0, 1 % ... 100 % of how far held-out numbers lie beyond the prediction, or its outer quantiles."""
     if store.rows < TOO_FEW or model._head in ("classes", "labels"):
         return []
     errors = []

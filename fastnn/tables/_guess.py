@@ -1,4 +1,4 @@
-"""From what was seen of the columns to their roles."""
+"""The roles of columns, from a survey of their cells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._cells import NOTATIONS, Marks
 from ._roles import Column, is_yes_no, looks_like_id
 from ._survey import _GROUPED, MOST_STRAYS, Survey
 
-MOST_TEXT = 0.5  # share of values that differ from which on text is no category
+MOST_TEXT = 0.5  # share of different values from which on text is no category
 
 
 class Guess:
@@ -25,7 +25,7 @@ class Guess:
         self.decimal, self.thousands, self.delimiter, self.forms = decimal, thousands, delimiter, forms
         self.notes: list[str] = []
         self.faults: list[str] = []
-        self.how: dict[str, str] = {}  # what cells were taken for that could be read otherwise
+        self.how: dict[str, str] = {}  # by column, how an ambiguous cell was read
         self.marks = {each.name: self._sure(each) for each in seen}
         used = [
             marks[0].decimal for each, marks in zip(seen, self.marks.values(), strict=True) if self._shows(each, marks)
@@ -43,7 +43,7 @@ class Guess:
         return [marks for marks in fits if seen.counts[marks] == best]
 
     def _allowed(self, marks: Marks) -> bool:
-        """Whether the options leave a notation; marks that were given count as they are."""
+        """Whether the options (decimal and thousands marks) allow a notation."""
         if self.decimal and marks.decimal != self.decimal:
             return False
         if self.thousands is None:
@@ -52,13 +52,13 @@ class Guess:
         return same and (bool(self.decimal) or marks.decimal != self.thousands)
 
     def _shows(self, seen: Survey, marks: list[Marks]) -> bool:
-        """Whether a column alone says what the decimal mark is."""
+        """Whether a column by itself shows what the decimal mark is."""
         if len(marks) == 1:
             return seen.kind != "number" and not seen.whole
         return len({each.decimal for each in marks}) == 1 and bool(marks) and not seen.whole
 
     def marks_of(self, seen: Survey) -> Marks:
-        """The notation of a column of numbers: by itself, by the file's other columns, by how many cells show it."""
+        """A column's notation: if its cells leave a choice, that of other columns, else by how common the mark is."""
         fits = self.marks[seen.name]
         if seen.whole or len({each.decimal for each in fits}) == 1:
             return fits[0]
@@ -120,7 +120,7 @@ class Guess:
         return forms[0]
 
     def _role(self, seen: Survey, column: Column) -> str:
-        """What an ordinary column is."""
+        """The role of a column for which the user gave none."""
         many = column.distinct is None or column.distinct > max(2, MOST_TEXT * seen.known)
         if seen.known == 0:
             column.note = "empty"
@@ -147,7 +147,7 @@ class Guess:
         return "category"
 
     def _check(self, seen: Survey, column: Column, role: str) -> None:
-        """Whether a column can be what it is said to be."""
+        """Note a fault if a column cannot have the role that the user gave."""
         if role in ("number", "weight") and not self.marks[seen.name] and seen.kind not in ("number", "yesno"):
             self._fault(
                 seen,

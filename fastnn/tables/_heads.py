@@ -1,4 +1,4 @@
-"""What is predicted, a row of `HEADS` each: its loss, the network's first bias, and what becomes of its output."""
+"""Kinds of prediction, a row of `HEADS` each: loss, first bias of the network, from its output to predictions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Target:
     width : int
         Classes or labels; 1 of a number.
     mean, std : list of float
-        Of each: of classes and labels their shares; what numbers are scaled by.
+        Of each class or label its share; of numbers what they are scaled by.
     quantiles : list of float
-        That the loss "quantile" asks for.
+        Of the loss "quantile".
     """
 
     width: int
@@ -42,7 +42,7 @@ class Head:
     scaled: Callable[[Array, Target], Array]  # targets as the loss wants them
 
     def outputs(self, target: Target) -> int:
-        """How many the network has."""
+        """How many outputs the network has."""
         return len(self.bias(target))
 
 
@@ -100,7 +100,7 @@ HEADS = {
     ),
     "quantile": Head(
         _pinball,
-        lambda output, target: _own_unit(np.sort(output, 1), target),  # none above the next
+        lambda output, target: _own_unit(np.sort(output, 1), target),  # in rising order
         lambda target: 2 * np.asarray(target.quantiles) - 1,
         _standard,
     ),

@@ -14,7 +14,7 @@ from ._heads import HEADS, Target
 from ._network import Scale, TableNetwork
 from ._options import Options
 
-_ROWS = 4096  # that go through the network at once
+_ROWS = 4096  # of one batch of the network
 
 
 class TableModel:
@@ -74,14 +74,14 @@ class TableModel:
         return HEADS[self._head].linked(self._raw(numbers, codes).astype(np.float64), self._target)
 
     def _linked(self, encoded: Any) -> Array:
-        """The same of encoded rows."""
+        """What `_of_scaled` returns, of encoded rows."""
         return self._of_scaled(self._scale(encoded.numbers), encoded.codes)
 
     def _encoded(self, frame: Any) -> Any:
         return self.encoder.transform(frame, targets=False)
 
     def _decided(self, linked: Array) -> Array:
-        """What `predict` returns of `_linked`."""
+        """What `predict` returns, from `_linked`."""
         if self._head == "classes":
             return np.asarray(self.schema.classes)[linked.argmax(1)]
         if self._head == "labels":
@@ -129,7 +129,7 @@ class TableModel:
         Returns
         -------
         (low, high) or None
-            None of a model of classes, and of one without held-out rows.
+            None for a model of classes, and for one without held-out rows.
 
         Notes
         -----
@@ -148,7 +148,7 @@ class TableModel:
         return low - score * unit, high + score * unit
 
     def _band(self, linked: Array) -> tuple[Array, Array, Any]:
-        """What bounds are measured from, and their unit."""
+        """The lower and upper prediction from which errors are measured, and the unit of errors."""
         if self._head == "quantile":
             return linked[:, 0], linked[:, -1], 1.0
         y = linked[:, 0]
@@ -200,7 +200,7 @@ class TableModel:
 
 
 def parts_of(data: Any) -> Any:
-    """Frames of some thousand rows: of a frame, a file, or what there is already."""
+    """Frames of at most 65,536 rows, of a frame; the parts of a file; an iterable of frames as it is."""
     if isinstance(data, (str, os.PathLike)):
         from ._reading import read
 

@@ -30,7 +30,7 @@ class Scale:
     Parameters
     ----------
     kind : {"standard", "quantile"}
-        As they are, or the normal distribution's value at their quantile, which outliers cannot stretch.
+        Unchanged, or the normal distribution's value at their quantile, which outliers cannot stretch.
     encoder : Encoder
         Fitted.
     """
@@ -42,10 +42,10 @@ class Scale:
             normal = np.array([NormalDist().inv_cdf(min(max(i / 100, 1e-3), 1 - 1e-3)) for i in range(101)])
             for column in self.columns.tolist():
                 values, first, count = np.unique(self.table[:, column], return_index=True, return_counts=True)
-                self.knots[column] = values, np.add.reduceat(normal, first) / count  # equal quantiles: their middle
+                self.knots[column] = values, np.add.reduceat(normal, first) / count  # equal quantiles get their mean
 
     def __call__(self, numbers: Array) -> Array:
-        """A copy, float32 (N, K); what is no quantity stays."""
+        """A copy, float32 (N, K); columns that are no quantities stay."""
         result = np.array(numbers, np.float32)
         for column, knots in self.knots.items():
             result[:, column] = np.interp(result[:, column], *knots)
@@ -84,7 +84,7 @@ class Periodic(nn.Module):
 
 
 class Piecewise(nn.Module):
-    """Of each number, how far it has come in each of its bins, between 0 and 1; past the outer edges it goes on.
+    """Each number's position in each of its bins: 0 below, 1 above; in the outer ones it goes on to -4 and 4.
 
     Notes
     -----
@@ -98,7 +98,7 @@ class Piecewise(nn.Module):
         self.width = numbers * _BINS
 
     def set_edges(self, edges: Array) -> None:
-        """Take over (bins + 1, K) edges; bins of no width say nothing."""
+        """Set the edges, (bins + 1, K); bins of no width are dropped."""
         for number, column in enumerate(edges.T):
             values = np.unique(column)
             used = len(values) - 1
@@ -136,7 +136,7 @@ class TableNetwork(nn.Module):
     Parameters
     ----------
     continuous : array_like of bool (K,)
-        Which numbers are real ones, of which embeddings are made.
+        Which numbers are quantities: embeddings are made of these.
     cardinalities : sequence of int
         How many codes each of the C columns has.
     outputs : int
@@ -173,7 +173,7 @@ class TableNetwork(nn.Module):
         return self.head(self.layers(np.concatenate(parts, 1) if len(parts) > 1 else parts[0]))
 
     def fill_unused(self, counts: Sequence[Array]) -> None:
-        """Give codes that no training row had the mean vector of those rows' codes: nothing is known of them."""
+        """Give each code without a training row the mean vector of all training rows."""
         for table, count in zip(self.categories, counts, strict=True):
             weight, used = table.weight.data, count > 0
             if used.any():
@@ -182,5 +182,5 @@ class TableNetwork(nn.Module):
 
 
 def least_weights(widths: Sequence[int], cardinalities: Sequence[int]) -> int:
-    """How many weights a network of these layers has at least; what a file claims is compared with what it holds."""
+    """The least number of weights of such a network, with which a file's claims are compared."""
     return sum(a * b for a, b in pairwise(widths)) + sum(n * embedding_size(n) for n in cardinalities)

@@ -1,4 +1,4 @@
-"""What can be chosen about a model of tables and its training."""
+"""Options of a model of tables and its training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from .. import _check
 from ..training._mlp import NORMS, make_activation
 
-_VISITS = 3_000_000  # rows that a training of the automatic length looks at
+_VISITS = 3_000_000  # rows that pass in all epochs, if `epochs` is not given
 _CHOICES = {
     "norm": ("none", *NORMS),
     "embedding": ("none", "periodic", "piecewise"),
@@ -70,19 +70,19 @@ class Options:
             raise ValueError(f"{name}: expected class_weight None, 'balanced' or weights by class, got {given!r}")
 
     def batch_of(self, rows: int) -> int:
-        """The size of a batch; if it is not given, the power of two next to rows / 50, 64 to 1024."""
+        """The size of a batch; if not given, the power of two nearest to rows / 50, 64 to 1024."""
         return self.batch_size or int(2 ** np.clip(np.round(np.log2(max(rows, 1) / 50)), 6, 10))
 
     def epochs_of(self, rows: int) -> int:
-        """Passes over the data; if they are not given, 4 to 100 by the rows."""
+        """Passes over the data; if not given, 4 to 100, fewer for more rows."""
         return self.epochs or int(np.clip(_VISITS // max(rows, 1), 4, 100))
 
     def held_out_of(self, rows: int) -> float:
-        """The share of held-out rows; if it is not given a fifth, of few rows none, at most 100,000."""
+        """The share of held-out rows; if not given, a fifth, but at most 100,000 rows, and 0 of fewer than 100."""
         return self.held_out if self.held_out is not None else min(0.2, 100_000 / rows) if rows >= 100 else 0.0
 
     def state(self) -> dict[str, Any]:
-        """What JSON can say."""
+        """The options, as JSON can hold them."""
         return asdict(self) | {"layers": list(self.layers), "quantiles": list(self.quantiles)}
 
 

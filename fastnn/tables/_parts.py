@@ -11,9 +11,9 @@ from .._check import Array
 from ._cells import YES_NO, dates, numbers, texts
 from ._roles import Column
 
-SAMPLE = 200_000  # numbers from which quantiles are taken; of more, evenly spread ones
-MOST_VALUES = 1000  # of a category that have a code
-MOST_COUNTED = 200_000  # different texts that are counted, of which the rarest go first
+SAMPLE = 200_000  # numbers from which quantiles are taken, evenly spread among more
+MOST_VALUES = 1000  # of a category, each with a code
+MOST_COUNTED = 200_000  # different texts that are counted; the rarest are dropped
 _NO = frozenset(no for _, no in YES_NO)
 _YES = frozenset(yes for yes, _ in YES_NO)
 
@@ -23,15 +23,15 @@ class Part:
 
     def __init__(self, column: Column, missing: list[str]):
         self.column, self.words = column, missing
-        self.rows = self.gaps = 0  # of the training: all, and those whose cell is missing
-        self.others = 0  # those of rare values
+        self.rows = self.gaps = 0  # training rows, and those whose cell is missing
+        self.others = 0  # training rows of rare values
 
     def add(self, series: Any) -> None:
         """Look at a part of the training rows."""
         raise NotImplementedError
 
     def finish(self, rare: int) -> None:
-        """After the last row; values seen less often than `rare` times are so."""
+        """End the learning; values seen less often than `rare` times count as rare."""
 
     def layout(self) -> list[tuple[str, bool]]:
         """The columns of numbers: names, and whether they are quantities rather than 0 and 1 or sines."""
@@ -42,7 +42,7 @@ class Part:
         raise NotImplementedError
 
     def state(self) -> dict[str, Any]:
-        """What JSON can say."""
+        """What was learned, as JSON can hold it."""
         return {name: value for name, value in vars(self).items() if name not in ("column", "words") and name[0] != "_"}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -56,7 +56,7 @@ class Part:
 
 
 class Scale(Part):
-    """A quantity: standardized, the median where it is missing, then with a column that says so."""
+    """A quantity, standardized; a missing cell gets the median, and a column says where cells were missing."""
 
     suffix = ""
 
@@ -69,7 +69,7 @@ class Scale(Part):
         self._stride, self._kept, self._known, self._squares = 1, 0, 0, 0.0
 
     def values(self, series: Any) -> tuple[Array, int]:
-        """Float64 with NaN where a cell is missing, and how many are no numbers."""
+        """Float64 with NaN where a cell is missing, and how many cells are no numbers."""
         found, strays, _ = numbers(series, self.column.marks, self.words)
         return found, strays
 
@@ -109,7 +109,7 @@ class Scale(Part):
         return self._marked(self.column.name + self.suffix, True)
 
     def scaled(self, values: Array) -> Array:
-        """By mean and deviation, within what float32 can hold."""
+        """The values standardized, within the range of float32."""
         with np.errstate(over="ignore"):
             return np.clip((values - self.mean) / self.std, -1e30, 1e30)
 
@@ -160,7 +160,7 @@ class Moment(Scale):
         }
         for unit, period in self._circles:
             angle = np.where(np.isnat(found), np.nan, of[unit] * (2 * np.pi / period))
-            columns += [np.nan_to_num(np.sin(angle)), np.nan_to_num(np.cos(angle))]  # in the middle where it is missing
+            columns += [np.nan_to_num(np.sin(angle)), np.nan_to_num(np.cos(angle))]  # 0, 0 if missing
         return np.column_stack(columns).astype(np.float32)
 
 
@@ -174,7 +174,7 @@ def _years(found: Array) -> Array:
 
 
 class Switch(Part):
-    """Yes or no: 1 or 0, the more frequent one where it is missing, then with a column that says so."""
+    """Yes or no as 1 or 0; a missing cell gets the more frequent one, and a column says where cells were missing."""
 
     def __init__(self, column: Column, missing: list[str]):
         super().__init__(column, missing)
@@ -213,7 +213,7 @@ class Switch(Part):
 
 
 class Category(Part):
-    """One of several values: 0 where it is missing, 1 of what is rare or was never seen, then each value's number."""
+    """One of several values: 0 where it is missing, 1 if it is rare or was never seen, else the value's number."""
 
     def __init__(self, column: Column, missing: list[str]):
         super().__init__(column, missing)

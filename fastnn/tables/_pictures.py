@@ -19,7 +19,7 @@ _POINTS = 400  # of a curve
 
 
 def save_pictures(report: Report, folder: str | os.PathLike[str]) -> list[str]:
-    """Draw what the report has; the files' names."""
+    """Draw what the report has; return the files' names."""
     figures = {}
     if report._curves:
         figures["roc.png"] = _curves(report, 1, "false positive rate", "true positive rate", "ROC AUC")
@@ -74,7 +74,7 @@ def _calibration(report: Report) -> Any:
     figure, axes = _square("asked coverage" if of_numbers else "predicted probability", "share of rows", [0, 1])
     x, y, rows = (np.array([each[name] for each in report.calibration]) for name in ("probability", "share", "rows"))
     axes.plot(x, y, color=COLORS[0], linewidth=1.7)
-    axes.scatter(x, y, s=12 + 60 * rows / rows.max(), color=COLORS[0], zorder=3)  # the area says how many rows
+    axes.scatter(x, y, s=12 + 60 * rows / rows.max(), color=COLORS[0], zorder=3)  # area shows the number of rows
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     return figure
 
@@ -82,7 +82,7 @@ def _calibration(report: Report) -> Any:
 def _importance(importance: list[dict[str, Any]]) -> Any:
     shown = importance[:_COLUMNS][::-1]
     figure, axes = make_figure(6.2, 1.2 + 0.27 * len(shown))
-    each, places = axes[0, 0], range(len(shown))  # by number: names may be the same when they are cut
+    each, places = axes[0, 0], range(len(shown))  # by number: shortened names may be equal
     means, deviations = ([line[name] for line in shown] for name in ("mean", "std"))
     each.barh(places, means, xerr=deviations, color=COLORS[0], height=0.7, error_kw={"linewidth": 0.9})
     names = [line["column"] for line in shown]

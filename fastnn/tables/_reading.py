@@ -37,7 +37,7 @@ class Source:
     names : list of str
         Its columns.
     decimal, thousands : str or None
-        The marks in numbers where they were given; else they are found out by the columns.
+        The marks in numbers if they were given; else each column's are found out.
     """
 
     def __init__(self, path: Any, dialect: Dialect, missing: Sequence[str] = ()):
@@ -62,7 +62,7 @@ class Source:
         return pd.concat(parts) if parts else pd.DataFrame({name: pd.Series(dtype="object") for name in self.names})
 
     def _text(self) -> Iterator[Any]:
-        """Cells as they stand, in Arrow's strings, none where they are empty or a word for what is missing."""
+        """Cells as Arrow's strings, null where they are empty or a word for missing."""
         import pyarrow as pa
         from pyarrow import csv
 
@@ -86,12 +86,12 @@ class Source:
                     yield _frame(batch)
             except (pa.ArrowInvalid, UnicodeDecodeError, EOFError) as error:
                 with contextlib.suppress(UnicodeError, EOFError):
-                    if self.check() <= bool(dialect.header):  # names without rows
+                    if self.check() <= bool(dialect.header):  # the file has names, but no rows
                         return
                 raise ValueError(f"{self.label}: {' '.join(str(error).split())}") from error
 
     def check(self) -> int:
-        """How many rows there are, read one by one, slowly; a ValueError names the first line that is wrong."""
+        """Count the rows one by one, slowly; a ValueError names the first line that is wrong."""
         with open_bytes(self.path, self.dialect.gzip) as file:
             lines = io.TextIOWrapper(file, self.dialect.encoding, newline="")
             return sum(1 for _ in rows_of(self.label, lines, delimiter=self.dialect.delimiter))
@@ -211,7 +211,7 @@ def read(
 
 
 def _copied() -> str:
-    """The standard input in a file, which is looked at more than once."""
+    """The standard input copied to a file, which can be read more than once."""
     number, path = tempfile.mkstemp(prefix="fastnn-")
     with open(number, "wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)

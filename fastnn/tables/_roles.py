@@ -1,4 +1,4 @@
-"""What each column of a table is for: found out from its cells, and from what the user says."""
+"""The role of each column of a table, from its cells and from what the user says."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROLES = {
     "group": "rows that belong together: held out together, left out of the features",
 }
 FEATURES = ("number", "category", "yesno", "date")
-MOST_CLASSES = 20  # of integers that are not said to be classes
+MOST_CLASSES = 20  # different integers in a target that still count as classes
 _ID = re.compile(
     r"(?i:(?:^|[_\W])(?:id|ids|key|index|idx|nr|no|num|number|row|rownum|uuid|guid)\.?$)|[a-z](?:Id|ID|Nr|No)$"
 )
@@ -37,7 +37,7 @@ _INDEX = re.compile(r"Unnamed: \d+$")
 
 @dataclass
 class Column:
-    """A column and what it is for."""
+    """A column and its role."""
 
     name: str
     role: str
@@ -69,17 +69,17 @@ class Schema:
 
     @property
     def features(self) -> list[Column]:
-        """What is learned from."""
+        """The columns that are learned from."""
         return self.of_role(*FEATURES)
 
     @property
     def targets(self) -> list[str]:
-        """Names of what is to be predicted."""
+        """Names of the columns to be predicted."""
         return [column.name for column in self.of_role("target")]
 
     @property
     def target(self) -> str:
-        """The first of them."""
+        """The first of `targets`, or ""."""
         return self.targets[0] if self.targets else ""
 
     def __getitem__(self, name: str) -> Column:
@@ -113,7 +113,7 @@ class Schema:
         return "\n".join("  ".join([*map(str.ljust, line[:5], widths), line[5]]).rstrip() for line in lines)
 
     def state(self) -> dict[str, Any]:
-        """What JSON can say."""
+        """The schema, as JSON can hold it."""
         return asdict(self)
 
     @classmethod
@@ -210,7 +210,7 @@ def find_roles(
             f"{_label(data)}: cannot use {len(guess.faults)} of {len(seen)} columns: " + "; ".join(guess.faults)
         )
     while len(columns) > 1 and columns[-1].note == "empty" and _INDEX.match(columns[-1].name):
-        columns.pop()  # what follows the last delimiter
+        columns.pop()  # the empty column after a last delimiter
     header = getattr(getattr(data, "dialect", None), "header", None)
     schema = Schema(columns, missing=list(missing), rows=seen[0].rows, header=header, notes=guess.notes)
     if targets:
@@ -236,7 +236,7 @@ def _check_names(data: Any, names: list[str], wanted: Iterable[str]) -> None:
 
 
 def _check_features(label: str, schema: Schema) -> None:
-    """Without others, numbers that merely count the rows are learned from; without any, there is nothing to do."""
+    """If there are no other features, numbers that count the rows become features; refuse a table without any."""
     if not schema.features:
         for column in schema.of_role("id"):
             if column.numeric and not looks_like_id(column.name):
@@ -248,7 +248,7 @@ def _check_features(label: str, schema: Schema) -> None:
 
 
 def _task(label: str, schema: Schema, seen: list[Survey], targets: list[str], task: str) -> tuple[str, list[str]]:
-    """What is to be learned, and the classes."""
+    """The task, and the classes."""
     by_name = {each.name: each for each in seen}
     if len(targets) > 1:
         bad = [name for name in targets if not is_yes_no(by_name[name].values)]
@@ -290,5 +290,5 @@ def is_yes_no(values: Iterable[str] | None) -> bool:
 
 
 def looks_like_id(name: str) -> bool:
-    """Whether a column is called as those that tell rows apart."""
+    """Whether a column has the name of an identifier."""
     return bool(_ID.search(name) or _INDEX.match(name))

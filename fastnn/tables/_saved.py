@@ -1,4 +1,4 @@
-"""A model of tables in one file: weights, and as JSON in its metadata columns, categories, scales and options."""
+"""A model of tables in one file: weights, and in its metadata, as JSON, columns, categories, scales and options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of merit of predictions, rows weighted."""
+"""Scores of predictions, with weighted rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def by_class(said: Array, truth: Array, weight: Array, name: str) -> dict[str, A
 
 
 def curves(positive: Array, score: Array, weight: Array) -> tuple[Any, Any, float, float]:
-    """(false, true positive rates), (recall, precision), ROC AUC, average precision; NaN where one kind is missing."""
+    """(false, true positive rates), (recall, precision), ROC AUC, average precision; None, NaN if a class is absent."""
     order = np.argsort(-score, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)  # equal scores are one step
     hits = np.cumsum((weight * positive)[order])[ends]

@@ -11,7 +11,7 @@ import numpy as np
 from .._check import Array
 
 IN_MEMORY = 128 << 20  # bytes of rows; more go to a file
-_BLOCK = 8192  # rows that are read at once
+_BLOCK = 8192  # rows of one read
 _POOL = 32 << 20  # bytes of rows that are shuffled together
 _NAMES = ("numbers", "codes", "target", "weight")
 
@@ -67,8 +67,8 @@ class Store:
 class Batches:
     """((numbers, codes), (targets, weights)) of a store's rows; in a new order at each pass if there is a generator.
 
-    Blocks come in random order and are shuffled by the dozen, so that a pass reads the file once and in long runs;
-    rows of fewer than `_POOL` bytes are shuffled as a whole.  No batch has a single row unless there is but one.
+    Blocks come in random order, and rows are shuffled within `_POOL` bytes of them, so that a pass reads the file once
+    and in long runs.  A last batch of a single row is joined to the batch before.
     """
 
     def __init__(self, store: Store, size: int, rng: np.random.Generator | None = None):

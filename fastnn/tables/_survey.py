@@ -1,4 +1,4 @@
-"""What is seen of a column while its rows pass by in parts: numbers, in which notations, dates, which values."""
+"""What a column holds, counted part by part: numbers and their notations, dates, values."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import numpy as np
 from .._check import Array
 from ._cells import DATES, NOTATIONS, TIMES, Marks, as_float, bare, parse_dates, pattern, texts, to_arrow
 
-MOST_VALUES = 20_000  # that are counted one by one
-MOST_NUMBERS = 1000  # different numbers, likewise
+MOST_VALUES = 20_000  # different texts that are counted
+MOST_NUMBERS = 1000  # different numbers that are counted
 MOST_STRAYS = 0.1  # share of cells that are no numbers in a column of numbers
-LOOKED_AT = 1000  # cells that tell whether it is worth while to look for dates
+LOOKED_AT = 1000  # cells by which it is decided whether to look for dates
 _GROUPED = {".": Marks(",", "."), ",": Marks(".", ",")}
 
 
 class Survey:
-    """One column."""
+    """What is known of one column."""
 
     def __init__(self, name: str, missing: Sequence[str] = ()):
         self.name, self.words = name, missing
         self.rows = self.missing = 0
         self.kind = ""  # "number", "date", "yesno" of a typed column; "text" of cells that have to be read
-        self.values: Counter[str] | None = Counter()  # None: more than are counted
+        self.values: Counter[str] | None = Counter()  # None if there are more than are counted
         self.counts = dict.fromkeys(NOTATIONS, 0)
         self.whole = True  # all numbers are integers without a mark
         self.marked = {".": 0, ",": 0}  # numbers with such a mark
-        self.round = {".": 0, ",": 0}  # those that end in a zero after one
+        self.round = {".": 0, ",": 0}  # numbers that end in a zero after such a mark
         self.rising: bool | None = None  # each number is one more than the one before
-        self.unique = True  # in the part that was first
-        self.zeros = False  # a whole number begins with one
-        self.forms: list[str] | None = None  # of dates, that fit all cells so far
+        self.unique = True  # no value occurs twice in the first part
+        self.zeros = False  # a whole number begins with 0
+        self.forms: list[str] | None = None  # forms of dates that fit nearly all cells so far
         self.has_time = False
-        self.spaced = False  # text of several words
+        self.spaced = False  # most cells have several words
         self.length = 0
         self.head: list[str] = []  # some cells of the first rows
         self.read = 0  # cells whose notation was looked at
@@ -48,7 +48,7 @@ class Survey:
         return self.rows - self.missing
 
     def add(self, series: Any) -> None:
-        """A part of the column."""
+        """Count a part of the column."""
         import pyarrow as pa
 
         first = self.known == 0
@@ -91,7 +91,7 @@ class Survey:
         self.kind = kind if self.kind in ("", kind) else "text"
 
     def _read(self, cells: Any, found: Array | None, first: bool) -> None:
-        """Text: whether it is numbers, in which notation, or dates; and which values."""
+        """Count text cells: numbers by notation, dates, values."""
         import pyarrow as pa
 
         if self.values is not None or first:
@@ -139,7 +139,7 @@ class Survey:
         return self.counts[marks] >= (1 - MOST_STRAYS) * before
 
     def _plain(self, cells: Any, found: Array) -> None:
-        """Numbers with a point or without: others notations than that may take them for others."""
+        """Count plain numbers; in notations with another decimal mark their point must separate thousands."""
         import pyarrow as pa
 
         before, whole = self.read, bool((found == np.trunc(found)).all())
@@ -171,7 +171,7 @@ class Survey:
             self._marks(plain, before, mark)
 
     def _marks(self, cells: Any, before: int, mark: str) -> None:
-        """Count what tells a mark of decimals from one of thousands."""
+        """Count what tells a decimal mark from one of thousands."""
         if self._alive(_GROUPED[mark], before):
             self.marked[mark] += _matches(cells, rf"\d{re.escape(mark)}\d")
             self.round[mark] += _matches(cells, rf"{re.escape(mark)}\d*0$")
@@ -204,7 +204,7 @@ def _matches(cells: Any, regex: str) -> int:
 
 
 def _share(cells: Any, form: str) -> float:
-    """The share of cells that are dates of a form, in years of our time."""
+    """The share of cells that are dates of a form, in the years 1800 to 2200."""
     found = parse_dates(cells, form)
     found = found[~np.isnat(found)]
     years = found.astype("datetime64[Y]").astype(np.int64) + 1970

@@ -63,7 +63,7 @@ def rows_of(path: str | Path, file: Iterable[str], tabs: bool = False, delimiter
 
 
 def _lines(path: str | Path, file: Iterable[str]) -> Iterator[str]:
-    """Lines of text; bytes that are none were escaped as surrogates."""
+    """Lines of text; bytes that are not UTF-8 arrive as surrogates, and are refused."""
     for number, line in enumerate(file, 1):
         if "\0" in line:
             raise ValueError(f"{path} is not text: NUL in line {number}, column {line.index(chr(0)) + 1}")
@@ -77,10 +77,10 @@ def _lines(path: str | Path, file: Iterable[str]) -> Iterator[str]:
 
 
 def count_cells(line: str, delimiter: str) -> int:
-    """How many cells a delimiter makes of a line; 0 if it cannot be read."""
+    """How many cells a line has with a delimiter; 0 if it cannot be read."""
     try:
         return len(next(csv.reader([line], delimiter=delimiter), []))
-    except csv.Error:  # which the reader of the whole file will tell of
+    except csv.Error:  # reading the whole file reports it
         return 0
 
 
@@ -94,10 +94,10 @@ def _cause(error: csv.Error) -> str:
 
 
 def names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a first line names the columns: text does, but for a number that stands twice; of numbers the lines tell.
+    """Whether the first line names the columns: a line with text does, unless a number occurs in it twice.
 
-    Numbers name columns if they are 0, 1, 2 as pandas counts, if there is no number below one of them, if they are
-    years, if they are whole and rise over a column of decimals, or if they rise and are far from all that is below.
+    Numbers alone name columns if they are 0, 1, 2 as pandas counts, if there is no number below one of them, if they
+    are years, if they are whole and rise over a column of decimals, or if they rise and are far from all that is below.
     """
     figures = [cell for cell in first if is_number(cell)]
     if len(figures) < len(first):
@@ -124,7 +124,7 @@ def _is_whole(cell: str) -> bool:
 
 
 def _are_years(cells: Sequence[str]) -> bool:
-    """Whether these are different years of our time."""
+    """Whether these are different years, 1800 to 2200."""
     return len(set(cells)) == len(cells) and all(_is_whole(cell) and 1800 <= int(cell) <= 2200 for cell in cells)
 
 

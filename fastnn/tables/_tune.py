@@ -1,4 +1,4 @@
-"""Options found by trials, which optuna proposes and ends."""
+"""Searching options by trials, which optuna proposes and ends early."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tune(
     trials : int
         The first one has the options of `fit`.
     time_limit : float, optional
-        Seconds after which no trial goes on, once there is a model.
+        Seconds after which trials end; the first one yields a model even then.
     progress : bool
         Print a line for each trial.
     **options
@@ -71,7 +71,7 @@ def tune(
                 got = search.ready.held_out.rows
                 raise ValueError(f"tables.tune: expected at least {TOO_FEW} held-out rows to compare by, got {got}")
             study.enqueue_trial(search.start())
-            study.optimize(search, n_trials=1)  # never ended, so that there is a model
+            study.optimize(search, n_trials=1)  # the first trial is never pruned, so that there is a model
             left = None if time_limit is None else search.end - time.monotonic()
             if trials > 1 and (left is None or left > 0):
                 study.optimize(search, n_trials=trials - 1, timeout=left)
@@ -83,7 +83,7 @@ def tune(
 
 
 class _Search:
-    """The function that optuna makes small."""
+    """The function that optuna minimizes."""
 
     ready: Prepared
 
@@ -140,7 +140,7 @@ class _Watch(Callback):
         self.search, self.trial, self.least, self.epochs = search, trial, float("inf"), 0
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        """Report, and judge."""
+        """Report the loss; end the trial if it falls behind or time is up."""
         loss = trainer.history["val_loss"][-1]
         self.least, self.epochs = min(self.least, loss), trainer.epoch
         self.trial.report(loss, trainer.epoch)
