@@ -51,20 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if getattr(options, "bare", False):  # warnings and errors of floats are left as they are
         return _run(parser, options)
     with warnings.catch_warnings(), np.errstate(all="ignore"):  # what is not finite is refused where it matters
-        warnings.simplefilter("always", UserWarning)  # what is said of the data is said whatever the filters
+        warnings.simplefilter("always", UserWarning)  # warnings about the data show whatever the filters are
         warnings.showwarning = lambda message, *_: _tell(options.command, str(message))
         return _run(parser, options)
 
 
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """The exit code of a command whose failures are told in a line."""
+    """Run a command, whose failures are reported in one line; its exit code."""
     try:
         code = int(options.run(options))
         sys.stdout.flush()
         return code
-    except argparse.ArgumentTypeError as error:  # an option's value, seen to be wrong late
+    except argparse.ArgumentTypeError as error:  # a wrong value of an option, found by the command
         parser.error(str(error))
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -75,13 +75,13 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         _tell(options.command, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (ImportError, ValueError, FloatingPointError) as error:
         _tell(options.command, str(error))
-    except Exception as error:  # which no check has foreseen: the place helps whoever mends it
+    except Exception as error:  # unforeseen: the line of code helps to mend it
         *_, last = traceback.extract_tb(error.__traceback__)
         _tell(options.command, f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})")
     return 1
 
 
 def _tell(command: str, message: str) -> None:
-    """Say something in one line."""
+    """Print a message as one line."""
     start, line = f"fastnn {command}", " ".join(message.splitlines())
     print(line if line.startswith(start) else f"{start}: {line}", file=sys.stderr)

@@ -17,15 +17,15 @@ from ..tables._text import Row, is_number, names_columns, rows_of
 from ._table import CHUNK, Place, Table, shown
 
 _PLAIN = re.compile(r"[0-9+\-.eE \t]*")
-_INDEX = ("", "Unnamed: 0")  # what pandas calls the numbers of its rows in a file
+_INDEX = ("", "Unnamed: 0")  # names that pandas gives the column of row numbers
 
 
 def read_rows(path: str | Path, header: bool | None = None) -> Iterator[tuple[Row, list[Row]]]:
-    """The names of a CSV file's columns, and its rows, some at a time; columns without names are called 0, 1, 2.
+    """The names of a CSV file's columns, and its rows in parts; columns without names are called 0, 1, 2.
 
     "-" is the standard input.  Cells are parted by commas, semicolons or tabs, whichever the first line has most of; in
     a .tsv file by tabs.  `header` says whether the first line that is not blank names the columns; if it is None, the
-    lines tell.
+    cells decide.
     """
     rows = _rows(path)
     first = next(rows, None)
@@ -45,7 +45,7 @@ def _rows(path: str | Path) -> Iterator[Row]:
 
 
 def _named(path: str | Path, first: Row, rows: list[Row], header: bool | None) -> tuple[Row, list[Row]]:
-    """The columns' names and the rows, of which the first line is one or not."""
+    """The columns' names and the rows; `first` is either the names or a row."""
     named = names_columns(first, rows) if header is None else header
     if not named:
         return Row([str(i) for i in range(len(first))], 0), [first, *rows]
@@ -84,7 +84,7 @@ def numbers(path: str | Path, names: Sequence[str], rows: Sequence[Row], wanted:
 
 
 def line_of(lines: Sequence[int]) -> Place:
-    """How rows are named that begin in these lines."""
+    """Names for rows that begin in these lines, for messages."""
     return lambda i: f"line {lines[i]}"
 
 
@@ -125,7 +125,7 @@ def _chosen(
     ignore: Sequence[str],
     wanted: Sequence[str] | None,
 ) -> tuple[str, list[str]]:
-    """The target's name and the inputs'."""
+    """The names of the target and of the inputs."""
     kept = [name for name in names if name not in ignore]
     target = target or (kept[-1] if kept else names[-1])
     for name in (target, *ignore):
@@ -151,7 +151,7 @@ def _counts(cells: Sequence[str]) -> bool:
 
 
 def read_csv_parts(file: str, columns: Sequence[str], header: bool | None) -> Iterator[tuple[Array, Place]]:
-    """Columns of a file's rows, some at a time."""
+    """Columns of a file's rows, in parts."""
     for names, rows in read_rows(file, header):
         x = numbers(file, names, rows, columns)
         if rows:

@@ -42,7 +42,7 @@ def latency(model: nn.Module, image: Array) -> float:
 
 def run(*, seed: int, epochs: int, out: str, quiet: bool) -> int:
     """Train, draw, save, load again and compare; returns 0 if the loaded weights predict the same bits."""
-    extra("fastnn demo", "sklearn", "matplotlib", "tqdm")  # what is missing shows before the training, not after it
+    extra("fastnn demo", "sklearn", "matplotlib", "tqdm")  # fail before the training, not after it
     from .. import plot
     from ..plot._figure import save_figure
 

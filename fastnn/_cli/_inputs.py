@@ -1,4 +1,4 @@
-"""What a training knows of its data: how a sample becomes what the network takes, and which samples are held out."""
+"""A training's data: how samples become inputs of the network, and which samples are held out."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from ._table import CHUNK, Place, Table, check_finite, shown
 
 @dataclass
 class Inputs:
-    """How a sample becomes what the network takes; stored beside the weights."""
+    """How samples become inputs of the network; stored beside the weights."""
 
     source: str  # a name of `KINDS`
     mean: list[float]
     std: list[float]
     columns: list[str] = field(default_factory=list)  # of a table, without the target
     target: str = ""
-    classes: list[str] = field(default_factory=list)  # empty for numbers
-    target_mean: float = 0.0  # of numbers
+    classes: list[str] = field(default_factory=list)  # empty if the targets are numbers
+    target_mean: float = 0.0  # if the targets are numbers
     target_std: float = 1.0
     header: bool | None = None  # whether a table's first line names its columns; None if it had no lines
-    group: str = ""  # the column whose ids tell which rows of a table are one sequence
-    shape: list[int] = field(default_factory=list)  # of an image (H, W, C), where the kind of data does not say it
+    group: str = ""  # a table's column of ids: rows with the same id are one sequence
+    shape: list[int] = field(default_factory=list)  # of an image (H, W, C), if the kind of data does not fix it
 
     def scaled(self, source: Any, x: Array, place: Place) -> Array:
-        """A table's rows, each column by its own mean and deviation."""
+        """A table's rows, each column standardized by its own mean and deviation."""
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = ((x - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
         check_finite(source, scaled, place, x)
         return scaled
 
     def scaled_targets(self, source: Any, values: Array, place: Place) -> Array:
-        """A column of numbers by their mean and deviation."""
+        """A column of targets, standardized by mean and deviation."""
         values = values.reshape(-1, 1)
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = ((values - self.target_mean) / self.target_std).astype(np.float32)
@@ -51,7 +51,7 @@ class Inputs:
         return scaled
 
     def class_numbers(self, source: Any, table: Table) -> Array:
-        """The numbers of a table's classes."""
+        """The class numbers of a table's targets."""
         found = np.array(label_numbers(table.values, self.classes))
         if (found < 0).any():
             unknown = {str(value): i for i, value in reversed(list(enumerate(table.values))) if found[i] < 0}
@@ -62,7 +62,7 @@ class Inputs:
 
 
 class Samples(NamedTuple):
-    """What a training learns from, and what is held out."""
+    """The samples to learn from, and those that are held out."""
 
     train: Any
     held_out: Any
@@ -73,15 +73,15 @@ class Samples(NamedTuple):
 
 
 class Kind(Protocol):
-    """A row of the table."""
+    """A kind of data, a row of the table `KINDS`."""
 
     @property
     def layers(self) -> list[int]:
-        """Sizes of the hidden layers, where the command does not say them."""
+        """Sizes of the hidden layers, if no option gives them."""
 
     @property
     def epochs(self) -> int:
-        """Passes over the data, where the command does not say."""
+        """Passes over the data, if no option gives them."""
 
     @property
     def pictures(self) -> bool:
@@ -94,14 +94,14 @@ class Kind(Protocol):
         """What `fastnn train` needs."""
 
     def known(self, options: Namespace, inputs: Inputs) -> Any:
-        """Batches of inputs and true targets, these in their own unit."""
+        """Batches of inputs and true targets, which are not scaled."""
 
     def prepared(self, file: str, inputs: Inputs) -> Iterator[tuple[Array, Place]]:
-        """A file's rows as the network takes them, some at a time, and where each stands."""
+        """Inputs of the network from a file, in parts, and where each row stands in the file."""
 
 
 def told(path: Any, table: Table, classes: list[str]) -> None:
-    """Say in a line what a table's parts were taken for."""
+    """Print a line about what was taken for names, inputs and target of a table."""
     named = {True: "names of columns in its first line, ", False: "no names of columns, ", None: ""}[table.header]
     task = f"{len(classes)} classes {shown(classes)}" if classes else "numbers"
     line = f"{path}: {named}{len(table.x)} rows, inputs {shown(table.columns)}, target {table.target}: {task}"
@@ -111,7 +111,7 @@ def told(path: Any, table: Table, classes: list[str]) -> None:
 def split_rows(
     path: Path, place: Place, count: int, seed: int, targets: Array | None = None, classes: list[str] | None = None
 ) -> tuple[Array, Array]:
-    """The rows to learn from, and those that are held out; of each class a row at least is learned from."""
+    """The rows to learn from, with at least one of each class, and the rows that are held out."""
     learned, held_out = (np.asarray(part.indices) for part in data.random_split(range(count), [0.8, 0.2], rng=seed))
     for number, name in enumerate(classes or []):
         mine = np.asarray(targets) == number
@@ -129,7 +129,7 @@ def split_rows(
 
 
 def fingerprint(text: str, arrays: list[Array]) -> str:
-    """What tells these data from others."""
+    """A hash of the data."""
     found = hashlib.sha256(text.encode(errors="surrogateescape"))
     for array in arrays:
         found.update(f"{array.shape} {array.dtype}".encode())

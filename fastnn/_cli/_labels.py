@@ -1,4 +1,4 @@
-"""Targets: which columns hold classes and which numbers, and what the classes are."""
+"""Targets: whether they are classes or numbers, and which classes there are."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .._check import Array
 from ..tables._text import is_number
 from ._table import Place, Table, row_of
 
-MOST_CLASSES = 20  # of integers that are not said to be classes
+MOST_CLASSES = 20  # different integers that still count as classes, if --task does not say
 
 
 def label(value: Any) -> str | int | float:
-    """What makes a class: its text, or the number that is written so: 1 and 1.0 are one class, 01 and 1.00 others."""
+    """A class's key: its text, or a number if that prints as this text: 1 and 1.0 are equal, 01 and 1.00 are others."""
     text = str(value)
     if is_number(text):
         for kind in (int, float):
             try:
                 number = kind(text)
-            except ValueError:  # no whole number, or one of thousands of digits
+            except ValueError:  # no integer, or one of thousands of digits
                 continue
             if str(number) == text:
                 return number
@@ -31,7 +31,7 @@ def label(value: Any) -> str | int | float:
 
 
 def label_numbers(values: Iterable[Any], classes: list[str]) -> list[int]:
-    """The number of each value's class; -1 where it is none."""
+    """The number of each value's class; -1 for values of no class."""
     known = {label(name): i for i, name in enumerate(classes)}
     of_text: dict[str, int] = {}
     found = []
@@ -47,7 +47,7 @@ def classes_of(values: Any, task: str, place: Place | None = None) -> list[str]:
     texts = list(map(str, values))
     firsts = {text: i for i, text in reversed(list(enumerate(texts)))}
     named = {label(text): text for text in sorted(firsts, key=firsts.__getitem__, reverse=True)}
-    names = list(named.values())  # each as it is written first
+    names = list(named.values())  # in the spelling that comes first
     words = sorted(text for text in names if not is_number(text))
 
     def where(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The networks that `fastnn train` knows, a row of the table `NETWORKS` each."""
+"""The networks of `fastnn train`, a row of the table `NETWORKS` each."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Network(NamedTuple):
     """How a kind of network is made from its settings."""
 
     make: Callable[[Config], nn.Module]
-    check: Callable[[Config, Mapping[str, Any]], None]  # settings beside arrays that claim to be theirs
-    sizes: Callable[[Config], tuple[int, int]]  # numbers of a sample, and of what is said of it
-    takes: str = ""  # "images" (C, H, W), "signals" (C, T), "sequences"; "": whatever has one shape for all samples
+    check: Callable[[Config, Mapping[str, Any]], None]  # refuses settings that do not fit the arrays of a file
+    sizes: Callable[[Config], tuple[int, int]]  # of a sample, and of its outputs
+    takes: str = ""  # "images" (C, H, W), "signals" (C, T), "sequences"; "": any samples of one shape
 
 
 def _make_mlp(config: Config) -> nn.Module:
@@ -32,7 +32,7 @@ def _make_mlp(config: Config) -> nn.Module:
 
 
 def _check_mlp(config: Config, arrays: Mapping[str, Any]) -> None:
-    """Compare the sizes with the arrays before layers are made, which compare all shapes then."""
+    """Compare the sizes with the arrays before memory is taken; loading compares all shapes later."""
     sizes = config["sizes"]
     if not isinstance(sizes, list) or len(sizes) < 2 or not all(type(size) is int and size > 0 for size in sizes):
         raise ValueError(f"expected sizes of two layers or more, got {sizes!r}")
@@ -69,7 +69,7 @@ def _named(name: str) -> Callable[[Config], nn.Module]:
 
 
 def _check_named(config: Config, arrays: Mapping[str, Any]) -> None:
-    """Refuse sizes beyond what the arrays can hold before layers are made, which compare all shapes then."""
+    """Refuse sizes beyond the arrays' before memory is taken; loading compares all shapes later."""
     shape, outputs = config["shape"], config["outputs"]
     sizes = [*shape, outputs] if isinstance(shape, list) else [shape]
     if not all(type(size) is int and size > 0 for size in sizes):
@@ -107,7 +107,7 @@ NETWORKS = {
 
 
 def configure(options: Namespace, layers: list[int], shape: tuple[int, ...], features: int, outputs: int) -> Config:
-    """The settings of the network that the options ask for, on samples of a shape (C, *), or () of a table's rows."""
+    """The settings of the network that the options ask for, for samples of shape (C, *), or () for rows of a table."""
     name = options.model
     if name == "mlp":
         for option, usual in OF_MLP.items():
@@ -142,7 +142,7 @@ def _of_sequences(options: Namespace, layers: list[int], features: int, outputs:
 
 
 def title(config: Config) -> str:
-    """What a network is called in a report."""
+    """The network's name in a report."""
     if config["kind"] == "mlp":
         return " - ".join(map(str, config["sizes"]))
     return " ".join([config["kind"], *map(str, config.get("sizes", []))])

@@ -1,4 +1,4 @@
-"""Arrays in NPZ files, which nobody has to trust: no Python object in them is ever made."""
+"""Arrays in NPZ files, which need not be trusted: no Python object is made from them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load_arrays(path: str | Path, wanted: Sequence[str]) -> list[Array]:
 def _member(path: str | Path, archive: np.lib.npyio.NpzFile, name: str) -> Array:
     try:
         array = archive[name]
-    except Exception as error:  # damaged bytes, Python objects, sizes that are lies
+    except Exception as error:  # damaged bytes, Python objects, wrong sizes
         cause = "out of memory" if isinstance(error, MemoryError) else str(error) or type(error).__name__
         raise ValueError(f"{path}: array {name!r} cannot be read: {cause}") from error
     if not isinstance(array, np.ndarray):
@@ -80,14 +80,14 @@ def read_npz(
 
 def _rows(path: str | Path, x: Array, place: Place) -> Array:
     """(N, D) in float64."""
-    with np.errstate(over="ignore"):  # of numbers that float64 cannot hold
+    with np.errstate(over="ignore"):  # longdouble may hold larger numbers than float64
         x = x.reshape(-1, math.prod(x.shape[1:])).astype(np.float64)
     check_finite(path, x, place)
     return x
 
 
 def _places(path: str | Path, columns: Sequence[str], width: int) -> list[int]:
-    """Where a model's columns are in rows of x: by their numbers where some were left out, else one after the other."""
+    """Places of a model's columns in rows of x: the columns' numbers if some were left out, else all in order."""
     counted = all(name.isdecimal() for name in columns)
     if counted and list(map(int, columns)) != list(range(len(columns))) and int(columns[-1]) < width:
         return list(map(int, columns))
@@ -115,7 +115,7 @@ def targets_of(path: Path, name: str, y: Array) -> Array:
 
 
 def read_npz_parts(file: str, columns: Sequence[str], header: bool | None) -> Iterator[tuple[Array, Place]]:
-    """Columns of the rows of x, some at a time."""
+    """Columns of the rows of x, in parts."""
     (x,) = load_arrays(file, ["x"])
     x = features(file, x)
     places = _places(file, columns, math.prod(x.shape[1:]))

@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
 
 
 def describe(path: str, shapes: list[str]) -> str:
-    """What an ONNX file takes, gives and holds, and what it computes for inputs of these sizes."""
+    """An ONNX file's inputs, outputs and constants, and its operators' cost for inputs of these sizes."""
     from .. import onnx
     from ._onnx_cost import example, in_python, multiply_adds, sizes_of
 

@@ -1,4 +1,4 @@
-"""What an ONNX model computes: the multiply-adds of each operator, and what of it Python calls."""
+"""The cost of an ONNX model: multiply-adds by operator, and the calls that Python makes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from ..onnx import Model
 
-# Of products, the place of the input that a result's element is added up along: all of it but the first dimension.
+# By operator, the place of the weight: each output is a sum over all its dimensions but the first.
 KERNELS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
 
 
 def sizes_of(texts: list[str]) -> dict[str, Any]:
-    """What `--shape` says: N=4 of a size, x=1,3,224,224 of an input."""
+    """The values of `--shape`: N=4 for a size, x=1,3,224,224 for an input."""
     found: dict[str, Any] = {}
     for text in texts:
         match = re.fullmatch(r"(.+)=(\d+(?:,\d+)*,?)", text)
@@ -29,7 +29,7 @@ def sizes_of(texts: list[str]) -> dict[str, Any]:
 
 
 def example(model: Model, given: dict[str, Any]) -> dict[str, Any]:
-    """Zeros for all inputs: of sizes as given, by an input's name or a size's, else 1."""
+    """Zeros for all inputs; sizes are given by the name of an input or of a size, else 1."""
     names = {name for each in model.inputs for name in (each.name, *(each.shape or [])) if isinstance(name, str)}
     unknown = sorted(given.keys() - names)
     if unknown:
@@ -43,7 +43,7 @@ def example(model: Model, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def multiply_adds(model: Model, feeds: dict[str, Any]) -> Counter[str]:
-    """The multiply-adds of the products of one run, by operator: branches and loops count as they are taken."""
+    """The multiply-adds of one run, by operator; branches and loops count as often as they run."""
     found: Counter[str] = Counter()
 
     def counting(operator: str, function: Any) -> Any:
@@ -67,7 +67,7 @@ def multiply_adds(model: Model, feeds: dict[str, Any]) -> Counter[str]:
 
 
 def _operations(program: Any) -> Iterator[Any]:
-    """Its operations, and those of the graphs and functions in them."""
+    """A program's operations, and those of the graphs and functions in them."""
     for operation in program.operations:
         yield operation
         for each in (*operation.attributes.values(), getattr(operation.function, "program", None)):

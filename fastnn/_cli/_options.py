@@ -1,4 +1,4 @@
-"""What the commands' options have in common."""
+"""Helpers for the commands' options."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def names(text: str) -> list[str]:
 
 
 def is_there(command: str, module: str, use: str, what: str) -> bool:
-    """Whether a library is there that only adds to what a command does; if not, say what is left out."""
+    """Whether an optional library is there; if not, print what is left out."""
     try:
         extra(use, module)
     except ImportError as error:
@@ -78,7 +78,7 @@ def add_output(parser: Any) -> None:
 
 
 def check_folder(folder: Path, files: list[str]) -> None:
-    """Make the folder of the results, and see before the work that they can be written."""
+    """Make the folder of the results, and check before the work that they can be written."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in files:
         if (folder / name).is_dir():
@@ -98,7 +98,7 @@ def report(values: dict[str, Any], as_json: bool) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """What JSON can say, which knows neither NaN nor infinity: they become null."""
+    """A value for JSON, in which NaN and infinity become null."""
     if isinstance(value, dict):
         return {name: _finite(each) for name, each in value.items()}
     if isinstance(value, list):

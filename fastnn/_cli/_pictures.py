@@ -1,4 +1,4 @@
-"""Kinds of data that are images: datasets that have a name, and folders of one's own."""
+"""Kinds of data that are images: named datasets, and folders of the user."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ._table import CHUNK, Place, check_finite, row_of, shown
 
 
 def prepare(inputs: Inputs, crop: int | None, flip: bool, padding: int = 4) -> transforms.Compose:
-    """From bytes to what the network takes; to learn from, moved at random and mirrored."""
+    """From bytes to inputs of the network; for training, randomly cropped and mirrored if asked for."""
     steps: list[Any] = [] if crop is None else [transforms.RandomCrop(crop, padding=padding)]
     steps += [transforms.RandomHorizontalFlip()] if flip else []
     return transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(inputs.mean, inputs.std)])
 
 
 def refuse_columns(options: Namespace) -> None:
-    """Refuse options that say something of a table's columns."""
+    """Refuse options about a table's columns."""
     for flag, usual in (("target", None), ("ignore", []), ("header", "auto")):
         if getattr(options, flag) != usual:
             raise ArgumentTypeError(f"--{flag}: expected a table, got {options.data}, which has no columns")
@@ -60,7 +60,7 @@ def images_of(file: str, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[tup
 
 @dataclass(frozen=True)
 class Images:
-    """A dataset of images that has a name; its files are downloaded where they are missing."""
+    """A named dataset of images; missing files are downloaded."""
 
     dataset: Callable[..., Any]
     shape: tuple[int, int, int]
@@ -68,9 +68,9 @@ class Images:
     std: list[float]
     layers: list[int]
     epochs: int
-    root: bool = True  # whether it takes the folder of its files
-    crop: bool = True  # moved at random to learn from
-    flip: bool = True  # mirrored
+    root: bool = True  # whether the dataset takes the folder of its files
+    crop: bool = True  # whether training images are cropped at random
+    flip: bool = True  # whether training images are mirrored at random
     pictures: bool = True
 
     def _transform(self, inputs: Inputs, augment: bool) -> transforms.Compose:
@@ -86,7 +86,7 @@ class Images:
         return found
 
     def takes(self, name: str, source: str) -> bool:
-        """Whether it is called so."""
+        """Whether `source` is this dataset's name."""
         return source == name
 
     def split(self, options: Namespace) -> Samples:
@@ -111,7 +111,7 @@ class Images:
 
 
 class Folder:
-    """Images of one's own in a folder for each class, scaled to one size."""
+    """The user's images in a folder for each class, scaled to one size."""
 
     layers: list[int] = [512, 256]  # noqa: RUF012
     epochs = 30
@@ -122,7 +122,7 @@ class Folder:
         return Path(source).is_dir()
 
     def split(self, options: Namespace) -> Samples:
-        """Four fifths of the images to learn from, moved and mirrored, and a fifth to hold out."""
+        """Four fifths of the images to learn from, cropped and mirrored, and a fifth to hold out."""
         refuse_columns(options)
         whole = data.ImageFolder(options.data, options.image_size)
         print(
@@ -148,7 +148,7 @@ class Folder:
         return Samples(train, rest, inputs, math.prod(shape), known, shape)
 
     def known(self, options: Namespace, inputs: Inputs) -> Any:
-        """All images of a folder, whose classes are among those that were learned."""
+        """All images of a folder, whose classes must be among the learned ones."""
         whole = data.ImageFolder(options.data, inputs.shape[0])
         unknown = [name for name in whole.classes if name not in inputs.classes]
         if unknown:

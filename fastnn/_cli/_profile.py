@@ -16,7 +16,7 @@ from ._options import add_command, at_least, check_folder
 
 
 def add_commands(commands: Any) -> None:
-    """Its options, which stand before the script: what follows it is the script's own."""
+    """Its options, which stand before the script; the arguments after it are the script's."""
     profile_ = add_command(
         commands,
         "profile",
@@ -49,7 +49,7 @@ def profile(options: argparse.Namespace) -> int:
             )
         from ..plot import profile as draw
         from ..plot._figure import save_figure
-    with open(options.script, "rb"):  # what is not there is told in a line
+    with open(options.script, "rb"):  # a missing script is reported in one line
         pass
     prof = Profile()
     code = _run(options.script, options.arguments, prof)
@@ -62,7 +62,7 @@ def profile(options: argparse.Namespace) -> int:
 
 
 def _run(script: str, arguments: list[str], prof: Profile) -> int:
-    """Run it as `python script` does; an error of its own is told as Python tells it."""
+    """Run the script as `python script` does, with the usual traceback for its errors."""
     before = sys.argv[:], sys.path[:]
     sys.argv[:], sys.path[:1] = [script, *arguments], [os.path.dirname(os.path.abspath(script)), *sys.path[:1]]
     try:

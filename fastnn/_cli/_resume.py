@@ -1,4 +1,4 @@
-"""What a training leaves behind to go on from: its state, with the options and the data that it began with."""
+"""Checkpoints of a training: its state, with its options and a hash of its data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._replace import replacing
 from ..training import Callback, Trainer
 from ._saved import check_network
 
-# what a checkpoint was made with, and so what going on from it must be asked with
+# options that must be the same when a training is resumed
 LASTING = (
     "data", "model", "group", "target", "ignore", "header", "task", "layers", "activation", "norm", "dropout",
     "optimizer", "lr", "weight_decay", "scheduler", "image_size", "epochs", "batch_size", "no_augment", "max_grad_norm",
@@ -24,12 +24,12 @@ NEWER = {
     "image_size": 64,
     "group": None,
     "shards": None,
-}  # what trainings had that were written before there was a choice
+}  # values for checkpoints written before these options existed
 WRITTEN = ["model.safetensors", "checkpoint.safetensors", "history.csv", "options.json"]
 
 
 class Checkpoint(Callback):
-    """Writes the state after each epoch, and the options beside the first: an older training stays until then."""
+    """Writes the state after each epoch, and the options with the first; until then an older training's files stay."""
 
     def __init__(self, folder: Path, options: dict[str, Any]):
         self.folder, self.options = folder, options
@@ -45,7 +45,7 @@ class Checkpoint(Callback):
 
 
 def lasting(options: Namespace, fingerprint: str) -> dict[str, Any]:
-    """What is written beside the state."""
+    """The options and the hash that are written beside the state."""
     return {**{name: getattr(options, name) for name in LASTING}, "fingerprint": fingerprint}
 
 
@@ -66,7 +66,7 @@ def read_options(folder: Path) -> dict[str, Any]:
 
 
 def read_checkpoint(options: Namespace, folder: Path, fingerprint: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The state to go on from; refused if options, rows or sizes are others than those that the training began with."""
+    """The state to resume from; refused if options, data or sizes differ from the training's."""
     before = read_options(folder)
     for name, now in lasting(options, fingerprint).items():
         then = before.get(name, NEWER.get(name))
@@ -90,7 +90,7 @@ def read_checkpoint(options: Namespace, folder: Path, fingerprint: str, config: 
 
 
 def go_on(trainer: Trainer, state: dict[str, Any], folder: Path) -> None:
-    """Take over a state, or tell which file does not hold one."""
+    """Load a state, or raise an error that names the file."""
     try:
         counts = (state["epoch"], state["step"])
         if not all(type(count) is int and count >= 0 for count in counts):

@@ -1,4 +1,4 @@
-"""A trained model in a file: weights, the network's settings, and how its inputs are made."""
+"""A trained model in a file: weights, settings of the network, and how its inputs are made."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def save_model(path: Path, model: nn.Module, config: dict[str, Any], inputs: Inp
 
 
 def load_model(path: Path) -> tuple[nn.Module, Inputs]:
-    """The model, in evaluation mode, and what its inputs are."""
+    """The model, in evaluation mode, and how its inputs are made."""
     content = io.load(path)
     try:
         config, arrays, inputs = dict(content["config"]), content["model"], Inputs(**content["inputs"])
@@ -87,20 +87,20 @@ def _check_inputs(inputs: Inputs, features: int, outputs: int) -> None:
 
 
 def _is_square(shape: Any, features: int) -> bool:
-    """Whether this is a shape of square images in colour, of as many numbers."""
+    """Whether this is the shape (H, H, 3) of colour images of so many numbers."""
     right = isinstance(shape, list) and len(shape) == 3 and all(type(size) is int and size > 0 for size in shape)
     return right and shape[0] == shape[1] and shape[2] == 3 and math.prod(shape) == features
 
 
 class Predictor:
-    """What a saved model says of prepared inputs: scores of classes, or numbers in their own unit."""
+    """Predictions of a saved model: scores of classes, or numbers that are not scaled."""
 
     def __init__(self, model: nn.Module, inputs: Inputs, source: str):
         self.plan, self.inputs, self.task = freeze(model), inputs, task_of(inputs)
         self.source, self.seen = source, 0
 
     def __call__(self, x: Array, place: Place | None = None) -> Array:
-        """(N, outputs); `place` says where the rows stand, which are counted otherwise."""
+        """(N, outputs); `place` names the rows in errors, or they are counted."""
         output = self.task.finished(np.asarray(self.plan(x)), self.inputs)
         finite = np.isfinite(output).all(1)
         if not finite.all():

@@ -15,7 +15,7 @@ HEADS = 4
 
 
 def _steps(input: Any) -> tuple[Any, Any]:
-    """The features (N, T, F), and the lengths, which the last feature tells."""
+    """The features (N, T, F), and the lengths: the last feature marks steps."""
     return input[:, :, :-1], (value_of(input)[:, :, -1] > 0).sum(1)
 
 
@@ -37,7 +37,7 @@ class Recurrent(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Each step and its place through an encoder, their mean, and a linear layer on it."""
+    """An encoder over steps with positions, the mean over steps, and a linear layer on it."""
 
     def __init__(self, config: dict[str, Any]):
         super().__init__()
@@ -71,7 +71,7 @@ def make(config: dict[str, Any]) -> nn.Module:
 
 
 def check(config: dict[str, Any], arrays: Mapping[str, Any]) -> None:
-    """Refuse sizes that the arrays cannot hold before layers are made, which compare all shapes then."""
+    """Refuse sizes beyond the arrays' before memory is taken; loading compares all shapes later."""
     sizes, features, outputs, dropout = (config[name] for name in ("sizes", "features", "outputs", "dropout"))
     if not isinstance(sizes, list) or not sizes or len(set(sizes)) > 1:
         raise ValueError(f"expected layers of one size, got {sizes!r}")

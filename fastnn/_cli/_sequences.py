@@ -18,7 +18,7 @@ from ._labels import classes_of, numbers_of
 from ._npz import load_arrays, targets_of
 from ._table import CHUNK, Place, Table, check_finite, moments, row_of
 
-MOST_VALUES = 1 << 28  # of padded sequences: what is padded may be far more than what was read
+MOST_VALUES = 1 << 28  # of padded sequences, which may be far larger than the file
 
 
 class Joined(NamedTuple):
@@ -30,7 +30,7 @@ class Joined(NamedTuple):
 
 
 class Sequences:
-    """Each feature by its own mean and deviation over all steps; a last feature is 1 on steps, and 0 on padding."""
+    """Sequences: each feature is standardized over all steps; a last feature is 1 on steps, 0 on padding."""
 
     layers: list[int] = [64]  # noqa: RUF012
     epochs = 60
@@ -162,14 +162,14 @@ def _arrays(path: str | Path, x: Array) -> Joined:
         if ((lengths < 1) | (lengths > steps)).any():
             raise ValueError(f"{path}: expected lengths from 1 to {steps}, got {lengths.min()} to {lengths.max()}")
     real = np.arange(steps) < np.asarray(lengths)[:, None]
-    rows = x[real].astype(np.float64)  # what stands in the padding is not read
+    rows = x[real].astype(np.float64)  # padding may hold anything
     sequence = np.nonzero(real)[0]
     check_finite(path, rows, lambda i: row_of()(int(sequence[i])))
     return Joined(rows, np.asarray(lengths, np.int64), row_of())
 
 
 class _Groups(NamedTuple):
-    """The names of the groups as they come first, and their rows' numbers one group after the other."""
+    """The groups' names in order of appearance, and the numbers of their rows, group after group."""
 
     names: list[str]
     order: Array
@@ -196,7 +196,7 @@ def _column(path: str | Path, name: str, header: bool | None) -> list[str]:
 
 
 def _padded(path: Any, inputs: Inputs, sequences: Joined) -> Array:
-    """(N, T, F + 1) in float32, each feature scaled, 0 after the end; the last one says where steps are."""
+    """(N, T, F + 1) in float32: scaled features, 0 after a sequence's end; the last feature marks steps."""
     features = len(inputs.mean)
     if sequences.x.shape[1] != features:
         raise ValueError(f"{path}: expected sequences of {features} features, got {sequences.x.shape[1]}")

@@ -19,7 +19,7 @@ from ._table import CHUNK, Place, Table, check_finite, moments, row_of
 
 
 class Signals:
-    """Arrays x (N, C, T), or (N, T) for one channel, and targets y (N,); each channel by its own mean and deviation."""
+    """Arrays x (N, C, T), or (N, T) for one channel, and targets y (N,); each channel is standardized."""
 
     layers: list[int] = [128, 64]  # noqa: RUF012
     epochs = 60

@@ -1,4 +1,4 @@
-"""Kinds of data, a row of the table `KINDS` each: how they are split, measured on and read for predictions."""
+"""Kinds of data, a row of the table `KINDS` each: how they are split, measured, and read for predictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["KINDS", "Inputs", "Samples", "classes_of", "kind_of", "read_rows"]
 
 
 class Format(NamedTuple):
-    """How files of rows are read whose names end alike."""
+    """How files of rows with one suffix are read."""
 
     whole: Callable[..., Table]  # with known targets
     parts: Callable[..., Iterator[tuple[Array, Place]]]  # without them
@@ -36,7 +36,7 @@ FORMATS = {
 
 
 def format_of(file: str) -> str:
-    """A name of `FORMATS`, or ""; the standard input and files of other names hold CSV when they are predicted."""
+    """The suffix if it is in `FORMATS`, else "": then predictions take the file for CSV."""
     suffix = Path(file).suffix.lower()
     return suffix if suffix in FORMATS else ""
 
@@ -74,7 +74,7 @@ class Tables:
             mean, std = moments(numbers[learned])
             inputs.target_mean, inputs.target_std = float(mean), float(std)
             targets = inputs.scaled_targets(path, numbers, table.place)
-        mean, std = moments(table.x[learned])  # what is held out says nothing, not even by its mean
+        mean, std = moments(table.x[learned])  # without the held-out rows
         inputs.mean, inputs.std = mean.tolist(), std.tolist()
         whole = data.TensorDataset(inputs.scaled(path, table.x, table.place), targets)
         known = fingerprint("\n".join([table.target, *table.columns, *map(str, table.values)]), [table.x])
@@ -113,7 +113,7 @@ NAMED = [name for name, kind in KINDS.items() if isinstance(kind, Images)]
 
 
 def kind_of(source: str, model: str = "mlp") -> str:
-    """The name of the kind of data that --data names; some models take other things from files of rows than rows."""
+    """The kind of data that --data names; models of signals and sequences read files of rows as these."""
     if model in OF_MODELS and (format_of(source) == ".npz" or OF_MODELS[model] == "sequences"):
         if not KINDS[OF_MODELS[model]].takes("", source):
             raise ArgumentTypeError(f"--data: expected a .csv, .tsv or .npz file of {OF_MODELS[model]}, got {source!r}")

@@ -1,4 +1,4 @@
-"""What is read from a file of rows, whatever its format, and how a row is named in a message."""
+"""The content of a file of rows, whatever its format, and names of rows in messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from .._check import Array
 
 CHUNK = 4096  # rows of a file at a time
-Place = Callable[[int], str]  # where row i stands in its file
+Place = Callable[[int], str]  # the name of row i, such as "line 7"
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Table:
 
 
 def row_of(start: int = 0) -> Place:
-    """How rows of an array are named, the first of which is row `start`."""
+    """Names for an array's rows, the first of which is row `start`."""
     return lambda i: f"row {start + i} (counted from 0)"
 
 
@@ -51,5 +51,5 @@ def moments(x: Array) -> tuple[Array, Array]:
     """Mean and deviation of each column, without overflow or underflow; of a constant column the deviation is 1."""
     _, exponent = np.frexp(np.abs(x).max(0))
     scaled = np.ldexp(x, -exponent)
-    std = np.where(np.ptp(scaled, 0) > 0, scaled.std(0), 0)  # of a constant, rounding leaves a tiny deviation
+    std = np.where(np.ptp(scaled, 0) > 0, scaled.std(0), 0)  # rounding may leave a constant a tiny deviation
     return np.ldexp(scaled.mean(0), exponent), np.where(std > 0, np.ldexp(std, exponent), 1)

@@ -14,20 +14,20 @@ from .._extras import extra
 from .._replace import replacing
 from ._options import at_least, check_folder, is_there, names, report
 
-OLDER = (".csv", ".tsv")  # which other networks take too
+OLDER = (".csv", ".tsv")  # other networks take these files as well
 WRITTEN = ["model.safetensors", "history.csv"]
 MOST_CELLS = 2_000_000  # of a table of numbers that is read line by line, and held in memory as a whole
-ROLES = ("number", "category", "yesno", "date", "text", "id", "weight")  # that have an option of their name
+ROLES = ("number", "category", "yesno", "date", "text", "id", "weight")  # each is an option as well
 OF_READING = ("delimiter", "decimal", "thousands", "encoding", "missing")
 OF_TABLES = ("roles", *ROLES, "date_format", *OF_READING, "tune", "time_limit", "loss", "class_weight", "embedding")
-OF_OTHERS = {  # options that this training does not have, and what they are when nobody gives them
+OF_OTHERS = {  # options that trainings of tables lack, and their defaults
     "optimizer": "adamw", "scheduler": None, "max_grad_norm": None, "resume": False, "no_augment": False,
 }  # fmt: skip
 OF_BOTH = ("layers", "norm", "dropout", "lr", "weight_decay", "batch_size", "epochs", "patience")
 
 
 def add_options(parser: Any) -> None:
-    """Those of `train` that tables alone have."""
+    """Options of `train` for tables alone."""
     group = parser.add_argument_group(
         "tables", "All is found out and told before the training; these options say it otherwise."
     )
@@ -67,9 +67,9 @@ def is_table(path: str) -> bool:
 
 
 def chosen(options: Namespace) -> Any:
-    """What to train on by `train`: (source, schema); None if another network learns from this file.
+    """(source, schema) of a table to learn from; None if another network learns from this file.
 
-    That is so where --model names one, where pandas or pyarrow are missing, and of whole tables of plain numbers.
+    That is so if --model names one, if pandas or pyarrow are missing, and for tables of plain numbers alone.
     """
     given = [name for name in OF_TABLES if getattr(options, name) is not None]
     if options.model not in (None, "table") or not is_table(options.data):
@@ -93,7 +93,7 @@ def chosen(options: Namespace) -> Any:
 
 
 def can_read() -> bool:
-    """Whether the libraries are there that tables of all kinds need."""
+    """Whether pandas and pyarrow are installed."""
     return all(find_spec(name) for name in ("pandas", "pyarrow"))
 
 
@@ -129,7 +129,7 @@ def understood(options: Namespace) -> tuple[Any, Any]:
 
 
 def _last(columns: list[str], roles: dict[str, str]) -> str:
-    """The last column with a name that has no other role."""
+    """The last named column without another role."""
     free = [name for name in columns if name not in roles and not name.startswith("Unnamed: ")]
     return free[-1] if free else columns[-1]
 
@@ -223,7 +223,7 @@ def train(options: Namespace, source: Any, schema: Any) -> int:
 
 
 def tell(source: Any, schema: Any) -> None:
-    """How the file is written, what its columns are for, and what had to be guessed."""
+    """Print how the file is written, the columns' roles, and what had to be guessed."""
     lines = [f"{source.label}: {source.dialect}, {schema.rows:,} rows", schema.table()]
     if schema.task == "classification":
         lines.append(f"classes: {', '.join(schema.classes)}")
@@ -254,7 +254,7 @@ def write_history(path: Path, history: dict[str, list[float]]) -> None:
 
 
 def draw(measured: Any, history: dict[str, list[float]], folder: Path) -> list[str]:
-    """Pictures of the training and of a report; none without matplotlib, which is told."""
+    """Draw pictures of the training and of a report; without matplotlib print that they are left out."""
     if not is_there("fastnn", "matplotlib.figure", "drawing", "the pictures"):
         return []
     drawn = measured.save_pictures(folder) if measured else []

@@ -28,7 +28,7 @@ def opened(options: Namespace, model: Any, file: str) -> Any:
 
 
 def check_columns(source: Any, wanted: list[str]) -> None:
-    """Refuse a file that lacks some."""
+    """Refuse a file that lacks columns."""
     absent = [name for name in wanted if name not in source.names]
     if absent:
         raise ValueError(f"{source.label} has no column {', '.join(absent)}; it has {', '.join(source.names[:12])}")
@@ -54,7 +54,7 @@ def evaluate(options: Namespace) -> int:
 
 
 def _with_targets(source: Any, model: Any, drift: Any) -> Iterator[Any]:
-    """The rows whose target is known and a class that was learned; of the others, how many they are."""
+    """The rows with a known target of a learned class; prints how many others are left out."""
     left_out = 0
     for frame in source:
         known = model.encoder.transform(frame, drift=drift).known
@@ -66,7 +66,7 @@ def _with_targets(source: Any, model: Any, drift: Any) -> Iterator[Any]:
 
 
 def predict(options: Namespace) -> int:
-    """Rows in, predictions out, with the columns that tell rows apart, without holding either file."""
+    """Write predictions and the columns of ids, in parts: neither file is held in memory."""
     from .. import tables
 
     out = options.out.lower()
@@ -88,7 +88,7 @@ def predict(options: Namespace) -> int:
 
 
 def _predictions(model: Any, source: Any, drift: Any) -> Iterator[dict[str, Any]]:
-    """Columns of the result by name, some rows at a time."""
+    """Columns of the result by name, in parts of rows."""
     from ..tables._cells import texts
 
     schema = model.schema
@@ -115,7 +115,7 @@ def _predictions(model: Any, source: Any, drift: Any) -> Iterator[dict[str, Any]
 
 
 def _write(file: Any, parts: Iterator[dict[str, Any]]) -> None:
-    """CSV, of which nothing is written if the first rows fail."""
+    """Write CSV; nothing if the first rows fail."""
     writer = csv.writer(file, lineterminator="\n")
     first = True
     for part in parts:

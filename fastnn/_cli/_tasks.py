@@ -19,11 +19,11 @@ class Task:
     """What depends on the kind of target."""
 
     criterion: Callable[[], nn.Module]
-    watched: Callable[[], Metrics]  # while it learns
+    watched: Callable[[], Metrics]  # during training
     measured: Callable[[], Metrics]  # of a trained model
     outputs: Callable[[Inputs], int]
     summary: Callable[[Inputs], str]
-    finished: Callable[[Array, Inputs], Array]  # the network's output in the targets' own unit
+    finished: Callable[[Array, Inputs], Array]  # from the network's output to predictions that are not scaled
     columns: Callable[[Inputs], list[str]]  # of predictions in a CSV file
     rows: Callable[[Array, Inputs], Iterator[list[str]]]
     arrays: Callable[[Array, Inputs], dict[str, Array]]  # in an NPZ file

@@ -1,4 +1,4 @@
-"""The commands that look: info, demo, certify, bench, plot."""
+"""The commands info, demo, certify, bench and plot."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def certify(options: Namespace) -> int:
 
     extra("fastnn certify", "scipy.special", "mpmath", "tqdm")
     try:
-        with replacing(options.out) if options.out else nullcontext() as out:  # what cannot be written shows at once
+        with replacing(options.out) if options.out else nullcontext() as out:  # a failure to write shows at once
             holds = run(options.names, options.stride, options.peers, out, options.quiet)
-    except ValueError as error:  # a name that is none
+    except ValueError as error:  # an unknown name
         raise ArgumentTypeError(str(error)) from error
     return 0 if holds else 1
 
@@ -131,7 +131,7 @@ def bench(options: Namespace) -> int:
 
 
 def least_time(call: Any, seconds: float = 0.15) -> float:
-    """The least time of calls during so many seconds."""
+    """The least time of a call, from calls during so many seconds."""
     call()
     best, end = float("inf"), time.perf_counter() + seconds
     while True:

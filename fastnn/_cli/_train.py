@@ -100,7 +100,7 @@ def make_scheduler(options: Namespace, optimizer: optim.Optimizer, batches: int)
     """The learning rate's schedule over the training."""
     schedules, epochs = optim.lr_scheduler, options.epochs
     if options.scheduler == "onecycle":
-        momentum = bool({"momentum", "betas"} & set(optimizer.defaults))  # what the schedule moves against the rate
+        momentum = bool({"momentum", "betas"} & set(optimizer.defaults))  # OneCycleLR lowers these while the rate rises
         lr, steps = optimizer.param_groups[0]["lr"], epochs * batches
         return schedules.OneCycleLR(optimizer, lr, total_steps=steps, cycle_momentum=momentum)
     if options.scheduler == "cosine":
@@ -141,7 +141,7 @@ def make_trainer(
 
 
 def train(options: Namespace) -> int:
-    """Train alone, or as one of the workers that mpiexec has started, all of which end if one fails."""
+    """Train alone, or as one of the workers of mpiexec; if one fails, all end."""
     group = make_group(options)
     try:
         return _train(options, group)
@@ -152,7 +152,7 @@ def train(options: Namespace) -> int:
 
 
 def _train(options: Namespace, group: Any) -> int:
-    """Train, measure, draw, save: all that is read is checked before the first file is touched."""
+    """Train, measure, draw, save; all inputs are checked before the first file is written."""
     table = _tables.chosen(options)
     if table is not None and group is not None:
         raise ArgumentTypeError(
@@ -167,7 +167,7 @@ def _train(options: Namespace, group: Any) -> int:
     if options.group and NETWORKS[options.model].takes != "sequences":
         raise ArgumentTypeError(f"--group: expected --model lstm, gru or transformer, got {options.model}")
     try:
-        with first_alone(group):  # others find the files that it downloads
+        with first_alone(group):  # the first worker downloads files for all
             samples = kind.split(options)
     except ValueError as error:
         if not _tables.is_table(options.data) or _tables.can_read():
@@ -225,7 +225,7 @@ def pictures_of(inputs: Inputs) -> list[str]:
 
 
 def draw(folder: Path, trainer: Trainer, held_out: Any, validation: Any, inputs: Inputs, history: Any) -> None:
-    """Curves; of classes the confusion, of images some predictions."""
+    """Draw curves, for classes the confusion matrix, for images some predictions."""
     from .. import plot
     from ..plot._figure import save_figure
 

@@ -84,14 +84,14 @@ def evaluate(options: Namespace) -> int:
 
 
 def _scores(file: str, model: Any, inputs: Inputs) -> Iterator[Array]:
-    """What the model says of a file's rows, some at a time."""
+    """Predictions for a file's rows, in parts."""
     predictor = Predictor(model, inputs, file)
     for x, place in KINDS[inputs.source].prepared(file, inputs):
         yield predictor(x, place)
 
 
 def predict(options: Namespace) -> int:
-    """Rows in, predictions out, without holding either file."""
+    """Write predictions in parts: neither file is held in memory."""
     out = options.out.lower()
     if out != "-" and not out.endswith((".csv", ".npz")):
         raise ArgumentTypeError(f"--out: expected a .csv or an .npz file, or -, got {options.out!r}")
@@ -114,7 +114,7 @@ def predict(options: Namespace) -> int:
 
 
 def _write(file: Any, scores: Iterator[Array], inputs: Inputs) -> None:
-    """CSV, of which nothing is written if the first rows fail."""
+    """Write CSV; nothing if the first rows fail."""
     scores = itertools.chain([part for part in [next(scores, None)] if part is not None], scores)
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(task_of(inputs).columns(inputs))

@@ -13,7 +13,7 @@ STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # set by mpiexec of Open MPI and
 
 
 def make_group(options: Namespace) -> Any:
-    """The workers among whom this process is one; None for a training without shards."""
+    """The group of workers that this process belongs to; None for a training without shards."""
     sizes = [os.environ[name] for name in STARTED if name in os.environ]
     if not sizes and options.shards is None:
         return None
@@ -40,7 +40,7 @@ def leads(group: Any) -> bool:
 
 @contextmanager
 def first_alone(group: Any) -> Iterator[None]:
-    """A block that the first worker runs before the others, which say nothing there."""
+    """A block that the first worker runs before the others, whose messages are dropped."""
     if not leads(group):
         group.share(None)
     with nullcontext() if leads(group) else redirect_stderr(io.StringIO()):

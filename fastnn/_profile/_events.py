@@ -1,4 +1,4 @@
-"""Events: what was called when, one inside of another, on each thread."""
+"""Events: which calls ran when, inside which others, on which thread."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Event:
     thread : 0 for the one that is profiled
     threads : how many took part, 0 where that is not known
     alone : why only one did
-    share : of its time that counts: that of steps which run on n threads at once is divided by n
-    calls : 0 for further parts of a step
-    inner : what it called
+    share : the part of its time that counts: 1 / n for steps that run on n threads at once
+    calls : 1, or 0 for further parts of a step
+    inner : the events inside of it
     """
 
     kind: str
@@ -58,16 +58,16 @@ class Event:
 
     @property
     def own(self) -> float:
-        """Seconds in none of the calls inside."""
+        """Seconds outside of the calls inside."""
         return max(self.time - sum(each.time for each in self.inner if self.apart(each)), 0.0)
 
     def apart(self, inner: Event) -> bool:
-        """Whether what happened inside counts for itself: ops in C count for the function that runs them."""
+        """Whether an inner event's time counts separately: that of an op in C counts for the function that runs it."""
         return inner.kind != "kernel" or self.kind == "module"
 
 
 def size_of(*values: Any) -> int:
-    """Bytes of the arrays among values, in lists, tuples and dicts too, each counted once."""
+    """Bytes of the arrays among values, in lists, tuples and dicts as well, each counted once."""
     found: dict[int, Array] = {}
 
     def walk(value: Any) -> None:
@@ -92,14 +92,14 @@ def noted() -> Array:
 
 
 def of_ops(log: Array, begin: int, steps: dict[int, list[Any]]) -> list[Event]:
-    """The ops noted since `begin`; steps: of each plan by its address, (name, module, bytes, bytes for each sample)."""
+    """The ops noted since `begin`; `steps`: by a plan's address, its steps' (name, module, bytes, bytes per sample)."""
     runs = np.cumsum((log["plan"] != 0) & (log["chunk"] == 0) & (log["step"] == 0))
     own = _core.thread()
     threads = {own: 0}
     events, among = [], dict[int, set[int]]()
     for run, row in zip(runs.tolist(), log.tolist(), strict=True):
         start, end, operations, thread, plan, step, samples, op, took, alone, chunk = row
-        if start < begin:  # before, or refused
+        if start < begin:  # ran before, or was refused
             continue
         name, module, whole, each = OPS[op], ("", ""), 0, 0
         if plan:
@@ -117,9 +117,9 @@ def of_ops(log: Array, begin: int, steps: dict[int, list[Any]]) -> list[Event]:
 
 
 def nested(events: Iterable[Event]) -> list[Event]:
-    """The events that are in no other one; each is put into the innermost one during which it happened.
+    """The outermost events; every other one is put into the innermost event during which it happened.
 
-    What another thread did stands in a call of the thread that is profiled.
+    Events of other threads are put into the calls of the thread that is profiled.
     """
     outermost: list[Event] = []
     stack: list[Event] = []
@@ -133,7 +133,7 @@ def nested(events: Iterable[Event]) -> list[Event]:
 
 
 def flat(events: Iterable[Event]) -> Iterable[Event]:
-    """These events and all inside of them."""
+    """These events, and all inside of them."""
     for event in events:
         yield event
         yield from flat(event.inner)

@@ -16,7 +16,7 @@ from ._trace import write_trace
 
 
 class _Recorder(Observer):
-    """Writes down when each call begins and ends, and the bytes of its arrays."""
+    """Records when each call begins and ends, and the bytes of its arrays."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class _Recorder(Observer):
             self.events.append(Event("module", kind, (path, kind), begin, end))
 
     def back(self, origin: Origin, function: Callable[..., Any], dys: list[Any]) -> Any:
-        """Time the way back of a call, which reads what its function keeps."""
+        """Time the backward pass of a call, which reads the arrays that its closure holds."""
         gradients, begin = None, nanoseconds()
         try:
             gradients = super().back(origin, function, dys)
@@ -65,7 +65,7 @@ class _Recorder(Observer):
 
 
 class Profile:
-    """What `profile` returns: a `with` block whose calls it writes down; entered again, it goes on.
+    """What `profile` returns: a `with` block whose calls are recorded; entered again, it adds to the record.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Profile:
         return list(flat(self._outermost))
 
     def rows(self, by: str = "call") -> list[Row]:
-        """The rows of the table, as they came first."""
+        """The rows of the table, in the order of their first calls."""
         return rows_of(self._outermost, by)
 
     def table(self, sort: str = "own", by: str = "call", rows: int | None = None) -> str:
@@ -125,9 +125,9 @@ class Profile:
         Returns
         -------
         str
-            time: seconds of the calls and of what they called, own: without that, kernel: of it in C.  GB/s counts the
-            bytes of arrays read and written, GFLOP/s the multiplications and additions of products; limit: the share of
-            what this machine reaches, by whichever of the two is nearer.  threads: how many took part, and why only
+            time: seconds of the calls with all that they called; own: without that; kernel: the part in C.  GB/s counts
+            the bytes of arrays read and written, GFLOP/s the multiplications and additions of products; limit: the
+            share of what this machine reaches, of the two the larger.  threads: how many took part, and why only
             one: small (less work than waking a thread repays), one row (nothing to split), limit (of one thread, by
             set_num_threads or for want of processors), busy (another call has the team), late (no thread woke in time),
             serial (the op has no parallel part).
@@ -150,11 +150,11 @@ class Profile:
 
 
 def profile() -> Profile:
-    """Write down what this thread's time goes into: a `with` block, whose table `print` shows.
+    """Record what this thread's time goes into: a `with` block, whose table `print` shows.
 
     Functions, modules, NumPy's functions of Tensors, the backward pass, optimizers' steps, frozen models and each step
-    of their plans are written down, with the ops in C that they ran.  A call takes some microseconds longer; outside of
-    a block it takes one comparison.  Other threads are not looked at, but for what they do of this thread's calls.
+    of their plans are recorded, with the ops in C that they ran.  A call takes some microseconds longer; outside of a
+    block it takes one comparison.  Of other threads only their share in this thread's calls is recorded.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A profile's rows, beside what this machine reaches."""
+"""A profile's rows, compared with this machine's limits."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SORTS = ("own", "total", "calls", "bytes", "operations")
 class Row:
     """Calls of one function in one module.
 
-    total, own, kernel : seconds, with what they called, without, and of it in C
+    total, own, kernel : seconds with all that they called, without it, and in C
     bytes, operations : of all calls
-    threads : how often so many threads took part, and why one did
+    threads : counts of (threads that took part, why it was only one)
     """
 
     name: str
@@ -53,7 +53,7 @@ class Row:
 
     @property
     def limit(self) -> float | None:
-        """The share of what this machine reaches, in bytes or operations a second, whichever is nearer."""
+        """The share of this machine's bytes or operations a second that was reached, whichever is larger."""
         known = limits()
         if not self.total or not (self.bytes or self.operations) or self.kind == "module":
             return None
@@ -127,7 +127,7 @@ def _cells(row: Row, seconds: float) -> tuple[str, ...]:
 
 
 def in_words(value: float) -> str:
-    """With three digits, and the unit that fits."""
+    """A time with three digits and a fitting unit."""
     for unit, name in ((1.0, "s"), (1e-3, "ms")):
         if value >= unit:
             return f"{value / unit:.3g} {name}"

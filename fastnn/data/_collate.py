@@ -1,4 +1,4 @@
-"""From samples to a batch."""
+"""Joining samples to a batch."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def _numbers(batch: Sequence[Any]) -> Array:
-    """Numbers as an array; integers that no integer type holds together would become floats, or objects."""
+    """Numbers as an array; integers stay integers, where NumPy would make floats or objects of large ones."""
     array = np.array(batch)
     if array.dtype.kind in "fO" and all(isinstance(each, _INTEGERS) for each in batch):
         whole = [int(each) for each in batch]

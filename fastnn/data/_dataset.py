@@ -1,4 +1,4 @@
-"""Datasets: what has a length and samples by number."""
+"""Datasets: objects with a length, and samples by number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "random_split"
 
 
 def batch_of(dataset: Any, indices: Any) -> Any:
-    """The samples of these numbers, joined; in one go where the dataset can."""
+    """The samples of these numbers as a batch; by one call of `take` where the dataset has it."""
     if takes_batches(dataset):
         name = type(dataset).__name__
         chosen = numbers(name, indices)
@@ -35,7 +35,7 @@ def batch_of(dataset: Any, indices: Any) -> Any:
 
 
 def _length(batch: Any) -> int | None:
-    """How many samples the first array of a batch holds; None where there is none."""
+    """How many samples the first array of a batch holds; None if there is no array."""
     while isinstance(batch, (tuple, Mapping)) and len(batch):
         batch = next(iter(batch.values() if isinstance(batch, Mapping) else batch))
     return len(batch) if isinstance(batch, np.ndarray) and batch.ndim else None
@@ -69,7 +69,7 @@ def _joined(parts: list[Any], order: Array) -> Any:
 
 
 def _form(batch: Any) -> tuple[str, Any]:
-    """What batches that can be joined have in common, in words and to be compared."""
+    """The form that batches must share to be joined: in words, and as a value to compare."""
     if isinstance(batch, np.ndarray):
         return f"arrays of shape {batch.shape[1:]}", batch.shape[1:]
     if isinstance(batch, Mapping):
@@ -196,7 +196,7 @@ class ConcatDataset(Dataset):
     """
 
     def __init__(self, datasets: Iterable[Any]):
-        # of one dataset each sample would be taken for a dataset
+        # of a single dataset, each sample would be taken for a dataset
         if isinstance(datasets, (Dataset, str, np.ndarray)) or not isinstance(datasets, Iterable):
             raise TypeError(f"ConcatDataset: expected a list of datasets, got a {type(datasets).__name__}")
         self.datasets = list(datasets)
@@ -232,15 +232,15 @@ class ConcatDataset(Dataset):
 
 
 def random_split(dataset: Any, lengths: Sequence[int | float], rng: RNG = None) -> list[Subset]:
-    """Split a dataset at random into parts of these sizes, none of which shares a sample with another.
+    """Split a dataset at random into disjoint parts of these sizes.
 
     Parameters
     ----------
     dataset : Dataset
         Or anything with a length and samples by number.
     lengths : sequence
-        Of integers that add up to the dataset's length, or of fractions that add up to 1; of fractions, what rounding
-        down leaves over goes one by one to the first parts; a small part may be left without a sample.
+        Integers that add up to the dataset's length, or fractions that add up to 1: these are rounded down, and the
+        samples left over go one by one to the first parts.  A small part may be empty.
     rng : None, int, SeedSequence or Generator
         None is the package's own (`fastnn.manual_seed`).
 

@@ -1,4 +1,4 @@
-"""Official files: found where people keep them, or fetched by the pooch library, which verifies them."""
+"""Official files: found in their usual folders, or fetched by the pooch library, which verifies them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def find(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
 
 
 def retrieve(name: str, url: str, md5: str, folder: Path) -> Path:
-    """Download a file, or find it downloaded; its path.
+    """Download a file unless it is there already; return its path.
 
     Raises
     ------
@@ -29,9 +29,9 @@ def retrieve(name: str, url: str, md5: str, folder: Path) -> Path:
         If the file is not the one that was published.
     """
     pooch = extra(f"{name}'s download", "pooch", "tqdm")
-    pooch.get_logger().setLevel("WARNING")  # the bar says enough
+    pooch.get_logger().setLevel("WARNING")  # the progress bar is enough
     file = url.rsplit("/", 1)[-1]
-    shown = sys.stderr is not None and sys.stderr.isatty()  # a bar that moves is thousands of lines in a file
+    shown = sys.stderr is not None and sys.stderr.isatty()  # in a file a moving bar would take thousands of lines
     downloader = pooch.HTTPDownloader(progressbar=shown, timeout=30)
     try:
         return Path(pooch.retrieve(url, f"md5:{md5}", file, folder, downloader=downloader))

@@ -1,4 +1,4 @@
-"""Images of one's own: a folder for each class."""
+"""The user's own images: a folder for each class."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ImageFolder(ImageDataset):
         The folder of folders, whose names in order are the classes; files of other kinds than images, and what begins
         with a dot, are left out.
     size : int
-        Rows and columns: an image is scaled until its shorter side is as long, and cut about its middle.
+        Rows and columns: an image is scaled so that its shorter side has this length, and its middle is cut out.
     transform, target_transform : callable, optional
 
     Attributes
@@ -43,7 +43,7 @@ class ImageFolder(ImageDataset):
 
     Notes
     -----
-    Needs Pillow.  As many bytes of memory are taken as there are images, times 3 size^2.
+    Needs Pillow.  Each image takes 3 size^2 bytes of memory.
 
     Examples
     --------

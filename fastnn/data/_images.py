@@ -113,7 +113,7 @@ class ImageDataset(Dataset):
         return contiguous(images), labels
 
     def _gather(self, indices: Array) -> Array:
-        """Images as they lie in memory: planes stay planes."""
+        """Images in their memory order: channels that are stored as planes stay planes."""
         planes = self.data.transpose(0, 3, 1, 2)
         return planes.take(indices, axis=0).transpose(0, 2, 3, 1) if planes.flags.c_contiguous else self.data[indices]
 
@@ -146,8 +146,8 @@ class CIFAR10(ImageDataset):
 
     Notes
     -----
-    Where some of the five training files are missing, those that are there are loaded, with a warning that says how
-    many.  Files of the python version are pickles; they are read by an unpickler that knows arrays and nothing else.
+    If some of the five training files are missing, the others are loaded, with a warning that says how many.
+     Files of the python version are pickles; they are read by an unpickler that knows arrays and nothing else.
 
     References
     ----------
@@ -188,9 +188,9 @@ class CIFAR10(ImageDataset):
         self.train = bool(train)
 
     def _files(self, root: Path, stems: list[str], download: bool) -> list[Path]:
-        """The files of these stems, of the binary version if there are any."""
+        """The files of these names, in the binary version if there are any."""
         binary = root / "cifar-10-batches-bin"
-        fetched = download and (root / self.url.rsplit("/", 1)[-1]).is_file()  # but, if some are missing, not unpacked
+        fetched = download and (root / self.url.rsplit("/", 1)[-1]).is_file()  # perhaps not unpacked
         for folder, suffix in ((binary, ".bin"), (root, ".bin"), (root / "cifar-10-batches-py", ""), (root, "")):
             files = [folder / (stem + suffix) for stem in stems if (folder / (stem + suffix)).is_file()]
             if files and not (fetched and folder == binary and len(files) < len(stems)):
@@ -207,7 +207,7 @@ class CIFAR10(ImageDataset):
 
 def _cifar_binary(file: Path) -> tuple[Array, Array]:
     """Records of a label and 3072 bytes: red, green and blue planes."""
-    size = file.stat().st_size  # the file is read as it is joined with the others, not held beside them
+    size = file.stat().st_size  # mapped: read only when it is joined with the others
     data = np.memmap(file, np.uint8, "r") if size else np.empty(0, np.uint8)
     if size == 0 or size % 3073 or data[::3073].max() > 9:
         raise ValueError(f"CIFAR10: {file} of {size} bytes is not made of records of a label below 10 and 3072 bytes")
@@ -340,7 +340,7 @@ class Digits(ImageDataset):
 
     Notes
     -----
-    The file counts 0 to 16 pixels; here an image is float32 in [0, 1].  Needs scikit-learn, but no connection.
+    The file's values are 0 to 16; here an image is float32 in [0, 1].  Needs scikit-learn, but no connection.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from ..autograd import Tensor, value_of
 
 
 def numbers(name: str, indices: Any) -> Array:
-    """A vector of sample numbers; truth values and fractions, which a cast would take for numbers, are none."""
+    """A vector of sample numbers; booleans and fractions are refused, since a cast would turn them into numbers."""
     array = np.asarray(value_of(indices))
     if array.size == 0 and array.ndim == 1:
         return array.astype(np.int64)
@@ -22,19 +22,19 @@ def numbers(name: str, indices: Any) -> Array:
 
 
 def sized(name: str, argument: str, source: Any) -> Any:
-    """What has a length."""
+    """The source, refused if it has no length."""
     if not isinstance(source, Sized):
         raise TypeError(f"{name}: expected {argument} with a length, got a {type(source).__name__}")
     return source
 
 
 def positions(name: str, indices: Any, size: int) -> Array:
-    """Sample numbers in [0, size), of a vector of them."""
+    """Sample numbers in [0, size), from a vector of indices."""
     return within(name, numbers(name, indices), size)
 
 
 def within(name: str, indices: Array, size: int) -> Array:
-    """Sample numbers in [0, size), of which those below 0 count from the end."""
+    """Sample numbers in [0, size), from indices, of which negative ones count from the end."""
     wrong = (indices < -size) | (indices >= size)
     if wrong.any():
         raise IndexError(f"{name}: expected an index of {size} samples, got {indices[wrong].flat[0]}")
@@ -43,7 +43,7 @@ def within(name: str, indices: Array, size: int) -> Array:
 
 
 def chosen(name: str, index: Any, size: int) -> int | Array:
-    """The sample or, of a slice, a list or a mask, the samples of a dataset that an index means."""
+    """The sample that an index means or, if it is a slice, a list or a mask, the samples."""
     if isinstance(index, slice):
         return np.arange(size)[index]
     if isinstance(index, (list, range)) or (isinstance(index, (np.ndarray, Tensor)) and index.ndim):

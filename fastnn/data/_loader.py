@@ -120,7 +120,7 @@ class DataLoader:
     def example(self) -> Any:
         """Return a batch of the first sample alone, moving neither order nor random numbers.
 
-        None where there is none, or where samplers or batches are of the user's own kind.
+        None if the dataset is empty, or a sampler is of the user's own class.
         """
         usual = (SequentialSampler, RandomSampler, WeightedRandomSampler)
         if not isinstance(self.sampler, usual) or not isinstance(self.batch_sampler, (BatchSampler, type(None))):
@@ -130,11 +130,11 @@ class DataLoader:
         return self._fetch(0, 0, 0 if self.batch_sampler is None else [0])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the order of the passes to come depends on: the states of its and its samplers' generators."""
+        """Return what the order of later passes depends on: the states of the generators of loader and samplers."""
         return {"generators": [rng.bit_generator.state for rng in self._generators()]}
 
     def _generators(self) -> list[np.random.Generator]:
-        """Of the loader and its samplers, each once; none where all depends on the package's own generator."""
+        """The generators of the loader and its samplers, each once, without the package's own."""
         owners = (self, self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None))
         found = {id(rng): rng for rng in (getattr(owner, "rng", None) for owner in owners)}
         return [rng for rng in found.values() if isinstance(rng, np.random.Generator)]
@@ -194,7 +194,7 @@ def _check_order(argument: str, given: Any, dataset: Any) -> None:
 
 
 def _until_failure(numbers: Iterable[tuple[int, Any]], failure: list[Exception]) -> Iterator[tuple[int, Any]]:
-    """What a sampler yields; an error of its own is kept, for the batches before it are still due."""
+    """What a sampler yields; an error of its own is kept until the batches before it have been yielded."""
     try:
         yield from numbers
     except Exception as error:

@@ -17,12 +17,12 @@ __all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "Wei
 
 
 def lasts_one_pass(source: Any) -> bool:
-    """Whether it is used up when it was gone through, as a generator, a zip or a map; a class may begin anew."""
+    """Whether one pass uses it up, as a generator, zip or map; iterators of a Python class may begin anew."""
     return isinstance(source, Iterator) and not isinstance(getattr(type(source), "__iter__", None), FunctionType)
 
 
 def order(name: str, argument: str, source: Any) -> Any:
-    """What can be gone through at each pass."""
+    """The source, refused unless it can be iterated over at each pass."""
     if lasts_one_pass(source):
         raise TypeError(
             f"{name}: expected {argument} that can be gone through at each pass, got a {type(source).__name__}, "
@@ -34,7 +34,7 @@ def order(name: str, argument: str, source: Any) -> Any:
 
 
 def truth(name: str, argument: str, value: Any) -> bool:
-    """True or False, and nothing else."""
+    """The value as a bool; anything but True and False is refused."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name}: expected {argument} to be True or False, got {value!r}")
     return bool(value)
@@ -48,7 +48,7 @@ class Sampler:
         raise NotImplementedError(f"{type(self).__name__}: __iter__ is not defined")
 
     def __len__(self) -> int:
-        """Return how many they are."""
+        """Return how many numbers a pass has."""
         raise NotImplementedError(f"{type(self).__name__}: __len__ is not defined")
 
 
@@ -69,7 +69,7 @@ class SequentialSampler(Sampler):
         return iter(range(len(self.data_source)))
 
     def __len__(self) -> int:
-        """Return how many they are."""
+        """Return how many numbers a pass has."""
         return len(self.data_source)
 
 
@@ -113,7 +113,7 @@ class RandomSampler(Sampler):
         return iter(self.order().tolist())
 
     def __len__(self) -> int:
-        """Return how many they are."""
+        """Return how many numbers a pass has."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
 
@@ -158,7 +158,7 @@ class WeightedRandomSampler(Sampler):
         return iter(rng.choice(len(p), self.num_samples, self.replacement, p).tolist())
 
     def __len__(self) -> int:
-        """Return how many they are."""
+        """Return how many numbers a pass has."""
         return self.num_samples
 
 

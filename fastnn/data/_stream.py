@@ -1,7 +1,7 @@
 """The random numbers of the batch that a thread is making.
 
-Each batch of a pass has a stream of its own, a function of the pass's key and the batch's number: so augmentation gives
-the same images whichever worker makes them, and in whichever order.
+Each batch of a pass has a stream of its own, a function of the pass's key and the batch's number: so that augmentation
+gives the same images whichever worker makes them, in any order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .._random import RNG, generator
 
 class _Now(threading.local):
     seed: tuple[int, int] | None = None
-    rng: np.random.Generator | None = None  # made when first asked for: most batches need none
+    rng: np.random.Generator | None = None  # made when first needed
 
 
 _now = _Now()
@@ -34,12 +34,12 @@ def _drawing(seed: tuple[int, int] | None, rng: np.random.Generator | None) -> I
 
 
 def batch_stream(key: int, number: int) -> AbstractContextManager[None]:
-    """Transforms of this thread draw from the batch's stream while this lasts."""
+    """A block in which transforms of this thread draw from the batch's stream."""
     return _drawing((key, number), None)
 
 
 def drawing_from(rng: np.random.Generator) -> AbstractContextManager[None]:
-    """Transforms of this thread that are given no `rng` draw from this one while this lasts."""
+    """A block in which transforms of this thread without an `rng` of their own draw from this one."""
     return _drawing(None, rng)
 
 

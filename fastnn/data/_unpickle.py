@@ -6,7 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-# What arrays are made of in pickles, under the names of old and new NumPy
+# The functions and classes from which pickles make arrays, in old and new NumPy
 _KNOWN = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
@@ -18,7 +18,7 @@ _KNOWN = {
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Only what arrays are made of."""
+        """Allow only what arrays need."""
         if (module, name) not in _KNOWN:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no dataset needs")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)

@@ -1,4 +1,4 @@
-"""Training by one call: a loop that fits on a screen, and callbacks around it."""
+"""Training by one call: a loop, and callbacks around it."""
 
 from ._callback import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
 from ._progress import ProgressBar

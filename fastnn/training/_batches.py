@@ -1,4 +1,4 @@
-"""What `fit`, `evaluate` and `predict` are handed: batches, looked at before anything is done with them."""
+"""Checks of the batches that `fit`, `evaluate` and `predict` get, before anything is done with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WANTED = "expected batches (input, target), such as a DataLoader of a TensorData
 
 
 def said(value: Any) -> str:
-    """A value in an error's words."""
+    """A value as error messages describe it."""
     if isinstance(value, (np.ndarray, Tensor)):
         return f"an array of shape {value.shape}"
     if isinstance(value, (tuple, list)):
@@ -26,7 +26,7 @@ def said(value: Any) -> str:
 
 
 def size_of(batch: Any) -> int | None:
-    """How many samples an array, a list, or a tuple or mapping of them holds; None of what is no batch."""
+    """How many samples an array, a list, or a tuple or mapping of them holds; None if it is no batch."""
     if isinstance(batch, (tuple, Mapping)):
         parts = list(batch.values()) if isinstance(batch, Mapping) else batch
         return size_of(parts[0]) if parts else None
@@ -37,7 +37,7 @@ def size_of(batch: Any) -> int | None:
 
 
 def input_and_target(method: str, batch: Any, number: int) -> tuple[Any, Any, int]:
-    """Input, target and how many samples they hold; an array is refused, whose rows would be taken for the two."""
+    """Input, target and their number of samples; an array is refused: its rows would count as input and target."""
     if not isinstance(batch, (tuple, list)) or len(batch) != 2:
         raise TypeError(f"{method}: {WANTED}, got {said(batch)} as batch {number + 1}")
     input, target = batch
@@ -56,7 +56,7 @@ def pairs(method: str, data: Iterable[Any]) -> Generator[tuple[int, Any, Any, in
 
 
 def check_iterable(method: str, data: Any) -> None:
-    """Refuse a dataset, whose samples are no batches, and what cannot be gone through."""
+    """Refuse a dataset, whose samples are no batches, and what is not iterable."""
     if isinstance(data, Dataset):
         raise TypeError(f"{method}: expected batches, such as a DataLoader of this {type(data).__name__}")
     if isinstance(data, (str, bytes, Mapping)) or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
@@ -64,7 +64,7 @@ def check_iterable(method: str, data: Any) -> None:
 
 
 def length(data: Any) -> int | None:
-    """The number of batches that have samples; None if it shows only as they come."""
+    """The number of batches that have samples; None if it is not known in advance."""
     if isinstance(data, (list, tuple)):
         return sum(size_of(target) != 0 for _, target in data)
     try:
@@ -79,9 +79,9 @@ def none_came(method: str) -> ValueError:
 
 
 def check_pairs(method: str, data: Any, passes: int = 1, peek: bool = False) -> None:
-    """Refuse what is seen to be no batches (input, target), or fewer passes of them than are asked for.
+    """Refuse data that are no batches (input, target), or that last for fewer passes than are asked for.
 
-    A list is looked at whole, a loader, if `peek`, by a batch of its first sample: neither moves an order.
+    All of a list is looked at; of a loader, if `peek`, its first sample.  Neither changes an order.
     """
     check_iterable(method, data)
     if isinstance(data, (np.ndarray, Tensor)):
@@ -103,7 +103,7 @@ def check_pairs(method: str, data: Any, passes: int = 1, peek: bool = False) -> 
 
 
 def take_order(sources: Sequence[Any], states: Sequence[Any]) -> None:
-    """Give data the orders that a loaded state has for the passes to come: all of them or, on an error, none."""
+    """Give data loaders the states of their orders from a checkpoint: all of them or, on an error, none."""
     before: list[tuple[Any, Any]] = []
     try:
         for source, state in zip(sources, states, strict=True):

@@ -1,4 +1,4 @@
-"""Callbacks: what happens around the loop."""
+"""Callbacks: base class, early stopping, checkpoints, CSV logs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["CSVLogger", "Callback", "EarlyStopping", "ModelCheckpoint"]
 
 
 class Callback:
-    """Base class of callbacks: a subclass defines those events that it cares for.
+    """Base class of callbacks: a subclass defines methods for the events that it needs.
 
     A method `on_...` that is none of these events is refused by the trainer.
 
@@ -80,7 +80,7 @@ EVENTS = {name: 2 if name == "on_batch_end" else 1 for name in vars(Callback) if
 
 
 def check_callbacks(method: str, callbacks: Sequence[Any]) -> None:
-    """Refuse what is no callback, a method that no event has for its name, and one that its event cannot call."""
+    """Refuse what is no callback, a method `on_...` that is no event, and one that its event cannot call."""
     for callback in callbacks:
         kind = type(callback)
         if not isinstance(callback, Callback):
@@ -121,7 +121,7 @@ def path_of(name: str, path: Any) -> str:
 
 
 def make_room(name: str, path: str) -> None:
-    """Make the folder of a file that is going to be written, so that what cannot be written shows at once."""
+    """Make the folder of a file that is going to be written, so that a failure to write shows at once."""
     path = os.path.abspath(path)
     if os.path.isdir(path):
         raise IsADirectoryError(f"{name}: expected the path of a file, got that of a folder: {path}")
@@ -135,7 +135,7 @@ def make_room(name: str, path: str) -> None:
 
 
 class _Watching(Callback):
-    """What the callbacks that watch one value of the history have in common."""
+    """Base class of callbacks that watch one value of the history."""
 
     def __init__(self, monitor: str, mode: str | None, min_delta: float = 0.0):
         if not isinstance(monitor, str):
@@ -147,7 +147,7 @@ class _Watching(Callback):
         self.best_epoch = 0
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Forget another training's best; refuse a name that no value will have."""
+        """Forget the best of an earlier training; refuse a name that no value will have."""
         own = __name__.partition(".")[0]
         if self.monitor and all(type(each).__module__.partition(".")[0] == own for each in trainer.callbacks):
             names = ["loss", *trainer.metrics]  # other callbacks may add values of their own
@@ -186,7 +186,7 @@ class _Watching(Callback):
         return {"monitor": self.monitor, "best": self.best, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state; one of another value is refused, with which no later one can be compared."""
+        """Take over a state; refuse that of a callback which watched another value."""
         watched = state_dict.get("monitor", self.monitor)
         if watched != self.monitor:
             raise ValueError(
@@ -212,9 +212,9 @@ class EarlyStopping(_Watching):
     min_delta : float
         A gain that is not larger does not count.
     mode : {"min", "max"}, optional
-        Whether less or more is better; if not given, the metric of that name knows, and a loss shall be small.
+        Whether less or more is better; if not given, the metric of that name decides; less for a loss.
     restore_best : bool
-        Whether the model has the weights of the best epoch when training ends, by whatever.
+        Whether the model gets the weights of the best epoch when training ends, for whatever reason.
 
     Attributes
     ----------
@@ -237,10 +237,10 @@ class EarlyStopping(_Watching):
         self.restore_best = bool(restore_best)
         self.best_weights: dict[str, Any] = {}
         self.waited = 0  # epochs since the best
-        self.begun = False  # whether the weights are of the training that goes on
+        self.begun = False  # whether `best_weights` may be restored: a training is running
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Forget another training's best; end at once one that was stopped already."""
+        """Forget the best of an earlier training; end at once a resumed one that had been stopped."""
         super().on_fit_start(trainer)
         self.begun = True
         if not trainer.epoch:
@@ -252,7 +252,7 @@ class EarlyStopping(_Watching):
             trainer.stop = True
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        """Compare."""
+        """Compare with the best epoch; keep its weights, or end the training."""
         if self.improved(trainer):
             self.waited = 0
             if self.restore_best:
@@ -280,8 +280,7 @@ class ModelCheckpoint(_Watching):
     path : path-like
         Replaced each time, whole or not at all; `Trainer.load` goes on from it.
     monitor : str, optional
-        A name of the history; if given, only epochs are written that are better than all before; none whose value is
-        NaN.
+        A name of the history; if given, an epoch is written only if it is better than all before, and not NaN.
     mode : {"min", "max"}, optional
         As in `EarlyStopping`.
     """

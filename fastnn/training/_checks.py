@@ -1,4 +1,4 @@
-"""Whether the parts of a training belong together: asked before anything moves."""
+"""Checks that the parts of a training belong together, before anything changes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ._callback import check_callbacks, check_paths
 if TYPE_CHECKING:
     from ._trainer import Trainer
 
-# schedules by the batch
+# schedules that step after each batch
 BY_BATCH = (optim.lr_scheduler.OneCycleLR, optim.lr_scheduler.CyclicLR)
 
 
 def check_metrics(metrics: Any) -> dict[str, Metric]:
-    """Metrics by names that have no meaning yet, each name's its own."""
+    """The metrics by name; refuses reserved names, and one metric under two names."""
     if metrics is not None and not isinstance(metrics, Mapping):
         raise TypeError(f"Trainer: expected metrics by name, such as {{'accuracy': ...}}, got {metrics!r}")
     found: dict[str, Metric] = dict(metrics or {})
@@ -40,7 +40,7 @@ def check_metrics(metrics: Any) -> dict[str, Metric]:
 
 
 def stepped(optimizer: optim.Optimizer) -> list[Tensor]:
-    """The parameters that the optimizer moves."""
+    """The parameters that the optimizer updates."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
@@ -76,7 +76,7 @@ def check_parts(method: str, trainer: Trainer) -> None:
 
 
 def check_fit(trainer: Trainer, data: Any, epochs: Any, validation: Any) -> int:
-    """What `fit` is handed; returns the number of epochs."""
+    """Check the arguments of `fit`; returns the number of epochs."""
     epochs = count("Trainer.fit", "epochs", epochs)
     left = max(epochs - trainer.epoch, 0)
     check_parts("Trainer.fit", trainer)

@@ -1,4 +1,4 @@
-"""What makes a step of training one that is taken whole or not at all."""
+"""Parts of a training step, which is taken as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def untouched(data: Any) -> Iterator[Callable[[], None]]:
-    """A pass over batches: after an error before the first call of what is yielded its order comes back, too."""
+    """A pass over batches; an error before the function that it yields is called restores order and random state."""
     moved = False
 
     def move() -> None:
@@ -79,7 +79,7 @@ def check_gradients(parameters: Iterable[Tensor], model: Module, place: str) -> 
     grads = [grad for _, grad in found]
     plain = len({grad.dtype for grad in grads}) == 1 and all(_core.are_alike([grad]) for grad in grads)
     if not grads or (plain and _core.ops.all_finite(grads, len(grads))):
-        return  # a sum that is not finite may have overflowed: that takes a closer look
+        return  # else a closer look: a sum of finite values may have overflowed
     with np.errstate(all="ignore"):
         for parameter, grad in found:
             finite = np.isfinite(grad)

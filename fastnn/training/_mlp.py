@@ -22,12 +22,12 @@ _LAYERS = {
     name.lower(): getattr(nn, name) for module in (activation, parametric, rrelu, softmax) for name in module.__all__
 }
 _LAYERS |= {"identity": nn.Identity, "logistic": nn.Sigmoid}  # as scikit-learn calls them
-for _other in ("glu", "threshold", "softmax2d"):  # these change the shape, or need numbers
+for _other in ("glu", "threshold", "softmax2d"):  # these change the shape, or need arguments
     del _LAYERS[_other]
 
 
 def make_activation(name: str, given: Any) -> nn.Module:
-    """A new layer from the name of an activation, or from whatever returns a layer."""
+    """A new layer from the name of an activation, or from a callable that returns a layer."""
     if isinstance(given, nn.Module):
         raise TypeError(f"{name}: expected activation to be a name, or to make a layer, such as nn.PReLU, got a layer")
     if callable(given):

@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressBar"]
 
-LINES = 100  # at most so many of a training go into a file
+LINES = 100  # of a training in a file, about
 
 
 class ProgressBar(Callback):
-    """A bar for each epoch: batches, time left, loss; at its end the validation's values.
+    """A bar for each epoch: batches, time left, loss; at its end the values of validation.
 
     Where the standard error is neither a terminal nor a notebook's, as in a pipe or a file, each epoch is one line,
-    written at its end; of more than a hundred epochs about a hundred are, the last among them.
+    written at its end; of more than a hundred epochs, about a hundred lines are written, the last among them.
     """
 
     def __init__(self) -> None:
         self.tqdm = extra("The progress bar (or give progress=False)", "tqdm.auto").tqdm
         self.bar: Any = None
         self.moves = True
-        self.line = ""  # of the last epoch, as long as it is not written
+        self.line = ""  # of the last epoch, if not yet written
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Look where the bar will stand."""

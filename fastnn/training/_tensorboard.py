@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TensorBoard"]
 
-EDGE = 1e20  # of TensorBoard's own bins: what lies beyond them all it calls a bug
+EDGE = 1e20  # of TensorBoard's bins, which fail for values beyond
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -35,7 +35,7 @@ class TensorBoard(Callback):
         Pictures (N, C, H, W) or (N, H, W, C) to show at the start, such as a batch that the network learns from: bytes,
         or floats from black 0 to white 1; those that go beyond are shown from their least to their largest value.
     writer : tensorboardX.SummaryWriter, optional
-        Another's, in place of one for `log_dir`; it is not closed at the end.
+        Used in place of a new one for `log_dir`; it is not closed at the end.
 
     Notes
     -----
@@ -100,7 +100,7 @@ class TensorBoard(Callback):
 
 
 def _pictures(images: Any) -> Array:
-    """Images of bytes, or of floats in [0, 1], as the writer takes them; it would wrap others around."""
+    """Images of bytes, or of floats scaled to [0, 1], as the writer takes them; others would wrap around."""
     array = np.asarray(images)
     shape = array.shape
     if len(shape) != 4 or 0 in shape or not {shape[1], shape[3]} & {1, 3, 4}:

@@ -1,4 +1,4 @@
-"""Trainer: the five-line loop, with what people put around it."""
+"""Trainer: the training loop, with metrics, schedules, checkpoints and callbacks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Trainer:
     criterion : callable
         Of output and target; returns a loss that `backward` can start from.
     optimizer : Optimizer
-        Of parameters of the model, or of the criterion if that is a Module.
+        Of the model's parameters, and those of the criterion if it is a Module.
     metrics : mapping of str to Metric, optional
         Computed on the training batches as they pass, and on the validation data.  The names "loss", "lr", "seconds"
         and those that begin with ``val_`` have meanings of their own.
@@ -127,7 +127,7 @@ class Trainer:
         check_parts("Trainer", self)
         self.compiled: Any = None
         if compile:
-            from ..graph import compile_step  # which few trainings need
+            from ..graph import compile_step  # imported here: few trainings need it
 
             self.compiled = compile_step(model, criterion, optimizer)
         if progress:
@@ -204,11 +204,11 @@ class Trainer:
                 self._call("on_checkpoint")
         except KeyboardInterrupt:
             if self.group is not None and self.group.size > 1:
-                raise  # the others have not come so far
+                raise  # the other workers cannot end their training here
             self.interrupted = True
         finally:
             self._learning = False
-            with contextlib.ExitStack() as ends:  # each of them, whatever another raises
+            with contextlib.ExitStack() as ends:  # each is called, whatever another raises
                 for callback in reversed(heard(self.group, self.callbacks)):
                     ends.callback(callback.on_fit_end, self)
         return self.history
@@ -266,7 +266,7 @@ class Trainer:
         return self._evaluate("evaluate", data)
 
     def _evaluate(self, method: str, data: Iterable[Any]) -> dict[str, Any]:
-        # a callback may ask in the middle of an epoch, whose own metrics go on
+        # a callback may call it within an epoch, whose metrics must go on
         metrics = copy.deepcopy(self.metrics) if self._learning else self.metrics
         with evaluating(self.model):
             forward = partial(self.group.predict, self.model) if self._together else self.model
@@ -310,11 +310,11 @@ class Trainer:
         return np.asarray(value_of(output))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the epochs to come depend on, at the end of an epoch; a copy."""
+        """Return a copy of everything that later epochs depend on, as it is at the end of an epoch."""
         return copy.deepcopy(self._state())
 
     def _state(self) -> dict[str, Any]:
-        """The state, its arrays live."""
+        """The state, without copies of arrays."""
         sources = (self.data, self.validation)
         return {
             "model": self.model.state_dict(),
@@ -376,21 +376,21 @@ class Trainer:
         self.history = {name: list(values) for name, values in state_dict["history"].items()}
 
     def _named_callbacks(self) -> Iterator[tuple[str, Callback]]:
-        """Callbacks by kind and number, so that a bar more or less does not matter."""
+        """Callbacks by class and number in it, so that a progress bar more or less does not matter."""
         kinds = [type(callback).__name__ for callback in self.callbacks]
         for i, callback in enumerate(self.callbacks):
             yield f"{kinds[i]}.{kinds[:i].count(kinds[i])}", callback
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state to a file, as `fastnn.save` does."""
-        io.save(self._state(), path)  # which copies nothing but what it writes
+        io.save(self._state(), path)  # no copy of the whole state
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Go on from a file that `save` or `ModelCheckpoint` wrote."""
         self.load_state_dict(io.load(path))
 
     def _call(self, event: str, *arguments: Any) -> None:
-        together, self._together = self._together, False  # what a callback evaluates, its worker does alone
+        together, self._together = self._together, False  # what a callback evaluates is not shared among workers
         try:
             for callback in heard(self.group, self.callbacks):
                 getattr(callback, event)(self, *arguments)

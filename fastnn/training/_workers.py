@@ -1,4 +1,4 @@
-"""What a trainer does with a group of workers: which callbacks are called, what all have alike."""
+"""A trainer in a group of workers: which callbacks each calls, and what all must have in common."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def check_group(group: Any, compile: bool) -> None:
-    """Refuse what is no group, and replayed steps, which know of no shards."""
+    """Refuse what is no group, and a compiled step, which cannot be cut into shards."""
     if group is None:
         return
-    from ..distributed import Group  # only here, because it starts with concurrent.futures
+    from ..distributed import Group  # imported here, since it imports concurrent.futures
 
     if not isinstance(group, Group):
         raise TypeError(
@@ -34,7 +34,7 @@ def heard(group: Group | None, callbacks: Iterable[Callback]) -> list[Callback]:
 
 
 def goes_on(trainer: Trainer) -> bool:
-    """Whether there is another epoch: `stop` is the first worker's, and what epochs depend on is compared."""
+    """Whether there is another epoch; workers take `stop` from the first, and compare what epochs depend on."""
     if trainer.group is not None and trainer.group.size > 1:
         _meet(trainer, trainer.group)
     return trainer.epoch < trainer.epochs and not trainer.stop

@@ -1,4 +1,4 @@
-"""What transforms have in common, their composition, and the way from bytes to normalised floats."""
+"""Base class of transforms, their composition, and the conversion of bytes to normalised floats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANNELS = (1, 3, 4)
 
 
 def as_planes(name: str, image: Any, prefer_last: bool = False) -> tuple[Array, Callable[[Array], Array]]:
-    """Images as a view (N, C, H, W), and the way back to the shape they came in."""
+    """Images as a view (N, C, H, W), and the function that restores their layout."""
     array = _check.as_array(name, value_of(image), "an image")
     if array.dtype.kind not in "uif" or array.ndim not in (2, 3, 4):
         raise TypeError(
@@ -59,14 +59,14 @@ def channel_values(name: str, argument: str, value: Any, planes: Array) -> Array
 
 
 def check_exact(name: str, planes: Array) -> None:
-    """Refuse integers that float32, in which images are computed, does not hold."""
+    """Refuse integers that float32, in which images are computed, does not hold exactly."""
     wide = planes.dtype.kind in "ui" and planes.dtype.itemsize > 2
     if wide and planes.size and max(int(planes.max()), -int(planes.min())) > 2**24:
         raise ValueError(f"{name}: expected integers within 2^24, which float32 holds; got {planes.dtype} beyond")
 
 
 def interval(name: str, argument: str, value: Any, low: float, high: float, *, open_low: bool = False) -> None:
-    """Refuse what is no pair (a, b) with low <= a <= b <= high."""
+    """Refuse anything but a pair (a, b) with low <= a <= b <= high."""
     try:
         first, last = value
     except (TypeError, ValueError):
@@ -109,7 +109,7 @@ class Compose(Transform):
     Parameters
     ----------
     transforms : sequence of callables
-        Those that are not of this module are called with an image alone, one at a time.
+        Those of other modules get one image at a time from a `DataLoader`.
 
     Examples
     --------
@@ -136,11 +136,11 @@ class Compose(Transform):
 
     @property
     def batched(self) -> bool:  # type: ignore[override]
-        """Whether all of them take batches."""
+        """Whether all transforms take batches."""
         return all(getattr(each, "batched", False) for each in self.transforms)
 
     def __call__(self, image: Any, rng: RNG = None) -> Any:
-        """Apply all."""
+        """Apply all transforms."""
         with drawing_from(stream("Compose", rng)):
             for each in self.transforms:
                 image = each(image)

@@ -17,17 +17,17 @@ LUMA = (0.2989, 0.587, 0.114)
 
 
 def _top(dtype: Any) -> float:
-    """White."""
+    """The value of white."""
     return float(np.iinfo(dtype).max) if np.dtype(dtype).kind in "ui" else 1.0
 
 
 def _wide(planes: Array) -> Array:
-    """Floats to compute with."""
+    """The images as floats."""
     return planes.astype(np.float32) if planes.dtype.kind in "ui" else planes
 
 
 def luma(planes: Array) -> Array:
-    """Grey of (N, 3, H, W), (N, 1, H, W), in the images' dtype: integers are cut off, as torchvision has it."""
+    """The grey (N, 1, H, W) of (N, 3, H, W), in the images' dtype; integers are truncated, as in torchvision."""
     r, g, b = (_wide(planes[:, i : i + 1]) for i in range(3))
     return (LUMA[0] * r + LUMA[1] * g + LUMA[2] * b).astype(planes.dtype)
 
@@ -37,7 +37,7 @@ def _column(factors: Array, planes: Array) -> Array:
 
 
 def _blend(planes: Array, other: Array | float, factors: Array) -> Array:
-    """Factor * image + (1 - factor) * other, within black and white."""
+    """factor * image + (1 - factor) * other, clipped to black and white."""
     share = _column(factors, planes)
     mixed = share * _wide(planes) + (1 - share) * other
     return np.clip(mixed, 0, _top(planes.dtype), out=mixed).astype(planes.dtype)
@@ -55,12 +55,12 @@ def contrast(planes: Array, factors: Array) -> Array:
 
 
 def saturate(planes: Array, factors: Array) -> Array:
-    """Blend with the grey of each pixel; what is grey stays."""
+    """Blend with the grey of each pixel; grey images stay."""
     return planes if planes.shape[1] < 3 else _blend(planes, _wide(luma(planes)), factors)
 
 
 def shift_hue(planes: Array, turns: Array) -> Array:
-    """Turn the circle of colours; what is grey stays."""
+    """Turn the circle of colours; grey pixels stay."""
     if planes.shape[1] < 3:
         return planes
     whole = planes.dtype.kind in "ui"

@@ -25,7 +25,7 @@ class RandomErasing(Transform):
     ratio : (float, float)
         Height / width, its logarithm drawn evenly.
     value : number, sequence or "random"
-        What is written: one number, one for each channel, or noise: standard normal, of integers any that there are.
+        What is written: one number, one for each channel, or noise: standard normal, or any integers.
     inplace : bool
         Write into the image that is given.
 

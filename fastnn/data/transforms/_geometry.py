@@ -15,7 +15,7 @@ PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
 def height_width(name: str, argument: str, value: Any) -> tuple[int, int]:
-    """(height, width); one number is both."""
+    """(height, width); one number stands for both."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if len(values) not in (1, 2):
         raise ValueError(f"{name}: expected {argument} of one or two numbers, got {len(values)}")
@@ -33,13 +33,13 @@ def borders(name: str, padding: Any) -> tuple[int, int, int, int]:
 
 
 def crop(planes: Array, tops: Array, lefts: Array, height: int, width: int) -> Array:
-    """From each image of (N, C, H, W) the window at its own place."""
+    """Cut a window out of each image of (N, C, H, W), at the image's own place."""
     windows = np.lib.stride_tricks.sliding_window_view(planes, (height, width), axis=(2, 3))
     return windows[np.arange(len(planes)), :, tops, lefts]
 
 
 def padded(planes: Array, left: int, top: int, right: int, bottom: int, fill: Any, mode: str) -> Array:
-    """With borders."""
+    """The images with borders."""
     widths = ((0, 0), (0, 0), (top, bottom), (left, right))
     if mode != "constant":
         return np.pad(planes, widths, mode)  # type: ignore[call-overload]
@@ -62,7 +62,7 @@ class RandomCrop(Transform):
     pad_if_needed : bool
         Pad an image that is smaller than the window.
     fill : number or sequence
-        Of the padding.
+        The value of the padding.
     padding_mode : {"constant", "edge", "reflect", "symmetric"}
 
     Raises

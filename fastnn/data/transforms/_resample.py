@@ -1,4 +1,4 @@
-"""Rotations and sizes: what needs interpolation is Pillow's."""
+"""Rotations and resizing; Pillow interpolates."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")
 def through_pillow(planes: Array, change: Callable[[Any, int, slice], Any], user: str) -> list[Array]:
     """Each image of (N, C, H, W) as `change(picture, number, channels)` makes it.
 
-    Bytes of three channels are one picture; everything else goes channel by channel: of four Pillow would take the last
-    for opacity and weigh the colours by it.  Other types than bytes are computed in float32.
+    Bytes of three channels are one picture; everything else goes channel by channel: of four channels Pillow would
+    take the last for opacity and weight the colours by it.  Other types than bytes are computed in float32.
     """
     pillow = extra(user, "PIL.Image")
     if min(planes.shape[2:]) == 0:
@@ -83,11 +83,11 @@ class RandomRotation(Transform):
     center : (float, float), optional
         (x, y) from the upper left corner; the middle if not given.
     fill : number or sequence
-        Of what no pixel falls on.
+        For what lies outside of the turned image.
 
     Notes
     -----
-    Needs Pillow.  What is not bytes is computed in float32.
+    Needs Pillow.  Other types than bytes are computed in float32.
 
     Examples
     --------
@@ -152,13 +152,13 @@ class Resize(Transform):
     size : int or (height, width)
         One number is the shorter side; the proportions stay.
     interpolation : {"nearest", "bilinear", "bicubic", "lanczos"}
-        What shrinks averages over what falls together.
+        All but "nearest" average over pixels that fall together when an image shrinks.
     max_size : int, optional
-        Of the longer side, where `size` is one number.
+        Limit of the longer side, if `size` is one number.
 
     Notes
     -----
-    Needs Pillow.  What is not bytes is computed in float32.
+    Needs Pillow.  Other types than bytes are computed in float32.
 
     Examples
     --------
@@ -213,8 +213,8 @@ class RandomResizedCrop(Transform):
 
     Notes
     -----
-    Ten draws are tried for each image; if none fits, it is the middle with the nearest proportions.  Needs Pillow.
-    What is not bytes is computed in float32.
+    Ten windows are drawn for each image; if none fits, the middle with the nearest proportions is taken.  Needs Pillow.
+    Other types than bytes are computed in float32.
 
     Examples
     --------
