@@ -1,4 +1,4 @@
-"""Optimizers, with PyTorch's names, options and defaults; one fused kernel call a step and dtype."""
+"""Optimizers, with PyTorch's names, options and defaults; a step is one fused kernel call for a group and dtype."""
 
 from . import lr_scheduler
 from ._optimizer import Optimizer

@@ -30,17 +30,17 @@ class Plan(NamedTuple):
     options: Group
     step: Update
     hypers: Array
-    numbers: dict[str, float]  # the numbers of the parameters' states after the step
+    numbers: dict[str, float]  # the numbers in the parameters' states after the step
     states: list[dict[str, Any]]
-    columns: list[list[Array]]  # parameters, gradients and state arrays that are as kernels need them, or
-    batch: Batch  # parameters and gradients whose arrays are made or laid out first
+    columns: list[list[Array]]  # parameters, gradients and state arrays, if kernels can take them, or
+    batch: Batch  # parameters and gradients whose arrays must be made or laid out first
 
 
 class Optimizer:
     """Base class of all optimizers.
 
-    A subclass names its options, the arrays and the numbers that it keeps beside each parameter, and says in `_step`
-    which rule to apply.
+    A subclass names its options, and the arrays and numbers that it keeps for each parameter; its `_step` says which
+    rule to apply.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ class Optimizer:
     defaults : dict
         The options, by name.
     maximize : bool
-        Ascend.
+        Ascend: maximize in place of minimizing.
     l1_decay : float
         After the step bring each value nearer to 0 by lr * l1_decay, and no further: the proximal step of an L1
         penalty, which makes small values exactly 0 (Parikh, Boyd 2014).
     """
 
-    _states: ClassVar[tuple[str, ...]] = ()  # names of the arrays kept beside each parameter
-    _numbers: ClassVar[tuple[str, ...]] = ("step",)  # names of the numbers kept beside each parameter
+    _states: ClassVar[tuple[str, ...]] = ()  # names of the arrays kept for each parameter
+    _numbers: ClassVar[tuple[str, ...]] = ("step",)  # names of the numbers kept for each parameter
     _least: ClassVar[dict[str, float]] = {}  # options with a lower bound, beside lr, weight_decay and l1_decay
     _flags: ClassVar[tuple[str, ...]] = ("maximize", "amsgrad", "centered", "nesterov", "decoupled_weight_decay")
 
@@ -80,7 +80,7 @@ class Optimizer:
         return type(self).__name__
 
     def _check_group(self, group: Group) -> None:
-        """Refuse options out of range; a schedule may take the rate below 0, by rounding or on purpose."""
+        """Refuse options out of range; a schedule may set a rate below 0, by rounding or on purpose."""
         if "initial_lr" in group:
             _check.finite(self._name, "lr", group["lr"])
         else:
@@ -127,11 +127,11 @@ class Optimizer:
         return 0.0
 
     def _step(self, group: Group, numbers: dict[str, float], fresh: bool) -> Update:
-        """The update of parameters with these numbers, which it takes a step on; fresh: their arrays are new."""
+        """The update of parameters with these numbers, which it advances by a step; fresh: their arrays are new."""
         raise NotImplementedError
 
     def _plans(self, group: Group) -> list[Plan]:
-        """The planned updates of a group, one for parameters of one dtype and equal numbers."""
+        """The planned updates of a group, one for all parameters with the same dtype and numbers."""
         options = self._checked(group)
         names = self._kept(options)
         usual = _core.plain_columns(group["params"], self.state, names, self._numbers)
@@ -234,7 +234,7 @@ class Optimizer:
         plans = [plan for group in self.param_groups for plan in self._plans(group)]
         params = [param for plan in plans for param, _ in plan.batch]
         gaps = [(p, p.data) for p in params if not (_core.are_alike([p._array]) or _is_dense(p.data))]
-        for param, data in gaps:  # kernels want dense memory; the values return to their own afterwards
+        for param, data in gaps:  # kernels want dense memory; the values are copied back afterwards
             param.data = data.copy()
         for plan in plans:
             self._carry_out(plan)
@@ -255,7 +255,7 @@ class Optimizer:
         return list(batches.values())
 
     def _check_arrays(self, param: Tensor, beside: dict[str, Any]) -> None:
-        """Refuse a parameter, or an array of its state, that a step cannot take in any layout."""
+        """Refuse a parameter, or an array of its state, with which no step is possible."""
         if param.dtype not in _check.FLOATS[1:]:
             raise TypeError(f"{self._name}: expected float32 or float64 parameters, got {param.dtype}")
         if not param.data.flags.writeable:
@@ -381,7 +381,7 @@ def _is_fixed(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """An option as a Python number: arithmetic with NumPy's is rounded to their type, which may be float32."""
+    """An option as a Python number: arithmetic with NumPy's scalars may be rounded to float32."""
     if type(value) in (float, bool, int):
         return value
     if isinstance(value, (tuple, list)):

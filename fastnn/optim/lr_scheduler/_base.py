@@ -18,18 +18,17 @@ _serial = itertools.count()
 class LRScheduler:
     """Sets the learning rate of each parameter group, epoch by epoch.
 
-    A subclass gives the rates of epoch `last_epoch` in `get_lr`, from those that the groups have now; schedules can
-    therefore be combined, and a rate that was changed by hand stays changed.
+    A subclass's `get_lr` computes the rates of epoch `last_epoch` from the groups' rates so far; so schedules can be
+    combined, and a rate that was changed by hand stays changed.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Groups that are added to it later follow the schedule too: the factors of the other groups' rates multiply
-        theirs from then on; a schedule that was given a list with one value for each group refuses to go on.
+        Groups that are added to it later follow the schedule too: from then on their rates change by the other groups'
+        factors.  A schedule that was given a list with one value for each group refuses to go on.
     last_epoch : int
-        The last epoch that is over: the schedule goes on with the one after it, from an optimizer whose state was
-        restored, or whose groups have an "initial_lr".  -1 starts at the beginning, and takes the groups' rates as the
-        initial ones.
+        The last finished epoch, after which the schedule goes on; the optimizer's state must have been restored, or its
+        groups have an "initial_lr".  -1 starts at the beginning, with the groups' rates as the initial ones.
 
     Attributes
     ----------
@@ -39,7 +38,7 @@ class LRScheduler:
         The initial rates.
     """
 
-    _relative = False  # whether an epoch's rates follow from those before it, and need no setting on loading
+    _relative = False  # whether an epoch's rates are computed from those before
     _keeps_lr_on_restart = False  # whether epoch 0 depends on the rate before it
     _per_group: ClassVar[tuple[str, ...]] = ()  # attributes that hold a value for each group
 
@@ -58,7 +57,7 @@ class LRScheduler:
         self._goes_on = last_epoch >= 0  # until the first step
 
     def _hold(self, optimizer: Optimizer) -> None:
-        """Keep the optimizer, for which arguments are checked next."""
+        """Store the optimizer; arguments are checked against its groups next."""
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"{self._name}: expected an Optimizer, got {type(optimizer).__name__}")
         self.optimizer = optimizer
@@ -121,8 +120,8 @@ class LRScheduler:
     def initial_step(self) -> None:
         """Enter the first epoch.
 
-        On going on, a restored optimizer has its rates already; one that still has the initial rates goes through all
-        epochs.
+        When a schedule goes on, a restored optimizer has its rates already; one that still has the initial rates goes
+        through all epochs.
         """
         epochs = self.last_epoch + 1
         if not epochs or not self._relative:
@@ -175,7 +174,7 @@ class LRScheduler:
         self._last_lr = checked
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything but the optimizer and functions, and the groups' rates now as the last ones."""
+        """Return everything but the optimizer and functions, with the groups' present rates as `_last_lr`."""
         kept = {key: _copied(value) for key, value in vars(self).items() if _is_state(key, value)}
         return kept | {"_last_lr": self._lrs}
 
@@ -200,7 +199,7 @@ class LRScheduler:
             _check.finite(name, "each of _last_lr", rate)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state, and the rates of that time unless others were set since this schedule set its own.
+        """Take over a state, with its rates unless a group's rate was changed since this schedule set it.
 
         It makes no difference whether the optimizer's state is loaded before, between or after.
         """

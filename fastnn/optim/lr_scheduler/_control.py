@@ -1,4 +1,4 @@
-"""Schedules that watch a measurement, and schedules made of others."""
+"""Schedules that watch a measurement, and combinations of schedules."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class ReduceLROnPlateau(LRScheduler):
         Below 1.
     patience : int
     threshold : float
-        What counts as better: by this share of the best, also of one below 0, or, with threshold_mode "abs", by this
-        much.  NaN is never better.
+        The least improvement: this share of the best's absolute value or, with threshold_mode "abs", this amount.  NaN
+        is never better.
     threshold_mode : {"rel", "abs"}
     cooldown : int
         Epochs to wait after a reduction.
     min_lr : float, or one for each group
     eps : float
-        A smaller change is not made.
+        Smaller changes of the rate are not made.
 
     Examples
     --------
@@ -112,12 +112,12 @@ class ReduceLROnPlateau(LRScheduler):
 
 
 class _Combined(LRScheduler):
-    """Schedules made of others."""
+    """Base class of combined schedules."""
 
     _schedulers: list[LRScheduler]
 
     def _take(self, schedulers: Any, optimizer: Optimizer | None) -> None:
-        """Hold schedules of one optimizer, the one that is given or the first one's."""
+        """Store schedules, which must all have the given optimizer, or that of the first."""
         name = self._name
         if not isinstance(schedulers, Iterable):
             raise TypeError(f"{name}: expected a list of schedulers, got a {type(schedulers).__name__}")
@@ -162,17 +162,17 @@ class _Combined(LRScheduler):
 
 
 class SequentialLR(_Combined):
-    """Several schedules, one after the other, each from its epoch 0 on; they may be made of others themselves.
+    """Several schedules, one after the other, each from its epoch 0 on; they may be combined ones.
 
     Parameters
     ----------
     optimizer : Optimizer
     schedulers : list of LRScheduler
     milestones : list of int
-        The epochs at which the next schedule takes over: one less than there are schedules, none before the last.
+        The epochs at which the next schedule takes over, in order: one less than there are schedules.
     last_epoch : int
-        The last epoch that is over: the schedules, whatever their own last_epoch, are gone through again up to the
-        epoch after it.
+        The last finished epoch: all schedules, whatever their own last_epoch, are run again up to the epoch after
+        it.
 
     Examples
     --------
@@ -241,8 +241,8 @@ class ChainedScheduler(_Combined):
     Parameters
     ----------
     schedulers : sequence of LRScheduler
-        If they go on from an epoch, the rates are those of the optimizer before the first of them was made, or, if
-        these were the initial ones, all epochs are gone through.
+        If they go on from an epoch, the rates are the optimizer's before the first of them was made; if these were the
+        initial ones, all epochs are run again.
     optimizer : Optimizer, optional
         The one that all schedules belong to.
 

@@ -1,4 +1,4 @@
-"""Schedules along a cosine, and schedules that rise and fall."""
+"""Cosine schedules, and schedules that rise and fall."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
 
 class _WithMomentum(LRScheduler):
-    """Schedules that move the momentum, or Adam's first beta, against the rate.
+    """Base class of schedules that move the momentum, or Adam's first beta, against the rate.
 
     A subclass gives the momentum of step `last_epoch` in `_momenta`.
     """
@@ -173,11 +173,11 @@ class _WithMomentum(LRScheduler):
             self._last_momenta = self._momenta_now
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything but the optimizer and functions, and as the last rates and momentum those now."""
+        """Return everything but the optimizer and functions, with the present rates and momenta."""
         return super().state_dict() | ({"_last_momenta": self._momenta_now} if self.cycle_momentum else {})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state, and rates and momentum of that time unless others were set since."""
+        """Take over a state, with its rates and momenta unless others were set since."""
         before = getattr(self, "_last_momenta", [])
         super().load_state_dict(state_dict)
         if self.cycle_momentum:
@@ -197,12 +197,12 @@ class CyclicLR(_WithMomentum):
     step_size_up, step_size_down : int
         Steps up, and down (None: as many).
     mode : {"triangular", "triangular2", "exp_range"}
-        The height stays; is halved each cycle; is gamma^step.
+        The height is constant; is halved each cycle; is gamma^step.
     gamma : float
     scale_fn : function, optional
-        The height, of the cycle's number or of the step's; takes the place of `mode`.
+        The height as a function of the cycle's or the step's number, in place of `mode`.
     scale_mode : {"cycle", "iterations"}
-        What scale_fn is a function of.
+        Whether scale_fn is a function of the cycle or of the step.
     cycle_momentum : bool
         Move the momentum between max_momentum and base_momentum against the rate.
     base_momentum, max_momentum : float, or one for each group
@@ -368,7 +368,7 @@ class OneCycleLR(_WithMomentum):
         group["initial_lr"] = rate
 
     def _phases(self) -> list[tuple[float, int, int]]:
-        """Each phase's last step and its ends, 0 the first rate, 1 the largest, 2 the last."""
+        """Each phase's last step, and its first and last level: 0 the first rate, 1 the largest, 2 the last."""
         rise, end = self.pct_start * self.total_steps, self.total_steps - 1
         phases = [(rise - 1, 0, 1), (2 * rise - 2, 1, 0), (end, 0, 2)]
         if not self.three_phase:
@@ -376,7 +376,7 @@ class OneCycleLR(_WithMomentum):
         return phases if end > phases[-2][0] else phases[:-1]  # the last phase may have no step
 
     def _at(self, *levels: list[float]) -> list[float]:
-        """The value of each group between the values at the ends of its phase."""
+        """The value of each group, between the levels at the ends of its phase."""
         phases = self._phases()
         number = next((i for i, (end, _, _) in enumerate(phases[:-1]) if self.last_epoch <= end), len(phases) - 1)
         end, first, last = phases[number]
@@ -388,7 +388,7 @@ class OneCycleLR(_WithMomentum):
         return [to + (begin - to) * fall for begin, to in zip(levels[first], levels[last], strict=True)]
 
     def get_lr(self) -> list[float]:
-        """Return the rates of step `last_epoch`, of which there are no more than total_steps."""
+        """Return the rates of step `last_epoch`; an error after total_steps."""
         if self.last_epoch > self.total_steps:
             raise ValueError(f"OneCycleLR: expected at most {self.total_steps} steps, got one more")
         return self._at(self.base_lrs, self.max_lrs, self.min_lrs)
