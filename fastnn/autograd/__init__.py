@@ -1,7 +1,7 @@
 """Reverse-mode differentiation: Tensor and the tape.
 
-A Tensor holds an ndarray and, if it was computed, the node of that call and its own place among the call's results.  A
-node holds the call's parents, and one function from the gradients of the results to those of the parents.  Nothing is
+A Tensor holds an ndarray and, if it was computed, the node of the call and its place among the call's results.  A node
+holds the call's parents, and a function from the gradients of the results to those of the parents.  Nothing is
 recorded for plain arrays, for Tensors that track no gradient, or under `no_grad`: functions then return arrays.
 Gradients are ndarrays: first derivatives only.
 """

@@ -1,6 +1,6 @@
 """The tape's derivatives of NumPy's functions that choose, repeat, sort, join and accumulate elements.
 
-A function that only moves elements is applied to their numbers, too, which tells where each of the result came from.
+A function that only moves elements is also applied to the elements' numbers, which shows where each result came from.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def _numbers(shape: tuple[int, ...], first: int = 0) -> Array:
 
 
 def _added(dy: Array, came_from: Array, shape: tuple[int, ...]) -> Array:
-    """An array of zeros with dy added to the elements that it came from, which have these numbers."""
+    """Zeros, with each element of dy added to the element whose number is in `came_from`."""
     index = (came_from.reshape(-1),)
     return index_gradient(dy.reshape(-1), index, True, (math.prod(shape),), dy.dtype).reshape(shape)
 
 
 def _choosing(function: Callable[..., Any], argument: str) -> None:
-    """A function whose result holds elements of its argument, each any number of times."""
+    """Declare a function whose result holds elements of its argument, each any number of times."""
 
     @derivative(function, argument)
     def run(wanted: tuple[bool], x: Any, *where: Any, **named: Any) -> Any:
@@ -49,7 +49,7 @@ _choosing(np.flipud, "m")
 
 
 def _joining(function: Callable[..., Any]) -> None:
-    """A function whose result holds each element of several arrays once."""
+    """Declare a function whose result holds each element of several arrays once."""
 
     @derivative(function, "arrays")
     def run(wanted: tuple[bool, ...], arrays: Sequence[Any]) -> Any:
@@ -103,7 +103,7 @@ def _cumsum(wanted: tuple[bool], a: Any, axis: int | None = None) -> Any:
 
 @derivative(np.prod, "a")
 def _prod(wanted: tuple[bool], a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """The gradient of a factor is the product of the others, which divides by none: a factor may be 0."""
+    """A factor's gradient is the product of the other factors, without a division: factors may be 0."""
 
     def backward(dy: Array) -> tuple[Array]:
         axes = range(a.ndim) if axis is None else [i % a.ndim for i in np.atleast_1d(axis).tolist()]
@@ -123,7 +123,7 @@ def _prod(wanted: tuple[bool], a: Any, axis: Any = None, *, keepdims: bool = Fal
 def _norm(wanted: tuple[bool], x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Norms of vectors of order 1 and 2, and the root of a sum of squares; its gradient at 0 is 0, as PyTorch's.
 
-    Squares of float16 are float32: its own would overflow beyond 255.
+    Squares of float16 are computed in float32, since those of values beyond 255 overflow float16.
     """
     of_vectors = np.ndim(axis) == 0 and (axis is not None or x.ndim == 1)
     if not (ord is None or (isinstance(ord, str) and ord == "fro") or (of_vectors and ord in (1, 2))):

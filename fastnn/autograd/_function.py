@@ -13,7 +13,7 @@ from ._mode import no_grad
 
 
 class FunctionCtx:
-    """The context by which `forward` hands values to `backward` of the same call; any attribute may be set on it.
+    """The object in which `forward` keeps values for `backward` of the same call; any attribute may be set on it.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Function:
 
     @classmethod
     def _positional(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        import inspect  # takes its time, and few calls need it
+        import inspect  # slow to import, and seldom needed
 
         bound = inspect.signature(cls.forward).bind(None, *args, **kwargs)
         if bound.kwargs:
@@ -156,7 +156,7 @@ class Function:
 class _Call:
     """The backward pass of one call.
 
-    results : what `forward` returned, of which those at `places` have gradients
+    results : what `forward` returned; those at `places` have gradients
     """
 
     def __init__(self, function: type[Function], ctx: Any, args: Any, results: list[Any], places: list[int]):

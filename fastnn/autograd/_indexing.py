@@ -16,7 +16,7 @@ BASIC = {int, bool, slice, type(None), type(Ellipsis)}
 def own_index(index: Any) -> tuple[Any, bool]:
     """The index, with copies of arrays that may change before the backward pass, and whether it may repeat elements.
 
-    Arrays of integers alone can name an element twice.
+    Only arrays of integers can name an element twice.
     """
     parts = index if isinstance(index, tuple) else (index,)
     if all(type(part) in BASIC for part in parts):
@@ -35,9 +35,9 @@ def _own(part: Any) -> Any:
 
 
 def index_gradient(dy: Array, index: tuple[Any, ...], repeats: bool, shape: tuple[int, ...], dtype: Any) -> Array:
-    """dy at the places it came from, 0 elsewhere; an element named twice gets the sum, in the order of the index.
+    """dy at the indexed places, 0 elsewhere; an element that is indexed twice gets the sum, in the order of the index.
 
-    Sums of float16 are float32, since a float16 that has reached 2048 cannot grow by ones.
+    Sums of float16 are computed in float32, since a float16 of 2048 cannot grow by ones.
     """
     dx = np.zeros(shape, np.result_type(dtype, np.float32) if repeats else dtype)
     if not repeats:

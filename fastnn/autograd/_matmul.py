@@ -24,7 +24,7 @@ def _left(dy: Array, a: Array, b: Array) -> Array:
         return np.multiply.outer(dy, b) if a.ndim > 1 else dy * b
     if a.ndim > 2 or b.ndim == 2:
         return matmul(dy, b.swapaxes(-1, -2))
-    dy = dy if a.ndim > 1 else np.expand_dims(dy, -2)  # one product over all the batch, where a has none
+    dy = dy if a.ndim > 1 else np.expand_dims(dy, -2)  # a has no batch: one product sums over b's
     da = matmul(_rows_of(dy.swapaxes(-1, -2)).T, _rows_of(b.swapaxes(-1, -2)))
     return da.reshape(a.shape)
 
@@ -36,7 +36,7 @@ def _right(dy: Array, a: Array, b: Array) -> Array:
         )
     if b.ndim > 2:
         return matmul(a.swapaxes(-1, -2), dy)
-    rows = _rows_of(a)  # one product over all the batch, where b has none
+    rows = _rows_of(a)  # b has no batch: one product sums over a's
     return matmul(rows.T, dy.reshape(len(rows), *b.shape[1:]))
 
 
@@ -44,7 +44,7 @@ OWN[np.matmul] = matmul
 declare(np.matmul, _left, _right)
 
 
-# -- made of matmul ---------------------------------------------------------------------------------------------------
+# -- built on matmul --------------------------------------------------------------------------------------------------
 
 Pair: TypeAlias = "tuple[Any, Callable[[Array], Sequence[Array | None]]]"
 

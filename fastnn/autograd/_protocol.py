@@ -1,4 +1,4 @@
-"""How a Tensor answers NumPy: its functions, operators, indices, and changes in place."""
+"""A Tensor under NumPy's functions, operators, indexing and changes in place."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 class Protocol(_core.TensorBase, np.lib.mixins.NDArrayOperatorsMixin):
     """The part of Tensor that NumPy calls: a call is recorded where a Tensor tracks gradients, else it runs on arrays.
 
-    A function without a derivative is refused then, where the gradient would be lost in silence.
+    A function without a derivative is then refused, since the gradient would be lost silently.
     """
 
     __slots__ = ()
     __array_priority__ = 1000
 
-    if TYPE_CHECKING:  # what Tensor has, and the mixin's operators, whose results NumPy declares as Any
+    if TYPE_CHECKING:  # attributes of Tensor, and operators, whose results NumPy declares as Any
 
         @property
         def data(self) -> Array: ...
@@ -118,7 +118,7 @@ def _unrecorded(call: Any, inputs: Any, out: Any, kwargs: Any) -> Any:
 
 
 def _updating(ufunc: np.ufunc) -> Callable[[Tensor, Any], Any]:
-    """`y += z` and its like; on the tape y becomes a new Tensor, and the old one is unchanged."""
+    """Operators such as `y += z`; on the tape y becomes a new Tensor, and the old one is unchanged."""
 
     def method(self: Tensor, other: Any) -> Any:
         if not tracks(self, other):

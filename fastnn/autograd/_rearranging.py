@@ -16,7 +16,7 @@ from ._registry import unbroadcast
 
 
 def _plain_order(name: str, order: Any, x: Array) -> Literal["C", "F"]:
-    """The order in which a call reads the elements, whatever their order in memory."""
+    """The order, "C" or "F", in which a call reads the elements."""
     order = "C" if order is None else str(order).upper()
     if order in ("A", "K") and x.flags.forc:
         return "F" if x.flags.fnc else "C"
@@ -89,7 +89,7 @@ def _broadcast_to(wanted: tuple[bool], array: Any, shape: Any) -> Any:
 
 @derivative(np.full_like, "a", "fill_value")
 def _full_like(wanted: tuple[bool, bool], a: Any, fill_value: Any, *args: Any, **options: Any) -> Any:
-    y = np.full_like(a, fill_value, *args, **options)  # of `a` it takes the shape alone
+    y = np.full_like(a, fill_value, *args, **options)  # only the shape of `a` counts
     return y, (lambda dy: (None, unbroadcast(dy, np.shape(fill_value)))) if wanted[1] else None
 
 
@@ -146,11 +146,11 @@ def _stack(wanted: tuple[bool, ...], arrays: Sequence[Any], axis: int = 0) -> An
 
 
 def _splitting(function: Callable[..., Any]) -> None:
-    """A function that cuts an array: the gradient is written through the same views of a new one."""
+    """Declare a function that cuts an array: the gradient is written through the same cuts of a new array."""
 
     @derivative(function, "ary")
     def run(wanted: tuple[bool], ary: Any, *where: Any, **named: Any) -> Any:
-        from copy import deepcopy  # takes its time, and only cutting needs it
+        from copy import deepcopy  # slow to import, and seldom needed
 
         shape, dtype = ary.shape, ary.dtype
         where, named = deepcopy((where, named))  # an array of indices may change before the backward pass

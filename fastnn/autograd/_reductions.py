@@ -1,7 +1,7 @@
 """The tape's derivatives of NumPy's sums, means, extremes and statistics.
 
-Sums, counts and divisors are kept in at least float32: float16 ends at 65504, fewer than the elements of many arrays,
-and cannot count beyond 2048.
+Sums, counts and divisors are kept in at least float32: float16 ends at 65504, and cannot
+count beyond 2048.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _count(axis: Any, shape: tuple[int, ...]) -> int:
 
 
 def _kept(dy: Array, axis: Any, shape: tuple[int, ...]) -> Array:
-    """A reduction's dy with the reduced dimensions, of size 1."""
+    """A reduction's dy, with size 1 in the reduced dimensions."""
     axes = _axes(axis, len(shape))
     return dy.reshape([1 if i in axes else size for i, size in enumerate(shape)])
 
@@ -85,7 +85,7 @@ def wide(x: Array) -> np.dtype[Any]:
 
 
 def _centred(x: Array, axis: Any) -> Array:
-    """x minus its mean, exactly 0 where all values are equal: the mean is that of the differences from the first."""
+    """x minus its mean, taken of the differences from the first value: exactly 0 where all values are equal."""
     axes = _axes(axis, x.ndim)
     first = x[tuple(slice(0, 1) if i in axes else slice(None) for i in range(x.ndim))]
     apart = x.astype(wide(x), copy=False) - first

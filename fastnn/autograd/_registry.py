@@ -20,10 +20,10 @@ def quotient(x: Array, y: Array) -> Array:
 
 
 class Rule(NamedTuple):
-    """The gradient of one argument of a ufunc: a function of dy and of those values that it names.
+    """The gradient of one argument of a ufunc: a function of dy and of the values that it reads.
 
     reads : tuple of int
-        Which of (result, *arguments) these are; the tape keeps no others.
+        Their places in (result, *arguments); the tape keeps no others.
     """
 
     gradient: Callable[..., Any]

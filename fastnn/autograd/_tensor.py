@@ -15,7 +15,7 @@ from .._dispatch import DERIVATIVES
 from . import _unusual
 from ._protocol import Protocol
 
-_np: Any = np  # its functions return Tensors for Tensors, which its types do not say
+_np: Any = np  # for type checkers, which do not know that NumPy's functions of Tensors return Tensors
 
 
 class Tensor(Protocol):
@@ -30,8 +30,8 @@ class Tensor(Protocol):
     Attributes
     ----------
     data : ndarray
-        The array itself, not a copy: changed between forward and backward, it changes the gradient.  So does any array
-        that a recorded call was given, but for indices, classes and masks, of which it keeps a copy.  `y += z` on a
+        The array itself, not a copy: a change between forward and backward changes the gradient.  That holds for every
+        array that a recorded call was given, but for indices, classes and masks, which are copied.  `y += z` on a
         computed Tensor changes no array: the name y gets a new Tensor.
     grad : ndarray or None
         Sum of the gradients of the `backward` calls so far; may be assigned.
@@ -52,7 +52,7 @@ class Tensor(Protocol):
         self._array = data.data if isinstance(data, Tensor) else _check.as_array("Tensor", data, "data")
         self.requires_grad = requires_grad
 
-    # -- what it is ---------------------------------------------------------------------------------------------------
+    # -- attributes ---------------------------------------------------------------------------------------------------
 
     @property
     def data(self) -> Array:
@@ -186,17 +186,17 @@ class Tensor(Protocol):
     def backward(self, grad: Any = None, retain_graph: bool | None = None) -> None:
         """Add the gradient of this Tensor to the `grad` of every leaf it was computed from.
 
-        What the recorded calls kept for a loss (their arguments and results) is let go, so that the next forward pass
-        has that memory even while the loss still has a name.
+        The arrays that recorded calls kept (arguments and results) are released: the next forward pass can use their
+        memory, even while a variable still holds the loss.
 
         Parameters
         ----------
         grad : array_like, optional
             Gradient of the final result with respect to this Tensor, of its shape; 1 for a scalar.
         retain_graph : bool, optional
-            Keep everything, so that this graph or a part of it can be walked once more; gradients then add up.  None
-            keeps it if `grad` is given, since other results of the same calls may be walked next, and lets it go after
-            the default, a loss.
+            Keep these arrays, so that `backward` can run again over this graph or a part of it; gradients then add up.
+            None keeps them if `grad` is given, since other results of the same calls may follow, and else releases
+            them.
 
         Raises
         ------
@@ -232,7 +232,7 @@ class Tensor(Protocol):
         saved = y if _core.SAVES_Y[act] else x
         return make(y, (self,), lambda dy: (_core.unary_backward(act, dy, saved, None, a, b),))
 
-    if not TYPE_CHECKING:  # which would take any name
+    if not TYPE_CHECKING:  # type checkers would accept any name
 
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(_unusual.advice(name), name=name, obj=self)

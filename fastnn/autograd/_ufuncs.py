@@ -1,6 +1,6 @@
 """The tape's derivatives of NumPy's ufuncs.
 
-Each argument has a gradient: a function of dy and of what it reads, by name: the result y, the arguments x or a and b.
+Each argument's gradient is a function of dy and of the values that it reads: the result y, the arguments x or a and b.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the extension has done in Python: the tape's rare cases, conversions, refusals, and the end of the way back."""
+"""What the extension leaves to Python: rare cases of the tape, conversions, errors, the end of a backward pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._registry import UFUNCS, UNDIFFERENTIATED
 CONVERSIONS = frozenset({"require", "asarray_chkfinite"})  # of NumPy, in Python
 
 
-# What stands for PyTorch's methods: a Tensor has those of an array, since without gradients a model is given arrays
+# In place of PyTorch's methods: a Tensor has those of an array, since models get arrays where nothing is recorded
 HERE = {
     "permute": "np.transpose(x, axes)", "unsqueeze": "np.expand_dims(x, axis)", "dim": "x.ndim", "numel": "x.size",
     "expand": "np.broadcast_to(x, shape)", "tile": "np.tile(x, reps)", "gather": "np.take_along_axis(x, index, axis)",
@@ -33,7 +33,7 @@ HERE = {
 
 
 def advice(name: str) -> str:
-    """What to say of a Tensor's attribute that does not exist."""
+    """The error message for a Tensor's attribute that does not exist."""
     function = None if name.startswith("_") else getattr(np, name, None)
     recorded = callable(function) and (function in DERIVATIVES or function in UFUNCS)
     here = HERE.get(name) or (f"np.{name}(x)" if recorded else "")
@@ -50,7 +50,7 @@ def array_of_list(name: str, values: Any) -> Array:
 
 
 def arrays_of(values: Sequence[Any], call: Any) -> list[Any]:
-    """The arrays of a ufunc's arguments: of Tensors, and of lists, which may not hold Tensors with gradients."""
+    """A ufunc's arguments as arrays; lists may not hold Tensors with gradients."""
     return [
         array_of_list(f"np.{call.__name__}", value) if isinstance(value, (list, tuple)) else _core.value_of(value)
         for value in values
@@ -76,9 +76,9 @@ def argument(name: str, declared: Derivative, argument: str, value: Any, parents
 def refuse_loss(caller: FrameType) -> None:
     """Refuse to become an array in NumPy's own Python code, which would compute with it and lose the gradient.
 
-    That is how lists of Tensors, masked arrays and `np.r_` come to their values.  The caller itself may convert, and so
-    may functions that have no derivative or return the array as it is, and `np.testing`.  NumPy's code in C cannot be
-    told from the caller's.
+    It converts lists of Tensors, masked arrays and `np.r_`.  The caller itself may convert, and so may functions that
+    have no derivative or return the array as it is, and `np.testing`.  NumPy's code in C cannot be told from the
+    caller's.
     """
     outermost = None
     frame: FrameType | None = caller
@@ -123,7 +123,7 @@ def untracked(node: _core.Node, data: Array) -> Array:
 
 
 def fitted(node: _core.Node, i: int, source: _core.TensorBase | _core.Result, gradient: Any) -> Array:
-    """The gradient of argument i as an array of its dtype; one of another shape is refused, it would be broadcast."""
+    """The gradient of argument i as an array of its dtype; another shape, which would be broadcast, is refused."""
     array, expected = np.asarray(gradient), source if isinstance(source, _core.Result) else source._array
     if array.dtype.kind not in "fiub":
         raise TypeError(f"backward of {_name_of(node)}: expected a real gradient, got dtype {array.dtype}")
@@ -141,7 +141,7 @@ def refuse_number(node: _core.Node, gradients: Sequence[Any]) -> None:
 
 
 def refuse_walk() -> None:
-    """Say that a call's values are gone since an earlier backward."""
+    """Raise an error: an earlier backward has released a call's values."""
     raise RuntimeError(
         "backward: this graph, or a part of it, was walked already and its values are gone; expected "
         "retain_graph=True in the earlier call, or a new forward pass"
@@ -149,7 +149,7 @@ def refuse_walk() -> None:
 
 
 def give(leaves: dict[_core.TensorBase, list[Array]], grad: Array) -> None:
-    """Add the leaves' gradients to their `grad`; nothing has changed where one does not fit."""
+    """Add the leaves' gradients to their `grad`; if one does not fit, an error, and nothing has changed."""
     for leaf, (d,) in leaves.items():
         if leaf._grad is not None and leaf._grad.shape != d.shape:
             raise ValueError(
