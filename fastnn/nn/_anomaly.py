@@ -1,4 +1,4 @@
-"""Detection of the call that gave a NaN or an infinity."""
+"""Finding the call that gave a NaN or an infinity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AnomalyError(FloatingPointError):
     Attributes
     ----------
     path : str
-        Of the module, as `named_modules` has it below the outermost one; empty for that one and outside of all.
+        The module's path as in `named_modules`; empty for the outermost module and outside of modules.
     op : str
         The function.
     direction : str
@@ -111,7 +111,7 @@ class _Watcher(Observer):
 
 
 def _swap(block: Any) -> Any:
-    """Make a new watcher this thread's observer, or the one before again: (observer, NumPy's error state)."""
+    """Make a new watcher this thread's observer, or restore what was before: (observer, NumPy's error state)."""
     if block is None:
         quiet = np.errstate(all="ignore")
         quiet.__enter__()

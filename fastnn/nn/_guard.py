@@ -1,4 +1,4 @@
-"""What a forward and backward pass change beside parameters, remembered."""
+"""Restoring what a failed forward and backward pass has changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._module import Module
 
 
 def modules_of(values: Iterable[Any]) -> list[Module]:
-    """The modules among these, and all below them, each once."""
+    """The modules among these values, and all below them, each once."""
     return list({id(each): each for value in values if isinstance(value, Module) for each in value.modules()}.values())
 
 
@@ -24,12 +24,12 @@ def generators_of(modules: Iterable[Module]) -> list[np.random.Generator]:
 
 
 class Guard:
-    """Remembers what a forward and backward pass change: buffers, random numbers, gradients; brings it back.
+    """Remembers what a forward and backward pass change (buffers, random states, gradients), and restores it.
 
     Parameters
     ----------
     values : iterable
-        Of the modules among these: buffers, such as running statistics, and generators.
+        The modules among these are guarded.
     """
 
     def __init__(self, values: Iterable[Any]):
@@ -39,7 +39,7 @@ class Guard:
 
     @contextmanager
     def step(self, parameters: list[Tensor]) -> Iterator[None]:
-        """A block after whose errors, Ctrl-C included, everything is as it was before it."""
+        """A block; after an error in it, Ctrl-C included, everything is as it was before."""
         buffers = [
             (table, name, array, array.copy())
             for table in self.tables
@@ -48,7 +48,7 @@ class Guard:
         ]
         states = [each.bit_generator.state for each in self.generators]
         own = get_rng_state()
-        # None after `zero_grad`; of an optimizer that accumulates over batches, the sum so far
+        # None after `zero_grad`; the sum so far if gradients accumulate over batches
         gradients = [None if each.grad is None else each.grad.copy() for each in parameters]
         try:
             yield

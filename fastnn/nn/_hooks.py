@@ -90,7 +90,7 @@ class Hooks:
 
     @staticmethod
     def _after_error(hook: Hook, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        """Call a hook after an error; an error of the hook's own must not replace that one."""
+        """Call a hook after an error, which an error of the hook must not replace."""
         try:
             hook.after(module, args, kwargs, result)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Evaluation mode for the length of a block."""
+"""Evaluation mode inside a block."""
 
 from __future__ import annotations
 

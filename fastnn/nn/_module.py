@@ -40,7 +40,7 @@ class Module(Tree):
     training: bool
     _hooks: Hooks | None  # None until there is one
     _optional_state: frozenset[str] = frozenset()  # names that a loaded dict may lack
-    _former_keys: Mapping[str, str] = {}  # today's name by the name in older files
+    _former_keys: Mapping[str, str] = {}  # from names in older files to present names
 
     def __init__(self) -> None:
         vars(self).update(training=True, _parameters={}, _buffers={}, _modules={}, _transient=set(), _hooks=None)

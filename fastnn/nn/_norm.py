@@ -19,7 +19,7 @@ class Typed(Module):
         self.dtype = _check.float_dtype(type(self).__name__, dtype)
 
     def _entering(self, input: Any) -> Any:
-        """The input in the parameters' dtype, or, without parameters, in its own."""
+        """The input in the parameters' dtype; without parameters it keeps its own."""
         parameter = next((each for each in self._parameters.values() if each is not None), None)
         return cast(self, input, None if parameter is None else parameter.dtype)
 
@@ -95,7 +95,7 @@ class ChannelNorm(Typed, Dimensional):
             self.num_batches_tracked[...] = 0
 
     def reset_parameters(self) -> None:
-        """Start anew: running statistics, weight 1, bias 0."""
+        """Reset the running statistics, set the weight to 1 and the bias to 0."""
         self.reset_running_stats()
         if self.weight is not None:
             self.weight.data[...] = 1
@@ -119,7 +119,7 @@ class ChannelNorm(Typed, Dimensional):
 
 
 class SampleNorm(Typed):
-    """A weight and, but for RMS norm, a bias of some shape, if any."""
+    """The common part of layer, group and RMS norm: an optional weight and bias (RMS norm has none) of one shape."""
 
     _has_bias = True
 

@@ -1,4 +1,4 @@
-"""The check of a state dict against a module."""
+"""Checking a state dict against a module."""
 
 from __future__ import annotations
 
@@ -76,6 +76,6 @@ def _prefix(longer: list[str], shorter: list[str]) -> str:
 
 
 def _is_like(value: Array, own: Array) -> bool:
-    """Whether an array can take another's place as it is: kernels and optimizers read float32 and float64."""
+    """Whether an array can replace another one uncopied: kernels and optimizers read float32 and float64."""
     floats = value.dtype.isnative and value.dtype in _check.FLOATS[1:]
     return floats if own.dtype.kind == "f" else value.dtype == own.dtype

@@ -1,4 +1,4 @@
-"""The tree of a Module: its parameters, buffers and child modules by name, and the walk over all modules below."""
+"""The tree of a Module: parameters, buffers and child modules by name, and walks over all modules below."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Tree:
 
     def __getattr__(self, name: str) -> Any:
         own = vars(self)
-        if "_modules" in own:  # else __init__ was not called, or a copy is being made
+        if "_modules" in own:  # absent before __init__, or while a copy is made
             for entries in (own["_parameters"], own["_buffers"], own["_modules"]):
                 if name in entries:
                     return entries[name]
@@ -104,7 +104,7 @@ class Tree:
         self._transient.discard(name)
 
     def _put(self, table: dict[str, Any], name: str, value: Any) -> None:
-        """Enter a name into one table, where a name that is there already keeps its place."""
+        """Enter a name into one table; a name that is already there keeps its place in the order."""
         self._forget(name, but=table)
         table[name] = value
 
@@ -228,5 +228,5 @@ class Tree:
 
 
 def joined(path: str, name: str) -> str:
-    """A path that goes on by a name."""
+    """A path extended by a name."""
     return f"{path}.{name}" if path else name

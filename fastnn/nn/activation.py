@@ -43,7 +43,7 @@ class _Activation(FunctionLayer):
         self._options = tuple(options)
         for name, value in options.items():
             setattr(self, name, value)
-        if "dim" not in options:  # whether a dim exists, only an input can tell
+        if "dim" not in options:  # checks the options; a dim can only be checked with an input
             self(np.empty(0, np.float32))
 
     def forward(self, input: Any) -> Any:

@@ -30,9 +30,9 @@ class MultiheadAttention(Module):
     bias : bool
         Of all four projections.
     add_bias_kv : bool
-        Learn a key and a value that every query sees beside the others.
+        Learn one more key and value, which every query sees.
     add_zero_attn : bool
-        A key and a value of zeros beside them.
+        Add a key and a value of zeros.
     kdim, vdim : int, optional
         Features of keys and values, E if None.
     batch_first : bool
@@ -57,7 +57,7 @@ class MultiheadAttention(Module):
     `scaled_dot_product_attention`'s; a query that sees no key has weights 0.  y has the same bits whether or not the
     weights are asked for.  `is_causal` needs no mask beside it, and holds together with one.
 
-    `project` and `combine` are the layer's two halves, for attention of one's own between them, as with a cache.
+    `project` and `combine` are the layer's two halves; another attention can run between them, as with a cache.
 
     Vaswani et al., "Attention is all you need", 2017.
 

@@ -60,7 +60,7 @@ class _BatchNorm(ChannelNorm):
             momentum = 1 / (int(batches) + 1) if update and batches is not None else 0.0
         apart = (
             self.nonfinite != "propagate" and update
-        )  # the batch's own statistics first, then whether to follow them
+        )  # look at the batch's statistics before the running ones are updated
         if apart:
             for argument, value in (("running_mean", mean), ("running_var", var)):
                 check_running(type(self).__name__, argument, value, self.num_features, update=True)
@@ -84,7 +84,7 @@ class _BatchNorm(ChannelNorm):
         return y
 
     def _follow(self, batch: tuple[Array, Array], momentum: float) -> bool:
-        """Update the running statistics by the batch's; return whether they were finite, and that was done."""
+        """Update the running statistics by the batch's if these are finite; return whether they are."""
         poisoned = ~(np.isfinite(batch[0]) & np.isfinite(batch[1]))
         if poisoned.any():
             if self.nonfinite == "raise":

@@ -18,7 +18,7 @@ L = TypeVar("L", bound="_Listed")
 
 
 class _Listed(Module):
-    """Modules with a list's methods, named by numbers unless they were given other names."""
+    """Base class of containers with a list's methods; modules are named by numbers, or have names of their own."""
 
     def _checked(self, module: Any, name: str) -> Module:
         if not isinstance(module, Module):
@@ -147,7 +147,7 @@ class Sequential(_Listed):
 
 
 class ModuleList(_Listed):
-    """Modules in a list; their parameters are counted, calling them is the user's part.
+    """Modules in a list; their parameters are registered; the user calls them.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ class ModuleList(_Listed):
 
 
 class ModuleDict(Module):
-    """Modules by name; their parameters are counted, calling them is the user's part.
+    """Modules by name; their parameters are registered; the user calls them.
 
     Parameters
     ----------

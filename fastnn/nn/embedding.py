@@ -1,4 +1,4 @@
-"""Rows of a table picked by index, one by one or by bags."""
+"""Layers that pick rows of a table by index, one by one or in bags."""
 
 from __future__ import annotations
 

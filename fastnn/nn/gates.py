@@ -19,10 +19,10 @@ ROWS = {
     "LSTM": "ifgo",
     "GRU": "rzn",
     "RNN": "h",
-}  # of the weights: g, n, h go through the activation, as an LSTM's c does
+}  # the order of gates in the weights; the activation applies to g, n, h, and to an LSTM's c
 _GATES = """\
     gates : str
-        What stands in the sigmoid's place: the name of an element-wise function of `fastnn.functional`, with its own
+        In place of the sigmoid: the name of an element-wise function of `fastnn.functional`, with its own
         defaults, or "parametric_sigmoid", a sigmoid(b x) with a and b learned for each unit of each gate.
 """
 _NORM = """\
@@ -32,12 +32,12 @@ _NORM = """\
 GRU_OPTIONS = f"""\
 {_GATES}\
     activation : str
-        What stands in tanh's place, likewise.
+        In place of tanh, likewise.
 {_NORM.format("")}"""
 LSTM_OPTIONS = f"""\
 {_GATES}\
     activation : str
-        What stands in both tanhs' places, likewise; a and b are learned for each of the two.
+        In place of both tanhs, likewise; a and b are learned for each of the two.
     peephole : bool
         i and f see c too, o sees c' (Gers, Schmidhuber 2000).
 {_NORM.format(". c' is normalized before its tanh")}"""
@@ -49,7 +49,7 @@ RNN_OPTIONS = f"""\
 
 
 class Gates(NamedTuple):
-    """The options of one layer or cell, checked."""
+    """The checked options of one layer or cell."""
 
     kind: str
     gates: str
@@ -65,7 +65,7 @@ class Gates(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Whether all options are PyTorch's."""
+        """Whether all options are those that PyTorch has."""
         usual = "sigmoid", self.kind.partition("_")[2].lower() or "tanh", False, False
         return (self.gates, self.activation, self.peephole, self.layer_norm) == usual
 
@@ -95,7 +95,7 @@ class Gates(NamedTuple):
         return recurrent if self.plain else partial(gated, gates=self.gates, activation=self.activation)
 
     def weights(self, get: Callable[[str], Any]) -> list[Any]:
-        """The arguments after the states of the function that `run` returns; `get` finds parameters by name."""
+        """The arguments, after the states, of the function that `run` returns; `get` finds parameters by name."""
         usual = [get(name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")]
         if self.plain:
             return usual
@@ -109,7 +109,7 @@ class Gates(NamedTuple):
         return [*usual, slope, gate_a, act_a, peephole, *gains]
 
     def _slopes(self, gate: Any, activation: Any, units: int, dtype: Any) -> Any:
-        """b of each row of the weights, 1 where none is learned."""
+        """The slope b for each row of the weights, 1 where none is learned."""
         parts, taken = [], {"gate": 0, "activation": 0}
         for row in ROWS[self.family]:
             kind = "activation" if row in "gnh" else "gate"

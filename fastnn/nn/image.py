@@ -1,4 +1,4 @@
-"""Layers of images: another size, blocks and back, local response normalization."""
+"""Layers of images: resizing, blocks to columns and back, local response normalization."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Unfold(Module):
     Parameters
     ----------
     kernel_size, dilation, padding, stride : int or (int, int)
-        Those of the blocks, as in the function.
+        Of the blocks, as in the function.
 
     Examples
     --------
@@ -146,7 +146,7 @@ class Fold(Unfold):
     output_size : int or (int, int)
         The image's size.
     kernel_size, dilation, padding, stride : int or (int, int)
-        Those of the blocks, as in the function.
+        Of the blocks, as in the function.
 
     Examples
     --------

@@ -248,7 +248,7 @@ def trunc_normal_(
     if std == 0:
         array[...] = min(max(mean, a), b)
         return tensor
-    # the inverse distribution function of a uniform draw, on the side of the mean where probabilities keep their digits
+    # the inverse distribution function of a uniform draw, in the tail where probabilities lose no digits
     low, high = (a - mean) / std, (b - mean) / std
     sign = -1.0 if low > 0 else 1.0
     low, high = sorted(0.5 * math.erfc(-sign * z / math.sqrt(2)) for z in (low, high))
@@ -281,7 +281,7 @@ def eye_(tensor: T) -> T:
 
 
 def dirac_(tensor: T, groups: int = 1) -> T:
-    """Fill a convolution's weight (out, in, *kernel) so that it hands as many channels on as it can, in each group.
+    """Fill a convolution's weight (out, in, *kernel) so that it copies as many channels as possible, in each group.
 
     Examples
     --------
@@ -311,7 +311,7 @@ def orthogonal_(tensor: T, gain: float = 1.0, generator: Any = None, *, rng: Any
     Parameters
     ----------
     tensor : Parameter, Tensor or ndarray, (rows, *)
-        The dimensions after the first are taken as one.
+        The dimensions after the first count as one.
     gain : float
     generator, rng
         Where draws come from.

@@ -91,7 +91,7 @@ class _Recurrent(Module):
         self.hidden_size = _check.count(name, "hidden_size", hidden_size, low=1)
         self.num_layers = _check.count(name, "num_layers", num_layers, low=1)
         for argument, value in (("bias", bias), ("batch_first", batch_first), ("bidirectional", bidirectional)):
-            if not isinstance(value, (bool, np.bool_)):  # a number is most often meant for another argument
+            if not isinstance(value, (bool, np.bool_)):  # a number was most likely meant for another argument
                 raise TypeError(f"{name}: expected {argument} to be True or False, got {value!r}")
         self.bias, self.batch_first, self.bidirectional = bool(bias), bool(batch_first), bool(bidirectional)
         if isinstance(dropout, (bool, np.bool_)):
@@ -116,7 +116,7 @@ class _Recurrent(Module):
 
     @property
     def _width(self) -> int:
-        """The shape of a state h."""
+        """The size of a state h: proj_size, or hidden_size without a projection."""
         return self.proj_size or self.hidden_size
 
     def _add_parameters(self, layer: int, suffix: str, dtype: Any) -> None:
@@ -138,7 +138,7 @@ class _Recurrent(Module):
     def flatten_parameters(self) -> None:
         """Do nothing: on the CPU there is nothing to rearrange; programs written for PyTorch call it."""
 
-    # -- what comes in ------------------------------------------------------------------------------------------------
+    # -- the input ----------------------------------------------------------------------------------------------------
 
     def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> Any:
         """Return the last layer's outputs and the last states."""
@@ -170,7 +170,7 @@ class _Recurrent(Module):
         return np.swapaxes(y, 0, 1) if self.batch_first else y, self._result(states)
 
     def _traced(self, x: Any, hx: Any) -> Any:
-        """One call for a graph, whatever the batch: `x` stands in for arrays that are not there yet."""
+        """One call for a graph, for any batch size: `x` is a stand-in of a trace."""
         states = None if hx is None else self._states(hx, x.shape[int(not self.batch_first)], True)
         options: dict[str, Any] = {"kind": self.mode, "batch_first": self.batch_first, "name": type(self).__name__}
         y, *last = recurrent_layers(x, states, self._all_weights(), **options)
@@ -200,7 +200,7 @@ class _Recurrent(Module):
         return input._replace(data=rows), self._result(states)
 
     def _run_packed(self, packed: PackedSequence, data: Any, states: list[Any]) -> tuple[Any, list[Any]]:
-        """The states in the sequences' original order."""
+        """Outputs of packed rows, and last states in the sequences' original order."""
         if packed.sorted_indices is None:
             return self._run(data, states, packed.batch_sizes)
         rows, states = self._run(data, [each[:, packed.sorted_indices] for each in states], packed.batch_sizes)

@@ -30,7 +30,7 @@ class RReLU(_Activation):
     """
 
     _function = functional.rrelu
-    rng: Any = 0  # while the options are checked: no draw
+    rng: Any = 0  # a key, so that the check of options draws nothing
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False, *, rng: Any = None):
         super().__init__(lower=lower, upper=upper, inplace=inplace)

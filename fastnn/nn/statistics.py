@@ -1,4 +1,4 @@
-"""Statistics of batches that can be merged: chunks, ranks or micro-batches give the whole batch's."""
+"""Statistics of batches that can be merged: those of parts give the whole batch's."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class BatchStats(NamedTuple):
 
     @property
     def var(self) -> Array:
-        """The biased variance, m2 / count; by which a batch is normalized."""
+        """The biased variance m2 / count, by which a batch is normalized."""
         return self.m2 / self.count
 
     @property
     def unbiased_var(self) -> Array:
-        """m2 / (count - 1); which running statistics hold."""
+        """The unbiased variance m2 / (count - 1), which running statistics hold."""
         return self.m2 / (self.count - 1)
 
 
@@ -122,7 +122,7 @@ def merge_batch_stats(*parts: BatchStats) -> BatchStats:
 
 @contextlib.contextmanager
 def _collecting(model: Module, layers: list[Any]) -> Iterator[dict[int, BatchStats]]:
-    """Count inputs of `layers`, which alone train in the block; modes and statistics are restored after it."""
+    """A block that counts inputs of `layers`, which alone train in it; it restores modes and statistics."""
     found: dict[int, BatchStats] = {}
     kept = [dict(layer._buffers) for layer in layers]
 
@@ -149,9 +149,9 @@ def _collecting(model: Module, layers: list[Any]) -> Iterator[dict[int, BatchSta
 def recalibrate(model: Module, batches: Iterable[Any]) -> None:
     """Give every batch-norm layer the statistics of its inputs over all batches.
 
-    After averaging weights, or to replace running averages by the data's own statistics.  Batch-norm layers normalize
-    by each batch as in training, everything else (dropout too) runs as in evaluation; no gradients, one pass.  Batches
-    count by their sizes, unlike in the plain average of `torch.optim.swa_utils.update_bn`.
+    For use after averaging weights, or to replace running averages by the data's statistics.  Batch-norm layers
+    normalize by each batch as in training, everything else (dropout too) runs as in evaluation; no gradients, one
+    pass.  Batches count by their sizes, unlike in the plain average of `torch.optim.swa_utils.update_bn`.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def recalibrate(model: Module, batches: Iterable[Any]) -> None:
     Raises
     ------
     ValueError
-        If there are no batches, or a layer met no or a single value per channel.  The layers are as before then.
+        If there are no batches, or a layer met at most one value per channel; then the layers are unchanged.
     FloatingPointError
         If a layer's input is not finite.
 

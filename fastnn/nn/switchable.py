@@ -26,7 +26,7 @@ class _SwitchableNorm(Typed):
         Channels.
     eps : float
     momentum : float
-        Weight of the old value in the running batch statistics: the opposite sense of batch normalization's.
+        Weight of the old value in the running batch statistics: one minus batch normalization's.
     using_moving_average : bool
         Without, the running statistics are sums over the batches, which `average_batches` turns into averages.
     using_bn : bool
@@ -46,7 +46,7 @@ class _SwitchableNorm(Typed):
     running_mean, running_var : ndarray, start at 0, or None
     """
 
-    _shape: tuple[int, ...]  # of the input, with 1 for all but the channels
+    _shape: tuple[int, ...]  # as long as the input has dimensions
     _expected: str
     _kinds: tuple[str, ...] = ("instance", "layer", "batch")
 
@@ -78,7 +78,7 @@ class _SwitchableNorm(Typed):
         self.register_buffer("running_var", None if running is None else np.zeros(running, dtype))
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Set all parameters and running statistics to their initial values."""
         self.weight.data[...] = 0 if self.last_gamma else 1
         self.bias.data[...] = 0
         for array in (self.mean_weight.data, self.var_weight.data):

@@ -1,4 +1,4 @@
-"""Transformers: layers of attention and of a small network for each position."""
+"""Transformers: layers of attention, each with a small network that runs at each position."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _function(name: str, activation: Activation) -> Callable[[Any], Any]:
 
 
 class _Layer(Module):
-    """The common part of encoder and decoder: self-attention first, the network for each position last."""
+    """The common part of encoder and decoder layers: self-attention first, the network at each position last."""
 
     def __init__(
         self,
@@ -220,9 +220,9 @@ class TransformerEncoder(Module):
     encoder_layer : TransformerEncoderLayer
     num_layers : int
     norm : Module, optional
-        What the last layer's output goes through.
+        Applied to the last layer's output.
     enable_nested_tensor, mask_check : bool
-        PyTorch's, of no effect: evaluation takes no other way than training does.
+        Arguments of PyTorch's, without effect: evaluation runs as training does.
 
     Examples
     --------
@@ -261,7 +261,7 @@ class TransformerDecoder(Module):
     decoder_layer : TransformerDecoderLayer
     num_layers : int
     norm : Module, optional
-        What the last layer's output goes through.
+        Applied to the last layer's output.
 
     Examples
     --------

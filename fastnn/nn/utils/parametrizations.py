@@ -24,12 +24,12 @@ M = TypeVar("M", bound=Module)
 
 
 def others(dim: int, ndim: int) -> tuple[int, ...]:
-    """The dimensions that a norm for each place of `dim` goes over; all of them for -1."""
+    """The dimensions summed over by a norm for each index of `dim`; all dimensions for -1."""
     return tuple(i for i in range(ndim) if dim == -1 or i != dim % ndim)
 
 
 def norms(v: Any, dim: int) -> Array:
-    """2-norms for each place of a dimension, in float64; the largest value is divided out, lest a square overflow."""
+    """2-norms for each index of a dimension, in float64; the largest value is divided out, lest a square overflow."""
     array = np.asarray(value_of(v))
     axes, keep = others(dim, array.ndim), dim != -1
     most = np.abs(array).max(axis=axes, keepdims=True, initial=0).astype(np.float64)
@@ -41,7 +41,7 @@ def norms(v: Any, dim: int) -> Array:
 
 @differentiable
 def normed(v: Any, g: Any, dim: int) -> Array:
-    """g v / |v|, |v| for each place of `dim`; 0 where v is 0."""
+    """g v / |v|, |v| for each index of `dim`; 0 where v is 0."""
     return _normed(v, g, dim)[0]
 
 
@@ -97,7 +97,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
         Changed in place.
     name : str
     dim : int or None
-        One norm for each place of this dimension: each output by default.  None, and -1, is one norm of all.
+        One norm for each index of this dimension, by default for each output.  None or -1: one norm of all values.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def tensor_of(function: str, module: Any, name: str) -> Any:
 
 
 def as_matrix(weight: Any, dim: int) -> Any:
-    """(size of `dim`, the rest)."""
+    """The weight as a matrix (size of `dim`, the rest)."""
     order = (dim, *(i for i in range(weight.ndim) if i != dim))
     turned = weight if dim == 0 else weight.transpose(*order)
     return turned.reshape(weight.shape[dim], -1)
@@ -163,7 +163,7 @@ def drawn_units(matrix: Array, eps: float) -> list[Array]:
 
 
 def largest(matrix: Any, u: Array, v: Array) -> Any:
-    """u W v: the largest singular value, once u and v are the vectors that belong to it."""
+    """u W v: the largest singular value, if u and v are its singular vectors."""
     return (matrix * (u[:, np.newaxis] * v)).sum()
 
 
@@ -195,7 +195,7 @@ class _SpectralNorm(Module):
 
 
 def spectral_arguments(function: str, module: Any, name: str, iterations: Any, eps: Any, dim: Any) -> tuple[Any, int]:
-    """The weight and the dimension of its outputs, once all arguments are checked."""
+    """Check all arguments; return the weight and the dimension of its outputs."""
     weight = tensor_of(function, module, name)
     _check.count(function, "n_power_iterations", iterations, 1)
     _check.in_range(function, "eps", eps, 0)

@@ -1,7 +1,7 @@
 """Parameters that are computed from others whenever they are read, as in `torch.nn.utils.parametrize`.
 
-A module with a parametrization gets a class of its own, in which the tensor's name leads to what is computed; the
-tensors that are trained stand in `module.parametrizations.<name>`, as `original` or `original0`, `original1` ...
+A module with a parametrization gets a class of its own, which computes the tensor when its name is read; the trained
+tensors are `original`, or `original0`, `original1` ..., of `module.parametrizations.<name>`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _array(what: str, value: Any) -> Array:
 
 
 def _inverse(parametrization: Module, value: Any) -> Any:
-    """The original from which the parametrization computes this value: the value itself if it has no right_inverse."""
+    """The original from which the parametrization computes this value; the value itself without a right_inverse."""
     inverse = getattr(parametrization, "right_inverse", None)
     if inverse is None:
         return value
@@ -72,7 +72,7 @@ def _require_like(what: str, got: Array, expected: Array) -> None:
 
 
 class ParametrizationList(ModuleList):
-    """The parametrizations of one tensor, applied from the first to the last, and the first one's operand.
+    """The parametrizations of one tensor, applied in order, and the original tensors that the first one takes.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
         "weight", say.  Several parametrizations of one tensor are applied one after the other.
     parametrization : Module
         Its `forward` takes the original tensor, or several, and returns the parametrized one.  Its `right_inverse`,
-        if it has one, makes the originals of a value: of today's now, and of what is assigned later.
+        if it has one, computes originals from a value: from the present one now, and from each that is assigned later.
     unsafe : bool
         Allow another shape or dtype.
 
@@ -281,7 +281,7 @@ def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: boo
         Changed in place.
     tensor_name : str
     leave_parametrized : bool
-        Keep today's value; else the original's, if there is only one.
+        Keep the computed value; else the original's, if there is only one.
 
     Returns
     -------
@@ -291,7 +291,7 @@ def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: boo
     Raises
     ------
     ValueError
-        If the tensor is not parametrized, or has several originals and is to be left as one.
+        If the tensor is not parametrized, or it has several originals and leave_parametrized is False.
 
     Examples
     --------

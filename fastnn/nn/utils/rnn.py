@@ -1,4 +1,4 @@
-"""Sequences of several lengths: packed, where no step is padding, and padded."""
+"""Sequences of several lengths: packed, without padding, or padded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PackedSequence(_Packed):
     data : ndarray or Tensor, (rows, *)
         The first batch_sizes[0] rows are the sequences' first steps, and so on.
     batch_sizes : array_like of int
-        How many sequences reach each step; they never grow.
+        How many sequences reach each step; the numbers never grow.
     sorted_indices : array_like of int, optional
         The original number of each sequence, in the order of `data`; None where that is the order.
     unsorted_indices : array_like of int, optional
@@ -136,7 +136,7 @@ def pack_padded_sequence(
     Raises
     ------
     ValueError
-        If a length is not in 1 to T, their number is not N, N is 0, or the order is another than expected.
+        If a length is not in 1 to T, their number is not N, N is 0, or the order is not the expected one.
 
     Examples
     --------
