@@ -1,7 +1,7 @@
-"""Functions of arrays: every one has a `_backward` twin that takes plain arrays too.
+"""Functions of arrays, with `_backward` twins that compute their gradients for plain arrays.
 
-They hold PyTorch's `nn.functional` names, arguments and defaults.  Given Tensors that track gradients, they return
-Tensors and are recorded.  A module is imported when one of its functions is first named.
+They have the names, arguments and defaults of PyTorch's `nn.functional`.  Given Tensors that track gradients, they
+return Tensors and are recorded.  A module is imported when one of its functions is first named.
 """
 
 from . import _elementwise
@@ -16,7 +16,7 @@ def __getattr__(name):  # type: ignore[no-untyped-def]
     module = _MODULES.get(name, name)
     if module not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # not every Python has loaded it by itself
+    from importlib import import_module  # some Pythons have not loaded it yet
 
     found = import_module(f"{__name__}.{module}")
     functions = {each: getattr(found, each) for each in _NAMES[module].split()}

@@ -1,6 +1,6 @@
 """Batch normalization: statistics, forward and backward.
 
-Channels-first and channels-last memory are both read where they lie and give the same bits.  Statistics are float64: a
+Channels-first and channels-last memory are both read without a copy, and give the same bits.  Statistics are float64: a
 float32 mean of 1e3 has lost the digits that a deviation of 1e-2 needs.
 """
 
@@ -26,7 +26,7 @@ __all__ = [
 
 def _checked_input(name: str, input: Any) -> tuple[Array, np.dtype[Any]]:
     x, dtype = _check.as_compute(name, input)
-    if x.shape == (0,):  # PyTorch takes this for nothing of no channels
+    if x.shape == (0,):  # as in PyTorch: no samples of no channels
         return x.reshape(0, 0), dtype
     if x.ndim < 2:
         raise ValueError(f"{name}: expected an input of 2 or more dimensions (N, C, *), got shape {x.shape}")
@@ -54,7 +54,7 @@ def reciprocal_std(var: Array, eps: float) -> Array:
 
 
 def follow(running: Array | None, batch: Array, momentum: float, factor: float = 1.0) -> None:
-    """Update a running average, if there is one, by a batch's values, in the order of operations of the C code."""
+    """Update a running average, if there is one, by a batch's values, with the bits of the C code."""
     if running is None:
         return
     if running.dtype in _check.FLOATS[1:] and running.flags.carray:
@@ -121,7 +121,7 @@ def batch_norm_stats(input: Any, eps: float = 1e-5) -> tuple[Array, Array]:
 
 
 def check_eps(name: str, eps: Any) -> float:
-    """Eps of a normalization that divides by the input's own deviation."""
+    """Check eps of a normalization by the input's own deviation."""
     number = _check.real(name, "eps", eps)
     if not number > 0:
         raise ValueError(f"{name}: expected eps above 0, got {number:g}")
@@ -305,7 +305,7 @@ def batch_norm_backward(
 def _gradients(
     dy: Any, input: Any, mean: Any, rstd: Any, weight: Any, training: bool, wanted: tuple[bool, bool, bool]
 ) -> Any:
-    """`batch_norm_backward`, only those gradients that are wanted, or that are made on the way to others."""
+    """`batch_norm_backward`, only with gradients that are wanted, or that others need."""
     of_input, of_params = wanted[0], wanted[1] or wanted[2]
     plain = _core.plain_batch_norm_backward(dy, input, mean, rstd, weight, bool(training), of_input, of_params)
     if plain is not None:
@@ -343,7 +343,7 @@ def _operands(name: str, dy: Any, input: Any) -> tuple[Array, Array, np.dtype[An
 def _sharded_gradients(
     shard: _shard.Shard, dy: Any, input: Any, mean: Array, rstd: Array, weight: Any, of_input: bool
 ) -> Any:
-    """The gradients of one shard of the batch of these statistics: dx by the sums over all shards."""
+    """The gradients of one shard of a batch; dx uses sums over all shards."""
     name = "batch_norm_backward"
     x, gradient, dtype = _operands(name, dy, input)
     x, memory = memory_of(x)

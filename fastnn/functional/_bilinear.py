@@ -112,7 +112,7 @@ def bilinear_backward(dy: Any, input1: Any, input2: Any, weight: Any) -> tuple[A
 
 
 def _gradients(dy: Any, input1: Any, input2: Any, weight: Any, wanted: tuple[bool, bool, bool, bool]) -> Any:
-    """`bilinear_backward`, only those gradients that are wanted."""
+    """`bilinear_backward`, only with the gradients that are wanted."""
     name = "bilinear_backward"
     x1, x2, w, pairs, dtype = _outer(name, input1, input2, weight)
     gradient, expected = _check.as_float(name, dy, "dy"), (*x1.shape[:-1], len(w))

@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Blocks:
-    """Blocks of an image (H, W): how many, and where each of their places lies."""
+    """Blocks of an image (H, W): how many there are, and where their elements lie."""
 
     def __init__(self, name: str, space: Sizes, kernel_size: Any, dilation: Any, padding: Any, stride: Any):
         self.kernel = numbers(name, "kernel_size", kernel_size, 2, 1)
@@ -71,7 +71,7 @@ class Blocks:
 
 
 def _image(name: str, x: Array) -> Array:
-    """(N, C, H, W) of an image or a batch of them."""
+    """(N, C, H, W), from an image or a batch."""
     if x.ndim not in (3, 4) or x.shape[-3] == 0:
         raise ValueError(f"{name}: expected an input (N, C, H, W) or (C, H, W), got shape {x.shape}")
     return x if x.ndim == 4 else x[np.newaxis]
@@ -139,7 +139,7 @@ def unfold_backward(
 
 
 def _columns(name: str, x: Array, blocks: Blocks) -> Array:
-    """(N, C kh kw, blocks) of the columns of an image or a batch of them."""
+    """(N, C kh kw, blocks), from the columns of an image or of a batch."""
     places, count = blocks.kernel[0] * blocks.kernel[1], blocks.count[0] * blocks.count[1]
     if x.ndim not in (2, 3) or x.shape[-2] == 0 or x.shape[-2] % places:
         raise ValueError(

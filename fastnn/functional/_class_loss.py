@@ -22,7 +22,7 @@ __all__ = [
 
 
 def _class_rows(name: str, input: Any) -> tuple[Array, Array, np.dtype[Any], int]:
-    """The input, the same as rows of classes (rows, C), the result's dtype and the class dimension."""
+    """The input, its values as rows of classes (rows, C), the result's dtype and the class dimension."""
     x, dtype = _check.as_compute(name, input)
     if x.ndim < 1:
         raise ValueError(f"{name}: expected an input (C), (N, C) or (N, C, *), got a scalar")
@@ -45,7 +45,7 @@ def _indices(name: str, target: Array, x: Array, dim: int, ignore_index: int, ad
 
 
 def _advice(input: Any, target: Array, shape: tuple[int, ...], dim: int, probabilities: bool) -> str:
-    """Advice about a target that is no array of class indices for an input of this shape; empty if there is none."""
+    """Advice for an error about a target that holds no class indices; may be empty."""
     expected, kind = shape[:dim] + shape[dim + 1 :], target.dtype.kind
     if np.asarray(input).dtype.kind in "iu" and kind == "f":
         return f"; input holds integers of shape {shape}: are input and target swapped?"
@@ -108,7 +108,7 @@ class _ClassLoss(NamedTuple):
         return self.shape[: self.dim] + self.shape[self.dim + 1 :]
 
     def reduced(self, losses: Array) -> Array:
-        """The rows' losses as the reduction has it."""
+        """The result of the reduction of the rows' losses."""
         return reduced(losses, self.losses, self.dtype, self.reduction, self.divisor)
 
     def row_gradients(self, dy: Any) -> Array:

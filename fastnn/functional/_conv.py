@@ -1,6 +1,6 @@
 """Convolution in one, two and three dimensions.
 
-What computes it is imported at the first call.
+The code that computes it is imported at the first call.
 """
 
 from __future__ import annotations
@@ -41,21 +41,22 @@ def _functions(n: int, examples: str, twin_examples: str) -> tuple[Callable[...,
         padding_mode: str = "zeros",
         out: Array | None = None,
     ) -> Array:
-        """Convolution over {words}, as networks mean it: the weight is not flipped.
+        """Convolution over {words}, in fact a cross-correlation: the weight is not flipped.
 
         y[q] = bias + the sum over channels and kernel places r of weight[r] x[q stride - padding + r dilation].
 
         Parameters
         ----------
         input : array_like, (N, C, {space}) or (C, {space})
-            Channels-last memory is read where it lies.
+            Channels-last memory is read without a copy.
         weight : array_like, (out, C / groups, {kernel})
         bias : array_like, (out,), optional
         stride, dilation : int, or one for each dimension of space
         padding : int, or one for each dimension of space, or "valid" or "same"
-            On both sides.  "valid" is no padding; "same" gives an output of the input's size, an odd place at the end.
+            On both sides.  "valid" is no padding; "same" gives an output of the input's size; of an odd total,
+            the end gets more.
         groups : int
-            Group h of the outputs sees group h of the channels alone.
+            Group h of the outputs reads group h of the channels alone.
         padding_mode : {"zeros", "reflect", "replicate", "circular"}
             The values in the padding.
         out : ndarray, optional

@@ -1,7 +1,7 @@
 """The engine of all convolutions: views of six dimensions, on which two ops compute all values and gradients.
 
-`correlate` is a convolution.  `spread`, its transpose, is one for each remainder of the stride: a transposed
-convolution, and a convolution's gradient of the input.  `weight_gradient` serves both.
+`correlate` is a convolution.  `spread`, its transpose, is made of one convolution for each remainder of the stride; it
+serves transposed convolutions, and the gradient of a convolution's input.  `weight_gradient` serves both.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def correlate(
 ) -> None:
     """y[q] = bias + sum over r of kernel[r] x[q stride - before + r dilation]; kernel (groups, outputs, inputs, *).
 
-    transformed: the kernel by `_conv_precision.pack_fast`, where Winograd's algorithm is to compute it.
+    transformed: the kernel from `_conv_precision.pack_fast`, if Winograd's algorithm is to be used.
     """
     numbers = _numbers(x, kernel, y.shape[3:], window)
     ops.conv(y, x, kernel, transformed, bias, None, *numbers, -1, transformed is not None, 0, 0)
@@ -122,7 +122,7 @@ def spread(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window
 
 
 def fold_padding(padded: Array, window: Window) -> Array:
-    """The gradient of an input from that of the padded input, where a copy's gradient is added to its original's."""
+    """The gradient of an input from that of the padded input: gradients of copies are added to their originals'."""
     for axis, (before, after) in enumerate(
         zip(window.before, window.after, strict=True), padded.ndim - len(window.before)
     ):
@@ -143,7 +143,7 @@ def fold_padding(padded: Array, window: Window) -> Array:
 
 
 def empty_as(x: Array, shape: Sizes) -> Array:
-    """Uninitialized (N, C, *), channels-last in memory where x is."""
+    """Uninitialized (N, C, *), channels-last in memory if x is."""
     order = (0, *range(2, x.ndim), 1)
     if x.flags.c_contiguous or not x.transpose(order).flags.c_contiguous:
         return _core.empty(shape, x.dtype)

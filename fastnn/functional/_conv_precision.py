@@ -1,4 +1,4 @@
-"""How exact convolutions are: each thread's setting, and which of them Winograd's algorithm computes when asked."""
+"""The precision of convolutions: each thread's setting, and when "fast" uses Winograd's algorithm."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _setting = _Setting()
 
 
 def chosen() -> str:
-    """The word that holds in this thread."""
+    """The setting of this thread."""
     return _setting.word
 
 
@@ -53,7 +53,7 @@ def conv_precision(precision: str) -> Scope[str]:
     Notes
     -----
     36 products take the place of 144.  On normal data in float32 an error is at most 2e-6 of the sum of the products'
-    sizes, 5e-6 where padding of 2 leaves one place of nine; its root mean square is 1e-7 (exact: 3e-7 and 3e-8).  But
+    sizes, 5e-6 where padding of 2 leaves one of nine pixels; its root mean square is 1e-7 (exact: 3e-7 and 3e-8).  But
     6 x 6 pixels share their errors: **these are relative to the largest of them**, so that 1e-4 beside 1e4 is lost
     altogether, and one infinity or NaN spreads over its tile of 4 x 4 results as NaN.  Sums run over the channels in
     order, in blocks of 256, transforms over columns before rows; bits depend on neither threads, batch, memory layout
@@ -85,12 +85,12 @@ def pays(shape: tuple[int, ...], kernel: tuple[int, ...], window: Window, out: t
     ):
         return False
     tiles = math.prod(-(-size // _EDGE) for size in out[1:])
-    whole = 3 * math.prod(out[1:]) >= 2 * tiles * _EDGE**2  # or much would be computed beyond the result
+    whole = 3 * math.prod(out[1:]) >= 2 * tiles * _EDGE**2  # else too many results would be computed and dropped
     return whole and tiles >= _LEAST_TILES and min(shape[0], out[0]) >= _LEAST_CHANNELS
 
 
 def pack_fast(weight: Array) -> Array:
-    """The weight (out, in, 3, 3) as the op `conv` reads it where it is fast: transformed, in panels."""
+    """The weight (out, in, 3, 3) as the op `conv` reads it for Winograd: transformed, in panels."""
     k, c = weight.shape[:2]
     width = _core.pack(np.zeros((1, 1), weight.dtype)).size
     packed = _core.empty((-(-k // width) * width * (c + 1) * 36,), weight.dtype)

@@ -29,13 +29,13 @@ Wanted = tuple[bool, bool, bool]
 
 
 def _is_product(x: Array, weight: Array, window: Window) -> bool:
-    """Whether a convolution is nothing but a matrix product at every place."""
+    """Whether a convolution is just a matrix product at each pixel."""
     ones = all(each == 1 for each in (*weight.shape[2:], *window.stride, window.groups))
     return ones and not any((*window.before, *window.after))
 
 
 def _pointwise(y: Array, x: Array, matrix: Array, bias: Array | None) -> bool:
-    """y = matrix x + bias at every place, where both lie so that products can read them; matrix (outputs, inputs)."""
+    """y = matrix x + bias at each pixel, matrix (outputs, inputs); returns False if the memory order does not fit."""
     n, c, *space = x.shape
     places, outputs = math.prod(space), len(matrix)
     if x.flags.c_contiguous and y.flags.c_contiguous and places > 1:
@@ -58,7 +58,7 @@ def _finish(y: Array, call: Call, out: Array | None) -> Array:
 
 
 def _target(call: Call, out: Array | None) -> Array:
-    """The memory of the result, with a batch: `out` where it can be written at once, else new memory."""
+    """The memory of the result, with a batch: `out` if it can be written directly, else new memory."""
     if out is not None:
         made = _check.target_for(out, call.result_shape, call.x.dtype, call.x, call.weight, call.bias)
         if made is out:
@@ -85,7 +85,7 @@ def forward(name: str, call: Call, out: Array | None) -> Array:
 
 
 def backward(name: str, call: Call, dy: Any, wanted: Wanted) -> list[Array | None]:
-    """The convolution's gradients: of the input, the weight and the bias, those that are wanted."""
+    """The convolution's gradients that are wanted, of the input, the weight and the bias."""
     gradient, x, w, window = gradient_of(name, dy, call), call.x, call.weight, call.window
     dx = dweight = dbias = None
     empty = not x.size or not gradient.size
@@ -134,7 +134,7 @@ def transposed_forward(name: str, call: Call, out: Array | None) -> Array:
 
 
 def transposed_backward(name: str, call: Call, dy: Any, wanted: Wanted) -> list[Array | None]:
-    """The transposed convolution's gradients, those that are wanted."""
+    """The transposed convolution's gradients that are wanted."""
     gradient, x, w, window = gradient_of(name, dy, call), call.x, call.weight, call.window
     dx = dweight = dbias = None
     empty = not x.size or not gradient.size

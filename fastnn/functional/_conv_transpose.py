@@ -1,6 +1,6 @@
 """Transposed convolution in one, two and three dimensions.
 
-What computes it is imported at the first call.
+The code that computes it is imported at the first call.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _functions(n: int, examples: str, twin_examples: str) -> tuple[Callable[...,
         Parameters
         ----------
         input : array_like, (N, C, {space}) or (C, {space})
-            Channels-last memory is read where it lies.
+            Channels-last memory is read without a copy.
         weight : array_like, (C, out / groups, {kernel})
         bias : array_like, (out,), optional
         stride, padding, dilation : int, or one for each dimension of space
@@ -54,7 +54,7 @@ def _functions(n: int, examples: str, twin_examples: str) -> tuple[Callable[...,
         output_padding : int, or one for each dimension of space
             Lengthens the result at the end; below stride or dilation.
         groups : int
-            Group h of the outputs sees group h of the channels alone.
+            Group h of the outputs reads group h of the channels alone.
         out : ndarray, optional
             Where to put the result.
 

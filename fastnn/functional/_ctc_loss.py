@@ -40,7 +40,7 @@ class _Ctc(NamedTuple):
         return np.maximum(self.target_lengths, 1).astype(np.float64) if self.reduction == "mean" else np.float64(1)
 
     def losses(self, *, keep: bool) -> tuple[Array, Array]:
-        """The loss of each sequence, and the logarithms of the paths: at every step if they are kept, else the last."""
+        """The loss of each sequence, and the log-probabilities of paths: of all steps with `keep`, else of the last."""
         t, n, _, s, _ = self.sizes
         steps = t + 1 if keep else 2
         loss, alpha = np.empty(n), np.empty((n, steps, 2 + (2 * s // 8 + 1) * 8))
@@ -49,7 +49,7 @@ class _Ctc(NamedTuple):
         return loss, alpha
 
     def reduced(self, loss: Array) -> Array:
-        """The losses as the reduction has it."""
+        """The result of the reduction."""
         if self.zero_infinity:
             loss = np.where(loss == np.inf, 0, loss)
         return reduced(loss / self.labels, self.shape[1:-1], self.dtype, self.reduction, loss.size)
@@ -136,7 +136,7 @@ def _checked(
     ends = [each if np.ndim(each) or n != 1 else np.reshape(each, 1) for each in (input_lengths, target_lengths)]
     counts = _lengths(name, "input_lengths", ends[0], n, steps, "the first size of log_probs")
     padded, lengths = _padded(name, targets, ends[1], n, classes, int(blank))
-    if x.strides[2] != x.itemsize and x.size:  # the kernels read the classes of one step side by side
+    if x.strides[2] != x.itemsize and x.size:  # kernels need the classes of a step contiguous
         x = _check.contiguous(x)
     return _Ctc(name, x, shape, dtype, padded, counts, lengths, int(blank), reduction, bool(zero_infinity))
 

@@ -70,7 +70,7 @@ class Rule(NamedTuple):
 
     @property
     def backward(self) -> Rule:
-        """The same mask on gradients."""
+        """The rule for gradients, with the same mask."""
         return Rule(self.threshold, self.scale, -0.0, 0.0)
 
 
@@ -97,7 +97,7 @@ Span = Callable[[str, int, bool], int]
 
 
 def elements(name: str, ndim: int, training: bool) -> int:
-    """Every element for itself."""
+    """Every element has its own draw."""
     return ndim
 
 
@@ -138,7 +138,7 @@ def apply(
     out: Array | None,
     place: Place | None = None,
 ) -> Array:
-    """Drop and keep, or, if not training, copy; `place` is that of `_shard.place`, by default the current one."""
+    """Apply a rule in training, else copy; `place` is a result of `_shard.place`, by default the present one."""
     plain = training and out is None and span is elements and _shard.now.shard is None
     if plain and type(x) is np.ndarray and x.dtype in _check.FLOATS:
         rng = _random.key(name, rng)
@@ -163,7 +163,7 @@ def apply(
 
 
 def masked(function: Callable[..., Any], rule: Callable[[str, float], Rule], span: Span, training: bool) -> None:
-    """Declare the derivative of a function that drops by a rule, training by default or not: the same mask on dy."""
+    """Declare the derivative of a function that drops by a rule: the same mask on dy; `training` is its default."""
     name = function.__name__
 
     @derivative(function, "input")

@@ -27,7 +27,7 @@ __all__ = [
 def _functions(
     name: str, rule: Callable[[str, float], Rule], span: Span, on: bool, **words: str
 ) -> tuple[Callable[..., Array], Callable[..., Array]]:
-    """A dropout by a rule, training unless told otherwise if `on`, and its gradient."""
+    """A dropout by a rule, and its gradient; `on` is the default of `training`."""
     twin = f"{name}_backward"
 
     @differentiable

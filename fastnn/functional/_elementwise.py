@@ -1,4 +1,4 @@
-"""The general path of the element-wise functions: inputs that `_core` does not take as they are.
+"""The general path of the element-wise functions, for inputs that `_core` does not take directly.
 
 Lists, scalars, integers, float16, foreign byte order, views with gaps, Tensors, and an `out` of another layout or one
 that overlaps the input.  A view is worked on row by row; only what a kernel cannot read (byte order, alignment,
@@ -37,7 +37,7 @@ def forward(act: int, x: Any, out: Any, a: Any, b: Any) -> Any:
         return x._elementwise(act, out, a, b)
     source, dtype = _check.as_compute(name, x)
     _check.check_out(name, out, source.shape, dtype)
-    y = np.asarray(_destination(out, source, source))  # the plain array of a subclass such as memmap
+    y = np.asarray(_destination(out, source, source))  # subclasses such as memmap become plain arrays
     order = _check.dense_order(source, y)
     if order is not None:
         _core.unary(act, source.transpose(order), y.transpose(order), a, b)
@@ -69,7 +69,7 @@ def backward(act: int, dy: Any, saved: Any, out: Any, a: Any, b: Any) -> Any:
 
 
 def _destination(out: Array | None, like: Array, *inputs: Array) -> Array:
-    """Where the kernel may write: `out` if it has the computing type and is an input or apart from all of them."""
+    """Where the kernel may write: `out` if it has the computing type and is an input or overlaps none."""
     if out is None or out.dtype != like.dtype or not out.dtype.isnative or not out.flags.aligned:
         return _core.empty_like(like)
     for each in inputs:
@@ -80,7 +80,7 @@ def _destination(out: Array | None, like: Array, *inputs: Array) -> Array:
 
 
 def _rows(*arrays: Array) -> Iterator[tuple[Array, ...]]:
-    """Arrays of one shape as two-dimensional views: one of all rows where the strides allow it, else several."""
+    """Arrays of one shape as 2-D views: a single one of all rows if the strides allow it, else several."""
     shape = arrays[0].shape
     matrices = tuple(each.reshape(math.prod(shape[:-1]), *shape[-1:] or (1,)) for each in arrays)
     if all(np.may_share_memory(*pair) for pair in zip(matrices, arrays, strict=True)):

@@ -51,7 +51,7 @@ def norm_options(name: str, max_norm: Any, norm_type: Any) -> tuple[float | None
 
 
 def renormalize(name: str, weight: Any, index: Array, max_norm: Any, norm_type: Any) -> None:
-    """Scale the rows that are looked up and whose norm is above max_norm down to it, where they lie."""
+    """Scale the indexed rows whose norm exceeds max_norm down to it, in place."""
     most, p = norm_options(name, max_norm, norm_type)
     if most is not None:
         _shard.refuse(name, "max_norm")
@@ -184,7 +184,7 @@ def embedding_backward(
         raise ValueError(f"{name}: expected num_embeddings of at most {np.iinfo(np.intp).max}, got {rows}")
     index = _indices(
         name, np.array(_check.as_array(name, input)), rows
-    )  # a copy: what was checked is what is written through
+    )  # a copy, which cannot change after the check
     gradient = _check.as_float(name, dy, "dy")
     if gradient.ndim != index.ndim + 1 or gradient.shape[:-1] != index.shape:
         raise ValueError(f"{name}: expected dy of shape {(*index.shape, 'embedding_dim')}, got {gradient.shape}")

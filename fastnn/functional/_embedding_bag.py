@@ -21,11 +21,11 @@ MODES = ("sum", "mean", "max")
 
 
 class Bags(NamedTuple):
-    """A checked call, without the padding."""
+    """A checked call, without entries of padding_idx."""
 
-    entries: Array  # which row of the table each entry is
-    bag: Array  # and which bag it is in
-    kept: Array | None  # which entries of the input these are, None for all
+    entries: Array  # the table's row of each entry
+    bag: Array  # the bag of each entry
+    kept: Array | None  # the numbers of these entries in the input, None for all
     counts: Array  # entries of each bag
     table: Array
     weights: Array | None  # of each entry
@@ -193,7 +193,7 @@ def _reduced(bags: Bags, mode: str) -> Array:
 
 
 def _largest(bags: Bags, rows: Array) -> tuple[Array, Array]:
-    """The largest value of each bag and column, and which entry has it first, or -1."""
+    """The largest value of each bag and column, and the first entry that has it, or -1."""
     full = np.flatnonzero(bags.counts)
     y = np.zeros((len(bags.counts), rows.shape[1]), rows.dtype)
     first = np.full(y.shape, -1)

@@ -1,4 +1,4 @@
-"""Exponential linear units and their gradients: `_activation` describes what all element-wise functions share."""
+"""Exponential linear units and their gradients: `_activation` says what all activations share."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ GATE_ROWS = {
     "RNN": (),
     "LSTM": (0, 1, 3),
     "GRU": (0, 1),
-}  # of the op's `scale`: those of the gates, and of the activation
+}  # rows of the op's `scale` for gates; ACT_ROWS are those for the activation
 ACT_ROWS = {"RNN": (0,), "LSTM": (2, 4, 5), "GRU": (2,)}
 OWN = ("slope", "gate_scale", "act_scale", "peephole", "gain_ih", "gain_hh", "gain_c", "shift_c")
 
 
 class Row(NamedTuple):
-    """A function of one element: its row of the table, and that row's parameters."""
+    """An element-wise function: its row of activations.def, and the row's parameters."""
 
     act: int
     a: float
@@ -140,11 +140,11 @@ def gated(
     act_scale : array_like, (H,), or (3 H,) of an LSTM, optional
         Multiplies the activation's value: of an LSTM that of g, that of c, and that function's argument.
     peephole : array_like, (3 H,), optional
-        What c counts in an LSTM's i, f, o.
+        The weights of c in an LSTM's i, f, o.
     gain_ih, gain_hh : array_like, (gates H,), optional
-        W x and U h are normalized to these, each with its bias; both or neither.
+        The gains of layer norms of W x and U h, whose shifts are the biases; both or neither.
     gain_c, shift_c : array_like, (H,), optional
-        The same of an LSTM's c before its function.
+        Gain and shift of a norm of an LSTM's c, before its activation.
     batch_sizes, kind, reverse, name
         As of `recurrent`.
     gates, activation : str
@@ -192,7 +192,7 @@ def _arguments(name: str, values: tuple[Any, ...], sizes: Array, kind: str) -> t
 
 
 def _multiplied(given: dict[str, Any]) -> list[str]:
-    """The operands to multiply by a slope of the functions' arguments: the gains, where norms follow the matrices."""
+    """The operands that a slope of the functions' arguments multiplies: with norms the gains, not the matrices."""
     matrices = ["w_ih", "w_hh"] if given["gain_ih"] is None else ["gain_ih", "gain_hh"]
     return [key for key in (*matrices, "b_ih", "b_hh", "peephole") if given[key] is not None]
 
@@ -209,7 +209,7 @@ def _sloped(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _through_slope(run: Run, found: dict[str, Any]) -> None:
-    """Turn the gradients of operands times slope into those of the operands, and add that of the slope."""
+    """Turn gradients of operands that were multiplied by the slope into the operands', and add the slope's."""
     slope = run.given["slope"]
     dslope = np.zeros(slope.shape)
     for key in _multiplied(run.given):

@@ -33,7 +33,7 @@ def statistics(x: Array, groups: Groups, eps: float) -> tuple[Array, Array]:
 def forward(
     x: Array, groups: Groups, weight: Array | None, bias: Array | None, eps: float, out: Array | None
 ) -> tuple[Array, Array, Array]:
-    """The result of contiguous x, in `out` if it can be written at once, and mean and rstd."""
+    """The result for contiguous x, in `out` if it can be written directly, and mean and rstd."""
     in_place = out is not None and out is x
     y = x if in_place else _check.target_for(out, x.shape, x.dtype, x, weight, bias)
     return y, *_run(y, x, groups, weight, bias, eps)

@@ -1,4 +1,4 @@
-"""Images of another size: nearest, linear and cubic interpolation, or the mean of an area."""
+"""Resizing images: nearest, linear and cubic interpolation, or the mean of an area."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Resize(NamedTuple):
 
 
 def check_mode(name: str, mode: Any, align_corners: Any, antialias: Any = False) -> str:
-    """The mode, if align_corners can go with it."""
+    """The mode, refused if align_corners does not fit it."""
     _check.choice(name, "mode", mode, tuple(MODES))
     if antialias:
         raise ValueError(f"{name}: expected antialias=False, which is all there is here, got {antialias!r}")
@@ -116,7 +116,7 @@ def _taps(size: int, output: int, factor: float | None, mode: str, align: bool, 
     if mode.startswith("nearest"):
         exact = mode == "nearest-exact"
         source = (i.astype(dtype) + real(0.5 if exact else 0)) * _ratio(size, output, factor, real)
-        at = np.floor(source.astype(np.float32) if exact else source).astype(np.int64)  # as PyTorch rounds them
+        at = np.floor(source.astype(np.float32) if exact else source).astype(np.int64)  # rounded as in PyTorch
         return np.minimum(at, size - 1)[np.newaxis], np.ones((1, output), dtype)
     if mode != "bicubic" and output == size:
         return np.stack([i, i]), np.stack([np.ones(output, dtype), np.zeros(output, dtype)])
@@ -170,12 +170,12 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Array:
-    """The input at another size, each dimension of space by itself: y[i] = sum over t of w[i, t] x[place[i, t]].
+    """The input at another size, each dimension of space separately: y[i] = sum over t of w[i, t] x[place[i, t]].
 
     With r = L / o of a dimension of L places that becomes o, or 1 / scale_factor, output i lies at
-    c = (i + 1/2) r - 1/2, or with align_corners at i (L - 1) / (o - 1).  The linear modes weigh the two places about c,
-    "bicubic" four by Keys' kernel of -3/4, "nearest" takes floor(i r), "nearest-exact" floor((i + 1/2) r), "area" the
-    mean of an even share.
+    c = (i + 1/2) r - 1/2, or with align_corners at i (L - 1) / (o - 1).  The linear modes weight the two places about
+    c, "bicubic" four by Keys' kernel of -3/4, "nearest" takes floor(i r), "nearest-exact" floor((i + 1/2) r), "area"
+    the mean of an even share.
 
     Parameters
     ----------
@@ -184,15 +184,15 @@ def interpolate(
     size : int or tuple of int
         The new size, one number for all dimensions or one for each; or
     scale_factor : float or tuple of float
-        What the size is multiplied by, and rounded down.
+        The factor of the size, which is rounded down.
     mode : str
         "nearest", "nearest-exact", "area", "linear", "bilinear", "trilinear" or "bicubic".
     align_corners : bool, optional
-        Of the linear and cubic modes: the first and the last places fall together.
+        In linear and cubic modes: the first and the last places of input and output coincide.
     recompute_scale_factor : bool, optional
         Take r = L / o although a scale_factor is given.
     antialias : bool
-        There is False alone.
+        Only False is supported.
 
     Returns
     -------

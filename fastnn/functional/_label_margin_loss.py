@@ -210,7 +210,7 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
     ----------
     input : array_like, (C) or (N, C)
     target : array_like of int, of `input`'s shape
-        Each row's classes, in any order, up to the first -1; one that stands there twice counts twice.
+        Each row's classes, in any order, up to the first -1; a repeated class counts twice.
     reduction : {"mean", "sum", "none"}
 
     Returns
@@ -254,7 +254,7 @@ def multilabel_margin_loss_backward(
 
 
 def _soft(name: str, input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> PairLoss:
-    """A pair whose loss of a sample is the mean over its classes: a sum divides by the number of classes."""
+    """A pair whose loss per sample is the mean over classes: sums are divided by the number of classes."""
     pair = broadcast_pair(name, "bce_logits", {"input": input, "target": target}, reduction, 1.0)
     if not pair.shape:
         raise ValueError(f"{name}: expected an input (*, C), got a scalar")

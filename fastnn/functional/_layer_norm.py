@@ -36,7 +36,7 @@ def _layer_input(name: str, input: Any, normalized_shape: Any) -> tuple[Array, n
 
 
 def _shaped(name: str, argument: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array | None:
-    """A parameter of this shape, flat."""
+    """A parameter, whose shape is checked, flat."""
     if value is None:
         return None
     array = _check.as_float(name, value, argument)

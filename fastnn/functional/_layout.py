@@ -1,4 +1,4 @@
-"""The order of arrays in memory, in the terms of the kernels."""
+"""The memory order of arrays, as kernels describe it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._check import Array
 
 
 def to_rows(x: Array, dim: int) -> Array:
-    """(rows, n) with dimension `dim` last, contiguous; a copy unless it already lies so."""
+    """(rows, n) with dimension `dim` last, contiguous; a copy only if needed."""
     if x.ndim == 2 and dim == 1 and x.flags.c_contiguous:
         return x
     if x.ndim == 0:
@@ -65,7 +65,7 @@ def memory_of(x: Array) -> tuple[Array, Memory]:
 
 
 def summed(gradient: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
-    """Sum over dimensions, of float16 in float32: a float16 that has reached 2048 cannot grow by ones."""
+    """Sum over dimensions, float16 in float32: a float16 of 2048 cannot grow by ones."""
     dtype = np.float32 if gradient.dtype == np.float16 else None
     return np.asarray(gradient.sum(axis=axes, dtype=dtype, keepdims=keepdims))
 

@@ -315,7 +315,7 @@ def gaussian_nll_loss(
     full : bool
         Add log(2 pi) / 2.
     eps : float
-        Variances are at least this; their gradient does not stop there.
+        Variances are raised to at least this, for which their gradient makes no exception.
     reduction : {"mean", "sum", "none"}
 
     Returns

@@ -144,7 +144,7 @@ def linear_backward(dy: Any, input: Any, weight: Any) -> tuple[Array, Array, Arr
 
 
 def gradients(dy: Any, input: Any, weight: Any, wanted: tuple[bool, bool, bool]) -> tuple[Array | None, ...]:
-    """`linear_backward`, only those gradients that are wanted."""
+    """`linear_backward`, only with the gradients that are wanted."""
     plain = _core.plain_linear_backward(dy, input, weight, wanted)
     if plain is not None:
         return plain

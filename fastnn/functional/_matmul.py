@@ -13,7 +13,7 @@ from .._check import Array
 def matmul(a: Any, b: Any, /, out: Any = None, **options: Any) -> Any:
     """a @ b, each value summed in the order of `linear`.
 
-    What is no float array, does not fit or has further options goes to NumPy's own function, its errors included.
+    Arrays that are not float, shapes that do not fit, and further options go to NumPy's function, with its errors.
     """
     if options or any(isinstance(each, np.ndarray) and type(each) is not np.ndarray for each in (a, b)):
         return np.matmul(a, b, out=out, **options)

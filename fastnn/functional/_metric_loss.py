@@ -24,7 +24,7 @@ __all__ = [
     "triplet_margin_with_distance_loss",
 ]
 
-COSINE_EPS = 1e-12  # PyTorch's, added to the squares of the lengths
+COSINE_EPS = 1e-12  # added to squared lengths, as in PyTorch
 
 
 @differentiable
@@ -111,7 +111,7 @@ def _cosine_embedding(wanted: tuple[bool, ...], *args: Any, **options: Any) -> A
     given = given._replace(t=given.t.copy())  # it may change before the backward pass
 
     def backward(dy: Array) -> list[Array | None]:
-        dt = np.zeros(given.shape[:-1], given.dtype) if wanted[2] else None  # the target chooses a formula
+        dt = np.zeros(given.shape[:-1], given.dtype) if wanted[2] else None  # the target only selects a formula
         return [*given.gradients(dy, wanted), dt]
 
     return given.value(), backward
@@ -180,7 +180,7 @@ class _Triplets(NamedTuple):
         return self.arrays[0].shape[:-1]
 
     def distances(self) -> list[Array]:
-        """From the anchor to both others, and, to swap, between these."""
+        """Distances from the anchor to both others and, with swap, between these."""
         a, p, n = self.arrays
         pairs = [(a, p), (a, n), (p, n)][: 3 if self.swap else 2]
         return [distances(self.name, first, second, self.p, self.eps) for first, second in pairs]
@@ -199,7 +199,7 @@ class _Triplets(NamedTuple):
         given = shared_out(self.name, dy, self.shape, near.dtype, self.reduction, near.size).reshape(self.shape)
         dnear = np.where(self.margin + near - np.minimum(far[0], far[-1]) < 0, 0, given).astype(near.dtype, copy=False)
         parts = [-dnear]
-        if self.swap:  # the smaller distance has the gradient, equal ones share it
+        if self.swap:  # the smaller distance gets the gradient, equal ones share it
             first = np.where(far[0] < far[1], 1, np.where(far[0] > far[1], 0, 0.5)).astype(near.dtype)
             parts = [-dnear * first, -dnear * (1 - first)]
         a, p, n = self.arrays

@@ -1,4 +1,4 @@
-"""Attention of several heads, made of `linear` and `scaled_dot_product_attention`."""
+"""Multi-head attention, built from `linear` and `scaled_dot_product_attention`."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def multi_head_attention_forward(
     in_proj_weight, in_proj_bias : array_like, (3 E, E), (3 E,), or None
         The projections of query, key and value.
     bias_k, bias_v : array_like, (1, 1, E), or None
-        A key and a value beside the projected ones.
+        One more key and value, after the projected ones.
     add_zero_attn : bool
-        A key and a value of zeros beside them.
+        Add a key and a value of zeros.
     dropout_p : float
         Of the weights, if `training`.
     out_proj_weight, out_proj_bias : array_like, (E, E), (E,)
@@ -174,7 +174,7 @@ def check_inputs(name: str, query: Any, key: Any, value: Any, width: int) -> boo
 
 
 def expanded(arrays: tuple[Any, ...], axis: int) -> list[Any]:
-    """Each with a batch of one; one array given several times gives one result."""
+    """The arrays with a batch of one; an array given several times is expanded once."""
     known: dict[int, Any] = {}
     for each in arrays:
         if id(each) not in known:
@@ -183,7 +183,7 @@ def expanded(arrays: tuple[Any, ...], axis: int) -> list[Any]:
 
 
 def projected(query: Any, key: Any, value: Any, weights: Any, bias: Any) -> tuple[Any, Any, Any]:
-    """Of one weight (3 E, E) or of three; inputs that are the same array share one product."""
+    """Queries, keys and values by one weight (3 E, E) or three; inputs that are the same array share one product."""
     if isinstance(weights, tuple):
         biases = (None,) * 3 if bias is None else np.split(bias, 3)
         q, k, v = (linear(*each) for each in zip((query, key, value), weights, biases, strict=True))
@@ -216,14 +216,14 @@ def heads_of(x: Any, heads: int, batch_first: bool) -> Any:
 
 
 def joined(y: Any, batch_first: bool) -> Any:
-    """The way back from `heads_of`."""
+    """The inverse of `heads_of`."""
     n, heads, rows, width = np.shape(y)
     shape = (n, rows, heads * width) if batch_first else (rows, n, heads * width)
     return y.transpose(*((0, 2, 1, 3) if batch_first else (2, 0, 1, 3))).reshape(shape)
 
 
 def joint_mask(name: str, padding: Any, mask: Any, hidden: Any, shape: tuple[int, ...], known: int) -> Any:
-    """One mask for `scaled_dot_product_attention` of all, which are of the `known` keys alone; others take part.
+    """One mask for `scaled_dot_product_attention`, from masks of the first `known` keys; further keys take part.
 
     hidden : array of bool, (L, known), or None
         What `is_causal` hides.
@@ -262,8 +262,8 @@ def joint_mask(name: str, padding: Any, mask: Any, hidden: Any, shape: tuple[int
 
 
 def weights_of(q: Any, k: Any, mask: Any, is_causal: bool) -> Any:
-    """The weights (N, heads, L, S) themselves, 0 for a query that sees no key."""
-    product = matmul if _core.value_of(q) is q else np.matmul  # of Tensors, which is the same kernel
+    """The attention weights (N, heads, L, S), 0 for a query that sees no key."""
+    product = matmul if _core.value_of(q) is q else np.matmul  # np.matmul of Tensors runs the same kernel, recorded
     scores = product(q, np.swapaxes(k, -1, -2)) * (1 / math.sqrt(np.shape(q)[-1]))
     rows, keys = np.shape(scores)[-2:]
     added = mask is not None and mask.dtype.kind == "f"

@@ -74,7 +74,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
         y = from_rows(y, x.shape, dims[0])
     else:
         with np.errstate(all="ignore"):
-            x = _check.contiguous(x).reshape(x.shape)  # sums in one order, whatever the memory
+            x = _check.contiguous(x).reshape(x.shape)  # so that sums have one order for any memory order
             y = np.asarray(x / np.maximum(lengths(x, p, dims), x.dtype.type(eps)))
     return _check.finish(y, dtype, out)
 

@@ -17,14 +17,14 @@ from ._windows import MOST
 
 __all__ = ["pad", "pad_backward"]
 
-_KEPT = 4096  # places of a result whose tables are kept
+_KEPT = 4096  # places of a result up to which tables are kept
 MODES = ("constant", "reflect", "replicate", "circular")
-Piece = tuple[slice, slice]  # of the result, and of the input: a step of 0 is a slice of one place
-Axis = tuple[int, int, int, str]  # a dimension's size, what goes before and behind it, the mode
+Piece = tuple[slice, slice]  # of the result, and of the input: one place if it is repeated
+Axis = tuple[int, int, int, str]  # a dimension's size, the padding before and behind it, the mode
 
 
 def empty_as(name: str, x: Array, shape: tuple[int, ...]) -> Array:
-    """Memory for a result of x's dtype and as many dimensions that lies as x does, if that fills a block."""
+    """Memory for a result of x's dtype, in x's memory order if x is dense."""
     if x.flags.c_contiguous:
         return _check.new(name, shape, x.dtype)
     order = _check.dense_order(x) or list(range(x.ndim))
@@ -32,9 +32,9 @@ def empty_as(name: str, x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _pieces(size: int, left: int, right: int, mode: str) -> tuple[Piece, ...]:
-    """Runs of places of the result whose sources go up or down by one, or are one place for all."""
-    start, stop = -left, size + right  # the result's places as the input counts them
-    first, last = (max(0, start), min(size, stop)) if mode == "circular" else (0, size)  # wraps around what is kept
+    """Runs of places of the result whose sources ascend or descend by one, or are the same place."""
+    start, stop = -left, size + right  # the result's places in the input's numbering
+    first, last = (max(0, start), min(size, stop)) if mode == "circular" else (0, size)  # only kept places repeat
 
     def source(at: int) -> int:
         if mode == "replicate" or first <= at < last:
@@ -79,7 +79,7 @@ def _check_amounts(name: str, amounts: list[tuple[int, int]], shape: tuple[int, 
     for i, ((left, right), size) in enumerate(zip(amounts, shape, strict=True)):
         if (left, right) == (0, 0):
             continue
-        mirrors = mode in ("reflect", "replicate")  # these may read values that are cropped at the other side
+        mirrors = mode in ("reflect", "replicate")  # these may read values that the other side crops
         kept = size + (left + right if mirrors else min(0, left) + min(0, right))
         if kept < mirrors or (mode != "constant" and size == 0):
             raise ValueError(f"{name}: expected dimension {i} to keep a place, got {size} with pad {left}, {right}")
@@ -114,7 +114,7 @@ def _sources(axis: Axis) -> Array:
 
 
 def _runs(axis: Axis) -> Array:
-    """The same as (first place, how many follow each other)."""
+    """The sources of a dimension as runs: (first place, length); the place is -1 for the constant."""
     places = _sources(axis)
     before, at = places[:-1], places[1:]
     goes_on = (at == before + 1) & (before >= 0) | (at < 0) & (before < 0)
@@ -129,21 +129,20 @@ def _tables(axes: tuple[Axis, ...]) -> tuple[Array, Array]:
 
 
 class _Layout(NamedTuple):
-    """What is done to arrays of one shape."""
+    """How arrays of one shape are padded."""
 
     shape: tuple[int, ...]  # the result's
     axes: list[Axis]
-    sizes: tuple[int, ...]  # the op's sizes, or () where it is not used
+    sizes: tuple[int, ...]  # the op's sizes, or () if NumPy pads
     padded: tuple[Axis, ...]  # the dimensions that the op pads, in the order of memory
-    tables: tuple[Array, Array] | None  # for them, if they are few places
+    tables: tuple[Array, Array] | None  # the op's tables, kept if they are small
 
 
 @_check.kept
 def _layout(name: str, shape: tuple[int, ...], order: Any, pad: Any, mode: Any, value: Any) -> _Layout:
-    """How arrays of a shape are padded.
+    """How arrays of a shape are padded; `order` is the order of a dense array's dimensions in memory, else None.
 
-    It is done by rows of memory if they fill a block, whose dimensions lie in this order, and at most three dimensions
-    that follow each other are padded.
+    The op pads dense arrays in which the padded dimensions lie within three that follow each other in memory.
     """
     result, axes = _axes(name, shape, pad, mode, value)
     padded = [i for i, axis in enumerate(order or ()) if axes[axis][1:3] != (0, 0)]
@@ -179,8 +178,8 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
         (left, right, top, bottom, front, back ...): a pair for each dimension, the last dimension first.
     mode : str
         "constant" takes `value`, for any number of dimensions; the others take (N, C, *) or (C, *) and pairs for
-        all of space.  "reflect" mirrors the input about its edge, "replicate" repeats the edge, "circular" goes on at
-        the other end.
+        all of space.  "reflect" mirrors the input about its edge, "replicate" repeats the edge, "circular" continues
+        at the other end.
     value : float, optional
         By default 0.
 
@@ -239,7 +238,7 @@ def pad_backward(dy: Any, input: Any, pad: Any, mode: str = "constant", value: f
 
 
 def _folded(gradient: Array, axis: int, size: int, pieces: tuple[Piece, ...]) -> Array:
-    """Add the copies along one dimension to their originals, one after the other."""
+    """Add the gradients of copies along one dimension to their originals', in order."""
     sizes = (*gradient.shape[:axis], size, *gradient.shape[axis + 1 :])
     found = empty_as("pad_backward", gradient, sizes)
     found[...] = 0

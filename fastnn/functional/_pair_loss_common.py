@@ -16,11 +16,11 @@ from ._reduction import REDUCTIONS
 
 
 class PairLoss(NamedTuple):
-    """A call's checked arguments: the row of losses.def, its numbers a and b, arrays in their place, weights.
+    """A call's checked arguments: the row of losses.def, its numbers a and b, arrays, weights.
 
-    `each` takes the place of a, or is the third array of a loss of three.  `shapes` are those of arrays that were
-    broadcast: the shape that each had, and the same with the dimensions that it needs.  `plus` is added to each loss; a
-    sum is divided by `fixed`.  Without `samples` every shard of a batch has the same arrays (see `sample_axis`).
+    `each` holds a value of a for each element, or the third array of a loss of three.  `shapes` has a pair for each
+    array that was broadcast: its shape, and that with leading 1s.  `plus` is added to each loss; a sum is divided by
+    `fixed`.  Without `samples` every shard of a batch has the same arrays (see `sample_axis`).
     """
 
     name: str
@@ -58,7 +58,7 @@ def checked_pair(
 def broadcast_pair(
     name: str, row: str, arrays: dict[str, Any], reduction: str, a: float = 0.0, b: float = 0.0
 ) -> PairLoss:
-    """Two or three arrays, the third one in place of a, which are broadcast."""
+    """Two or three arrays, which are broadcast; the third one stands for a."""
     _check.choice(name, "reduction", reduction, REDUCTIONS)
     given, dtype = joint_type(name, arrays)
     shapes = tuple(each.shape for each in given)
@@ -86,7 +86,7 @@ def joint_type(name: str, arrays: dict[str, Any]) -> tuple[list[Array], np.dtype
 
 
 def broadcast_shape(name: str, arguments: tuple[str, ...], shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
-    """The shape that these have together."""
+    """The joint shape of arrays that are broadcast."""
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:

@@ -45,7 +45,7 @@ class _Call(NamedTuple):
 
     @property
     def single(self) -> bool:
-        """Whether one value of each parameter serves all."""
+        """Whether each parameter has a single value for all channels."""
         return self.a.size == 1
 
 
@@ -91,7 +91,7 @@ def _forward(name: str, row: str, input: Any, params: dict[str, Any], out: Array
 def _backward(
     name: str, row: str, dy: Any, input: Any, params: dict[str, Any], fixed: float = 0.0, wanted: tuple[bool, ...] = ()
 ) -> tuple[Any, ...]:
-    """The gradients of the input and of each parameter; `wanted` tells which of them, all if it is empty."""
+    """The gradients of the input and of each parameter: the `wanted` ones, all if that is empty."""
     of_input, of_params = not wanted or wanted[0], not wanted or any(wanted[1:])
     plain = _core.plain_learned_backward(row, dy, input, tuple(params.values()), fixed, of_input, of_params)
     if plain is not None:
@@ -126,7 +126,7 @@ def _backward(
 def _learned(function: Callable[..., Any], row: str, *names: str, **defaults: float) -> None:
     """Declare the derivative of an activation with respect to its input and to its learned parameters.
 
-    `defaults` are those of its arguments, in their order; one that is no learned parameter is fixed.
+    `defaults` has the defaults of its arguments, in order; an argument that is not learned is fixed.
     """
     name = function.__name__ + "_backward"
     order = (*names, *(each for each in defaults if each not in names))

@@ -1,4 +1,4 @@
-"""Activations made of straight lines and parabolas, and their gradients: `_activation` describes what all share."""
+"""Piecewise linear and quadratic activations and their gradients; `_activation` says what all activations share."""
 
 from __future__ import annotations
 

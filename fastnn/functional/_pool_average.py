@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Divisor(NamedTuple):
-    """The divisor of sums: `number`, or, if that is 0, the count of places, with those of the padding if `padded`."""
+    """The divisor of sums: `number`, or if that is 0 the window's size, with padding if `padded`."""
 
     padded: bool = False
     number: float = 0.0

@@ -81,8 +81,8 @@ def _lp_pools(n: int) -> tuple[Callable[..., Array], Callable[..., Array]]:
     ) -> Array:
         """The p-norm of each window without absolute values, (sum x^p)^(1/p).
 
-        A negative sum, or a negative x with a fraction as p, gives NaN.  A window that reaches beyond the end has the
-        sum of what is there.
+        A negative sum, or a negative x with a fraction as p, gives NaN.  A window that reaches beyond the end sums
+        the values inside.
 
         Parameters
         ----------

@@ -278,7 +278,7 @@ def _unpool(
 
 
 def _in_layout(planes: Planes, values: Array, space: Sizes) -> Array:
-    """Values of planes one after the other, as the input lies in memory."""
+    """Values, plane after plane, in the memory order of the input."""
     memory = planes.empty(space)
     planes_first = planes.result(memory) if planes.batched else planes.result(memory)[np.newaxis]
     planes_first[...] = values.reshape(planes.n, planes.c, *space)
@@ -286,7 +286,7 @@ def _in_layout(planes: Planes, values: Array, space: Sizes) -> Array:
 
 
 def _rows(planes: Planes) -> Array:
-    """The input, planes one after the other."""
+    """The input, plane after plane."""
     x = planes.result(planes.x)
     return x.reshape(planes.n * planes.c, math.prod(planes.space))
 
@@ -301,7 +301,7 @@ def _max_unpools(n: int) -> tuple[Callable[..., Array], Callable[..., Array]]:
     ) -> Array:
         """Values put back to where max pooling found them, 0 elsewhere.
 
-        y[indices[j]] = x[j] in each plane; of several values for a place the last stays.  A dimension has the size
+        y[indices[j]] = x[j] in each plane; if several values go to one place, the last stays.  A dimension has the size
         (input - 1) stride - 2 padding + kernel_size.
 
         Parameters
@@ -337,7 +337,7 @@ def _max_unpools(n: int) -> tuple[Callable[..., Array], Callable[..., Array]]:
             max_unpool_nd.__name__, n, input, indices, kernel_size, stride, padding, output_size
         )
         size = math.prod(space)
-        # values without a place go beyond the end
+        # values without a place go to one more element, which is cut off
         y = _check.new(max_unpool_nd.__name__, (len(where), size + 1), planes.compute)
         y[...] = 0
         y[np.arange(len(where))[:, np.newaxis], np.where(where < 0, size, where)] = _rows(planes)

@@ -1,4 +1,4 @@
-"""Values of images in another order: shuffled channels, channels as pixels and back."""
+"""Rearranging values of images: shuffled channels, channels to pixels and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def _copy(to: Array, of: Array) -> None:
-    """One view of six dimensions to another of the same shape."""
+    """Copy one view of six dimensions to another of the same shape."""
     if to.dtype in (np.float32, np.float64):
         ops.rearrange(to, of, *to.shape)
     else:
@@ -34,7 +34,7 @@ def _copy(to: Array, of: Array) -> None:
 
 
 def _memory(name: str, x: Array, channel: int, shape: Sizes) -> tuple[bool, Array, Array, Array]:
-    """Whether channels lie last in memory; the input in its memory's order; a result in that order, and in its own."""
+    """Whether channels are last in memory; the input in memory order; a result in memory order and in index order."""
     last = not x.flags.c_contiguous and np.moveaxis(x, channel, -1).flags.c_contiguous
     order = [*range(channel), *range(channel + 1, x.ndim), channel] if last else [*range(x.ndim)]
     memory = _check.new(name, tuple(shape[i] for i in order), x.dtype)
@@ -109,7 +109,7 @@ def channel_shuffle_backward(dy: Any, groups: int) -> Array:
 
 
 def _pixels(name: str, x: Array, factor: Any, what: str, spread: bool) -> Array:
-    """(*, C r r, H, W) to (*, C, H r, W r), or, unless `spread`, the way back."""
+    """(*, C r r, H, W) to (*, C, H r, W r), or, unless `spread`, the inverse."""
     r = _check.count(name, what, factor, 1, MOST)
     *_, c, h, w = x.shape if x.ndim >= 3 else (0, 0, 0)
     if x.ndim < 3 or (c % (r * r) if spread else h % r or w % r):
@@ -180,7 +180,7 @@ def pixel_shuffle_backward(dy: Any, upscale_factor: int) -> Array:
 
 @differentiable
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Array:
-    """Pixels as channels: the way back of `pixel_shuffle`.
+    """Pixels as channels: the inverse of `pixel_shuffle`.
 
     y[c r r + i r + j, h, w] = x[c, h r + i, w r + j], r = downscale_factor.
 

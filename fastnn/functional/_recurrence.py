@@ -1,4 +1,4 @@
-"""The common part of recurrent layers and cells as functions, which the layers of nn call too."""
+"""The common part of recurrent layers and cells as functions, also for the layers of nn."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def stacked(
 
 
 def _dropped(name: str, x: Any, dropout: float, batch_sizes: Any) -> Any:
-    """Rows of steps with dropout, each sample of a shard at its place in the whole batch."""
+    """Dropout of rows in the order of steps; samples of a shard have the draws of their places in the whole batch."""
     sizes = np.asarray(batch_sizes)
     if (sizes != sizes[0]).any():
         _shard.refuse(name, "dropout between layers of sequences of several lengths")
@@ -63,7 +63,7 @@ def _dropped(name: str, x: Any, dropout: float, batch_sizes: Any) -> Any:
 
 
 def _joint(x: Any, states: list[Any], directions: Sequence[Direction]) -> Array | None:
-    """Memory for the outputs of both directions side by side, if nothing is recorded or traced and the types agree."""
+    """Memory for the joint outputs of both directions; None if calls are recorded or traced, or types differ."""
     arrays = [x, *states, *(each for own in directions for each in own if each is not None)]
     if _core.tracks(*arrays) or not all(isinstance(_core.value_of(each), np.ndarray) for each in arrays):
         return None
@@ -100,7 +100,7 @@ def recurrent_layers(
     batch_first: bool,
     name: str,
 ) -> tuple[Array, ...]:
-    """What a graph writes down of layers over whole sequences: the output, and the last states, h or h and c.
+    """Layers over whole sequences as one call of a graph: the output, and the last states, h or h and c.
 
     The input is (T, N, in), or (N, T, in) with `batch_first`; states, (layers * directions, N, *), are zeros for None;
     `weights` has each layer's directions.
@@ -214,7 +214,7 @@ def layer(name: str, kind: str, input: Any, hx: Any, params: Any, dropout: Any, 
     )
 
 
-# -- the way back of whole layers -------------------------------------------------------------------------------------
+# -- backward of whole layers -----------------------------------------------------------------------------------------
 
 
 def layer_backward(
@@ -254,7 +254,7 @@ def layer_backward(
 
 
 def _gradients_of(name: str, given: _Arguments, value: tuple[Any, ...], dys: dict[str, Any]) -> list[Any]:
-    """The gradient dy as rows, and those of the last states; None is taken as zeros."""
+    """The gradient dy as rows, and the last states' gradients; None stands for zeros."""
     found = []
     for (argument, dy), result in zip(dys.items(), value, strict=True):
         array = np.zeros(result.shape) if dy is None else _check.as_float(name, dy, argument)

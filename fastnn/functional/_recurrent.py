@@ -13,7 +13,7 @@ from .._dispatch import derivative, differentiable
 from ._linear import _operands, _product
 
 KINDS = {"RNN_TANH": 0, "RNN_RELU": 1, "LSTM": 2, "GRU": 3}  # the kinds' numbers in C
-FEW = 8  # rows: to pack a weight for fewer takes longer than their product
+FEW = 8  # rows; packing a weight takes longer than the product of fewer
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 
 
@@ -148,7 +148,7 @@ def _given(
 def _without_way_back(
     values: tuple[Any, ...], batch_sizes: Any, kind: str, reverse: bool, name: str, out: Array | None
 ) -> tuple[Array, ...]:
-    """The results alone: what only the way back needs is not kept."""
+    """The results alone, without arrays that only backward reads."""
     given, sizes, dtype = _given(values, batch_sizes, kind, name)
     x, w_ih, w_hh, h0, c0 = (given[each] for each in ("input", "w_ih", "w_hh", "h0", "c0"))
     rows, units = len(x), len(w_hh) // GATES[kind]
@@ -168,7 +168,7 @@ def _without_way_back(
 
 
 def _between(rows: int, units: int, kind: str, given: dict[str, Any]) -> tuple[Array | None, Array | None]:
-    """Room for what stands between the gates and the outputs, `inner` and `hidden` of the op."""
+    """Memory for values between gates and outputs: `inner` and `hidden` of the op."""
     dtype = given["input"].dtype
     inner = _core.empty((rows, units), dtype) if kind in ("LSTM", "GRU") else None
     return inner, None if given["w_hr"] is None else _core.empty((rows, units), dtype)
@@ -190,7 +190,7 @@ def forward(
     bias, b_hn = _joined(given["b_ih"], given["b_hh"], units, kind)
     h, c = _core.empty_like(given["h0"]), None if c0 is None else _core.empty_like(c0)
     y, w_ih = _core.empty((rows, h.shape[1]), x.dtype), given["w_ih"]
-    joined = len(h) >= FEW * _core.get_num_threads()  # of each thread's steps: W x is made where U h is added
+    joined = len(h) >= FEW * _core.get_num_threads()  # then each step computes W x together with U h
     gates = _core.empty((rows, len(w)), x.dtype) if joined else _product(x, w_ih.T, bias)
     inner, hidden = _between(rows, units, kind, given)
     saved = {"x": given.pop("input"), **given, "y": y, "gates": gates, "inner": inner, "hidden": hidden}
@@ -204,7 +204,7 @@ def forward(
 
 
 def _joined(b_ih: Array | None, b_hh: Array | None, units: int, kind: str) -> tuple[Array | None, Array | None]:
-    """The bias of W x, and that of a GRU's U_n h, which its reset gate multiplies."""
+    """The bias of W x, and a GRU's bias of U_n h, which the reset gate multiplies."""
     if b_ih is None or b_hh is None:
         return None, None
     if kind != "GRU":
@@ -248,7 +248,7 @@ def gradients(run: Run, dys: tuple[Array | None, ...], wanted: tuple[bool, ...])
 
 
 def _recurrent_weight(w_hh: Array, dgates: Array, dinner: Array | None, before: Array) -> Array:
-    """The gradient of w_hh; that of a GRU's last gate is a product of its own."""
+    """The gradient of w_hh; a GRU's last gate takes a separate product."""
     if dinner is None:
         return _product(dgates.T, before)
     joint = dgates.shape[1] - dinner.shape[1]

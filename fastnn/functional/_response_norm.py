@@ -34,7 +34,7 @@ class _Response:
             self.base = np.asarray(self.k + self.alpha * self.base, x.dtype)
 
     def means(self, values: Array, before: int) -> Array:
-        """Sums over `size` neighbouring channels, from `before` of them on, divided by size."""
+        """Means over `size` channels, from the one `before` places before on."""
         n, c, s = values.shape
         y = _core.empty(values.shape, values.dtype)
         if values.size:

@@ -20,7 +20,7 @@ __all__ = [
 
 
 def rrelu_bounds(name: str, lower: Any, upper: Any) -> tuple[float, float]:
-    """Check the ends of the slopes."""
+    """Check the bounds of the slopes."""
     low, high = _check.real(name, "lower", lower), _check.real(name, "upper", upper)
     if not (low <= high and math.isfinite(high - low)):
         raise ValueError(f"{name}: expected a finite lower of at most upper, got {low:g} and {high:g}")

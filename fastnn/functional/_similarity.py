@@ -24,7 +24,7 @@ __all__ = [
 
 
 def pair_of(name: str, x1: Any, x2: Any) -> tuple[Array, Array, tuple[tuple[int, ...], tuple[int, ...]], Any]:
-    """Both arrays in the type to compute with, broadcast; the shapes that they had; the dtype of the result."""
+    """Both arrays in the computing type, broadcast; their own shapes; the dtype of the result."""
     (a, b), dtype = joint_type(name, {"x1": x1, "x2": x2})
     shape = broadcast_shape(name, ("x1", "x2"), (a.shape, b.shape))
     compute = np.result_type(dtype, np.float32)

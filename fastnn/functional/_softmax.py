@@ -23,7 +23,7 @@ __all__ = [
 
 
 def _dimension(name: str, dim: Any, shape: tuple[int, ...]) -> int:
-    """`dim`, or the last dimension of up to two; of more, one must be named (PyTorch takes 0 of three in silence)."""
+    """`dim`; None is the last of up to two dimensions, and refused for more (PyTorch silently takes 0 of three)."""
     if dim is None and len(shape) > 2:
         raise ValueError(
             f"{name}: expected dim for an input of more than 2 dimensions, got None with shape {shape}; "

@@ -7,8 +7,8 @@ With w = softmax(mean_weight), v = softmax(var_weight) and the statistics k of i
 
     mean = sum w_k mean_k,  var = sum v_k var_k,  y = (x - mean) / sqrt(var + eps) * weight + bias
 
-A layer's or batch's variance is the mean of the instances' variances and the variance of their means, so that a large
-mean cancels nowhere.
+A layer's or batch's variance is the mean of the instances' variances plus the variance of their means, so that a large
+mean causes no cancellation.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def switchable_norm(
         (N, C) alone has layer and batch statistics only.
     running_mean, running_var : ndarray of C values, or None
         The batch statistics when not training.  In training they are updated in place: r = momentum * r + (1 -
-        momentum) * batch, the opposite sense of `batch_norm`.
+        momentum) * batch; `batch_norm` has one minus this momentum.
     weight, bias : array_like of C values, or None
     mean_weight, var_weight : array_like
         One value for each kind of statistics, in the order instance, layer, batch; their softmax mixes.
@@ -299,7 +299,7 @@ def finished(
     using_moving_average: bool,
     out: Array | None = None,
 ) -> Array:
-    """The result; running statistics are updated once it is there."""
+    """The result; running statistics are updated after it is computed."""
     name = "switchable_norm"
     momentum = _check.real(name, "momentum", momentum)
     _check.check_out(name, out, shape, m.dtype)
@@ -331,7 +331,7 @@ def switchable_norm_backward(
 ) -> tuple[Array, Array, Array, Array, Array]:
     """Gradients of `switchable_norm`: of the input, weight, bias, mean_weight and var_weight, the latter four flat.
 
-    The statistics are taken anew.
+    The statistics are computed again.
 
     Parameters
     ----------

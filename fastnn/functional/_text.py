@@ -1,4 +1,4 @@
-"""Docstrings that are written once: texts with words to fill in, and sections that many functions share.
+"""Docstrings that several functions share: texts with words to fill in, and common sections.
 
 Functions that differ in a word alone are written once, inside a function of what differs, and their docstrings have
 words in braces, which `written` and `dimensional` fill in.  A family such as `conv1d`, `conv2d`, `conv3d` is written as
@@ -33,7 +33,7 @@ def dedented(text: str) -> str:
 
 
 def filled(text: str, n: int, /, **words: str) -> str:
-    """A docstring with its words filled in, those of n dimensions too if n is not 0."""
+    """A docstring with its words filled in, also those of n dimensions if n is not 0."""
     text = dedented(text)
     if n:
         space = ("L", "HW", "DHW")[n - 1]
@@ -118,7 +118,7 @@ def complete(functions: dict[str, Callable[..., Any]]) -> None:
     twins = {}
     for name, function in functions.items():
         doc = function.__doc__
-        if not doc:  # Python was told to leave them out
+        if not doc:  # None under python -OO
             continue
         if name.endswith("_backward"):
             twins[name] = function
@@ -165,13 +165,13 @@ def _of_twin(twin: Callable[..., Any], function: Callable[..., Any]) -> tuple[st
 
 
 def _entries(names: Any, doc: str) -> str:
-    """The entries of these parameters, in their order: those of a docstring, else the usual ones."""
+    """The entries of these parameters, in order, from a docstring or else the usual ones."""
     own = {name: entry for words, entry in entries(dedented(doc)) for name in words}
     return "\n".join(dict.fromkeys(own.get(name) or _ENTRIES[name] for name in names))
 
 
 def with_parameters(doc: str, made: Callable[..., Any], function: Callable[..., Any]) -> str:
-    """The docstring of a layer, of those parameters that its function has too."""
+    """The docstring of a layer, with the entries of parameters that its function has as well."""
     given = {name: entry for words, entry in entries(dedented(function.__doc__ or "")) for name in words}
     found = dict.fromkeys(given[name] for name in _names(made) if name in given)
     first, *others = _HEADING.split(dedented(doc))

@@ -1,4 +1,4 @@
-"""Windows that slide over space: their arguments, sizes and places, and arrays as the kernels of pooling take them."""
+"""Sliding windows: their arguments, sizes and places, and arrays as the kernels of pooling take them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
 
 
 class Axis(NamedTuple):
-    """The windows along one dimension, as the kernels take them: a kernel of 0 covers it evenly."""
+    """The windows along one dimension, as kernels take them; a kernel of 0 means windows that cover it evenly."""
 
     size: int
     output: int
@@ -82,7 +82,7 @@ class Planes:
         self.x = self.arranged(x)
 
     def arranged(self, array: Array) -> Array:
-        """An array of a batch in this one's memory order, copied if it has another."""
+        """An array of a batch in the input's memory order, copied if it has another."""
         return _check.contiguous(array.transpose(self.to_last) if self.last else array, self.compute)
 
     @property
@@ -91,7 +91,7 @@ class Planes:
         return (self.n, self.c) if self.last else (self.n * self.c, 1)
 
     def empty(self, space: Sizes, dtype: Any = None) -> Array:
-        """Memory for a result of this many places, in this order."""
+        """Memory for a result of this size of space, in the input's memory order."""
         shape = (self.n, *space, self.c) if self.last else (self.n, self.c, *space)
         return _check.new(self.name, shape, self.compute if dtype is None else dtype)
 
@@ -101,11 +101,11 @@ class Planes:
         return y if self.batched else y[0]
 
     def finished(self, memory: Array) -> Array:
-        """Such an array with the input's order of dimensions, rounded to the input's dtype."""
+        """An array made by `empty`, with the input's order of dimensions, rounded to its dtype."""
         return _check.finish(self.result(memory), self.dtype, None)
 
     def gradient(self, name: str, dy: Any, space: Sizes) -> Array:
-        """The gradient of a result of this many places, in this one's memory order."""
+        """The gradient of a result of this size of space, in the input's memory order."""
         gradient = _check.as_float(name, dy, "dy")
         expected = (*self.shape[: -len(space)], *space)
         if gradient.shape != expected:
@@ -114,7 +114,7 @@ class Planes:
 
 
 class Sliding(NamedTuple):
-    """The arguments of windows at one distance, as many of each as there are dimensions."""
+    """The arguments of sliding windows, one number for each dimension."""
 
     kernel: Sizes
     stride: Sizes
@@ -123,7 +123,7 @@ class Sliding(NamedTuple):
     ceil_mode: bool
 
     def over(self, name: str, space: Sizes) -> Windows:
-        """The windows of a space."""
+        """The windows over a space of these sizes."""
         each = [*zip(space, self.kernel, self.stride, self.padding, self.dilation, strict=True)]
         axes = tuple(Axis(sizes[0], output_size(*sizes, self.ceil_mode), *sizes[1:]) for sizes in each)
         if min(axis.output for axis in axes) < 1:
