@@ -182,9 +182,7 @@ def embedding_backward(
     rows = _check.count(name, "num_embeddings", num_embeddings)
     if rows > np.iinfo(np.intp).max:
         raise ValueError(f"{name}: expected num_embeddings of at most {np.iinfo(np.intp).max}, got {rows}")
-    index = _indices(
-        name, np.array(_check.as_array(name, input)), rows
-    )  # a copy, which cannot change after the check
+    index = _indices(name, np.array(_check.as_array(name, input)), rows)  # a copy, which cannot change after the check
     gradient = _check.as_float(name, dy, "dy")
     if gradient.ndim != index.ndim + 1 or gradient.shape[:-1] != index.shape:
         raise ValueError(f"{name}: expected dy of shape {(*index.shape, 'embedding_dim')}, got {gradient.shape}")
