@@ -56,9 +56,9 @@ void *fnn_numpy_calloc(void *context, size_t count, size_t size);
 void *fnn_numpy_realloc(void *context, void *memory, size_t size);
 void fnn_numpy_free(void *context, void *memory, size_t size);
 
-/* An allocator for NumPy of which, from start to stop, no block's address is given out twice (distinct.c): then addresses tell whose
- * memory an op read and wrote.  One recording at a time.  `stop` returns how many blocks were made; if they are at most `most` it has
- * stopped, and has copied their addresses and sizes in pairs; -1 if there was no memory to note them. */
+/* An allocator for NumPy that, from start to stop, gives out no address twice (distinct.c), so that an address tells which array an
+ * op read or wrote.  One recording at a time.  `stop` returns how many blocks were made; if they are at most `most` it has stopped,
+ * and has copied their addresses and sizes in pairs; -1 if there was no memory to note them. */
 void fnn_distinct_start(void);
 ptrdiff_t fnn_distinct_stop(intptr_t to, ptrdiff_t most);
 void *fnn_distinct_malloc(void *context, size_t size);
@@ -169,21 +169,21 @@ int fnn_run(const struct fnn_op *op, int is_double, void *const *arrays, const i
             const ptrdiff_t *given);
 int fnn_run_record(const struct fnn_op *op, int is_double, void *record); /* that of an op, filled: 0, or FNN_NO_MEMORY */
 
-/* -- a thread's ops, while somebody wants to know (log.c) --------------------------------------------------------------- */
+/* -- a thread's log of its ops (log.c) --------------------------------------------------------------------------------- */
 struct fnn_event
 {
     int64_t begin, end, operations, thread, plan, step, samples; /* nanoseconds; plan: its address, 0 outside of plans */
     int op, threads, alone;                             /* alone: why on one thread (parallel.h) */
     int chunk;                                          /* of the plan's batch */
 };
-extern int fnn_logs; /* how many threads have one; while it is 0, an op need not look for its thread's */
-int fnn_log_start(void); /* as often as it is stopped; 0, or FNN_NO_MEMORY */
+extern int fnn_logs; /* how many threads have a log; while it is 0, an op need not look for its thread's */
+int fnn_log_start(void); /* 0, or FNN_NO_MEMORY; starts nest, and each needs its own stop */
 void fnn_log_stop(void);
-ptrdiff_t fnn_log_read(intptr_t to); /* how many events, copied to this address if it is not 0; steps that did not run are 0 */
-void fnn_log_keep(int on); /* of a thread with a log: from now on keep the records of ops that run outside of plans, or no longer */
-ptrdiff_t fnn_log_kept(intptr_t to); /* how many, copied as struct fnn_plan_step to this address if it is not 0 */
-/* Of each of `count` steps the number of its op, then of each of FNN_ARRAYS fields whether it is written, the bytes of a value, and how
- * many values there are (0 where strides say that, or nobody), to this address */
+ptrdiff_t fnn_log_read(intptr_t to); /* how many events; copies them to `to` if it is not 0; steps that did not run are 0 */
+void fnn_log_keep(int on); /* of a thread with a log: begins or ends keeping the records of ops outside of plans */
+ptrdiff_t fnn_log_kept(intptr_t to); /* how many records; copies them as struct fnn_plan_step to `to` if it is not 0 */
+/* Writes for each of `count` steps the number of its op, and then for each of FNN_ARRAYS fields whether the op writes it, the bytes of a
+ * value, and the number of values (0: the table of ops does not tell it) */
 void fnn_kept_arrays(intptr_t steps, ptrdiff_t count, intptr_t to);
 int64_t fnn_nanoseconds(void); /* the clock */
 int64_t fnn_thread(void); /* another number for each thread */

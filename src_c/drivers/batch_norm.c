@@ -137,7 +137,7 @@ static void FN(normalize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* Computes what the kernel `normalize` needs: mean = high + low, scale and shift of c channels */
+/* Computes what the kernels normalize_first and normalize_last need: mean = high + low, scale and shift of c channels */
 static void FN(coefficients)(REAL *high, REAL *low, REAL *scale, REAL *shift, const double *mean, const double *rstd,
                              const REAL *gamma, const REAL *beta, ptrdiff_t c)
 {
@@ -209,7 +209,8 @@ static void FN(dnormalize_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* Computes dgamma, dbeta and what the kernel `dnormalize` needs, for c channels of m values; on entry scale holds rstd */
+/* Computes dgamma, dbeta and what the kernels dnormalize_first and dnormalize_last need, for c channels of m values; on entry
+ * scale holds rstd */
 static void FN(gradient_coefficients)(REAL *dgamma, REAL *dbeta, REAL *scale, REAL *shift, REAL *slope, const double *sum,
                                       const double *dot, const double *rstd, const REAL *gamma, ptrdiff_t m, ptrdiff_t c,
                                       ptrdiff_t training)
@@ -386,7 +387,8 @@ void FN(fnn_batch_norm_backward)(const struct FN(fnn_batch_norm_backward) *o)
         FN(over_values)(&d, FN(dnormalize_body));
     if (!o->dx || o->training)
         return;
-    /* With fixed statistics dx = scale dy, which is `normalize` with a mean of 0.  x is not read, since it may be infinite. */
+    /* With fixed statistics dx = scale dy, which the forward kernels compute with a mean of 0.  x is not read, since it may be
+     * infinite. */
     memset(high, 0, (size_t)(2 * c) * sizeof *high);
     d.x = o->dy;
     FN(over_values)(&d, FN(normalize_body));

@@ -51,7 +51,7 @@ ptrdiff_t fnn_recurrent_back_work(ptrdiff_t kind, ptrdiff_t n, ptrdiff_t size, p
 struct FN(recurrent_job)
 {
     const struct FN(fnn_recurrent) *o;
-    const REAL *packed_x, *packed, *packed_n, *packed_r; /* W; U, without a GRU's U_n; that; the projection */
+    const REAL *packed_x, *packed, *packed_n, *packed_r; /* W; U (of a GRU without U_n); U_n; the projection */
     REAL *h, *c;
     REAL *room; /* of the steps that one product begins */
     ptrdiff_t block;

@@ -1,4 +1,4 @@
-/* distinct.c: an allocator for NumPy of which no block's address is given out twice while somebody records. */
+/* distinct.c: an allocator for NumPy that gives out no address twice while calls are recorded. */
 #include <stdlib.h>
 #include <string.h>
 #include "fastnn.h"

@@ -1,5 +1,5 @@
-/* log.c: when the ops of a thread ran, what they counted, and how many threads they were given, while somebody wants to know; and
- * their records, for a plan of the same calls. */
+/* log.c: a thread's log.  While it is open it notes when each op of this thread ran, its arithmetic operations and how many threads
+ * it was given; on request it also keeps the ops' records, from which a plan of the same calls is made. */
 #include <stdlib.h>
 #include <string.h>
 #include "ops.h"
@@ -7,13 +7,13 @@
 
 int fnn_logs;
 
-/* One thread's events; `users` count those who want to know */
+/* One thread's events; `users`: how many starts of the log have not been stopped yet */
 struct fnn_log
 {
     struct fnn_event *events;
     ptrdiff_t count, room;
     int users, keeps;
-    struct fnn_plan_step *kept; /* the ops that have run since somebody wanted to keep their records */
+    struct fnn_plan_step *kept; /* the ops that have run since fnn_log_keep(1), with their records */
     ptrdiff_t kept_count, kept_room;
 };
 

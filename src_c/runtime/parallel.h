@@ -35,8 +35,8 @@ void fnn_return_part(void *part);
 void fnn_lock(void);
 void fnn_unlock(void);
 
-/* Who includes this shares out work, and is compiled for size, because the time goes to kernels; but for drivers with hot loops of
- * their own, which say so. */
+/* A file that includes this is compiled for size, because the time goes to the kernels that it calls; a driver with hot loops of its
+ * own defines FNN_HOT_DRIVER first. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(FNN_HOT_DRIVER)
 #pragma GCC optimize("Os")
 #endif
