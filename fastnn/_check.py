@@ -70,7 +70,7 @@ def as_float(name: str, value: Any, argument: str = "input") -> Array:
 
 
 def _kind(value: Any, array: Array) -> str:
-    """What a value is that is no array of real numbers, and what would make it one."""
+    """The type of a value that is no array of real numbers, for a message, and how to make it one."""
     if array.dtype.kind == "O" and array.ndim == 0:  # nothing that NumPy knows
         dense = "; give its .toarray()" if hasattr(value, "toarray") else ""
         return f"{type(value).__name__}{dense}"
@@ -164,7 +164,7 @@ def count(name: str, argument: str, value: Any, low: int = 0, high: int | None =
 
 
 def _is_exact(value: Any) -> bool:
-    """Whether all values of its type that are equal to it are checked alike; (1,) and (True,) are equal and are not."""
+    """Whether a cache may have it as a key.  (1,) may not stand for (True,): they are equal, but True is no size."""
     kind = type(value)
     return kind in (int, str, bool, float, type(None)) or (kind is tuple and all(type(each) is int for each in value))
 
@@ -186,7 +186,7 @@ def sizes(name: str, argument: str, value: Any) -> tuple[int, ...]:
 
 
 def normalized_shape(name: str, value: Any) -> tuple[int, ...]:
-    """The last dimensions, over which a norm goes: at least one."""
+    """The sizes of the last dimensions, which a norm goes over: at least one."""
     shape = sizes(name, "normalized_shape", value)
     if not shape:
         raise ValueError(f"{name}: expected normalized_shape of at least one dimension, got ()")
@@ -277,7 +277,7 @@ def laid_out_as(like: Array, array: Array) -> Array:
 
 
 def target_for(out: Array | None, shape: tuple[int, ...], dtype: Any, *inputs: Array | None) -> Array:
-    """Where a kernel may write its C-contiguous result: `out` if that is so and apart from the inputs, else new."""
+    """Memory for a C-contiguous result: `out` if it is C-contiguous and apart from the inputs, else new."""
     if (
         out is not None
         and out.dtype == dtype

@@ -116,7 +116,7 @@ def gradient_of(function: Callable[..., Any]) -> Callable[[Callable[P, R]], Call
     return declare
 
 
-# What an argument is called here, by its name in NumPy or in PyTorch, or by what PyTorch has given up
+# Arguments' names in NumPy, and in old and new PyTorch -> their names here
 SPELLINGS = {
     "axis": "dim",
     "dim": "axis",

@@ -1,7 +1,7 @@
-"""Who is told of a thread's calls: an observer, which carries each of them out, or does something else in its place.
+"""Observers: a thread's observer is given each call, and carries it out or does something else in its place.
 
-`functional`, NumPy's functions of Tensors, modules, the backward pass and optimizers tell it, each at one place: where
-`_core.observers` is empty, as it is while nobody observes anything, that is one comparison.
+`functional`, NumPy's functions of Tensors, modules, the backward pass and optimizers look for it, each at one place.
+While nobody observes, `_core.observers` is empty, and the look costs one comparison.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ Origin = tuple[str, str, str]  # the path and the class of the module in which s
 
 
 class Observer:
-    """Lets everything pass; subclasses look at it.
+    """Carries out every call unchanged; subclasses do more.
 
-    outer : the observer before, which is told of all that this one lets pass
-    modules : path and class of those that are being called, the innermost last; paths are those below the outermost one
+    outer : the thread's observer before this one, which gets every call that this one carries out
+    modules : path and class of each module that is being called, the innermost last; paths begin below the outermost
     """
 
     outer: Observer | None = None
@@ -28,7 +28,7 @@ class Observer:
         self.paths: dict[int, str] = {}
 
     def tell(self, name: str, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-        """Called in place of a function: `call`, during which nobody but `outer` is told of calls in it."""
+        """Called in place of a function: runs `call`; calls inside of it go to `outer` alone."""
         before = mode.origin
         mode.observer, mode.origin = self.outer, (*(self.modules[-1] if self.modules else ("", "")), name)
         try:
@@ -41,7 +41,7 @@ class Observer:
         return function(*args, **kwargs)
 
     def enter(self, module: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        """The result of a module's call, which tells of those inside of it."""
+        """The result of a module's call; the calls inside of it come to this observer too."""
         if not self.modules:
             self.paths = {id(each): path for path, each in module.named_modules()}
         self.modules.append((self.paths.get(id(module), ""), type(module).__name__))
@@ -63,7 +63,7 @@ class Observer:
 
 
 def swap(observer: Observer | None) -> Observer | None:
-    """Tell this observer of the thread's calls from now on, or nobody for None; returns the one before."""
+    """Make this the thread's observer (None: it has none) and return the one before."""
     before = mode.observer
     if observer is not None:
         observers.append(observer)

@@ -1,7 +1,7 @@
 # The ops of src_c/tables/ops.def: one call for all of them, which knows each by its table of fields alone.
 
 cdef enum:
-    SMALL = 16384  # operations that take less time than letting other threads of Python run meanwhile and coming back
+    SMALL = 16384  # fewer operations take less time than releasing and taking back the lock of Python
 
 cdef int[5] TYPE_NUMBERS = [-1, cnp.NPY_DOUBLE, cnp.NPY_INT64, cnp.NPY_UINT8, cnp.NPY_INTP]  # by FNN_TYPE_…; the last: addresses
 KINDS = ("array", "table", "table sizes", "work", "result", "int", "bool", "key", "float")  # by FNN_ARRAY, …
@@ -104,7 +104,7 @@ cdef class Op:
         return table
 
     cdef int check(self, Values *v, fnn_field_t *field, object value) except -1:
-        """Refuse what is no array as the field wants it."""
+        """Refuse a value that is no array of the field's type and size."""
         if not isinstance(value, cnp.ndarray):
             raise TypeError(f"{self.name}: expected {field.name} to be an array, got {type(value).__name__}")
         cdef cnp.ndarray array = value

@@ -15,13 +15,13 @@ cdef class Program:
     """Steps over samples of fixed shapes, any number of them; graph/_program.py says what it is made of."""
     cdef fnn_plan_t plan
     cdef const char *isa  # the tier that the weights are packed for
-    cdef int types[FNN_PLAN_REGISTERS]  # NumPy's numbers for those of inputs and outputs
-    cdef object held  # what is kept alive: the steps, and what their addresses point into
-    cdef str caller  # who is named where something is refused
-    cdef bint whole  # the samples' shapes are those of whole arrays, without a batch in front
-    cdef readonly tuple inputs, outputs  # the samples' shapes; in place of an output's, an array that it is to be laid out like
-    cdef readonly size_t key  # what the log's events call it
-    cdef public ptrdiff_t only  # the number of samples that it is for, or 0 for any
+    cdef int types[FNN_PLAN_REGISTERS]  # NumPy's type numbers of the inputs and outputs
+    cdef object held  # keeps alive the steps and the memory that they point into
+    cdef str caller  # the name that error messages begin with
+    cdef bint whole  # the shapes below are whole: no batch stands in front
+    cdef readonly tuple inputs, outputs  # the samples' shapes; for an output also an array with the wanted strides
+    cdef readonly size_t key  # its number in the log's events
+    cdef public ptrdiff_t only  # the one number of samples that it takes; 0: any
 
     def __cinit__(
         self, tuple inputs, tuple outputs, types, sizes, cnp.ndarray steps not None, held, str caller, bint whole, bint uncut

@@ -97,7 +97,7 @@ def generator(name: str, rng: RNG) -> np.random.Generator:
 
 
 def forward_key(name: str, rng: Any) -> int:
-    """The key that a forward call was given, for its backward twin: nothing that would draw another."""
+    """The key of the forward call, for its backward twin; what would draw a new key is refused."""
     if rng is None or isinstance(rng, (bool, np.bool_)) or not isinstance(rng, (int, np.integer)):
         raise TypeError(f"{name}: expected rng to be the key of the forward call, an integer, got {type(rng).__name__}")
     return key(name, rng)
@@ -117,7 +117,7 @@ def key(name: str, rng: Any) -> int:
 
 
 def _drawn(rng: Any, value: int) -> int:
-    """The key, of which the thread's recording, if there is one, is told."""
+    """The key, noted for the recording of a compiled step if there is one."""
     if mode.draws is not None:
         mode.draws.append((rng, value))
     return value

@@ -1,4 +1,4 @@
-"""Shards: what a function that mixes samples, or counts them, knows of a batch of which its thread computes a part.
+"""Shards: what a function that mixes or counts samples knows of the whole batch while its thread computes a part of it.
 
 `now.shard` of a thread is None, or the shard that it computes (see `fastnn.distributed`).
 """
@@ -20,10 +20,10 @@ from ._scope import Scope
 class Shard(NamedTuple):
     """A part of a batch: samples start .. start + size - 1 of `total`.
 
-    present : False for one without samples, which computes another's only to take part in what is joined
+    present : False if it has no samples of its own: it computes another's, only to be there when values are joined
     parts : how many shards have samples
     rng : in place of the package's generator, if not None
-    meet : of a name, a kind of joining and values; returns those of all shards, joined
+    meet : called with a name, a kind of joining and values; returns the joined values of all shards
     """
 
     start: int
@@ -59,7 +59,7 @@ def moments(shard: Shard, name: str, count: int, mean: Array, var: Array) -> tup
 
 
 def loss_of(total: Any, divisor: Any, samples: bool = True) -> tuple[Any, Any]:
-    """Numerator and denominator of a loss, over all shards; those given without `samples`."""
+    """Numerator and denominator of a loss, summed over all shards; without `samples` they are returned as given."""
     shard = now.shard if samples else None
     if shard is not None:
         total, divisor = shard.joined("loss", "sum", float(total), float(divisor))
@@ -69,8 +69,8 @@ def loss_of(total: Any, divisor: Any, samples: bool = True) -> tuple[Any, Any]:
 def divisor_of(reduction: str, divisor: float, fixed: float = 1.0, samples: bool = True) -> Any:
     """What a loss's gradient is divided by: the mean's divisor over all shards, or for a sum `fixed`.
 
-    Each shard begins with its part of a loss that is the same in all, which counts a penalty once; so what comes from
-    its samples is multiplied by the number of shards.
+    Each of n shards starts its backward pass with 1 / n of the loss, so that a penalty, the same in all, counts once;
+    a loss of its samples makes up for that by a divisor n times smaller.
     """
     shard = now.shard if samples else None
     if shard is None:
@@ -80,9 +80,9 @@ def divisor_of(reduction: str, divisor: float, fixed: float = 1.0, samples: bool
 
 
 def place(name: str, shape: tuple[int, ...], leading: int) -> tuple[int, int, int]:
-    """Where an array's parts, its elements of the leading dimensions, lie among those of the whole batch.
+    """Where the parts of a shard's array, one for each index of the leading dimensions, lie in the whole batch.
 
-    Returns first, run, skip: part i is number first + i + (i // run) * skip of the whole; run 0 is all of them.
+    Returns first, run, skip: part i is number first + i + (i // run) * skip of the whole; run 0: the array is whole.
     """
     shard, axis = now.shard, now.sample_axis
     if shard is None or axis is None:

@@ -19,7 +19,7 @@ cdef class Node:
     cdef public object backward
     cdef readonly object number, function  # the function that was called, where that is known
     cdef readonly Py_ssize_t count
-    cdef object origin  # what an observer was told that recorded it; else None
+    cdef object origin  # the description that an observer got of the call; else None
 
 
 @cython.final
@@ -31,7 +31,7 @@ cdef class Result:
 
 
 class Mode(threading.local):
-    """Of each thread: whether calls are recorded, who is told of them (_observe.py), the last one told of, and keys drawn meanwhile."""
+    """Each thread's own: whether calls are recorded, their observer (_observe.py), the last call it saw, and the keys drawn."""
     enabled = True
     observer = origin = draws = None
 
@@ -256,8 +256,8 @@ cdef list nodes_of(object last):
 
 
 def same_state(list tables, list parameters):
-    """Whether dicts, each beside the list of its values, hold the same objects as ever, and each (parameter, array, requires_grad) is
-    as it was and has no gradient.
+    """Whether each (dict, values) still holds those very objects, and each (parameter, array, requires_grad) is unchanged and
+    has no gradient.
     """
     cdef list values
     cdef dict table

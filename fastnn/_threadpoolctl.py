@@ -1,7 +1,7 @@
-"""threadpoolctl, where a program uses it, sees and limits the thread team.
+"""Makes the library threadpoolctl, in programs that use it, see and limit the thread team.
 
-Most programs never import that library, and importing it takes milliseconds; so the team is entered there when, and if,
-somebody else imports it.
+Most programs never import that library, and importing it takes milliseconds; so the team is registered
+when a program imports it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def enter(threadpoolctl: Any, most: int) -> None:
 
 
 class Awaiting:
-    """A finder of modules that leaves them all to the finders after it, and the team's entry with the one it awaits.
+    """A finder of modules that waits for threadpoolctl, and registers the team at the end of its import.
 
     It stays in `sys.meta_path`: to take it out could make another thread, whose import walks that list, skip a finder.
     """
@@ -79,7 +79,7 @@ class Awaiting:
 
 
 def register(most: int) -> None:
-    """Enter the team now where the library is loaded, else as soon as it is; `most` is the team's greatest number."""
+    """Register the team now if the library is loaded, else once it is; `most` is the team's greatest number."""
     if LIBRARY in sys.modules:
         enter(sys.modules[LIBRARY], most)
     else:

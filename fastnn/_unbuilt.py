@@ -1,4 +1,4 @@
-"""What to say where the compiled part of the package is missing or cannot be loaded."""
+"""The message for a package whose compiled part is missing or cannot be loaded."""
 
 from __future__ import annotations
 

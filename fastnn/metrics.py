@@ -1,4 +1,4 @@
-"""Metrics: what a network's outputs are worth, over one batch or gathered over many.
+"""Metrics: how good a network's outputs are, over one batch or gathered over many.
 
 Called with a batch's output and target a metric returns its value; `update` gathers, `compute` returns the value of all
 that was gathered, `reset` forgets it.

@@ -1,4 +1,4 @@
-"""What a file is that was taken for a safetensors file, and what its owner can do."""
+"""Names the format of a file that `load` cannot read, and how to read it instead."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEGINNINGS: tuple[tuple[bytes, str], ...] = (
 
 
 def kind_of(path: str | bytes, head: bytes) -> str | None:
-    """What the file is, in words that end "it is ...", if it is of a kind that people confuse with ours."""
+    """Words that complete "it is ..." for a file of a known other format; None for any other."""
     if not head:
         return "empty"
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):

@@ -91,7 +91,7 @@ def read_zip(file: BinaryIO, widen: bool) -> Any:
 
 
 def read_old(file: BinaryIO, widen: bool) -> Any:
-    """What it stored before: five pickles (a number, a version, the system, the content, the storages' keys), storages.
+    """The format before PyTorch 1.6: five pickles (a number, a version, the system, the content, the keys), storages.
 
     The content comes before its numbers: each storage's memory is made first and filled at the end.
     """

@@ -244,9 +244,9 @@ class Unpickler(pickle.Unpickler):
 
 
 def read_pickle(file: BinaryIO, storage: Callable[[str, str, int, Any], Storage]) -> Any:
-    """The value of the pickle that begins where the file stands, which is left behind it.
+    """The value of the pickle that begins at the file's position.
 
-    Its instructions are looked through first: a value kept under a number beyond theirs makes Python fill its memory.
+    Its instructions are checked first: one that stores a value at a huge index would make Python allocate that much.
     """
     start, count, furthest = file.tell(), 0, 0
     for operation, argument, _ in pickletools.genops(file):
