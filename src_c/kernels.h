@@ -9,10 +9,11 @@
 #define PRODUCT_DEPTH 256 /* how many values of k one accumulator sums before the sum is added to C */
 #define PRODUCT_AHEAD 32  /* rows of a panel that are fetched before they are needed: 4 KB, as much as the last-level cache takes to answer */
 
-/* A run of products that one accumulator sums: where the first factor of the first one lies, how many there are, what follows */
+/* A run of products that one accumulator sums: where the first factor of the first one lies, which row of the second factors it
+ * meets, how many there are, what follows */
 struct fnn_stretch
 {
-    ptrdiff_t offset, length;
+    ptrdiff_t offset, row, length;
     ptrdiff_t flush; /* 1: the sum is added to the result, and a new sum begins; 2: the same, and this was the last run */
 };
 

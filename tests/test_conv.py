@@ -282,10 +282,55 @@ def test_gradients_that_nobody_wants_are_not_computed(monkeypatch):
         assert calls == [expected]
 
 
-def test_padding_is_an_operand():
+def test_padding_at_the_ends_of_the_last_dimension_is_an_operand():
     """0 times an infinite weight is NaN, as in PyTorch."""
     y = fastnn.conv1d(np.ones((1, 1, 4)), np.array([[[np.inf, 1.0, 1.0]]]), padding=1)
     np.testing.assert_array_equal(y[0, 0], [np.nan, np.inf, np.inf, np.inf])
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("groups", "inputs", "outputs", "size", "kernel", "stride", "padding", "dilation"),
+    [
+        (1, 5, 40, (6, 9), 3, 1, 1, 1),
+        (1, 300, 8, (4, 4), 3, 1, 1, 1),  # sums that are flushed
+        (1, 4, 20, (2, 3), 5, 1, 4, 1),  # some windows see the padding alone
+        (1, 1, 3, (7, 7), 2, 2, 3, 3),
+        (2, 8, 6, (5, 6), (3, 1), 1, (1, 0), 1),
+        (32, 32, 32, (6, 30), 3, 1, 1, 1),
+        (40, 40, 40, (7, 7), 3, 2, 1, 1),
+        (16, 16, 16, (4, 4), 17, 1, 8, 1),  # more products than one accumulator takes
+        (1, 3, 4, (4, 3, 5), 3, 1, 1, 1),
+        (16, 16, 16, (3, 4, 5), 3, 2, 2, 2),
+    ],
+)
+def test_rows_of_a_kernel_that_meet_only_zeros_are_left_out(
+    groups, inputs, outputs, size, kernel, stride, padding, dilation, dtype, value
+):
+    """In every layout and for one sample as for many, weights there may be anything; all others count as ever."""
+    n = len(size)
+    rng = np.random.default_rng(0)
+    x = rng.integers(1, 5, (2, inputs, *size)).astype(dtype)
+    w = rng.integers(1, 5, (outputs, inputs // groups, *np.broadcast_to(kernel, n))).astype(dtype)
+    row = (slice(None), slice(None), *(0,) * (n - 1))  # the first in depth and height
+    w[row] = value
+    function = getattr(fastnn, f"conv{n}d")
+    y = function(x, w, None, stride, padding, dilation, groups)
+    meets = np.ones(y.shape[2:-1], bool)
+    for axis, out in enumerate(meets.shape):
+        begin = np.arange(out) * np.broadcast_to(stride, n)[axis] - np.broadcast_to(padding, n)[axis]
+        inside = (begin >= 0) & (begin < size[axis])
+        meets &= inside.reshape([-1 if each == axis else 1 for each in range(n - 1)])
+    assert not meets.all()
+    np.testing.assert_array_equal(~np.isfinite(y).any(-1), np.broadcast_to(meets, y.shape[:-1]))
+    w[row] = 1
+    left_out = ~np.broadcast_to(meets[..., np.newaxis], y.shape)
+    np.testing.assert_array_equal(y[left_out], function(x, w, None, stride, padding, dilation, groups)[left_out])
+    w[row] = value
+    for layout in (channels_last, np.ascontiguousarray):
+        np.testing.assert_array_equal(function(layout(x), w, None, stride, padding, dilation, groups), y)
+        np.testing.assert_array_equal(function(layout(x[:1]), w, None, stride, padding, dilation, groups), y[:1])
 
 
 def test_nothing_in_nothing_out():
@@ -464,8 +509,8 @@ def test_a_depthwise_convolution_has_the_same_bits_in_both_layouts(
 
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "circular"])
 @pytest.mark.parametrize("value", [np.inf, np.nan])
-def test_padding_of_a_depthwise_convolution_is_an_operand(mode, value):
-    """In both layouts: 0 times what is not finite is NaN."""
+def test_padding_of_a_depthwise_convolution(mode, value):
+    """In both layouts: 0 times what is not finite is NaN beside the input, and left out above it."""
     rng = np.random.default_rng(0)
     x, weight = rng.normal(size=(1, 32, 6, 30)), rng.normal(size=(32, 1, 3, 3))
     weight[:16, 0, 0, 2], weight[16:, 0, 1, 0] = value, -value
@@ -473,8 +518,9 @@ def test_padding_of_a_depthwise_convolution_is_an_operand(mode, value):
     y = fastnn.conv2d(x, *given, padding_mode=mode)
     last = fastnn.conv2d(channels_last(x), *given, padding_mode=mode)
     np.testing.assert_array_equal(last, y)
-    sees_padding = [np.isnan(y[0, :16, 0]).all(), np.isnan(y[0, 16:, :, 0]).all()]
-    assert sees_padding == [mode == "zeros" or np.isnan(value)] * 2
+    above, beside = np.isnan(y[0, :16, 0]), np.isnan(y[0, 16:, :, 0])
+    assert [above.all(), beside.all()] == [mode != "zeros" and np.isnan(value), mode == "zeros" or np.isnan(value)]
+    assert mode != "zeros" or not above.any()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -504,6 +504,17 @@ def test_pooling_at_the_edges():
             torch.nn.functional.avg_pool3d(torch.tensor(cube), 3, padding=1)
 
 
+def test_weights_over_padding():
+    w = np.ones((1, 1, 3, 3))
+    w[0, 0, 0] = np.inf
+    y = fastnn.conv2d(np.ones((1, 1, 3, 4)), w, padding=1)[0, 0]
+    assert np.isfinite(y[0]).all()
+    assert np.isnan(y[1:, [0, -1]]).all()
+    assert np.isinf(y[1:, 1:-1]).all()
+    dw = fastnn.conv2d_backward(np.full((1, 1, 3, 4), np.inf), np.ones((1, 1, 3, 4)), w, padding=1)[1]
+    np.testing.assert_array_equal(np.isnan(dw[0, 0]), np.pad([[False]], 1, constant_values=True))
+
+
 def test_circular_padding_crops_then_wraps():
     assert fastnn.pad([[0, 1, 2, 3]], (-1, 2), mode="circular").tolist() == [[1, 2, 3, 1, 2]]
     with pytest.raises(ValueError, match="pad"):
@@ -580,4 +591,4 @@ def test_the_page_is_whole():
     if not page.is_file():
         pytest.skip("needs the source tree")
     rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!case|---)", line)]
-    assert len(rows) == 85
+    assert len(rows) == 86

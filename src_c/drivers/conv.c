@@ -16,13 +16,13 @@
 #define LATE_VALUES   16384 /* the most outputs of a panel that is packed late (is_late): 64 KB of floats */
 #define NS_PER_WEIGHT 0.1 /* nanoseconds to pack one weight */
 
-/* Scratch memory in doubles: packed weights, then at `bias` the bias in whole panels, at `runs` the runs, at `slots` the slots of
- * `slot` doubles each.  A slot holds a box, at `row` one row of outputs (all rows if weights are packed late), at `late` such
- * weights. */
+/* Scratch memory in doubles: packed weights, then at `bias` the bias in whole panels, at `slots` the slots of `slot` doubles each.  A
+ * slot holds a box, at `row` one row of outputs (all rows if weights are packed late), at `late` such weights, at `runs` the runs
+ * of a row of outputs. */
 struct conv_space
 {
-    ptrdiff_t bias, runs, slots, slot, box, total;
-    ptrdiff_t row, late; /* counted from the beginning of the slot's box */
+    ptrdiff_t bias, slots, slot, box, total;
+    ptrdiff_t row, late, runs; /* counted from the beginning of the slot's box */
 };
 
 /* Whether each panel of weights meets one box alone: it is packed there, a few rows at a time that stay in the first-level cache */
@@ -39,12 +39,12 @@ static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t n, ptrdif
     const int late = is_late(p, n, packed);
     const ptrdiff_t rows = late ? p->axis[0].most * p->axis[1].most : 1;
     s.bias = packed || late ? 0 : conv_line(columns * p->depth);
-    s.runs = s.bias + conv_line(columns);
-    s.slots = s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
+    s.slots = s.bias + conv_line(columns);
     s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
     s.row = conv_line(p->values);
     s.late = s.row + conv_line(rows * p->axis[2].most * (p->wide ? p->c : p->width));
-    s.slot = s.box + s.late + (late ? conv_line(PRODUCT_DEPTH * p->width) : 0);
+    s.runs = s.late + (late ? conv_line(PRODUCT_DEPTH * p->width) : 0);
+    s.slot = s.box + s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
     s.total = s.slots + slots * s.slot + 8;
     return s;
 }
@@ -65,41 +65,38 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
     return most;
 }
 
-/* The stretches of one sum, cut where it is flushed; distances in values between input places.  late: the last run is not
- * the end of the sum, which goes on with the next weights. */
-static void make_runs(struct fnn_stretch *run, const struct conv_plan *p, const ptrdiff_t distance[3], int late)
-{
-    const ptrdiff_t lines = p->runs / (p->axis[0].kernel * p->axis[1].kernel), column = p->each ? distance[2] * p->axis[2].dilation : 1;
-    ptrdiff_t done = 0;
-    for (ptrdiff_t d = 0; d < p->axis[0].kernel; d++)
-        for (ptrdiff_t h = 0; h < p->axis[1].kernel; h++)
-            for (ptrdiff_t w = 0; w < lines; w++)
-            {
-                const ptrdiff_t at = d * p->axis[0].dilation * distance[0] + h * p->axis[1].dilation * distance[1] +
-                                     w * p->axis[2].dilation * distance[2];
-                for (ptrdiff_t begin = 0, length; begin < p->line; begin += length, run++)
-                {
-                    length = fnn_min(p->line - begin, PRODUCT_DEPTH - done % PRODUCT_DEPTH);
-                    done += length;
-                    *run = (struct fnn_stretch){.offset = at + begin * column, .length = length};
-                    run->flush = done == p->depth ? 2 : done % PRODUCT_DEPTH == 0 ? 1 + late : 0;
-                }
-            }
-}
+/* Whether a window that begins at place `at` of an axis stays inside the input */
+static int stays_inside(const struct conv_axis *a, ptrdiff_t at) { return at >= 0 && at + (a->kernel - 1) * a->dilation < a->in; }
 
-/* Where x is read: the distance in values between neighbouring input places along each axis, and that to each of the kernel's
- * places if these are few */
-struct conv_reach
+/* The runs of the products [from, to) of one sum; `distance`: values between input places.  at: the place of the input's depth and
+ * height where the window begins; rows of the kernel that lie beyond the input there are left out.  NULL: none is.  A sum of
+ * PRODUCT_DEPTH products, left out or not, is flushed.  Returns the number of runs. */
+static ptrdiff_t make_runs(struct fnn_stretch *runs, const struct conv_plan *p, const ptrdiff_t distance[3], const ptrdiff_t *at,
+                           ptrdiff_t from, ptrdiff_t to)
 {
-    ptrdiff_t distance[3], offsets[PRODUCT_DEPTH];
-};
-
-static void make_offsets(struct conv_reach *reach, const struct conv_plan *p)
-{
-    const ptrdiff_t *distance = reach->distance, kh = p->axis[1].kernel, kw = p->axis[2].kernel;
-    for (ptrdiff_t tap = 0; tap < p->depth; tap++)
-        reach->offsets[tap] = tap / (kh * kw) * p->axis[0].dilation * distance[0] +
-                              tap / kw % kh * p->axis[1].dilation * distance[1] + tap % kw * p->axis[2].dilation * distance[2];
+    const struct conv_axis *a = p->axis;
+    const ptrdiff_t lines = p->runs / (a[0].kernel * a[1].kernel), column = p->each ? distance[2] * a[2].dilation : 1;
+    ptrdiff_t count = 0, begin = from % p->line, w = from / p->line % lines;
+    ptrdiff_t d = from / p->line / lines / a[1].kernel, h = from / p->line / lines % a[1].kernel;
+    for (ptrdiff_t done = from, length; done < to; done += length)
+    {
+        length = fnn_min(p->line - begin, PRODUCT_DEPTH - done % PRODUCT_DEPTH);
+        const ptrdiff_t of_d = d * a[0].dilation, of_h = h * a[1].dilation, end = done + length;
+        const ptrdiff_t flush = end == to ? 2 : end % PRODUCT_DEPTH == 0;
+        const int meets = !at || (at[0] + of_d >= 0 && at[0] + of_d < a[0].in && at[1] + of_h >= 0 && at[1] + of_h < a[1].in);
+        if (meets || flush)
+            runs[count++] = (struct fnn_stretch){
+                .offset = of_d * distance[0] + of_h * distance[1] + w * a[2].dilation * distance[2] + begin * column,
+                .row = done - from, .length = meets ? length : 0, .flush = flush};
+        begin += length;
+        if (begin == p->line)
+            begin = 0, w++;
+        if (w == lines)
+            w = 0, h++;
+        if (h == a[1].kernel)
+            h = 0, d++;
+    }
+    return count;
 }
 
 /* Cuts the output places [first, first + count) of each axis into those whose windows reach beyond the input's beginning, those
@@ -132,10 +129,9 @@ struct FN(conv_job)
     REAL *own; /* scratch memory for packed weights, if none were given */
     const REAL *packed;
     REAL *bias; /* in whole panels, or NULL */
-    struct fnn_stretch *runs;
     double *slots;
     struct FN(fnn_conv_end) end;
-    struct conv_reach of_box, of_x;
+    ptrdiff_t of_box[3], of_x[3]; /* the distance in values between neighbouring input places along each axis */
     int direct;        /* x is read where it lies */
     int late;          /* weights are packed as they are needed */
     int taps;          /* a depthwise convolution with few kernel places */
@@ -199,18 +195,18 @@ static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p,
 
 /* One box of output places times `channels` output channels from one panel on; a: the first input place of the
  * box, or of x if that is read where it lies; memory: the slot's, from its row on */
-static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const struct conv_reach *reach, REAL *memory, ptrdiff_t sample,
+static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const ptrdiff_t distance[3], REAL *memory, ptrdiff_t sample,
                           ptrdiff_t block, ptrdiff_t panel, ptrdiff_t channels, const ptrdiff_t *first, const ptrdiff_t *count)
 {
     const struct FN(fnn_conv) *o = j->o;
     const struct conv_plan *p = &j->p;
     const ptrdiff_t *s = o->y_strides, channel = p->each ? s[1] : s[2], at = block * p->panels + panel;
-    const ptrdiff_t next = p->axis[2].hop * reach->distance[2], column = p->each ? reach->distance[2] * p->axis[2].dilation : 1;
+    const ptrdiff_t next = p->axis[2].hop * distance[2], column = p->each ? distance[2] * p->axis[2].dilation : 1;
     const int in_place = channel == 1 && j->bounded && (p->wide || channels == p->width || channels == p->width / 2);
     const ptrdiff_t start = sample * s[0] + (p->each ? block * p->width * s[1] : block * s[1] + panel * p->width * s[2]);
     const ptrdiff_t ldc = in_place ? s[5] : p->wide ? p->c : p->width, size = p->depth * p->width;
-    const struct fnn_stretch *run = j->runs;
     REAL *late = (REAL *)((double *)memory + j->space.late - j->space.row);
+    struct fnn_stretch *runs = (struct fnn_stretch *)((double *)memory + j->space.runs - j->space.row);
     struct FN(fnn_conv_end) end = j->end;
     end.bias = j->bias ? j->bias + at * p->width : NULL;
     if (o->residual && !in_place) /* `fnn_conv_finish` adds it, and the function comes after the sum */
@@ -221,24 +217,28 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const str
         if (j->late)
             FN(pack_late)(late, j, block, panel, done, to);
         const REAL *b = j->late ? late : j->packed + at * size;
+        ptrdiff_t ready = 0, number = 0; /* ready: the runs are those of windows inside the input */
         for (ptrdiff_t line = 0; line < count[0] * count[1]; line++)
         {
             const ptrdiff_t d = line / count[1], h = line % count[1];
             const ptrdiff_t there = start + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
-            const REAL *from = a + d * p->axis[0].hop * reach->distance[0] + h * p->axis[1].hop * reach->distance[1];
+            const REAL *from = a + d * p->axis[0].hop * distance[0] + h * p->axis[1].hop * distance[1];
             const REAL *residual = o->residual ? o->residual + there : NULL;
             REAL *row = memory + (j->late ? line * count[2] * ldc : 0), *c = in_place ? o->y + there : row;
             end.residual = in_place ? residual : NULL;
             const struct FN(fnn_conv_end) *ends = j->ends && to == p->depth ? &end : NULL;
-            if (j->taps)
-                TIER->conv_taps(c, ldc, from, next, b, size, reach->offsets, p->depth, ends, count[2], channels);
+            const ptrdiff_t place[2] = {(first[0] + d) * p->axis[0].stride - p->axis[0].pad, (first[1] + h) * p->axis[1].stride - p->axis[1].pad};
+            const int inside = o->mode != CONV_ZEROS || (stays_inside(&p->axis[0], place[0]) && stays_inside(&p->axis[1], place[1]));
+            if (!(ready && inside))
+                number = make_runs(runs, p, distance, inside ? NULL : place, done, to);
+            ready = inside;
+            if (j->taps) /* the last run may be left out too */
+                TIER->conv_taps(c, ldc, from, next, b, size, runs, number - !runs[number - 1].length, ends, count[2], channels);
             else
-                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, column, b, run, ends, count[2], channels, done > 0);
+                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, column, b, runs, ends, count[2], channels, done > 0);
             if (!in_place && to == p->depth)
                 FN(fnn_conv_finish)(o, j->bounded, o->y + there, channel, residual, row, ldc, count[2], channels);
         }
-        while (j->late && !run++->flush)
-            continue;
     }
 }
 
@@ -266,7 +266,7 @@ static void FN(wide_item)(const struct FN(conv_job) *j, REAL *box, REAL *row, pt
         const int inside = piece == 13; /* the piece in the middle of all axes */
         if (!inside)
             FN(fnn_gather_box)(box, x, (ptrdiff_t[]){s[1], s[3], s[4], s[5]}, o->g, &j->p, from, n, o->mode);
-        FN(conv_item)(j, inside ? x + at : box, inside ? &j->of_x : &j->of_box, row, sample, 0, 0, o->g, from, n);
+        FN(conv_item)(j, inside ? x + at : box, inside ? j->of_x : j->of_box, row, sample, 0, 0, o->g, from, n);
     }
 }
 
@@ -302,7 +302,7 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
             slot->held = number;
         }
         const ptrdiff_t outputs = p->each ? inputs : fnn_min(p->width, p->k - panel * p->width);
-        FN(conv_item)(j, j->direct ? x : box, j->direct ? &j->of_x : &j->of_box, row, sample, block, panel, outputs, first, count);
+        FN(conv_item)(j, j->direct ? x : box, j->direct ? j->of_x : j->of_box, row, sample, block, panel, outputs, first, count);
     }
     fnn_return_part(slot);
 }
@@ -338,20 +338,15 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     j.own = (REAL *)work;
     j.packed = o->packed ? o->packed : j.own;
     j.bias = o->bias ? (REAL *)(work + j.space.bias) : NULL;
-    j.runs = (struct fnn_stretch *)(work + j.space.runs);
     j.slots = work + j.space.slots;
     j.direct = FN(lies_ready)(o, p);
     j.late = is_late(p, o->n, o->packed != NULL);
     for (int i = 2; i >= 0; i--)
     {
-        j.of_x.distance[i] = o->x_strides[3 + i] * p->axis[i].step;
-        j.of_box.distance[i] = i == 2 ? p->c : j.of_box.distance[i + 1] * p->axis[i + 1].span;
+        j.of_x[i] = o->x_strides[3 + i] * p->axis[i].step;
+        j.of_box[i] = i == 2 ? p->c : j.of_box[i + 1] * p->axis[i + 1].span;
     }
     j.taps = DEPTHWISE(o);
-    if (j.taps)
-        make_offsets(&j.of_box, p), make_offsets(&j.of_x, p);
-    else
-        make_runs(j.runs, p, (j.direct ? &j.of_x : &j.of_box)->distance, j.late);
     j.bounded = FN(fnn_conv_bounds)(o, &j.end);
     j.ends = o->bias || o->residual || o->act >= 0;
     for (ptrdiff_t i = 0; i < o->slots; i++)

@@ -69,8 +69,8 @@ struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, pt
         p.c = width;
     conv_cut(&p);
     const ptrdiff_t taps = p.axis[0].kernel * p.axis[1].kernel * p.axis[2].kernel, one = p.each ? 1 : c;
-    /* pixels of a kernel's row lie side by side, or each product is read by itself */
-    const int whole_rows = p.axis[2].dilation == 1 || p.axis[2].kernel == 1 || p.each;
+    /* pixels of a kernel's row lie side by side, or each product is read by itself; the few of a depthwise kernel are runs of their own */
+    const int whole_rows = p.each ? weight || taps > PRODUCT_DEPTH : p.axis[2].dilation == 1 || p.axis[2].kernel == 1;
     p.line = whole_rows ? one * p.axis[2].kernel : one;
     p.depth = one * taps;
     p.runs = p.depth / p.line;

@@ -132,7 +132,11 @@ static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
         fnn_conv_box(p, item % p->boxes, first, count);
         for (ptrdiff_t d = 0; d < count[0]; d++)
             for (ptrdiff_t h = 0; h < count[1]; h++)
-                runs[rows++] = (struct fnn_stretch){.offset = (d * a[0].hop * a[1].span + h * a[1].hop) * a[2].span * p->c, .length = count[2]};
+            {
+                runs[rows] = (struct fnn_stretch){.offset = (d * a[0].hop * a[1].span + h * a[1].hop) * a[2].span * p->c, .row = rows * count[2],
+                                                  .length = count[2]};
+                rows++;
+            }
         runs[rows - 1].flush = 2;
         for (ptrdiff_t panel = begin / of_panel; panel * of_panel < end; panel++)
         {

@@ -149,7 +149,7 @@ void FN(fnn_winograd)(const struct FN(fnn_conv) *o)
     for (ptrdiff_t i = 0; i < j.w.flushes; i++)
     {
         const ptrdiff_t length = fnn_min(PRODUCT_DEPTH, o->c - i * PRODUCT_DEPTH);
-        runs[i] = (struct fnn_stretch){.offset = i * PRODUCT_DEPTH, .length = length, .flush = i + 1 < j.w.flushes ? 1 : 2};
+        runs[i] = (struct fnn_stretch){.offset = i * PRODUCT_DEPTH, .row = i * PRODUCT_DEPTH, .length = length, .flush = i + 1 < j.w.flushes ? 1 : 2};
     }
     j.runs = runs;
     j.slots = work + j.w.slots;
