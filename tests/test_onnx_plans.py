@@ -189,6 +189,28 @@ def test_samples_of_a_batch_have_the_bits_that_they_have_alone():
             np.testing.assert_array_equal(loaded(x), whole)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((9, 70, 1), (9, 1, 3)), ((9, 70, 3), (9, 70, 1)), ((5, 11, 12), (11, 1)), ((300, 2), (2,)), ((300, 2), (300, 1)),
+        ((7, 40, 17), (40, 1)), ((3, 50, 33), (3, 1, 33)), ((1, 13, 1, 7), (5, 1, 11, 1)), ((2, 600, 3), (600, 3)),
+        ((4, 63), (4, 1)), ((4, 64), (4, 1)), ((3, 1100), (3, 1)), ((2, 1, 3, 1), (1, 400, 1, 2)), ((3,), (2, 700, 1)),
+        ((2, 3, 4, 5), (3, 1, 5)), ((2, 1, 4, 5), (3, 4, 1)),
+    ],
+)  # fmt: skip
+def test_short_and_long_rows_of_two_values_that_repeat(first, second, dtype):
+    nodes = [node("Sub", "x z", "a"), node("Less", "x z", "b"), node("Where", "b x z", "y")]
+    inputs = [value(name, dtype, list(shape)) for name, shape in (("x", first), ("z", second))]
+    loaded = fastnn.onnx.load(model(nodes, inputs, [value("a", dtype), value("b", np.bool_), value("y", dtype)]))
+    x, z = draw(*first).astype(dtype), draw(*second, seed=1).astype(dtype)
+    for threads in (1, 3):
+        with fastnn.threads(threads):
+            check(loaded, 0, x=x, z=z)
+    for made, expected in zip(loaded(x, z), (x - z, x < z, np.where(x < z, x, z)), strict=True):
+        np.testing.assert_array_equal(made, expected)
+
+
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
 @pytest.mark.parametrize("pads", [(0, 2, 1, 0), (1, 0, 0, 3), (2, 3, 2, 3), (-1, 2, 0, -2)])
 def test_pads(mode, pads):

@@ -7,6 +7,7 @@
 #define NS_EACH 0.15
 #define NS_ROW  10.0 /* nanoseconds for one row: its place is computed, or the lanes of its vectors are added */
 #define GRAIN   1024 /* values of one item; an operand that is not dense is copied in pieces of this size */
+#define LONG    64   /* values of a row that is an item of its own; of shorter ones an item has several */
 
 static const struct
 {
@@ -30,12 +31,15 @@ static ptrdiff_t place_of(ptrdiff_t row, ptrdiff_t n1, ptrdiff_t n2, const ptrdi
     return row / (n1 * n2) * strides[0] + row / n2 % n1 * strides[1] + row % n2 * strides[2];
 }
 
-static const uint8_t *dense_bytes(uint8_t *copy, const uint8_t *x, ptrdiff_t stride, ptrdiff_t n)
+static ptrdiff_t rows_of_item(ptrdiff_t n) { return n == 0 || n >= LONG ? 1 : GRAIN / n; }
+
+static const uint8_t *dense_bytes(uint8_t *copy, const uint8_t *x, const ptrdiff_t *strides, ptrdiff_t rows, ptrdiff_t n)
 {
-    if (!x || stride == 1)
+    if (!x || (strides[3] == 1 && (rows == 1 || strides[2] == n)))
         return x;
-    for (ptrdiff_t i = 0; i < n; i++)
-        copy[i] = x[i * stride];
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t i = 0; i < n; i++)
+            copy[r * n + i] = x[r * strides[2] + i * strides[3]];
     return copy;
 }
 
@@ -43,16 +47,20 @@ static const uint8_t *dense_bytes(uint8_t *copy, const uint8_t *x, ptrdiff_t str
 #include "each_real.h"
 #else
 
-static const REAL *FN(dense)(REAL *copy, const REAL *x, ptrdiff_t stride, ptrdiff_t n)
+/* n values of each of some rows side by side: where they are, if they lie so, else in `copy`.  Of short rows columns are copied,
+ * since a loop over the few values of a row costs more than they do. */
+static const REAL *FN(dense)(REAL *copy, const REAL *x, const ptrdiff_t *strides, ptrdiff_t rows, ptrdiff_t n)
 {
-    if (!x || stride == 1)
+    if (!x || (strides[3] == 1 && (rows == 1 || strides[2] == n)))
         return x;
-    if (stride == 0)
-        for (ptrdiff_t i = 0; i < n; i++)
-            copy[i] = *x;
-    else
-        for (ptrdiff_t i = 0; i < n; i++)
-            copy[i] = x[i * stride];
+    const ptrdiff_t turned = rows > n, inner = turned ? rows : n, near = turned ? n : 1, step = strides[3 - turned];
+    for (ptrdiff_t i = 0; i < rows + n - inner; i++)
+    {
+        const REAL *value = x + i * strides[2 + turned];
+        REAL *to = copy + i * (1 + n - near);
+        for (ptrdiff_t j = 0; j < inner; j++, to += near, value += step)
+            memcpy(to, value, sizeof *to); /* not through vector registers, whose upper halves a kernel may have left in use */
+    }
     return copy;
 }
 
@@ -69,28 +77,31 @@ static void FN(apply)(void *y, const REAL *a, const REAL *b, const uint8_t *c, p
         TIER->pointwise[function](y, a, b, c, n);
 }
 
-/* An item is a part of a row of n3 values */
+/* An item is a part of a row of n3 values, or several short rows that lie in one of the n0 * n1 planes */
 static void FN(pointwise_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(fnn_pointwise) *o = job;
-    const ptrdiff_t parts = (o->n3 + GRAIN - 1) / GRAIN, item = functions[o->function].compares ? 1 : (ptrdiff_t)sizeof(REAL);
+    const ptrdiff_t parts = (o->n3 + GRAIN - 1) / GRAIN, most = rows_of_item(o->n3), pieces = (o->n2 + most - 1) / most * parts;
+    const ptrdiff_t item = functions[o->function].compares ? 1 : (ptrdiff_t)sizeof(REAL);
     REAL as[GRAIN], bs[GRAIN];
     uint8_t cs[GRAIN];
     for (ptrdiff_t i = begin; i < end; i++)
     {
-        const ptrdiff_t row = i / parts, from = i % parts * GRAIN, n = fnn_min(GRAIN, o->n3 - from);
+        const ptrdiff_t first = i % pieces / parts * most, row = i / pieces * o->n2 + first, from = i % parts * GRAIN;
+        const ptrdiff_t rows = fnn_min(most, o->n2 - first), n = fnn_min(GRAIN, o->n3 - from);
         const REAL *a = o->a + place_of(row, o->n1, o->n2, o->a_strides) + from * o->a_strides[3];
         const REAL *b = o->b ? o->b + place_of(row, o->n1, o->n2, o->b_strides) + from * o->b_strides[3] : NULL;
         const uint8_t *c = o->c ? o->c + place_of(row, o->n1, o->n2, o->c_strides) + from * o->c_strides[3] : NULL;
-        FN(apply)(o->y + (row * o->n3 + from) * item, FN(dense)(as, a, o->a_strides[3], n),
-                  FN(dense)(bs, b, o->b_strides[3], n), dense_bytes(cs, c, o->c_strides[3], n), n, o->function);
+        FN(apply)(o->y + (row * o->n3 + from) * item, FN(dense)(as, a, o->a_strides, rows, n),
+                  FN(dense)(bs, b, o->b_strides, rows, n), dense_bytes(cs, c, o->c_strides, rows, n), rows * n, o->function);
     }
 }
 
 void FN(fnn_pointwise)(const struct FN(fnn_pointwise) *o)
 {
-    const ptrdiff_t parts = (o->n3 + GRAIN - 1) / GRAIN;
-    fnn_parallel(o->n0 * o->n1 * o->n2 * parts, NS_EACH * (double)fnn_min(GRAIN, o->n3) + NS_ROW, FN(pointwise_body), o);
+    const ptrdiff_t parts = (o->n3 + GRAIN - 1) / GRAIN, rows = rows_of_item(o->n3);
+    fnn_parallel(o->n0 * o->n1 * ((o->n2 + rows - 1) / rows) * parts,
+                 NS_EACH * (double)(fnn_min(rows, o->n2) * fnn_min(GRAIN, o->n3)) + NS_ROW, FN(pointwise_body), o);
 }
 
 /* The largest or smallest of n values that lie side by side: first lane by lane, then over the lanes */

@@ -103,7 +103,7 @@ class Builder:
         """A row of pointwise.def; its operands are of dtype `real`, and broadcast."""
         given = [*operands, *([] if choice is None else [choice])]
         shape = np.broadcast_shapes(*(each.shape for each in given))
-        sizes, strides = _coalesced(shape, [each.strides(shape) for each in given])
+        sizes, strides = _coalesced(shape, [each.strides(shape) for each in given], self.graph.whole)
         names = ["a", "b"][: len(operands)] + ["c"] * (choice is not None)
         sources = tuple(each.value for each in given if each.led)
         fields: dict[str, Any] = {"y": Result, "function": POINTWISE[function]}
@@ -175,8 +175,11 @@ def _place(sources: tuple[int, ...], operand: Operand) -> int:
     return sources.index(operand.value)
 
 
-def _coalesced(shape: Shape, strides: list[tuple[int, ...]]) -> tuple[list[Any], list[tuple[int, ...]]]:
-    """Sizes and strides of batch and sample: dimensions are merged where strides allow it, then filled up to four."""
+def _coalesced(shape: Shape, strides: list[tuple[int, ...]], whole: bool) -> tuple[list[Any], list[tuple[int, ...]]]:
+    """Sizes and strides of batch and sample: dimensions are merged where strides allow it, then filled up to four.
+
+    The batch has a dimension of its own; but `whole` arrays have none, which leaves room for one more.
+    """
     dims: list[tuple[int, list[int]]] = [(1, [each[0] for each in strides])]  # the batch: so many per sample
     for i, size in enumerate(shape):
         steps = [each[i + 1] for each in strides]
@@ -186,6 +189,8 @@ def _coalesced(shape: Shape, strides: list[tuple[int, ...]]) -> tuple[list[Any],
             dims[-1] = dims[-1][0] * size, steps
         else:
             dims.append((size, steps))
+    if whole and len(dims) > MOST and dims[0][0] == 1:
+        dims = dims[1:]
     if len(dims) > MOST:
         raise NotLowered
     fill = MOST - len(dims)
