@@ -28,8 +28,10 @@ struct FN(fnn_kernels)
     /* the rows of pointwise.def that have an expression; NULL for the others */
     void (*pointwise[FNN_POINTWISES])(REAL *y, const REAL *a, const REAL *b, const uint8_t *c, ptrdiff_t n);
 #define KERNEL(result, name, ...) result (*name)(__VA_ARGS__);
+#define SHARED_KERNEL KERNEL
 #include "tables/kernels.def"
 #undef KERNEL
+#undef SHARED_KERNEL
     ptrdiff_t tile_columns; /* columns of one panel of a product */
 };
 

@@ -388,6 +388,7 @@ def test_batches_are_the_rows_in_another_order(rows, monkeypatch):
             store.append(np.float32(y[:, None]), y[:, None] % 3, y, None)
         batches = list(_store.Batches(store, 64, np.random.default_rng(0)))
         sizes = [len(target) for _, (target, _) in batches]
+        assert len(batches) == len(_store.Batches(store, 64))
         assert min(sizes) > 1 or rows == 1
         assert max(sizes) <= 65
         targets = np.concatenate([target for _, (target, _) in batches])

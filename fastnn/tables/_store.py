@@ -75,7 +75,8 @@ class Batches:
         self.store, self.size, self.rng = store, size, rng
 
     def __len__(self) -> int:
-        return -(-self.store.rows // self.size)
+        whole, rest = divmod(self.store.rows, self.size)
+        return whole + (rest > 1 or not whole and rest == 1)
 
     def __iter__(self) -> Iterator[Any]:
         left, seen = np.empty(0, self.store.dtype), 0

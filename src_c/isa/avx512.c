@@ -7,7 +7,7 @@
 #define FNN_TARGET     "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512"
 #endif
 #define FNN_TIER       fnn_tier_avx512
-#define FNN_TIER_BORROWS /* learned parameters, and of double losses and optimizers: 110 KB for kernels that wait for memory or are rare */
+#define FNN_TIER_BORROWS /* what waits for memory or is rare: learned parameters, and for double losses, optimizers, recurrence, resizing */
 #define FNN_TILE_ROWS  12
 #define FNN_TILE_BYTES 128
 #include "target.h"
