@@ -76,7 +76,7 @@ class Batches:
 
     def __len__(self) -> int:
         whole, rest = divmod(self.store.rows, self.size)
-        return whole + (rest > 1 or not whole and rest == 1)
+        return whole + (rest > 1 or (not whole and rest == 1))
 
     def __iter__(self) -> Iterator[Any]:
         left, seen = np.empty(0, self.store.dtype), 0
