@@ -410,3 +410,38 @@ def test_steps_that_read_what_the_one_before_gave_are_no_sequence():
     loaded = built(text, back=draw(4, 3, seed=4))
     check(loaded, 3e-6, **STATES)
     assert functions(loaded).count("recurrent") == 2
+
+
+def reshaped(lines, shape):
+    """A convolution to 4 channels, whose images are seen in another shape."""
+    nodes = [node("Conv", "x w", "c"), node("Reshape", "c s", "r"), *lines]
+    constants = {
+        "w": draw(4, 3, 1, 2), "s": np.array(shape), "b": draw(4, 1), "k": draw(4, 1, seed=1), "row": draw(5, seed=2),
+    }  # fmt: skip
+    outputs = [value(name) for name in ("y", "z") if any(name in each["output"] for each in lines)]
+    return fastnn.onnx.load(model(nodes, [value("x", shape=["N", 3, 1, 6])], outputs, 17, **constants))
+
+
+def test_images_in_another_shape_are_scaled_in_their_own():
+    """As TensorFlow's convolutions of sequences are written."""
+    loaded = reshaped([node("Add", "r b", "y")], [0, 4, 5])
+    check(loaded, 2e-6, x=draw(2, 3, 1, 6))
+    assert functions(loaded) == ["conv2d", "batch_norm", "reshape"]
+    loaded = reshaped([node("Mul", "k r", "a"), node("Relu", "a", "y")], [0, 4, 5])
+    check(loaded, 2e-6, x=draw(2, 3, 1, 6))
+    assert functions(loaded) == ["conv2d", "batch_norm", "reshape", "relu"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "shape"),
+    [
+        ([node("Add", "r b", "y"), node("Identity", "r", "z")], [0, 4, 5]),
+        ([node("Add", "r b", "y")], [-1, 4, 1]),
+        ([node("Add", "r row", "y")], [0, 4, 5]),
+        ([node("Sub", "b r", "y")], [0, 4, 5]),
+    ],
+)
+def test_what_is_not_scaled_before(lines, shape):
+    loaded = reshaped(lines, shape)
+    check(loaded, 2e-6, None, x=draw(2, 3, 1, 6))
+    assert "reshape_later" not in loaded.passes

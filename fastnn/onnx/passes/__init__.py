@@ -9,12 +9,12 @@ from collections import Counter
 from ...graph._graph import Graph, Names
 from ._attention import attention
 from ._elementwise import activation, hard_sigmoid, identity
-from ._layers import bias, layer_norm, one_hot, scale, scale_before
+from ._layers import bias, layer_norm, one_hot, reshape_later, scale, scale_before
 from ._recurrent import gru_cell, lstm_cell, sequences
 from ._rewriter import Pass, Rewriter
 
 PASSES: list[list[Pass]] = [
-    [identity, activation, hard_sigmoid, layer_norm, one_hot],
+    [identity, activation, hard_sigmoid, layer_norm, one_hot, reshape_later],
     [activation, attention, gru_cell, lstm_cell, bias, scale],
     [scale_before],
 ]

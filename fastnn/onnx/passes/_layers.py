@@ -145,6 +145,22 @@ def scale(r: Rewriter, call: Call) -> Made:
     return replace(call, function=functional.batch_norm, args=(*args, *parts, False, 0.1, eps))
 
 
+def reshape_later(r: Rewriter, call: Call) -> Made:
+    """A convolution's images in another shape, times or plus constants of the channels: both are done in their own."""
+    first, second = r.operands(call) or (None, None)
+    seen = r.maker(first, np.reshape) if call.function in (np.add, np.multiply) else None
+    image = r.maker(seen.args[0], *CONVOLUTIONS) if seen is not None and r.uses[seen.number] == 1 else None
+    value = _channels(r, second, first) if image is not None and isinstance(second, Constant) else None
+    if value is None or seen is None or image is None or r.shape(first) != r.shape(Ref(call.number)):
+        return None
+    shape, dtype = r.shape(Ref(image.number)) or (), r.graph.values[call.number].dtype
+    if shape[:2] != (r.shape(first) or ())[:2]:
+        return None
+    constant = r.constant(value.reshape(-1, *[1] * (len(shape) - 2)), dtype)
+    moved = r.add(shape, dtype, call.function, seen.args[0], constant)
+    return replace(call, function=np.reshape, args=(moved, seen.args[1]))
+
+
 def _is_image(r: Rewriter, call: Call) -> bool:
     """Whether a convolution's result comes here through functions that leave it an image."""
     while isinstance(call.function, Unary):
