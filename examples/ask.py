@@ -29,8 +29,9 @@ async def _client(address, request, number, answers, seconds):
 def ask(url, body, requests=2000, clients=CLIENTS):
     """The bodies of all answers, requests per second, and the 99th percentile of their times in seconds."""
     parts = urlsplit(url)
+    body = body.encode() if isinstance(body, str) else body
     head = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     answers, seconds = [], []
 
     async def all_clients():

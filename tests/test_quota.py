@@ -1,13 +1,13 @@
 """A real control group with a quota of processor time, and the other processes in it: no more threads than it grants."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
+from control_group import NoControlGroups, control_group, entering
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="control groups are Linux's")
 
@@ -15,37 +15,19 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="co
 @pytest.fixture
 def group():
     """A function that runs Python code in a group of its own with a quota of one processor; it returns what it printed."""
-    mounts = [line.split()[1:4] for line in Path("/proc/mounts").read_text().splitlines()]
-    version1 = [place for place, kind, options in mounts if kind == "cgroup" and "cpu" in options.split(",")]
-    version2 = [place for place, kind, _ in mounts if kind == "cgroup2"]
-    if version1:
-        files = {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "100000"}
-    elif version2:
-        files = {"cpu.max": "100000 100000"}
-    else:
-        pytest.skip("no control groups are mounted")
-    folder = Path((version1 or version2)[0], f"fastnn-{os.getpid()}")
-    try:
-        folder.mkdir()
-        for name, text in files.items():
-            (folder / name).write_text(text)
-    except OSError as error:
-        if folder.is_dir():
-            folder.rmdir()
-        pytest.skip(f"control groups cannot be made here: {error}")
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(control_group(1))
+        except NoControlGroups as error:
+            pytest.skip(str(error))
 
-    def run(code, **environment):
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
-        enter = lambda: (folder / "cgroup.procs").write_text(str(os.getpid()))  # noqa: E731
-        done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], preexec_fn=enter, env=keep | environment, capture_output=True, text=True, timeout=240)  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        def run(code, **environment):
+            keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
+            done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], preexec_fn=entering(folder), env=keep | environment, capture_output=True, text=True, timeout=240)  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            return done.stdout.strip()
 
-    yield run
-    end = time.monotonic() + 60
-    while (folder / "cgroup.procs").read_text() and time.monotonic() < end:  # joblib's workers end after their parent
-        time.sleep(0.05)
-    folder.rmdir()
+        yield run
 
 
 THREADS = """if True:
