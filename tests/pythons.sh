@@ -4,11 +4,8 @@
 # and is among them only where it is the oldest.
 set -euo pipefail
 python=$(realpath -s "$1")
-root=$(cd "$(dirname "$0")/.." && pwd)
-parts="autograd data files freeze import io linear memory norm optim threads training"
+source "$(dirname "$0")/native/systems.sh"
 name='import sys, venv, ensurepip; print("%d.%d" % sys.version_info[:2] + sys.abiflags)'
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
 # One Python of each version: of the PATH, of pyenv, of uv.
 declare -A found
@@ -37,8 +34,6 @@ for version in $(printf '%s\n' "${!found[@]}" | sort -V); do
         echo "Python $version has no $oldest: the newest in their place"
     fi
     user/bin/pip install -q ./*.whl pytest pytest-xdist
-    cp -r "$root/tests" "$root/pyproject.toml" .
     echo "Python $version with $(user/bin/pip list --format=freeze 2> /dev/null | grep -E '^(numpy|safetensors)==' | tr '\n' ' ')"
-    user/bin/python tests/user_program.py
-    user/bin/python -m pytest -q -n 2 $(printf 'tests/test_%s.py ' $parts)
+    pass_fast user/bin/python
 done

@@ -5,38 +5,14 @@
 # safetensors, which has no wheel for it, from its source archive and Debian's packages of Rust's libraries.
 # Needs gcc; for the builds Debian's apt, the headers of OpenSSL, zlib and libffi, and cargo.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/../.." && pwd)
 kept=${FASTNN_FREETHREADED:-$HOME/.cache/fastnn-freethreaded}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+source "$(dirname "$0")/systems.sh"
 cpython=trixie # the suite whose python3.13 is built
 crates=sid     # the suite whose pyo3 knows this Python
 libraries="pyo3 pyo3-ffi pyo3-macros pyo3-macros-backend pyo3-build-config libc once-cell portable-atomic heck proc-macro2 quote
     syn syn-2 unicode-ident serde serde-core serde-derive serde-json itoa memchr zmij memmap2 hashbrown allocator-api2 equivalent
     foldhash tempfile fastrand rustix linux-raw-sys bitflags getrandom cfg-if errno unindent indoc memoffset autocfg rustversion
     target-lexicon ryu"
-
-# apt's own lists and cache of these suites; the machine's are left alone.
-apt_of_suites() {
-    local uri key=/usr/share/keyrings/debian-archive-keyring.gpg
-    uri=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' | awk '$2 == "Debian" { print $1; exit }')
-    mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
-    for suite in $cpython $crates; do
-        printf 'deb [signed-by=%s] %s %s main\ndeb-src [signed-by=%s] %s %s main\n' "$key" "$uri" "$suite" "$key" "$uri" "$suite"
-    done > "$work/apt/sources.list"
-    apt="apt-get -qq -o Dir::Etc::sourcelist=$work/apt/sources.list -o Dir::Etc::sourceparts=/dev/null
-        -o Dir::State::lists=$work/apt/lists -o Dir::Cache=$work/apt/cache -o APT::Sandbox::User=root"
-    $apt update
-}
-
-build_cpython() {
-    mkdir -p "$work/cpython" && cd "$work/cpython"
-    $apt source --download-only "python3.13/$cpython"
-    tar -x --strip-components=1 -f ./*.orig.tar.xz
-    ./configure -q --disable-gil --prefix="$kept" --without-doc-strings --disable-test-modules --with-ensurepip=install > log
-    make -s -j"$(nproc)" >> log 2>&1
-    make -s install >> log 2>&1
-}
 
 # Its source archive as pip unpacks it: without what other systems and its own tests need, which Debian need not have.
 build_safetensors() {
@@ -61,11 +37,12 @@ if [ $# -gt 0 ]; then
 else
     python=$kept/bin/python3.13t
     if [ ! -x "$python" ]; then
-        apt_of_suites
-        build_cpython
+        debian amd64 $cpython $crates
+        prefix=$kept from_source "python3.13/$cpython" \
+            ./configure -q --disable-gil --without-doc-strings --disable-test-modules --with-ensurepip=install
     fi
     if ! compgen -G "$kept/wheels/*.whl" > /dev/null; then
-        [ -n "${apt:-}" ] || apt_of_suites
+        [ -n "${apt:-}" ] || debian amd64 $cpython $crates
         build_safetensors
     fi
 fi
@@ -86,8 +63,7 @@ build() {
 
 build plain ""
 "$python" -c "import sys, safetensors.numpy, fastnn.onnx; assert not sys._is_gil_enabled()"
-parts="autograd data files freeze import io linear memory norm optim threads training"
-"$python" -m pytest -q -n 2 -p no:cacheprovider $(printf 'tests/test_%s.py ' $parts)
+"$python" -m pytest -q -n 2 -p no:cacheprovider $fast
 FASTNN_ROUNDS=20 "$python" -X faulthandler -m pytest -q -p no:cacheprovider tests/test_many_threads.py
 "$python" -m bench.throughput
 
