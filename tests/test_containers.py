@@ -10,7 +10,14 @@ from numeric import slope
 
 import fastnn
 from fastnn import nn
-from fastnn.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm, l1_penalty
+from fastnn.nn.utils import (
+    clip_grad_norm_,
+    clip_grad_value_,
+    get_total_norm,
+    l1_penalty,
+    parameters_to_vector,
+    vector_to_parameters,
+)
 
 
 def names(container):
@@ -389,3 +396,26 @@ def test_texts_of_parameter_containers():
     )
     with pytest.raises(TypeError, match="ModuleList: expected modules in a list, got ReLU"):
         nn.ModuleList(nn.ReLU())
+
+
+def test_parameters_as_one_vector():
+    layers = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))  # a weight whose memory is not in C's order
+    vector = parameters_to_vector(layers.parameters())
+    assert vector.shape == (12,)
+    np.testing.assert_array_equal(vector.data[:6], layers[0].weight.data.ravel())
+    (vector * np.arange(12, dtype=np.float32)).sum().backward()
+    np.testing.assert_array_equal(layers[0].bias.grad, [6, 7])
+    pointer = layers[0].weight.data
+    vector_to_parameters(2 * vector, layers.parameters())
+    np.testing.assert_array_equal(parameters_to_vector(layers.parameters()).data, 2 * vector.data)
+    assert layers[0].weight.data is pointer
+    assert layers[0].weight.dtype == np.float32
+    for wrong in (vector.data[:-1], np.zeros(13), np.zeros((1, 12))):
+        with pytest.raises(ValueError, match=r"vector_to_parameters: expected a vec of shape \(12,\), got"):
+            vector_to_parameters(wrong, layers.parameters())
+    np.testing.assert_array_equal(parameters_to_vector(layers.parameters()).data, 2 * vector.data)
+    with pytest.raises(ValueError, match="parameters_to_vector: expected at least one parameter, got none"):
+        parameters_to_vector([])
+    vector_to_parameters([], [])
+    with pytest.raises(TypeError, match="vector_to_parameters: expected Parameters, got a ndarray"):
+        vector_to_parameters([1.0], [np.zeros(1)])

@@ -176,6 +176,14 @@ def test_resizing_an_image_is_pytorchs(mode, dtype):
         )
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_the_places_of_a_large_image_are_pytorchs(mode):
+    """Places of some hundreds keep few bits behind the point in float32: rounded once more, they move by 1e-5."""
+    rng = np.random.default_rng(0)
+    for shape, size in (((345, 456), (270, 270)), ((487, 13), (301, 499)), ((211, 409), (499, 87))):
+        assert compare("interpolate", rng.normal(size=(1, 1, *shape)), np.float32, 1e-5, size=size, mode=mode)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "trilinear", "area"])
 def test_resizing_a_volume_is_pytorchs(mode):
     rng = np.random.default_rng(0)

@@ -84,12 +84,15 @@ def _resize(
 
 
 def _sources(size: int, output: int, factor: float | None, align: bool, dtype: Any) -> Array:
-    """The place of each output's centre among the inputs', computed in the dtype of the values, as in PyTorch."""
+    """The place of each output's centre among the inputs', computed in the dtype of the values, as in PyTorch.
+
+    PyTorch's product and difference are one fused operation: in float32 the product is exact in float64.
+    """
     real = dtype.type
     i = np.arange(output).astype(dtype)
     if align:
         return i * (real(size - 1) / real(output - 1) if output > 1 else real(0))
-    return (i + real(0.5)) * _ratio(size, output, factor, real) - real(0.5)
+    return ((i + real(0.5)) * np.float64(_ratio(size, output, factor, real)) - 0.5).astype(dtype)
 
 
 def _ratio(size: int, output: int, factor: float | None, real: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Gradient clipping, penalties on parameters, weights that are computed from others."""
+"""Gradient clipping, penalties on parameters, parameters as one vector, weights that are computed from others."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ __all__ = [
     "clip_grad_value_",
     "get_total_norm",
     "l1_penalty",
+    "parameters_to_vector",
     "parametrizations",
     "parametrize",
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",
     "spectral_norm",
+    "vector_to_parameters",
     "weight_norm",
 ]
 
@@ -167,3 +169,39 @@ def l1_penalty(parameters: Any, weight: float = 1.0) -> Any:
         with sample_axis(None):
             total = total + functional.l1_loss(each, zeros, reduction="sum") * each.dtype.type(strength)
     return total
+
+
+def parameters_to_vector(parameters: Any) -> Any:
+    """All values of the parameters, one after the other, as one vector.
+
+    Examples
+    --------
+    >>> from fastnn import nn
+    >>> parameters_to_vector([nn.Parameter([[1.0, 2.0]]), nn.Parameter([3.0])])
+    tensor([1., 2., 3.], requires_grad=True)
+    """
+    found = _parameters("parameters_to_vector", parameters)
+    if not found:
+        raise ValueError("parameters_to_vector: expected at least one parameter, got none")
+    return np.concatenate([each.reshape(-1) for each in found])
+
+
+def vector_to_parameters(vec: Any, parameters: Any) -> None:
+    """Give the parameters the values that stand one after the other in a vector.
+
+    Examples
+    --------
+    >>> from fastnn import nn
+    >>> a, b = nn.Parameter([[0.0, 0.0]]), nn.Parameter([0.0])
+    >>> vector_to_parameters([1.0, 2.0, 3.0], [a, b])
+    >>> a.data, b.data
+    (array([[1., 2.]]), array([3.]))
+    """
+    found = _parameters("vector_to_parameters", parameters)
+    values = _check.as_float("vector_to_parameters", vec.data if isinstance(vec, Tensor) else vec, "vec")
+    total = sum(each.size for each in found)
+    if values.shape != (total,):
+        raise ValueError(f"vector_to_parameters: expected a vec of shape ({total},), got {values.shape}")
+    ends = np.cumsum([each.size for each in found])[:-1]
+    for each, part in zip(found, np.split(values, ends), strict=True):
+        each.data[...] = part.reshape(each.shape)
