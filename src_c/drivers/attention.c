@@ -8,6 +8,7 @@
 
 #define QUERIES 48 /* rows of scores at a time; the tiles of every instruction set divide it */
 #define ITEMS   4  /* of each thread, if there are enough rows */
+#define FETCHED ((ptrdiff_t)1 << 20) /* bytes of all keys and values from which on the next head's are fetched ahead: fewer are still in the cache */
 
 /* The doubles of one thread's part of scratch memory: its mark, panels of keys and of values, scores, and the mask of one row */
 static ptrdiff_t part_of(ptrdiff_t e, ptrdiff_t ev)
@@ -27,39 +28,68 @@ struct FN(attention_job)
     const struct FN(fnn_attention) *o;
     double *parts;
     ptrdiff_t chunk, chunks; /* queries of an item, and the number of such items of a head */
+    int fetch;               /* whether the next head's keys and values are fetched ahead */
 };
 
-/* A thread's part of scratch memory, with keys j .. j + n - 1 and their values in panels */
+/* A thread's part of scratch memory, with keys j .. j + n - 1 and their values in panels.  Meanwhile row t of the next head's keys and
+ * values is fetched with query t, unless next_k is NULL. */
 struct FN(attention_room)
 {
     REAL *keys, *values, *scores, *mask;
+    const REAL *next_k, *next_v;
     ptrdiff_t j, n;
 };
 
-/* Adds what the keys in the room contribute to queries i .. i + m - 1 */
+/* Asks for n values in the second-level cache */
+static void FN(attention_fetch)(const REAL *x, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i += (ptrdiff_t)(64 / sizeof(REAL)))
+        __builtin_prefetch(x + i, 0, 2);
+}
+
+/* How many of the first `see` keys in the room query t sees */
+static ptrdiff_t FN(attention_seen)(const struct FN(fnn_attention) *o, const struct FN(attention_room) *r, ptrdiff_t t, ptrdiff_t see)
+{
+    return o->causal ? fnn_min(see, t + o->shift + 1 - r->j) : see;
+}
+
+/* Adds what the keys in the room contribute to queries i .. i + m - 1.  All rows' maxima come first, then all exponentials: a row by
+ * itself would wait for its maximum, and then for its sum, which are chains of dependent steps. */
 static void FN(attend_rows)(const struct FN(fnn_attention) *o, const struct FN(attention_head) *head, REAL *y,
                             const struct FN(attention_room) *r, ptrdiff_t i, ptrdiff_t m)
 {
     const struct fnn_dropout drop = {(uint32_t)o->threshold, o->kept, -0.0, 0.0};
     const ptrdiff_t see = o->causal ? fnn_min(r->n, i + m + o->shift - r->j) : r->n; /* how many of the keys the last of these queries sees */
-    const ptrdiff_t ldy = o->y_strides[2];
+    const ptrdiff_t ldy = o->y_strides[2], fetched = r->j || !r->next_k ? 0 : o->s; /* rows of the next head: once, with the first keys */
+    double fades[QUERIES];
     FN(attention_product)(r->scores, APART, head->q + i * o->q_strides[2], o->q_strides[2], 1, r->keys, o->e, NULL, 0, m,
                           attention_up(see, TIER->tile_columns), o->e, 0);
     for (ptrdiff_t t = i; t < i + m; t++)
     {
-        REAL *row = r->scores + (t - i) * APART;
-        const ptrdiff_t seen = o->causal ? fnn_min(see, t + o->shift + 1 - r->j) : see, whole = attention_up(seen, 32);
+        const ptrdiff_t seen = FN(attention_seen)(o, r, t, see);
         const REAL *bias = o->bias ? head->bias + t * o->bias_strides[2] + r->j * o->bias_strides[3] : NULL;
         const uint8_t *keep = o->keep ? head->keep + t * o->keep_strides[2] + r->j * o->keep_strides[3] : NULL;
-        double fade;
-        TIER->attend(row, FN(attention_mask)(r->mask, bias, o->bias_strides[3], keep, o->keep_strides[3], seen), seen,
-                     (REAL)o->scale, head->stats + 2 * t, &fade);
+        TIER->attend_top(r->scores + (t - i) * APART, FN(attention_mask)(r->mask, bias, o->bias_strides[3], keep, o->keep_strides[3], seen),
+                         seen, (REAL)o->scale, head->stats + 2 * t, fades + (t - i));
+        if (t < fetched)
+            FN(attention_fetch)(r->next_k + t * o->k_strides[2], o->e);
+    }
+    for (ptrdiff_t t = i; t < i + m; t++)
+    {
+        REAL *row = r->scores + (t - i) * APART;
+        const ptrdiff_t seen = FN(attention_seen)(o, r, t, see), whole = attention_up(seen, 32);
+        TIER->attend(row, seen, head->stats + 2 * t, fades[t - i]);
         if (whole < see)
             memset(row + whole, 0, (size_t)(see - whole) * sizeof(REAL));
         if (o->threshold)
             TIER->dropout(row, row, seen, head->element + (uint64_t)(t * o->s + r->j), o->key, &drop);
-        if (r->j && fade != 1)
-            TIER->scale_row(y + t * ldy, o->ev, fade);
+        if (r->j && fades[t - i] != 1)
+            TIER->scale_row(y + t * ldy, o->ev, fades[t - i]);
+        if (t < fetched)
+        {
+            FN(attention_fetch)(r->next_v + t * o->v_strides[2], o->ev);
+            FN(attention_fetch)(y + t * ldy, o->ev); /* the product below writes it */
+        }
     }
     FN(attention_product)(y + i * ldy, ldy, r->scores, APART, 1, r->values, r->n, NULL, 0, m, o->ev, see, r->j > 0);
 }
@@ -78,8 +108,12 @@ static void FN(attend_chunk)(const struct FN(fnn_attention) *o, const struct FN(
         r->n = fnn_min(KEYS, last - r->j);
         FN(fnn_pack)(r->keys, head->k + r->j * o->k_strides[2], 1, o->k_strides[2], o->e, r->n);
         FN(fnn_pack)(r->values, head->v + r->j * o->v_strides[2], o->v_strides[2], 1, r->n, o->ev);
-        for (ptrdiff_t i = first; i < to; i += QUERIES)
-            FN(attend_rows)(o, head, y, r, i, fnn_min(QUERIES, to - i));
+        for (ptrdiff_t i = first, m; i < to; i += m)
+        {
+            const int diagonal = o->causal && i + o->shift + 1 < r->j + r->n; /* fewer rows compute less that is masked */
+            m = fnn_min(diagonal ? QUERIES / 2 : QUERIES, to - i);
+            FN(attend_rows)(o, head, y, r, i, m);
+        }
     }
     for (ptrdiff_t i = from; i < to; i++)
     {
@@ -104,7 +138,9 @@ static void FN(attention_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     for (ptrdiff_t item = begin; item < end; item++)
     {
         const struct FN(attention_head) head = ATTENTION_HEAD(o, item / d->chunks);
+        const struct FN(attention_head) next = ATTENTION_HEAD(o, fnn_min(item + 1, end - 1) / d->chunks);
         const ptrdiff_t from = item % d->chunks * d->chunk;
+        room.next_k = d->fetch ? next.k : NULL, room.next_v = next.v;
         FN(attend_chunk)(o, &head, &room, from, fnn_min(from + d->chunk, o->l));
     }
     fnn_return_part(part);
@@ -117,6 +153,7 @@ void FN(fnn_attention)(const struct FN(fnn_attention) *given)
     const ptrdiff_t heads = o->n * o->heads, cuts = (ITEMS * fnn_get_num_threads() + heads - 1) / heads;
     struct FN(attention_job) d = {.o = o, .chunk = attention_max(attention_up((o->l + cuts - 1) / cuts, QUERIES), 2 * QUERIES)};
     d.chunks = (o->l + d.chunk - 1) / d.chunk;
+    d.fetch = heads * o->s * (o->e + o->ev) >= FETCHED / (ptrdiff_t)sizeof(REAL);
     d.parts = (double *)(((uintptr_t)o->work + 63) / 64 * 64);
     for (ptrdiff_t i = 0; i < o->slots; i++)
         ((struct fnn_part *)(d.parts + i * part_of(o->e, o->ev)))->taken = 0;
