@@ -202,6 +202,5 @@ def vector_to_parameters(vec: Any, parameters: Any) -> None:
     total = sum(each.size for each in found)
     if values.shape != (total,):
         raise ValueError(f"vector_to_parameters: expected a vec of shape ({total},), got {values.shape}")
-    ends = np.cumsum([each.size for each in found])[:-1]
-    for each, part in zip(found, np.split(values, ends), strict=True):
-        each.data[...] = part.reshape(each.shape)
+    for each, end in zip(found, np.cumsum([each.size for each in found]), strict=True):
+        each.data[...] = values[end - each.size : end].reshape(each.shape)
