@@ -293,7 +293,7 @@ def new(name: str, shape: tuple[int, ...], dtype: Any) -> Array:
     """Memory for a result, of a size that a caller may have asked for."""
     try:
         return _core.empty(shape, np.dtype(dtype))
-    except (MemoryError, ValueError) as error:
+    except (MemoryError, OverflowError, ValueError) as error:
         raise MemoryError(f"{name}: no memory for an array of shape {shape}") from error
 
 
