@@ -25,7 +25,7 @@ FAMILIES = (
     _attention, _control, _detection, _elementwise, _indexing, _loss, _matrix, _normalization, _quantized, _random,
     _recurrent, _reduction, _resize, _shape, _window,
 )  # fmt: skip
-# whose results are no larger than their inputs broadcast together
+# operators whose result size is estimated by broadcasting the inputs' shapes
 BROADCASTING = {
     *BINARY, *UNARY, "Cast", "CastLike", "Concat", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear",
     "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze", "Where",

@@ -15,14 +15,14 @@ from ._table import operator
 
 
 def _heads(x: Array, count: int) -> Array:
-    """(N, L, heads * width) as (N, heads, L, width)."""
+    """Split (N, L, heads * width) into (N, heads, L, width)."""
     return x.reshape(*x.shape[:2], count, -1).transpose(0, 2, 1, 3)
 
 
 def _mask(
     scores: Array, mask: Array | None, is_causal: int, past: int, valid: Array | None, windows: tuple[int, int]
 ) -> Array:
-    """What is added to the scores: the mask, and -inf for keys behind the query, not valid, or outside its window."""
+    """Return what is added to the scores: the mask, or -inf for an invalid, out-of-window or (causal) later key."""
     rows, columns = scores.shape[-2:]
     bias = np.zeros((1, 1, rows, columns), np.float32)
     blocked = np.zeros((1, 1, rows, columns), bool)
@@ -56,7 +56,7 @@ def attention(
     q_num_heads: int | None = None, qk_matmul_output_mode: int = 0, scale: float | None = None, softcap: float = 0.0,
     softmax_precision: int = 0, left_window_size: int = -1, right_window_size: int = -1, outputs: int,
 ) -> Any:  # fmt: skip
-    """(result, keys and values with the past's, scores); a row of which every key is masked is 0."""
+    """Return (result, past and new keys, past and new values, scores); a row whose keys are all masked is 0."""
     dtype, flat = q.dtype, q.ndim == 3
     if flat:
         q, k, v = _heads(q, q_num_heads or 1), _heads(k, kv_num_heads or 1), _heads(v, kv_num_heads or 1)
@@ -84,7 +84,7 @@ def attention(
 
 
 def wide_type(kind: Any, value: float) -> Any:
-    """The number as that type."""
+    """Return the value as a NumPy scalar of type `kind`."""
     return np.dtype(kind).type(value)
 
 
@@ -111,7 +111,7 @@ def linear_attention(
     q: Array, k: Array, v: Array, past: Array | None = None, decay: Array | None = None, beta: Array | None = None, *,
     kv_num_heads: int, q_num_heads: int, scale: float = 0.0, update_rule: str = "gated_delta", chunk_size: int = 64,
 ) -> Any:  # fmt: skip
-    """A state of one matrix per head, to which each step adds key times value; (result, the last state)."""
+    """Keep one matrix per head as state, add each step's outer product of key and value; return (result, state)."""
     gated, delta = update_rule in ("gated", "gated_delta"), update_rule in ("delta", "gated_delta")
     if (decay is not None) != gated or (beta is not None) != delta:
         raise ValueError(f"update_rule {update_rule!r} takes decay: {gated}, beta: {delta}")

@@ -1,4 +1,4 @@
-"""Control flow: graphs inside nodes, which see the names around them."""
+"""Control flow: nodes with inner graphs, which can read the outer graph's values."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def _truth(x: Any) -> bool:
 
 
 def _stacked(parts: list[Array], axis: int = 0) -> Array:
-    """What the turns of a loop gathered, along a new axis; of no turn nobody knows more than that it is empty."""
+    """Stack what a loop's iterations gave along a new axis; no iterations give an empty float32 array."""
     if not parts:
         return np.zeros(0, np.float32)
     shape = parts[0].shape
     if axis or not shape or any(each.shape != shape for each in parts):
         return np.stack(parts, axis)
-    return np.concatenate(parts).reshape(len(parts), *shape)  # which many small arrays take a third of the time for
+    return np.concatenate(parts).reshape(len(parts), *shape)  # a third of stack's time for many small arrays
 
 
 @operator("If")
@@ -34,7 +34,7 @@ def either(condition: Array, *, then_branch: Body, else_branch: Body) -> Any:
 
 @operator("Loop")
 def loop(trips: Array | None, condition: Array | None, *state: Any, body: Body, outputs: int) -> Any:
-    """While the trips last and the condition holds; what each turn adds is stacked, nothing is of no shape."""
+    """Run the body up to `trips` times while the condition holds; return states and stacked outputs."""
     limit = None if trips is None else int(np.asarray(trips).reshape(-1)[0])
     going, true = condition is None or _truth(condition), np.array(True)
     values: Sequence[Any] = state
@@ -52,7 +52,7 @@ def scan(
     *inputs: Array, body: Body, num_scan_inputs: int, scan_input_axes: Any = None, scan_input_directions: Any = None,
     scan_output_axes: Any = None, scan_output_directions: Any = None, outputs: int,
 ) -> Any:  # fmt: skip
-    """The body for each slice of the last inputs, states handed on; its further results are stacked."""
+    """Run the body on each slice of the last inputs; return the final states and the stacked outputs."""
     states, scanned = list(inputs[: len(inputs) - num_scan_inputs]), inputs[len(inputs) - num_scan_inputs :]
     axes = scan_input_axes or [0] * num_scan_inputs
     turned = scan_input_directions or [0] * num_scan_inputs
@@ -77,7 +77,7 @@ def scan(
 def scan_batches(
     lengths: Array | None, *inputs: Array, body: Body, num_scan_inputs: int, directions: Any = None, outputs: int
 ) -> Any:
-    """Opset 8: a batch leads every input."""
+    """Run Scan of opset 8, where the first axis of every input is the batch."""
     if lengths is not None:
         raise NotImplementedError("Scan of opset 8 with sequence lengths")
     parts = [

@@ -1,4 +1,4 @@
-"""Boxes."""
+"""Selection of bounding boxes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def non_max_suppression(
     boxes: Array, scores: Array, most: Array | None = None, overlap: Array | None = None, least: Array | None = None,
     *, center_point_box: int = 0,
 ) -> Any:  # fmt: skip
-    """(sample, class, box) of the boxes that are kept, the best of each class first."""
+    """Return (sample, class, box) of the kept boxes, by falling score in each class."""
     limit = 0 if most is None else int(np.asarray(most).reshape(-1)[0])
     bound = 0.0 if overlap is None else float(np.asarray(overlap).reshape(-1)[0])
     wide = boxes.astype(np.float64)

@@ -18,7 +18,7 @@ HALVES = ("float16", "bfloat16")
 
 
 def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function for 16-bit floats too: it computes in float32, its first result is rounded once."""
+    """Extend a function to 16-bit floats: it computes in float32, and each float32 result is rounded once."""
 
     @functools.wraps(function)
     def wide(x: Array, *args: Any, **kwargs: Any) -> Any:
@@ -140,7 +140,7 @@ def swish(x: Array, *, alpha: float = 1.0) -> Any:
 @operator("Erf")
 @in_float32
 def erf(x: Array) -> Any:
-    """By the project's own gelu: x/2 (1 + erf(x/sqrt 2)) is accurate where it is large, small x by the series."""
+    """Solve gelu(z) = z/2 (1 + erf(z/sqrt 2)) for erf; where |x| < 0.25, this cancels: use a series, cut at 1e-9."""
     if x.dtype.kind != "f":
         return np.vectorize(math.erf)(x).astype(x.dtype)
     root = x * x.dtype.type(math.sqrt(2))
@@ -158,7 +158,7 @@ def is_inf(x: Array, *, detect_negative: int = 1, detect_positive: int = 1) -> A
 
 @operator("Clip")
 def clip(x: Array, low: Any = None, high: Any = None, *, min: float | None = None, max: float | None = None) -> Any:
-    """Below both bounds' order the upper one wins."""
+    """Limit x to [low, high]; if low > high, the result is high."""
     low = low if low is not None else None if min is None else x.dtype.type(min)
     high = high if high is not None else None if max is None else x.dtype.type(max)
     x = x if low is None else np.maximum(x, low)
@@ -184,7 +184,7 @@ def swiglu(gate: Array, x: Array, *, alpha: float = 1.0) -> Any:
 
 
 def _aligned(a: Array, b: Array, axis: int | None, broadcast: int) -> tuple[Array, Array]:
-    """Before opset 7, b's axes are a's from `axis` on."""
+    """Align b's axes with those of a from `axis` on (before opset 7)."""
     if broadcast and axis is not None:
         b = b.reshape(b.shape + (1,) * (a.ndim - axis % a.ndim - b.ndim))
     return a, b
@@ -198,7 +198,7 @@ def _binary(ufunc: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _divide(a: Array, b: Array) -> Any:
-    """Integers are cut toward 0; by 0 they are 0."""
+    """Divide; integer quotients are truncated toward 0, and are 0 where b is 0."""
     if a.dtype.kind not in "iu":
         return np.divide(a, b)
     with np.errstate(divide="ignore", over="ignore"):
@@ -233,7 +233,7 @@ def mod(a: Array, b: Array, *, fmod: int = 0) -> Any:
 
 @operator("BitShift")
 def bit_shift(a: Array, b: Array, *, direction: str) -> Any:
-    """Bits beyond the width are lost, all of them where the shift is that wide."""
+    """Shift bits; a shift by the type's width or more leaves none of them."""
     width = a.dtype.itemsize * 8
     shift = np.minimum(b, b.dtype.type(width - 1))
     shifted = np.left_shift(a, shift) if direction == "LEFT" else np.right_shift(a, shift)
@@ -285,7 +285,7 @@ def cast_like(x: Array, like: Array, *, saturate: int = 1, round_mode: str = "up
 
 
 def converted(x: Array, dtype: np.dtype[Any], saturate: bool = True, round_mode: str = "up") -> Any:
-    """As another type: floats are cut toward 0 for integers, 8-bit floats that would overflow saturate if asked to."""
+    """Convert x: floats are truncated toward 0 for integers; on overflow, 8-bit floats saturate if `saturate`."""
     if dtype.kind == "O" or x.dtype.kind == "O":
         raise NotImplementedError("casts to and from texts are not here")
     if dtype.name == "float8_e8m0fnu":
@@ -307,7 +307,7 @@ def converted(x: Array, dtype: np.dtype[Any], saturate: bool = True, round_mode:
 def _to_float8(x: Array, dtype: np.dtype[Any], saturate: bool) -> Any:
     import ml_dtypes
 
-    types: Any = ml_dtypes  # which has no types of its own
+    types: Any = ml_dtypes  # the module has no type annotations
     largest = np.float32(types.finfo(dtype).max)
     with np.errstate(over="ignore", invalid="ignore"):
         result = x.astype(dtype)
@@ -317,7 +317,7 @@ def _to_float8(x: Array, dtype: np.dtype[Any], saturate: bool) -> Any:
 
 
 def _power_of_two(x: Array, saturate: bool, round_mode: str) -> Any:
-    """The exponent of float8_e8m0: rounded up, down, or to the nearest power of two."""
+    """Convert to float8_e8m0, an exponent alone: round |x| up, down or to the nearest power of two."""
     values = np.abs(x.astype(np.float32)).view(np.uint32)
     exponent = (values >> 23).astype(np.int64)
     fraction = values & 0x7FFFFF

@@ -1,4 +1,4 @@
-"""Numbers taken by index, put by index, ordered."""
+"""Operators that read, write or order elements by index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._table import operator
 
 
 def _inside(indices: Array, length: int) -> Array:
-    """Indices from 0 on; one outside [-length, length) is refused."""
+    """Return indices in [0, length); raise ValueError for one outside [-length, length)."""
     indices = np.asarray(indices, np.int64)
     if indices.size and (indices.min() < -length or indices.max() >= length):
         raise ValueError(f"indices from {indices.min()} to {indices.max()} into {length}")
@@ -24,7 +24,7 @@ def gather(x: Array, indices: Array, *, axis: int = 0) -> Any:
 
 
 def _along(indices: Array, axis: int) -> tuple[Array, ...]:
-    """An index for each axis: the places themselves, but for the given axis."""
+    """Return an index per axis: `indices` for `axis`, each element's own position for others."""
     grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
     grid[axis] = indices
     return tuple(grid)
@@ -67,7 +67,7 @@ def _put(x: Array, index: Any, updates: Array, reduction: str) -> Any:
     return y
 
 
-WIDE = 8  # elements from which a slice is added sooner as a whole
+WIDE = 8  # elements per slice from which adding whole slices is faster
 
 
 @operator("ScatterElements", "Scatter")
@@ -82,7 +82,7 @@ def scatter_elements(x: Array, indices: Array, updates: Array, *, axis: int = 0,
 
 
 def _add_slices(x: Array, places: Array, updates: Array, axis: int) -> Any:
-    """Whole slices added, those of one place summed first: many times faster than element by element."""
+    """Add whole slices, summed per index first: many times faster than element by element."""
     order = np.argsort(places, kind="stable")
     starts = np.flatnonzero(np.diff(places[order], prepend=-1))
     index: list[Any] = [slice(n) for n in updates.shape]
@@ -102,7 +102,7 @@ def scatter_nd(x: Array, indices: Array, updates: Array, *, reduction: str = "no
 def tensor_scatter(
     past: Array, update: Array, places: Array | None = None, *, axis: int = -2, mode: str = "linear"
 ) -> Any:
-    """Write a stretch of an axis for each sample, from its own place on."""
+    """Write each sample's update along an axis, from that sample's own index on."""
     axis, length = axis % past.ndim, past.shape[axis]
     y = np.array(past)
     for i in range(past.shape[0]):
@@ -155,11 +155,11 @@ def unique(x: Array, *, axis: int | None = None, sorted: int = 1) -> Any:
 def top_k(
     x: Array, count: Array | None = None, *, axis: int = -1, k: int | None = None, largest: int = 1, sorted: int = 1
 ) -> Any:
-    """In order; of equal ones the first comes first, NaN counts as the largest."""
+    """Return sorted values and indices; ties keep their order, NaN counts as the largest."""
     wanted = int(np.asarray(count).reshape(-1)[0]) if count is not None else int(k or 0)
     if wanted > x.shape[axis]:
         raise ValueError(f"the {wanted} largest of {x.shape[axis]}")
-    if largest:  # reversed before and after, so that equal ones keep their order
+    if largest:  # flipped before and after, so that equal values keep their order
         order = x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
     else:
         order = np.argsort(x, axis, kind="stable")

@@ -1,4 +1,4 @@
-"""Losses, as graphs made for training have them."""
+"""Loss functions, which occur in training graphs."""
 
 from __future__ import annotations
 

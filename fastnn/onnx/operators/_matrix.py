@@ -15,7 +15,7 @@ from ._table import operator
 @operator("MatMul")
 @in_float32
 def matmul(a: Array, b: Array) -> Any:
-    """By the project's own product, whose bits do not depend on threads or on how a batch is split."""
+    """Multiply; float results have the same bits for any number of threads and any split of a batch."""
     if a.dtype.kind != "f" or not a.size or not b.size:
         return np.matmul(a, b)
     return products.matmul(a, b)

@@ -1,4 +1,4 @@
-"""Softmax and its kin, normalization."""
+"""Softmax, related functions and normalization."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._table import operator
 
 
 def _flattened(function: Any) -> Any:
-    """Before opset 13: one distribution over all axes from `axis` on."""
+    """Make the version before opset 13: it normalizes over all axes from `axis` on together."""
 
     def old(x: Array, *, axis: int = 1) -> Any:
         axis = axis + x.ndim if axis < 0 else axis
@@ -142,7 +142,7 @@ def rms_normalization(x: Array, scale: Array, *, axis: int = -1, epsilon: float 
 def local_response_normalization(
     x: Array, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
 ) -> Any:
-    """The odd channel of an even window lies after the middle."""
+    """Normalize over channels; an even window has its extra channel after the middle."""
     square = np.square(x.astype(np.float64))
     total = np.zeros_like(square)
     channels = x.shape[1]

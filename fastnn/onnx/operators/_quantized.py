@@ -1,4 +1,4 @@
-"""Numbers of 8 bits and less with scales."""
+"""Quantization to 8 bits and less, and products of quantized arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._window import _padded, _pads
 
 
 def _spread(vector: Array, x: Array, axis: int, block_size: int = 0) -> Array:
-    """Scales or zero points over x: one for all, one for each index of an axis, or one for each block along it."""
+    """Shape scales or zero points to broadcast with x: one in all, one per index of `axis`, or one per block."""
     if vector.size == 1 and vector.ndim < 2:
         return vector.reshape(())
     if vector.ndim == 1 and not block_size:
@@ -34,7 +34,7 @@ def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
 
 
 def _quantized(x: Array, scale: Array, zero: Array, dtype: np.dtype[Any]) -> Array:
-    """saturate(round_half_even(x / scale) + zero)."""
+    """Return saturate(round_half_even(x / scale) + zero)."""
     low, high = _limits(dtype)
     return np.clip(np.rint(x / scale) + zero.astype(np.int64), low, high).astype(dtype)
 
@@ -78,7 +78,7 @@ def dynamic_quantize(x: Array) -> Any:
 
 
 def _centred(x: Array, zero: Array | None, axis: int | None) -> Array:
-    """Whole numbers without their zero point, as float64, in which sums of products of 8 bits are exact."""
+    """Subtract the zero point, in float64, where sums of products of 8-bit integers are exact."""
     wide = x.astype(np.float64)
     if zero is None:
         return wide
@@ -109,7 +109,7 @@ def qlinear_matmul(a: Array, sa: Array, za: Array, b: Array, sb: Array, zb: Arra
 
 
 def _sums(x: Array, w: Array, zx: Any, zw: Any, geometry: dict[str, Any]) -> Array:
-    """Exact sums of products of a convolution; padding is the zero point, which adds nothing."""
+    """Convolve integers exactly, in float64; padding stands for the zero point and so adds nothing."""
     dims, group = w.ndim - 2, geometry["group"]
     strides, dilations = geometry["strides"] or [1] * dims, geometry["dilations"] or [1] * dims
     around = _pads(x.shape[2:], w.shape[2:], strides, dilations, geometry["auto_pad"], geometry["pads"])

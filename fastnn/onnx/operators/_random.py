@@ -1,4 +1,4 @@
-"""What is drawn: by the project's generator, so that `fastnn.manual_seed` makes it repeatable."""
+"""Random operators; without a `seed` they use fastnn's generator, which `fastnn.manual_seed` seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._table import operator
 
 
 def _generator(seed: float | None) -> Any:
-    """A node's own seed gives the numbers that NumPy's old generator gives, as in ONNX's reference."""
+    """Return fastnn's generator, or for a node's own seed NumPy's RandomState, as ONNX's reference does."""
     if seed is not None:
         return np.random.RandomState(int(seed))
     return generator("onnx", None)
@@ -55,7 +55,7 @@ def bernoulli(x: Array, *, seed: float | None = None, dtype: int | None = None) 
 
 @operator("Multinomial")
 def multinomial(x: Array, *, sample_size: int = 1, seed: float | None = None, dtype: int = 6) -> Any:
-    """Classes from unnormalized log probabilities, by adding Gumbel noise and taking the largest."""
+    """Draw classes from unnormalized log probabilities: add Gumbel noise and take the largest."""
     noise = _generator(seed).gumbel(size=(x.shape[0], sample_size, x.shape[1]))
     return np.argmax(x[:, None] + noise, -1).astype(dtype_of(dtype))
 

@@ -30,7 +30,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[Any, float, float], Any], float, float]] 
 
 
 class _Gates:
-    """The activations of one direction, each bounded before it is applied."""
+    """The gates' activations in one direction; their inputs are limited to [-clip, clip]."""
 
     def __init__(self, names: list[str], alphas: list[float], betas: list[float], clip: float | None):
         self._calls = []
@@ -51,9 +51,9 @@ class _Gates:
 
 
 class _Layer:
-    """What the three operators have in common: directions, layout, lengths, initial states.
+    """What RNN, LSTM and GRU share: directions, layout, lengths, initial states.
 
-    `step(gates, product of x, states, direction)` gives the new states, the first of which is the output.
+    `step(gates, input times weight, states, direction)` returns the new states; the first is the output.
     """
 
     def __init__(
@@ -88,9 +88,9 @@ class _Layer:
         ]
 
     def run(self, times: Callable[..., Any], bias: Array | None, step: Callable[..., Any]) -> tuple[Array, ...]:
-        """(Y, last states): each sample ends, and begins backwards, at its own last step.
+        """Return (Y, last states); each sample ends, or backwards begins, at its own last step.
 
-        `times(rows, direction)` is the product of the inputs with the weight.
+        `times(rows, direction)` multiplies the inputs by that direction's weight.
         """
         time, count = self.x.shape[:2]
         y = np.zeros((time, self.directions, count, self.width), self.x.dtype)
@@ -113,7 +113,7 @@ class _Layer:
 
 
 def _bias(b: Array | None, kept: slice | None = None) -> Array | None:
-    """Both biases added up; of those of the recurrent product only the kept rows."""
+    """Add both biases, (directions, gates * H) each; the recurrent one counts in `kept` alone."""
     if b is None:
         return None
     half = b.shape[1] // 2
@@ -124,7 +124,7 @@ def _bias(b: Array | None, kept: slice | None = None) -> Array | None:
 
 
 def _products(w: Array) -> Callable[..., Any]:
-    """Products with the weight of a direction."""
+    """Return a function that multiplies rows by a direction's weight."""
     return lambda rows, d: matmul(rows, np.ascontiguousarray(w[d].T))
 
 
@@ -151,7 +151,7 @@ def lstm(
     activations: Any = None, clip: float | None = None, direction: str = "forward", hidden_size: int | None = None,
     input_forget: int = 0, layout: int = 0, output_sequence: int = 0,
 ) -> Any:  # fmt: skip
-    """Gates in the order input, output, forget, cell; peepholes input, output, forget."""
+    """Run an LSTM; the order is input, output, forget, cell for gates and the same without cell for peepholes."""
     layer = _Layer(x, r, lengths, [h, c], ["Sigmoid", "Tanh", "Tanh"], locals())
     return _lstm(layer, _products(w), _products(r), _bias(b), p, input_forget)
 
@@ -160,7 +160,7 @@ def _lstm(
     layer: _Layer, times_w: Callable[..., Any], times_r: Callable[..., Any], bias: Array | None, p: Array | None,
     input_forget: int,
 ) -> Any:  # fmt: skip
-    """All steps, by the products with both weights."""
+    """Run an LSTM; `times_w` and `times_r` multiply by the two weights."""
     kind = layer.x.dtype.type
 
     def step(gates: _Gates, product: Array, states: list[Array], d: int) -> list[Array]:
@@ -183,7 +183,7 @@ def gru(
     direction: str = "forward", hidden_size: int | None = None, layout: int = 0, linear_before_reset: int = 0,
     output_sequence: int = 0,
 ) -> Any:  # fmt: skip
-    """Gates in the order update, reset, hidden; the reset gate multiplies the state, or its product."""
+    """Run a GRU with gates update, reset, hidden; `linear_before_reset` resets the state's product, not the state."""
     layer = _Layer(x, r, lengths, [h], ["Sigmoid", "Tanh"], locals())
     width = layer.width
     late = np.zeros((layer.directions, width), x.dtype) if b is None else b[:, 5 * width :]
@@ -202,11 +202,11 @@ def gru(
     return layer.run(_products(w), _bias(b, slice(0, 2 * width)), step)
 
 
-EXACT = 256  # products of two numbers of 8 bits whose sum float32 holds exactly
+EXACT = 256  # 8-bit products whose sum float32 holds exactly: 256 * 255**2 < 2**24
 
 
 class _Narrow:
-    """A weight (directions, k, columns) of 8 bits, by which rows are multiplied that are made as narrow for it."""
+    """An 8-bit weight (directions, k, columns); rows are quantized to 8 bits before the product with it."""
 
     def __init__(self, weight: Array, scale: Array, zero: Array):
         directions = len(weight)
@@ -214,7 +214,7 @@ class _Narrow:
         self._wide = weight.astype(np.float32) - zero.reshape(directions, 1, -1).astype(np.float32)
 
     def __call__(self, rows: Array, d: int) -> Array:
-        """One scale and one zero point for all rows."""
+        """Quantize all rows by one scale and zero point, then multiply."""
         if not rows.size:
             return np.zeros((len(rows), self._wide.shape[2]), np.float32)
         low, high = np.minimum(rows.min(), np.float32(0)), np.maximum(rows.max(), np.float32(0))
@@ -237,7 +237,7 @@ def quantized_lstm(
     activation_beta: Any = None, activations: Any = None, clip: float | None = None, direction: str = "forward",
     hidden_size: int | None = None, input_forget: int = 0,
 ) -> Any:  # fmt: skip
-    """An LSTM whose weights have 8 bits; its inputs are made as narrow all at once, its states at each step."""
+    """Run an LSTM with 8-bit weights; x is quantized as a whole, the hidden state at each step."""
     attributes = {**locals(), "layout": 0}
     layer = _Layer(x, np.swapaxes(r, 1, 2), lengths, [h, c], ["Sigmoid", "Tanh", "Tanh"], attributes)
     return _lstm(layer, _Narrow(w, w_scale, w_zero), _Narrow(r, r_scale, r_zero), _bias(b), p, input_forget)

@@ -1,4 +1,4 @@
-"""Sums, products, extremes and places along axes."""
+"""Reductions, indices of extremes, cumulative sums and products."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _same(x: Any) -> Any:
 
 
 def _of_nothing(ufunc: Callable[..., Any], above: bool) -> Callable[..., Any]:
-    """The extreme of no number is the other end of the type."""
+    """Let the maximum of no elements be the type's least value, the minimum its greatest."""
 
     def reduce(x: Array, axis: Any, keepdims: bool) -> Any:
         if x.dtype.kind == "f":

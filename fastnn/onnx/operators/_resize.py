@@ -1,4 +1,4 @@
-"""Resizing and sampling at places between the grid's points."""
+"""Resizing, and sampling at fractional coordinates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._table import operator
 
 
 def _source(i: Array, length: int, wanted: float, scale: float, mode: str, roi: tuple[float, float]) -> Array:
-    """Where places i of the result lie in the input; `wanted` is the result's size before rounding down."""
+    """Map indices i of the result to input coordinates; `wanted` is the result's size before rounding."""
     out = len(i)
     if mode == "align_corners":
         return i * ((length - 1) / (wanted - 1)) if out > 1 else np.zeros(out)
@@ -42,7 +42,7 @@ def _nearest(x: Array, rounding: str) -> Array:
 
 
 def _kernel(mode: str, distance: Array, a: float) -> Array:
-    """The weight of a tap at a distance from the place."""
+    """Return a tap's weight at a distance from the sampled coordinate."""
     d = np.abs(distance)
     if mode == "linear":
         return np.maximum(0, 1 - d)
@@ -54,7 +54,7 @@ def _kernel(mode: str, distance: Array, a: float) -> Array:
 def _taps(
     places: Array, length: int, mode: str, scale: float, a: float, antialias: bool, exclude_outside: bool
 ) -> tuple[Array, Array]:
-    """Indices and weights of the taps of each place: (places, taps)."""
+    """Return the taps' indices and weights, each (coordinates, taps)."""
     stretch = max(1.0, 1 / scale) if antialias else 1.0
     reach = (1 if mode == "linear" else 2) * stretch
     first = np.floor(places - reach).astype(np.int64) + 1
@@ -74,7 +74,7 @@ def axes_of(
     cubic_coeff_a: float = -0.75, exclude_outside: int = 0, keep_aspect_ratio_policy: str = "stretch",
     mode: str = "nearest", nearest_mode: str = "round_prefer_floor", extrapolation_value: float = 0.0,
 ) -> list[tuple[int, Array, Array, Array]]:  # fmt: skip
-    """Each axis that changes: places that each result is taken from, their weights, whether it lies outside."""
+    """Return (axis, tap indices, tap weights, which results to extrapolate) of each axis that changes."""
     over = [int(axis) % len(shape) for axis in (range(len(shape)) if axes is None else axes)]
     lengths = [shape[axis] for axis in over]
     if scales is not None and scales.size:
@@ -163,7 +163,7 @@ def _asymmetric(x: Array, scales: Array, mode: str) -> Any:
 
 
 def _reflected(x: Array, low: float, high: float) -> Array:
-    """Places reflected at both ends until they lie inside."""
+    """Reflect coordinates at both ends until they lie in [low, high]."""
     span = high - low
     if span <= 0:
         return np.zeros_like(x)
@@ -173,7 +173,7 @@ def _reflected(x: Array, low: float, high: float) -> Array:
 
 
 def _sampled(x: Array, at: list[Array], padding_mode: str, align_corners: bool) -> Array:
-    """x (C, *) at whole places outside of which the padding rule says what stands there."""
+    """Read x (C, *) at integer coordinates; outside of x, `padding_mode` decides."""
     inside = np.ones(at[0].shape, bool)
     index = []
     for n, places in zip(x.shape[1:], at, strict=True):
@@ -239,7 +239,7 @@ def roi_align(
     x: Array, rois: Array, batch: Array, *, coordinate_transformation_mode: str | None = None, mode: str = "avg",
     output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1.0,
 ) -> Any:  # fmt: skip
-    """Since opset 16 places are those of pixels' middles unless it is asked otherwise."""
+    """Pool each box into bins; "half_pixel" shifts boxes by half a pixel, which an absent mode does not."""
     shift = 0.5 if coordinate_transformation_mode == "half_pixel" else 0.0
     h, w = x.shape[2:]
     y = np.zeros((len(rois), x.shape[1], output_height, output_width), x.dtype)
@@ -261,14 +261,14 @@ def roi_align(
 
 
 def _bins(start: float, length: float, count: int, sampling_ratio: int) -> tuple[Array, int]:
-    """The places of samples in each bin along one axis: (bins, samples)."""
+    """Return sample coordinates along one axis, (bins, samples), and the samples per bin."""
     samples = sampling_ratio if sampling_ratio > 0 else math.ceil(length / count)
     size = length / count
     return start + size * (np.arange(count)[:, None] + (np.arange(samples) + 0.5) / samples), samples
 
 
 def _bilinear(x: Array, rows: Array, columns: Array, h: int, w: int) -> list[Array]:
-    """The four weighted taps of each place; places more than a pixel outside give 0."""
+    """Return the four weighted taps of each coordinate; one more than a pixel outside gives 0."""
     r, c = np.meshgrid(rows, columns, indexing="ij")
     inside = (r >= -1) & (r <= h) & (c >= -1) & (c <= w)
     r, c = r.clip(0, h - 1), c.clip(0, w - 1)

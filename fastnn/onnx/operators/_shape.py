@@ -1,4 +1,4 @@
-"""Shapes: what moves numbers or tells sizes without looking at values."""
+"""Constants, shapes, and operators that move elements."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..._check import Array
 from .._tensors import dtype_of
 from ._table import operator
 
-LIMIT: ContextVar[int] = ContextVar("elements of a result", default=2**28)  # less while a model is loaded
+LIMIT: ContextVar[int] = ContextVar("elements of a result", default=2**28)  # lower while a model is loaded
 
 
 def bounded(shape: Any) -> tuple[int, ...]:
-    """A shape that a result may have."""
+    """Return the shape; refuse negative sizes and more elements than LIMIT."""
     sizes = tuple(int(size) for size in shape)
     if any(size < 0 for size in sizes) or math.prod(sizes) > LIMIT.get():
         raise ValueError(f"a result of shape {sizes}")
@@ -24,7 +24,7 @@ def bounded(shape: Any) -> tuple[int, ...]:
 
 
 def in_space(*parts: Any) -> tuple[Any, ...]:
-    """An index of the axes behind the first two."""
+    """Return an index with `parts` after the batch and channel axes."""
     return (slice(None), slice(None), *parts)
 
 
@@ -102,7 +102,7 @@ def parts(
     shape: tuple[int, ...], sizes: Array | None = None, *, axis: int = 0, split: Any = None,
     num_outputs: int | None = None, outputs: int,
 ) -> list[int]:  # fmt: skip
-    """Lengths that an axis is split into."""
+    """Return the lengths that Split cuts an axis into."""
     length = shape[axis]
     if num_outputs is not None and num_outputs != outputs:
         raise ValueError(f"num_outputs {num_outputs} with {outputs} outputs")
@@ -131,7 +131,7 @@ def slices(
     shape: tuple[int, ...], first: Array | None = None, last: Array | None = None, along: Array | None = None,
     steps: Array | None = None, *, starts: Any = None, ends: Any = None, axes: Any = None,
 ) -> tuple[slice, ...]:  # fmt: skip
-    """The index that an array of that shape is sliced by."""
+    """Return the index by which Slice reads an array of that shape."""
     begins = [int(each) for each in (first if first is not None else starts)]
     stops = [int(each) for each in (last if last is not None else ends)]
     over = _axes(along, axes) or tuple(range(len(begins)))
@@ -215,7 +215,7 @@ def space_to_depth(x: Array, *, blocksize: int, mode: str = "DCR") -> Any:
 def widths_of(
     dims: int, widths: Array | None, along: Array | None, pads: Any = None, paddings: Any = None
 ) -> list[tuple[int, int]]:
-    """What is added before and after each axis."""
+    """Return the padding (before, after) of each axis."""
     given = [int(each) for each in (widths if widths is not None else pads if pads is not None else paddings)]
     over = _axes(along, None) or tuple(range(dims))
     pairs = [(0, 0)] * dims
@@ -229,7 +229,7 @@ def pad(
     x: Array, widths: Array | None = None, fill: Array | None = None, along: Array | None = None,
     *, mode: str = "constant", pads: Any = None, paddings: Any = None, value: float = 0.0,
 ) -> Any:  # fmt: skip
-    """Negative widths crop."""
+    """Pad x; negative widths crop it."""
     pairs = widths_of(x.ndim, widths, along, pads, paddings)
     x = x[tuple(slice(max(0, -a), max(0, n - max(0, -b))) for n, (a, b) in zip(x.shape, pairs, strict=True))]
     pairs = [(max(0, a), max(0, b)) for a, b in pairs]
@@ -259,7 +259,7 @@ def center_crop_pad(x: Array, shape: Array, *, axes: Any = None) -> Any:
 def col2im(
     x: Array, image: Array, block: Array, *, dilations: Any = None, pads: Any = None, strides: Any = None
 ) -> Any:
-    """Sum blocks into the places that they were taken from, in any number of dimensions."""
+    """Add blocks to the image positions they were taken from, in any number of dimensions."""
     dims = len(image)
     dilations, strides = dilations or [1] * dims, strides or [1] * dims
     pads = pads or [0] * 2 * dims

@@ -20,16 +20,16 @@ DRAWN = {
 
 
 class Operator(NamedTuple):
-    """How an operator is done.
+    """The implementation of an operator.
 
     Attributes
     ----------
     function : callable
-        Its inputs by place, None for what is absent; its attributes by name.  Returns an array or a tuple of them.
+        Takes inputs by position, None if absent, and attributes by name; returns an array or a tuple of them.
     attributes : frozenset of str
-        The attributes that it knows.
+        The names of the attributes that it supports.
     wants_outputs : bool
-        Whether it is told how many results are asked for.
+        Whether it takes `outputs`, the number of results to return.
     """
 
     function: Callable[..., Any]
@@ -53,7 +53,7 @@ def operator(*names: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
 
 
 def find(domain: str, name: str, opset: int) -> Operator | str:
-    """The function for an operator of that opset; a text that says what is missing if there is none."""
+    """Return the implementation for that opset, or a text that names the missing operator."""
     versions = TABLE.get((domain, name))
     known = [since for since in versions or {} if since <= opset]
     if versions is None or not known:

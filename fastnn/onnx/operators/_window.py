@@ -18,7 +18,7 @@ TRANSPOSED = (functional.conv_transpose1d, functional.conv_transpose2d, function
 
 
 def _pads(sizes: Any, kernel: Any, strides: Any, dilations: Any, auto_pad: str, pads: Any) -> list[tuple[int, int]]:
-    """What is added before and after each axis of space."""
+    """Return the padding (before, after) of each spatial axis."""
     dims = len(kernel)
     if auto_pad in ("NOTSET", ""):
         given = pads or [0] * 2 * dims
@@ -64,7 +64,7 @@ def conv_transpose(
     kernel_shape: Any = None, output_padding: Any = None, output_shape: Any = None, pads: Any = None,
     strides: Any = None,
 ) -> Any:  # fmt: skip
-    """The whole transposed convolution, of which pads are cut off; where they are negative, zeros are added."""
+    """Compute the full transposed convolution and crop it by the pads; negative pads add zeros."""
     dims, sizes = w.ndim - 2, x.shape[2:]
     strides, dilations = strides or [1] * dims, dilations or [1] * dims
     extra = output_padding or [0] * dims
@@ -90,7 +90,7 @@ def conv_transpose(
 def causal_conv(
     x: Array, w: Array, b: Array | None = None, past: Array | None = None, *, activation: str = "none"
 ) -> Any:
-    """Each channel convolved with its own kernel over what came before; (result, the last inputs)."""
+    """Convolve each channel with its own kernel over past and x; return (result, the last K - 1 inputs)."""
     before = np.zeros((*x.shape[:2], w.shape[2] - 1), x.dtype) if past is None else past
     padded = np.concatenate([before, x], 2)
     y = functional.conv1d(padded, w, b, groups=x.shape[1])
@@ -98,7 +98,7 @@ def causal_conv(
 
 
 def _deformed(x: Array, offset: Array, mask: Array | None, w: Array, geometry: Any, groups: int) -> Any:
-    """Samples of x, bilinear, where a kernel's taps lie: (N, C, kernel places, output places)."""
+    """Sample x bilinearly at the shifted kernel taps: (N, C, taps, output positions)."""
     (ph, pw), (sh, sw), (dh, dw) = geometry
     n, c, h, wide = x.shape
     oh, ow = offset.shape[2:]
@@ -141,14 +141,14 @@ def deform_conv(
 
 
 class _Windows:
-    """Where the windows of a pool lie.
+    """The positions of pooling windows.
 
     Attributes
     ----------
     pads : list of (int, int)
-        What lies before each axis, and after it up to the end of the last window.
+        Padding before each axis, and after it to the end of the last window.
     inner : list of (int, int)
-        The same without what the last window of a rounded-up count adds.
+        The padding that was asked for, without what `ceil_mode` adds for the last window.
     """
 
     def __init__(self, x: Array, kernel: Any, strides: Any, dilations: Any, auto_pad: str, pads: Any, ceil_mode: int):
@@ -163,12 +163,12 @@ class _Windows:
             if room < span:
                 raise ValueError(f"windows of {span} in {room}")
             count = -(-(room - span) // s) + 1 if ceil_mode else (room - span) // s + 1
-            count -= ceil_mode and (count - 1) * s >= n + first  # a window that begins in the padding behind is none
+            count -= ceil_mode and (count - 1) * s >= n + first  # drop a window that begins in the end padding
             self.counts.append(int(count))
             self.pads.append((first, max(last, (int(count) - 1) * s + span - n - first)))
 
     def of(self, x: Array, value: Any, pads: list[tuple[int, int]] | None = None) -> Array:
-        """A view of the array padded by the windows' pads, or those that it still lacks: (N, C, windows, places)."""
+        """Pad x by `pads`, by default all of the windows', and view it as (N, C, *windows, *kernel)."""
         y = _padded(x, self.pads if pads is None else pads, value)
         spans = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations, strict=True)]
         view = np.lib.stride_tricks.sliding_window_view(y, spans, tuple(range(2, x.ndim)))
@@ -181,7 +181,7 @@ def max_pool(
     x: Array, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None,
     pads: Any = None, storage_order: int = 0, strides: Any = None, outputs: int,
 ) -> Any:  # fmt: skip
-    """Values, and their places in the whole array, flat."""
+    """Return the maxima and, if asked, their flat indices into x."""
     windows = _Windows(x, kernel_shape, strides, dilations, auto_pad, pads, ceil_mode)
     dims = len(kernel_shape)
     least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
@@ -207,7 +207,7 @@ def average_pool(
     windows = _Windows(x, kernel_shape, strides, dilations, auto_pad, pads, ceil_mode)
     axes = tuple(range(-len(kernel_shape), 0))
     counted, lacking = np.ones((1, 1, *x.shape[2:]), np.int64), windows.pads
-    if count_include_pad:  # the padding that was asked for, not what rounding up adds
+    if count_include_pad:  # count the padding that was asked for, not what ceil_mode adds
         counted = _padded(counted, windows.inner, 1)
         lacking = [(a - b, c - d) for (a, c), (b, d) in zip(windows.pads, windows.inner, strict=True)]
     counts = windows.of(counted, 0, lacking).sum(axes)
@@ -248,7 +248,7 @@ def global_lp_pool(x: Array, *, p: float = 2) -> Any:
 def max_unpool(
     x: Array, places: Array, shape: Array | None = None, *, kernel_shape: Any, pads: Any = None, strides: Any = None
 ) -> Any:
-    """Values at places that are counted in an array of the size that the kernel implies, or of the given shape."""
+    """Put x at flat indices into an array of the size the kernel implies; `shape` may enlarge the result."""
     dims = len(kernel_shape)
     strides, pads = strides or [1] * dims, pads or [0] * 2 * dims
     sizes = [

@@ -1,7 +1,7 @@
-"""How operators are written down in a graph: as functions of NumPy and of the project, which plans know.
+"""Rules that record operators in a graph as functions of NumPy and fastnn, which plans can run.
 
-A rule takes the recorder, the operator's inputs (arrays that are known, `Traced` values, None) and its attributes, and
-returns what `recorder.emit` does for its calls; it raises Untranslated where the operator itself is to be called.
+A rule takes the recorder, the operator's inputs (constant arrays, `Traced` values, None) and its attributes.  It
+returns what `recorder.emit` returns, or raises Untranslated where the operator's own function is to be called instead.
 """
 
 from . import _layers, _recurrent, _values

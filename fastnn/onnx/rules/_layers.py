@@ -1,4 +1,4 @@
-"""Products, convolution and pooling, normalization, images of other sizes."""
+"""Rules of matrix products, convolution, pooling, normalization, resizing and attention."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _conv(
 
 @rule("ConvTranspose")
 def _conv_transpose(r: Any, x: Any, w: Any, b: Any = None, **attributes: Any) -> Any:
-    """Windows side by side: a convolution of 1 by 1 for each of a window's places, which are then put in order."""
+    """Translate strides equal to the kernel: a 1 by 1 convolution gives all taps, which are then interleaved."""
     floats(full(x), full(w), b)
     known(w, b)
     dims, kernel, m = w.ndim - 2, w.shape[2:], w.shape[1]
@@ -152,7 +152,7 @@ def _group_norm(
 
 @rule("Resize", since=11)
 def _resized(r: Any, x: Any, *given: Any, **attributes: Any) -> Any:
-    """Images alone, each axis by itself, from places that are taken with weights."""
+    """Resize the spatial axes alone, each by its own table of source indices and weights."""
     floats(full(x))
     known(*given)
     need(3 <= x.ndim <= 5 and attributes.get("coordinate_transformation_mode") != "tf_crop_and_resize")
@@ -171,7 +171,7 @@ def _attended(
     r: Any, q: Any, k: Any, v: Any, mask: Any = None, *cached: Any, is_causal: int = 0, kv_num_heads: int = 1,
     q_num_heads: int = 1, scale: float | None = None, outputs: int, **attributes: Any,
 ) -> Any:  # fmt: skip
-    """Without keys of calls before, without bounds of scores and windows."""
+    """Translate attention without cached keys, softcap or windows."""
     floats(full(q), full(k), full(v))
     need(outputs == 1 and all(each is None for each in cached) and not any(attributes.values()))
     flat, size = q.ndim == 3, k.shape[-2]
@@ -184,12 +184,12 @@ def _attended(
 
 
 def _heads(r: Any, x: Any, count: int) -> Any:
-    """(N, heads, L, width) of (N, L, heads width)."""
+    """Split (N, L, heads * width) into (N, heads, L, width)."""
     n, rows, width = x.shape
     return r.emit(np.transpose, r.emit(np.reshape, x, (n, rows, count, width // count)), (0, 2, 1, 3))
 
 
 def _side_by_side(r: Any, x: Any) -> Any:
-    """(N, L, heads width) of (N, heads, L, width)."""
+    """Join (N, heads, L, width) to (N, L, heads * width)."""
     n, heads, rows, width = x.shape
     return r.emit(np.reshape, r.emit(np.transpose, x, (0, 2, 1, 3)), (n, rows, heads * width))

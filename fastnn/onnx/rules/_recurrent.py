@@ -1,4 +1,4 @@
-"""Recurrent layers: ONNX's orders of gates become the library's, once for all calls."""
+"""Rules of recurrent layers; weights are put from ONNX's gate order into fastnn's once, when recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ...functional._recurrent import recurrent
 from ._table import floats, full, known, need, rule
 
-# of each operator: where its gates stand in ONNX's order, the activations that kernels have
+# per operator: the ONNX index of each gate of fastnn; the activations that kernels have
 _GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
 _PLAIN = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"], "RNN": ["tanh"]}
 
@@ -21,7 +21,7 @@ def _sequences(
     activations: Any = None, clip: Any = None, direction: str = "forward", layout: int = 0, input_forget: int = 0,
     linear_before_reset: int = 0, **attributes: Any,
 ) -> list[Any]:  # fmt: skip
-    """Each direction by itself, step by step; then y (T, directions, N, H) and the last states (directions, N, H)."""
+    """Emit a call per direction; layout 0 returns y (T, directions, N, H) and last states (directions, N, H)."""
     floats(full(x), full(w), u, b, *states[:2])
     known(w, u, b, lengths)
     steps, n = (x.shape[1], x.shape[0]) if layout else x.shape[:2]
@@ -60,7 +60,7 @@ def _sequences(
 
 
 def _state(r: Any, given: Any, direction: int, n: int, units: int, layout: int, dtype: Any) -> Any:
-    """The first state (N, H) of a direction."""
+    """Return the initial state (N, H) of a direction."""
     if given is None:
         return np.zeros((n, units), dtype)
     given = r.emit(np.transpose, given, (1, 0, 2)) if layout else given

@@ -1,4 +1,4 @@
-"""The table of rules, and what rules ask of values."""
+"""The table of rules, and the checks that rules make on values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NATIVE = frozenset("?bBhHiIlLqQfd")
 
 
 class Untranslated(Exception):
-    """Raised by a rule for a call that it does not do."""
+    """Raised by a rule for a call that it cannot translate."""
 
 
 def rule(*names: str, since: int | None = None) -> Callable[[Any], Any]:
-    """Declare the rule of operators by name, of all versions or of the one since an opset."""
+    """Register a rule for operators by name: for all versions, or the one since an opset."""
 
     def declare(function: Any) -> Any:
         for name in names:
@@ -31,7 +31,7 @@ def rule(*names: str, since: int | None = None) -> Callable[[Any], Any]:
 
 
 def floats(*values: Any) -> None:
-    """Only values of float32 or float64."""
+    """Require float32 or float64."""
     need(all(each is None or each.dtype.char in "fd" for each in values))
 
 
@@ -45,6 +45,6 @@ def known(*values: Any) -> None:
 
 
 def full(value: Any) -> Any:
-    """Not empty: plans compute with values."""
+    """Return the value; an empty one is not translated."""
     need(0 not in value.shape)
     return value

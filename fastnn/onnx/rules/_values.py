@@ -1,4 +1,4 @@
-"""Functions of single elements, shapes, and what is over axes."""
+"""Rules of elementwise functions, shape operators and functions along axes."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _cast(r: Any, x: Any, *, to: int, **attributes: Any) -> Any:
 
 @rule("Clip")
 def _clip(r: Any, x: Any, low: Any = None, high: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """Below both bounds' order the upper one wins."""
+    """Limit x to [low, high]; if low > high, the result is high."""
     floats(x)
     bounds = [given if given is not None else made for given, made in ((low, min), (high, max))]
     known(*(each for each in bounds if hasattr(each, "shape")))
@@ -200,7 +200,7 @@ def _gathered(r: Any, x: Any, indices: Any, *, axis: int = 0) -> Any:
 
 
 def padded(r: Any, x: Any, pairs: Any, mode: str, value: Any) -> Any:
-    """Axis by axis: what stands before, the values, what stands behind."""
+    """Pad one axis after the other: join what comes before, x, and what comes after."""
     for axis, (before, after) in enumerate(pairs):
         lead, length = [slice(None)] * axis, x.shape[axis]
         if before < 0 or after < 0:
@@ -282,7 +282,7 @@ def _log_softmax(r: Any, x: Any, *, axis: int = -1) -> Any:
 
 
 def _flattened(function: Any, r: Any, x: Any, *, axis: int = 1) -> Any:
-    """Before opset 13: one distribution over all axes from `axis` on."""
+    """Before opset 13, normalize over all axes from `axis` on together."""
     floats(x)
     if axis in (-1, x.ndim - 1):
         return r.emit(function, full(x), -1)
