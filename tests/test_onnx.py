@@ -337,3 +337,18 @@ def test_slices_are_added_at_places_as_elements_are(axis, dtype):
         run(x, indices, updates[:, :, :2])
     with pytest.raises(ValueError, match="into"):
         run(x, np.full_like(indices, 9), updates)
+
+
+def test_boxes_are_shifted_by_half_a_pixel_since_opset_16():
+    boxes, samples = np.float32([[0, 1, 4, 5], [2, 2, 5, 3]]), np.array([0, 0])
+    image = np.random.default_rng(0).normal(size=(1, 2, 6, 7)).astype(np.float32)
+
+    def pooled(opset, **options):
+        nodes = [node("RoiAlign", "x r b", "y", output_height=2, output_width=3, sampling_ratio=2, **options)]
+        loaded = fastnn.onnx.load(model(nodes, [value("x", shape=[1, 2, 6, 7])], [value("y")], opset, r=boxes, b=samples))
+        return loaded(image)
+
+    unshifted = pooled(16, coordinate_transformation_mode="output_half_pixel")
+    np.testing.assert_array_equal(pooled(10), unshifted)
+    np.testing.assert_array_equal(pooled(16), pooled(16, coordinate_transformation_mode="half_pixel"))
+    assert (pooled(16) != unshifted).any()

@@ -213,6 +213,8 @@ def _kept(array: Any) -> Any:
 def _size_bound(operator: str, given: list[Any]) -> int:
     """How many elements a result may have at most, unless the operator bounds it itself."""
     shapes = [np.shape(each) for each in given if each is not None]
+    if operator == "Concat":
+        return sum(map(math.prod, shapes))
     if operator not in BROADCASTING:
         return math.prod(max(1, math.prod(shape)) for shape in shapes)
     try:

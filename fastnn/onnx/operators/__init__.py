@@ -27,7 +27,7 @@ FAMILIES = (
 )  # fmt: skip
 # operators whose result size is estimated by broadcasting the inputs' shapes
 BROADCASTING = {
-    *BINARY, *UNARY, "Cast", "CastLike", "Concat", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear",
+    *BINARY, *UNARY, "Cast", "CastLike", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear",
     "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze", "Where",
 }  # fmt: skip
 __all__ = ["BROADCASTING", "DRAWN", "FAMILIES", "LIMIT", "TABLE", "Operator", "find"]

@@ -235,11 +235,25 @@ def affine_grid(theta: Array, size: Array, *, align_corners: int = 0) -> Any:
 
 @operator("RoiAlign")
 @in_float32
+def roi_align_10(
+    x: Array, rois: Array, batch: Array, *, mode: str = "avg", output_height: int = 1, output_width: int = 1,
+    sampling_ratio: int = 0, spatial_scale: float = 1.0,
+) -> Any:  # fmt: skip
+    """Before opset 16 boxes are not shifted."""
+    unshifted = "output_half_pixel"
+    return roi_align(
+        x, rois, batch, coordinate_transformation_mode=unshifted, mode=mode, output_height=output_height,
+        output_width=output_width, sampling_ratio=sampling_ratio, spatial_scale=spatial_scale,
+    )  # fmt: skip
+
+
+@operator("RoiAlign", since=16)
+@in_float32
 def roi_align(
-    x: Array, rois: Array, batch: Array, *, coordinate_transformation_mode: str | None = None, mode: str = "avg",
+    x: Array, rois: Array, batch: Array, *, coordinate_transformation_mode: str = "half_pixel", mode: str = "avg",
     output_height: int = 1, output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1.0,
 ) -> Any:  # fmt: skip
-    """Pool each box into bins; "half_pixel" shifts boxes by half a pixel, which an absent mode does not."""
+    """Pool each box into bins; "half_pixel" shifts boxes by half a pixel."""
     shift = 0.5 if coordinate_transformation_mode == "half_pixel" else 0.0
     h, w = x.shape[2:]
     y = np.zeros((len(rois), x.shape[1], output_height, output_width), x.dtype)
