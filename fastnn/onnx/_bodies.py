@@ -1,4 +1,4 @@
-"""Graphs inside of nodes: bodies of loops and branches, which have plans as models do."""
+"""Graphs inside nodes (bodies of loops, branches of `If`), which get plans as models do."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from ._plans import Kept, Plans
 from ._program import Program, Scope
 
-SHAPES = 8  # kinds of inputs that have plans; of states that grow each turn sees another one
+SHAPES = 8  # most kinds of inputs that get plans; a growing state has a new one each turn
 
 
 class Body:
-    """A graph inside a node, planned from the second call on: a plan takes its inputs and what it reads around it."""
+    """A graph inside a node, planned from the second call on; outer values that it reads are inputs of its plans."""
 
     def __init__(self, program: Program):
         self.program = program
@@ -26,7 +26,7 @@ class Body:
     def bound(self, scope: Scope) -> Callable[..., list[Any]]:
         """The graph as a function of its inputs."""
         outer = {name: scope[name] for name in self.outer}
-        again: Callable[..., list[Any] | None] | None = None  # the plan of the last call, with `outer` in its place
+        again: Callable[..., list[Any] | None] | None = None  # the last call's plan, with the values of `outer` fixed
 
         def body(*values: Any) -> list[Any]:
             nonlocal again
@@ -48,7 +48,7 @@ class Body:
         return body
 
     def _planned(self, kept: Kept | None, feeds: dict[str, Any]) -> list[Any] | None:
-        """What the plan gives, made if inputs of this kind come again, or None."""
+        """The plan's outputs or None; a plan is made when this kind of inputs comes again."""
         if kept is None:
             kind = self.plans.kind(feeds)
             if kind not in self.seen:

@@ -24,7 +24,7 @@ class Argument:
     ----------
     name : str
     type : str
-        As ONNX Runtime says it: "tensor(float)".
+        In ONNX Runtime's notation: "tensor(float)".
     shape : list of int, str or None, or None
         A name or None stands for any size; None in place of the list for any shape.
     dtype : numpy.dtype
@@ -43,7 +43,7 @@ class Model:
     ----------
     inputs, outputs : list of Argument
     operators : list of str
-        Of its nodes, those inside of other nodes not among them.
+        Those of its nodes, without the nodes of graphs inside nodes.
     constants : dict of str to ndarray
         Its weights by name.
     opset : int
@@ -124,10 +124,10 @@ class Model:
         return [results[name] for name in wanted]
 
     def _quick(self, feeds: Any) -> list[Array] | None:
-        """What a plan of one program gives for inputs like some that were checked before."""
+        """The outputs if the plan kept for inputs of this kind is a single program, else None."""
         try:
             kept = self._plans.find(feeds)
-        except (AttributeError, KeyError, TypeError):  # something else than arrays by name: told below
+        except (AttributeError, KeyError, TypeError):  # not a dict of arrays: `_checked` converts it or raises
             return None
         return None if kept is None or kept.whole is None else kept.whole(feeds)
 
@@ -144,22 +144,22 @@ class Model:
         return owned([np.asarray(each) for each in results], [root(each) for each in feeds.values()])
 
     def steps_by_plan(self) -> dict[int, Any]:
-        """Of each plan's programs, by their keys: names, modules and bytes of their steps."""
+        """The steps of the plans' programs, by the programs' keys: names, modules and bytes."""
         return {} if self._plans is None else self._plans.steps()
 
     @property
     def graph(self) -> Any:
-        """What the model does to inputs like those seen last, after the passes: it prints readably; None before."""
+        """The graph of the last plan, after the passes, which prints readably; None before."""
         return None if self._plans is None else self._plans.graph
 
     @property
     def passes(self) -> dict[str, int]:
-        """What was put together or drawn into other calls in `graph`, and how often."""
+        """The passes that changed `graph`, and how often."""
         return {} if self._plans is None else dict(self._plans.passes)
 
     @property
     def unplanned(self) -> tuple[str, ...]:
-        """Why operators are called one by one: the error for which they became no plan; () if there was none."""
+        """The error for which no plan was made, so that operators are called one by one; () if there was none."""
         return () if self._plans is None else self._plans.unplanned
 
     def get_inputs(self) -> list[Argument]:
@@ -189,7 +189,7 @@ class Model:
 
 
 def _listed(value: Any, argument: Argument | None) -> Array:
-    """A list of numbers as the type that the input has."""
+    """A list or number as an array of the input's dtype."""
     array = np.asarray(value)
     if argument is not None and array.dtype.kind in "biuf" and argument.dtype.kind != "O":
         return array.astype(argument.dtype)

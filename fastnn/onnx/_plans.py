@@ -1,4 +1,4 @@
-"""A model's plans, one for each kind of input: its shapes and types, and the values of what decides branches."""
+"""A model's plans, one for each kind of inputs: their shapes, dtypes, and values that decide branches or shapes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..graph._recent import Recent
 from ._program import Program
 from ._specialize import NeedsValue, Recorder, TooLarge
 
-VALUED = 512  # shapes of which it is known on which inputs' values branches depend
+VALUED = 512  # most kinds of inputs whose deciding inputs are remembered
 
 
 @dataclass(eq=False, repr=False)
@@ -35,10 +35,10 @@ class Kept:
 
 
 class Whole:
-    """A plan that is one program, called without a look at the plan.
+    """A plan that consists of one program, which is called directly.
 
-    places : of each of the model's outputs among the program's, or of an input, counted down from -1
-    shapes : of the model's outputs where the program's have another one, else None
+    places : for each output of the model its index among the program's outputs, or -1 - i if it is input i
+    shapes : for each output of the model its shape where the program's differs, else None
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Whole:
         self.as_made = places == list(range(len(program.outputs))) and all(each is None for each in shapes)
 
     def __call__(self, feeds: dict[str, Array]) -> list[Array] | None:
-        """The outputs, or None: the plan is to be asked."""
+        """The outputs, or None if the plan has to be called instead."""
         found = self.program(*[feeds[name] for name in self.inputs])
         if found is None:
             return None
@@ -63,9 +63,9 @@ class Whole:
         return [y if shape is None else y.reshape(shape) for y, shape in zip(results, self.shapes, strict=True)]
 
     def bound(self, values: dict[str, Array], outer: dict[str, Array]) -> Callable[..., Any]:
-        """A function of values like these by place, beside which those of `outer` stay as they are.
+        """A function of a tuple of inputs, of the same kind and order as `values`; those of `outer` are fixed.
 
-        It gives the outputs, some of which may be one array or a value that was given; None: the plan is to be asked.
+        It returns the outputs, which may share memory or be inputs, or None if the plan has to be called instead.
         """
         places = {name: i for i, name in enumerate([*values, *outer])}
         taken = [places[name] for name in self.inputs]
@@ -96,24 +96,24 @@ class Whole:
 
 
 def _picker(places: list[int]) -> Callable[[tuple[Any, ...]], Any]:
-    """A function that takes these out of a tuple."""
+    """A function that picks these entries of a tuple."""
     return operator.itemgetter(*places) if len(places) > 1 else lambda values: [values[i] for i in places]
 
 
 class Plans:
     """The plans of a program; `plans(feeds)` is what the program gives, or None where it has to run as it is.
 
-    Of a graph inside of a node, `around` are constants of the graphs around that it reads, and `outer` the names of
-    other values there, which are fed to it; there is no plan for each value of an input unless `by_value`.
+    For a graph inside a node, `around` holds the constants of enclosing graphs that it reads, and `outer` the names of
+    other values that it reads there, which are fed as inputs.  Only with `by_value` may an input get a plan per value.
 
     Attributes
     ----------
     graph : Graph or None
-        Of the plan made last.
+        The graph of the plan made last.
     passes : dict of str to int
         What each pass did to that graph, and how often.
     unplanned : tuple of str
-        Why no plan could be made where one was to be made last: the error's type and text.
+        Why the last attempt to make a plan failed: the error's type and text.
     """
 
     graph: Graph | None
@@ -132,7 +132,7 @@ class Plans:
         self._lock = threading.Lock()
 
     def find(self, feeds: dict[str, Array]) -> Kept | None:
-        """The plan for inputs of which one like them has been seen."""
+        """The plan that is kept for inputs of this kind, or None."""
         if len(feeds) != len(self._names):
             return None
         key = self.kind(feeds)
@@ -142,18 +142,18 @@ class Plans:
         return self._kept.find(key)
 
     def steps(self) -> dict[int, Any]:
-        """Of all programs, by their keys: what their steps are called, and bytes."""
+        """The steps of all programs by the programs' keys: names, modules and bytes."""
         plans = [kept.plan for kept in list(self._kept.values()) if kept.plan is not None]
         return {key: each for plan in plans for key, each in plan.steps().items()}
 
     def kind(self, feeds: dict[str, Array]) -> Any:
-        """Shapes and types of the inputs."""
+        """The shapes and dtypes of the inputs."""
         given = [feeds[name] for name in self._names]
         return tuple([x.shape for x in given]), tuple([x.dtype for x in given])
 
     def __call__(self, feeds: dict[str, Array]) -> list[Array] | None:
-        """The outputs."""
-        if any(x.dtype.kind == "O" for x in feeds.values()):  # texts
+        """The outputs, or None: the program has to run as it is."""
+        if any(x.dtype.kind == "O" for x in feeds.values()):  # strings
             return None
         kept = self.find(feeds)
         if kept is None or kept.isa != _core.isa():
@@ -192,7 +192,7 @@ class Plans:
         return self._kept.keep(key, Kept(plan, inputs, _whole(plan, inputs), _core.isa()))
 
     def _planned(self, recorder: Recorder, feeds: dict[str, Array]) -> Plan | None:
-        """A plan that gives what the program gave, or None."""
+        """A plan, or None; unless random, its results are compared with the program's."""
         if not any(isinstance(each, Ref) for each in recorder.graph.results):
             return None
         try:
@@ -215,9 +215,9 @@ class Plans:
 
 
 def _alike(made: Any, expected: Array, relative: float) -> bool:
-    """Whether a result is what the program gave, but for rounding; types that NumPy does not know, bit by bit."""
+    """Whether a result equals the program's up to rounding, or bit by bit for dtypes that NumPy does not define."""
     made = np.asarray(made)
-    if expected.dtype.num < 256:  # where other packages' types begin
+    if expected.dtype.num < 256:  # other packages' dtypes begin at 256
         return close(made, expected, relative)
     return made.dtype == expected.dtype and made.shape == expected.shape and made.tobytes() == expected.tobytes()
 

@@ -1,4 +1,4 @@
-"""A graph as a run of calls, checked whole before the first run."""
+"""A graph as a list of calls, all checked before the first run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ._protobuf import DamagedError
 from ._structure import Declared, File, Function, Graph, NodeProto, Reference
 from .operators import BROADCASTING, DRAWN, LIMIT, find
 
-FOLDED = 1 << 22  # elements of a constant that is computed when the model is loaded
-DEPTH = 64  # of graphs in graphs, of functions in functions
+FOLDED = 1 << 22  # most elements of a constant that is computed when the model is loaded
+DEPTH = 64  # most levels of graphs in graphs and functions in functions
 
 
 @dataclass(eq=False, repr=False)
@@ -28,7 +28,7 @@ class Operation:
 
 
 class Scope(dict[str, Any]):
-    """Values by name; what is not here is a constant, or stands in the graph around."""
+    """Values by name; other names are looked up in the constants, then the outer scope."""
 
     def __init__(self, outer: Scope | None, constants: dict[str, Any], values: dict[str, Any]):
         super().__init__(values)
@@ -52,7 +52,7 @@ class Scope(dict[str, Any]):
 
 
 class Program:
-    """A graph that is run by `program(values by name, the scope around)`.
+    """A graph, run by `program(inputs by name, the enclosing graph's scope or None)`.
 
     Parameters
     ----------
@@ -61,11 +61,11 @@ class Program:
     opsets : dict
         The version of each domain's operators.
     outer : set of str
-        Names that the graphs around give.
+        Names of values of the enclosing graphs.
     missing : list of str
-        What is not supported is added here: the caller names all of it at once.
+        Unsupported operators are added here: the caller names all of them at once.
     around : dict
-        Constants of the graphs around.
+        Constants of the enclosing graphs.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Program:
         self.inputs = [each.name for each in graph.inputs]
         self.outputs = [each.name for each in graph.outputs]
         self.constants: dict[str, Any] = {name: _kept(each) for name, each in graph.constants.items()}
-        self.reads: set[str] = set()  # of the scope around
+        self.reads: set[str] = set()  # names of enclosing graphs' values
         self._file, self._opsets, self._missing, self._depth, self._given = file, opsets, missing, depth, given or {}
         self.operations: list[Operation] = []
         self._known = set(self.inputs) | set(self.constants)
@@ -132,7 +132,7 @@ class Program:
         return Operation(node, operator.function, attributes, [])
 
     def _inner(self, value: Any) -> Any:
-        """Graphs among attributes as programs."""
+        """An attribute's value, with its graphs as programs."""
         if isinstance(value, Graph):
             known = self._known | self._outer
             hidden = self._known - self.constants.keys()
@@ -155,7 +155,7 @@ class Program:
         return Called(program)
 
     def _fold(self, operation: Operation) -> bool:
-        """Whether a call of constants alone was replaced by its results."""
+        """Replace a call of constants alone by its results; return whether it was."""
         names = [name for name in operation.node.inputs if name]
         inner = [each for each in operation.attributes.values() if isinstance(each, Program)]
         if inner or operation.node.operator in DRAWN or not all(map(self._is_constant, names)):
@@ -169,7 +169,7 @@ class Program:
         token = LIMIT.set(FOLDED)
         try:
             results = results_of(operation, given)
-        except Exception:  # what is wrong with it shows where it is run, or it is never run
+        except Exception:  # the error is raised again if the call is ever run
             return False
         finally:
             LIMIT.reset(token)
@@ -203,7 +203,7 @@ class Program:
 
 
 def _kept(array: Any) -> Any:
-    """A constant, which nobody may change: all calls of the model read it."""
+    """A constant as a read-only view, since all calls of the model share it."""
     if isinstance(array, np.ndarray):
         array = array.view()
         array.setflags(write=False)
@@ -241,7 +241,7 @@ class Called:
 
 
 def bound(operation: Operation, scope: Scope) -> dict[str, Any]:
-    """The attributes, graphs among them as functions that see this scope."""
+    """The attributes, with graphs as functions that can read this scope."""
     return {
         name: _bound(value, scope) if isinstance(value, Program) else value
         for name, value in operation.attributes.items()
@@ -267,7 +267,7 @@ def told(operation: Operation, given: list[Any], error: Exception) -> ValueError
 
 
 def results_of(operation: Operation, given: list[Any], attributes: dict[str, Any] | None = None) -> list[Any]:
-    """What a call gives, a list even of one; an error names the node."""
+    """The list of a call's results; an error names the node."""
     try:
         result = operation.function(*given, **(operation.attributes if attributes is None else attributes))
     except ERRORS as error:

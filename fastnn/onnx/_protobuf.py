@@ -11,15 +11,15 @@ import struct
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-DEPTH = 100  # of messages in messages, as in protobuf's own readers
+DEPTH = 100  # most levels of messages in messages, as in protobuf's own readers
 
 
 class DamagedError(ValueError):
-    """The bytes are no message of that kind."""
+    """The bytes are no valid message of the expected kind."""
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """An unsigned number of 7 bits per byte, the lowest first; the value and where it ends."""
+    """Decode an unsigned integer, 7 bits per byte, lowest first; return it and the offset behind it."""
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
@@ -36,7 +36,7 @@ def _signed(value: int) -> int:
 
 
 def _numbers(way: int, value: Any) -> list[int]:
-    """Integers of a field: one, or many packed."""
+    """A field's integers: one (wire type 0), or many packed."""
     if way == 0:
         return [_signed(value)]
     found, at = [], 0
@@ -71,7 +71,7 @@ SCALARS: dict[str, Callable[[int, Any], list[Any]]] = {
     "int": _numbers, "float": _floats("f"), "double": _floats("d"), "text": _text, "bytes": _bytes,
 }  # fmt: skip
 
-# Of each message the fields that are read: number -> name and kind; a name with * may stand there many times.
+# The fields that are read of each message: number -> (name, kind); a field whose name ends in * may be repeated.
 MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
     "Model": {1: ("ir_version", "int"), 2: ("producer_name", "text"), 3: ("producer_version", "text"),
               7: ("graph", "Graph"), 8: ("opset_import*", "OperatorSet"), 14: ("metadata_props*", "Entry"),
@@ -105,9 +105,9 @@ MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
 
 
 class Message:
-    """A message: its fields as attributes; one that is absent is a list without entries, or None."""
+    """A message with its fields as attributes; an absent field is [] if it may be repeated, else None."""
 
-    absent: ClassVar[dict[str, bool]]  # whether it is a list
+    absent: ClassVar[dict[str, bool]]  # field -> whether it may be repeated
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.absent:
@@ -125,7 +125,7 @@ _CLASSES = {
 
 
 def read(kind: str, data: memoryview, depth: int = 0) -> Message:
-    """The message of that kind."""
+    """Decode a message of that kind."""
     if depth > DEPTH:
         raise DamagedError(f"messages in more than {DEPTH} messages")
     known, found = _NAMES[kind], dict[str, Any]()
@@ -156,7 +156,7 @@ def read(kind: str, data: memoryview, depth: int = 0) -> Message:
 
 
 def _size(way: int, data: memoryview, at: int) -> tuple[int, int]:
-    """How many bytes a value has that is no integer, and where they begin."""
+    """The length and offset of a value of wire type 1 (8 bytes), 2 (length first) or 5 (4 bytes)."""
     if way == 2:
         size, at = (data[at], at + 1) if at < len(data) and data[at] < 0x80 else _varint(data, at)
     elif way in (1, 5):

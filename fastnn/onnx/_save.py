@@ -21,8 +21,8 @@ def save(model: Any, path: str | os.PathLike[str], example: Any, dynamic_batch: 
         What the model is called with, once: an array, or a tuple of the arguments, of which the last may be a dict of
         those by name.  What counts is its structure, dtypes and shapes.
     dynamic_batch : bool
-        The first dimension of the inputs (of recurrent states the second) may have any size, "N"; False: the
-        example's.  All other sizes are the example's.
+        Whether the first dimension of the inputs (the second of recurrent states) may have any size, called "N".
+        All other sizes are the example's.
     opset : int
         The version of ONNX's operators, 13 to 28.
 
@@ -37,8 +37,8 @@ def save(model: Any, path: str | os.PathLike[str], example: Any, dynamic_batch: 
     Notes
     -----
     Inputs have the names of the forward pass's arguments; outputs are "output", "output0", "output1", ..., or the keys
-    of a dict; the parameters' names are the state_dict's keys, but of recurrent layers, whose weights ONNX has in
-    another order.  An estimator has the input "X" and the outputs of skl2onnx: "label" and "probabilities", or
+    of a dict; the parameters' names are the state_dict's keys, except in recurrent layers, whose weights ONNX
+    orders otherwise.  An estimator has the input "X" and the outputs of skl2onnx: "label" and "probabilities", or
     "variable".
 
     Examples

@@ -1,8 +1,8 @@
-"""A program for inputs of given shapes: written down as a graph, of which a plan makes few calls of C.
+"""A program for inputs of given shapes, recorded as a graph, which a plan turns into a few calls of C.
 
-The program is run once.  What depends on constants and shapes alone is a constant then, of an `If` whose condition is
-known the branch stands in its place, and everything else is a call of the graph: one or several of NumPy's and the
-project's functions where a rule of `rules` says so, else of the operator as it is.
+The program is run once.  What depends on constants and shapes alone becomes a constant, an `If` whose condition is
+known becomes its branch, and everything else is recorded as calls: of NumPy's and the project's functions where a rule
+of `rules` translates the operator, else of the operator as it is.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .operators import DRAWN
 from .passes import rewrite
 from .rules import TRANSLATIONS, Untranslated
 
-LARGEST = 1 << 26  # elements of a value: to write down what takes that long is not worth its time
-FOLDED = 1 << 20  # elements of a result that is kept as a constant
-# operators whose result's shape is decided by values: of these inputs, or of any
+LARGEST = 1 << 26  # most elements of a value: programs with larger ones are not recorded
+FOLDED = 1 << 20  # most elements of results that are kept as constants
+# operators whose results' shapes depend on the values of the inputs at these places
 SHAPED = {
     "AffineGrid": (1,), "CenterCropPad": (1,), "Col2Im": (1, 2), "Compress": (0, 1), "ConstantOfShape": (0,),
     "Expand": (1,), "Loop": (0, 1), "MaxUnpool": (2,), "NonMaxSuppression": (0, 1), "NonZero": (0,), "OneHot": (1,),
@@ -36,7 +36,7 @@ SHAPED = {
 
 
 class NeedsValue(Exception):
-    """A branch or a shape depends on the values of these inputs, single integers: the program is one for each value."""
+    """A branch or a shape depends on these inputs, single integers: each value needs a recording of its own."""
 
     def __init__(self, names: frozenset[str]):
         super().__init__(", ".join(sorted(names)))
@@ -51,8 +51,8 @@ class TooLarge(Exception):
 class Traced:
     """A value that depends on the inputs' values.
 
-    open : whether its shape does, too
-    scalars : the inputs that it depends on if they are single integers, else None
+    open : whether its shape depends on them, too
+    scalars : the names of the inputs that it depends on if all are single integers, else None
     """
 
     number: int
@@ -62,25 +62,25 @@ class Traced:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the array."""
+        """The array's shape."""
         return self.array.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the array."""
+        """The array's dtype."""
         return self.array.dtype
 
     @property
     def ndim(self) -> int:
-        """Of the array."""
+        """The array's number of dimensions."""
         return self.array.ndim
 
 
 class AsItIs:
-    """An operator called as it is; its results have these shapes and types, or there is another way."""
+    """An operator called as it is; raises `Refused` if its results have other shapes or dtypes than expected."""
 
     def __init__(self, operation: Operation, given: int, names: tuple[str, ...]):
-        from ._bodies import Body  # which makes plans of what is written down here
+        from ._bodies import Body  # imported late: it imports this module
 
         self.operation, self.given, self.names = operation, given, names
         self.expected: list[Any] | None = None
@@ -88,7 +88,7 @@ class AsItIs:
         self.bodies = {name: Body(each) for name, each in operation.attributes.items() if isinstance(each, Program)}
 
     def __call__(self, *values: Any) -> Any:
-        """The result, or the several results; `names` are what graphs inside of the operator see of those around."""
+        """The list of results; values from index `given` on are those that inner graphs read by `names`."""
         scope = Scope(None, {}, dict(zip(self.names, values[self.given :], strict=True)))
         attributes = self.operation.attributes | {name: each.bound(scope) for name, each in self.bodies.items()}
         results = results_of(self.operation, list(values[: self.given]), attributes)
@@ -102,10 +102,10 @@ def _kind(result: Any) -> Any:
 
 
 class Recorder:
-    """Runs a program for `feeds`, and writes down what it does.
+    """Runs a program for `feeds`, and records what it does as a graph.
 
-    valued : names of inputs, whose values are constants
-    constants : the program's, and those of the graphs around that it reads
+    valued : names of inputs whose values are taken as constants
+    constants : the program's, and those that it reads of enclosing graphs
     """
 
     def __init__(self, program: Program, feeds: dict[str, Array], valued: frozenset[str], constants: dict[str, Any]):
@@ -123,7 +123,7 @@ class Recorder:
 
     @property
     def results(self) -> list[Array]:
-        """What the program gives."""
+        """The program's outputs."""
         return [each.array if isinstance(each, Traced) else each for each in self.outputs]
 
     def _input(self, name: str, array: Array) -> Traced:
@@ -140,7 +140,7 @@ class Recorder:
             self.values[number] = Value(array.shape, array.dtype)
         return Traced(number, array, is_open, scalars)
 
-    missing = 0  # numbers of which no shape is known
+    missing = 0  # how many numbers have no entry in `values`: unknown shapes, tuples
 
     def _written(self, leaf: Any) -> Any:
         if isinstance(leaf, Traced):
@@ -148,7 +148,7 @@ class Recorder:
         return self.names.constant(leaf) if isinstance(leaf, np.ndarray) else leaf
 
     def emit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a function, and write it down unless all is known."""
+        """Call a function, and record it if an argument is traced."""
         given, named_given = mapped((args, kwargs), lambda leaf: leaf.array if isinstance(leaf, Traced) else leaf)
         with np.errstate(all="ignore"):
             result = function(*given, **named_given)
@@ -165,7 +165,7 @@ class Recorder:
     def _several(
         self, function: Any, args: Any, kwargs: Any, results: list[Any], is_open: bool, scalars: frozenset[str] | None
     ) -> list[Any]:
-        """A call with several results, and those that take them apart."""
+        """Record a call with several results, and one getitem for each of them."""
         number = len(self.values) + self.missing
         self.missing += 1
         self.calls.append(Call(function, args, kwargs, number))

@@ -12,7 +12,7 @@ from .._check import Array
 from ._protobuf import DamagedError, Message, read
 from ._tensors import Files, array_of, dtype_of
 
-LARGEST = 1 << 28  # elements of a sparse tensor, which is made whole
+LARGEST = 1 << 28  # most elements of a sparse tensor, which is stored dense
 
 
 @dataclass(eq=False, repr=False)
@@ -31,14 +31,14 @@ class NodeProto:
 
 
 class Reference(NamedTuple):
-    """The value of an attribute of the function that a node stands in."""
+    """An attribute of the function that the node is in, whose calls give its value."""
 
     name: str
 
 
 @dataclass(eq=False, repr=False)
 class Declared:
-    """What is said of an input or output: its type's number and its shape, where a name stands for any size."""
+    """An input or output: ONNX's number of its type, and its shape, in which a name stands for any size."""
 
     name: str
     type: int | None
@@ -47,7 +47,7 @@ class Declared:
 
 @dataclass(eq=False, repr=False)
 class Graph:
-    """Nodes in an order in which each finds what it reads."""
+    """A graph whose nodes follow the nodes that they read from."""
 
     name: str
     nodes: list[NodeProto]
@@ -58,7 +58,7 @@ class Graph:
 
 @dataclass(eq=False, repr=False)
 class Function:
-    """A file's own operator."""
+    """An operator that the file defines."""
 
     inputs: list[str]
     outputs: list[str]
@@ -123,7 +123,7 @@ def _graph(message: Message, files: Files) -> Graph:
 
 
 def _dense(message: Message, files: Files) -> Array:
-    """A sparse tensor whole; its indices are places in the flat array, or one row of indices for each value."""
+    """A sparse tensor made dense; its indices are places in the flat array, or one row of indices per value."""
     if message.values is None or message.indices is None:
         raise DamagedError("a sparse tensor without values or indices")
     values, indices = array_of(message.values, files), array_of(message.indices, files)

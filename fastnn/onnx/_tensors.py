@@ -12,7 +12,7 @@ import numpy as np
 from .._check import Array
 from ._protobuf import DamagedError, Message
 
-# NumPy's or ml_dtypes' name of each type, by ONNX's number; those from 21 on are packed, several in a byte
+# NumPy's or ml_dtypes' name of each type, by ONNX's number; those in BITS are packed, several in a byte
 NUMPY = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "object", 9: "bool",
          10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128"}  # fmt: skip
 NARROW = {16: "bfloat16", 17: "float8_e4m3fn", 18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz",
@@ -71,7 +71,7 @@ class Files:
 
 
 def array_of(tensor: Message, files: Files) -> Array:
-    """The array of a tensor; a view of the file's memory where it lies there as NumPy has it."""
+    """The array of a tensor; a view of the file's memory if NumPy can use the bytes there as they are."""
     name, shape, number = tensor.name or "", tuple(tensor.dims), tensor.data_type
     dtype = dtype_of(number)
     if any(size < 0 for size in shape):
@@ -95,7 +95,7 @@ def array_of(tensor: Message, files: Files) -> Array:
 
 
 def _listed(tensor: Message, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """From numbers that stand in the message one by one."""
+    """The array of numbers in a typed field (float_data, ...)."""
     number, name = tensor.data_type, tensor.name or ""
     if number in (14, 15):
         flat = np.array(tensor.float_data if number == 14 else tensor.double_data)
@@ -108,7 +108,7 @@ def _listed(tensor: Message, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Ar
         if data.size * 8 // BITS[number] < count:
             raise DamagedError(f"tensor {name!r} of shape {shape} has {data.size} bytes")
         return _unpacked(data, BITS[number], count, dtype).reshape(shape)
-    if number == 10 or number in NARROW:  # the bits of each, as an integer
+    if number == 10 or number in NARROW:  # each number's bits are stored as an integer
         width = np.dtype(f"u{dtype.itemsize}")
         return _filled(name, np.array(values, np.int64).astype(width).view(dtype), shape, dtype)
     if number in (12, 13):

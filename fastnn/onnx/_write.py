@@ -28,9 +28,9 @@ def _varint(value: int) -> bytes:
 
 
 def pieces(kind: str, fields: Fields) -> list[Any]:
-    """A message of that kind, as bytes and the arrays' own memory in turn.
+    """A message of that kind: bytes and views of the arrays, in order.
 
-    fields : by name; lists where a field may stand many times, dicts for messages
+    fields : values by name; a list for a repeated field, a dict for a message
     """
     found: list[Any] = []
     for name, values in fields.items():
@@ -48,7 +48,7 @@ def pieces(kind: str, fields: Fields) -> list[Any]:
 
 
 def write(kind: str, fields: Fields) -> bytes:
-    """The same in one piece."""
+    """A message of that kind as one bytes object."""
     return b"".join(pieces(kind, fields))
 
 
@@ -62,7 +62,7 @@ def number_of(dtype: Any) -> int:
 
 
 def tensor(array: Any, name: str = "") -> Fields:
-    """A tensor."""
+    """An array as a tensor's fields."""
     array = np.asarray(array)
     fields: Fields = {"dims": list(array.shape), "data_type": number_of(array.dtype), "name": name}
     if array.dtype.kind in "UO":

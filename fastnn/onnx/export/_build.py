@@ -1,4 +1,4 @@
-"""What writers of nodes have in hand, and the decorator by which they say whose calls they write."""
+"""The builder that writers add nodes with, and the decorator that declares which calls they write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...graph._graph import Method
 from ...graph.lowering._step import arguments
 from .. import _write
 
-Size = int | Times | None  # of a dimension; None: known when the model runs alone
+Size = int | Times | None  # of a dimension; None: known only when the model runs
 END = np.iinfo(np.int64).max
 WRITERS: dict[Any, Callable[[Builder, Call], Any]] = {}
 
@@ -38,7 +38,7 @@ def writer(*functions: Any) -> Callable[[Any], Any]:
 
 
 class Builder:
-    """Nodes and initializers of an ONNX graph, as they come.
+    """Nodes and initializers of an ONNX graph, in the order added.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Builder:
     constants : dict of str to ndarray
         The initializers.
     names : dict of int to (nested lists of) str
-        What the values of the graph are called.
+        The ONNX names of the graph's values by number.
     """
 
     def __init__(self, graph: Graph, opset: int, inputs: dict[str, Size | Any]):
@@ -106,7 +106,7 @@ class Builder:
         return str(self("Cast", name, to=_write.number_of(dtype)))
 
     def constant(self, array: Any) -> str:
-        """An array of the writers' own."""
+        """An array as an initializer; small equal ones share it."""
         array = np.asarray(array)
         key = (array.dtype.str, array.shape, array.tobytes()) if array.size < 64 else id(array)
         if key not in self._known:
@@ -115,7 +115,7 @@ class Builder:
         return self._known[key]
 
     def ints(self, *values: Any) -> str:
-        """Integers, one axis of them."""
+        """A constant vector of integers."""
         return self.constant(np.array(values, np.int64))
 
     # -- what is known of values --------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ class Builder:
         return self.graph.values[call.number].dtype
 
     def fixed(self, *sizes: Size) -> list[int]:
-        """Sizes that no batch may change."""
+        """Sizes, none of which may depend on the batch."""
         found = [size for size in sizes if type(size) is int]
         if len(found) < len(sizes):
             raise NotWritten("it depends on the batch size in a dimension that has to be known")
@@ -142,7 +142,7 @@ class Builder:
     # -- shapes -------------------------------------------------------------------------------------------------------
 
     def scalars(self, values: Sequence[Size], flat: bool = True) -> str:
-        """Integers, some of which follow the batch, as one axis (or, if there is one, as a scalar)."""
+        """A vector of integers, some of which may be multiples of the batch size (a scalar if not `flat`)."""
         if all(type(value) is int for value in values):
             return self.ints(*values) if flat else self.constant(np.int64(values[0]))  # type: ignore[arg-type]
         parts = [self._scalar(value) for value in values]
@@ -161,7 +161,7 @@ class Builder:
         return batch if value.factor == 1 else str(self("Mul", batch, self.ints(value.factor)))
 
     def reshape(self, name: str, dims: Sequence[Size]) -> str:
-        """A value in another shape; one size may be inferred."""
+        """A value in another shape; a single open size is inferred (-1)."""
         open_ = [i for i, size in enumerate(dims) if type(size) is not int]
         if len(open_) == 1 and 0 not in dims:
             dims = [-1 if i == open_[0] else size for i, size in enumerate(dims)]
@@ -169,11 +169,11 @@ class Builder:
         return str(self("Reshape", name, whole, **({"allowzero": 1} if 0 in dims and self.opset >= 14 else {})))
 
     def transpose(self, name: str, perm: Sequence[int]) -> str:
-        """Dimensions permuted."""
+        """A value with its dimensions permuted."""
         return name if list(perm) == list(range(len(perm))) else str(self("Transpose", name, perm=list(perm)))
 
     def reduce(self, operator: str, name: str, axes: Sequence[int] | None, keepdims: bool = True) -> str:
-        """ReduceSum, ReduceMean, ... over axes, None for all: they became an input, the sum's first."""
+        """ReduceSum, ReduceMean, ... over axes (None: all), which are an input from opset 18 on (ReduceSum: 13)."""
         options: dict[str, Any] = {"keepdims": int(keepdims)}
         if axes is None:
             return str(self(operator, name, **options))
@@ -182,11 +182,11 @@ class Builder:
         return str(self(operator, name, axes=list(axes), **options))
 
     def unsqueeze(self, name: str, *axes: int) -> str:
-        """With dimensions of one."""
+        """A value with new dimensions of size 1."""
         return str(self("Unsqueeze", name, self.ints(*axes))) if axes else name
 
     def squeeze(self, name: str, *axes: int) -> str:
-        """Without them."""
+        """A value without these dimensions of size 1."""
         return str(self("Squeeze", name, self.ints(*axes))) if axes else name
 
     def rearranged(self, name: str, shape: Sequence[Size], perm: Sequence[int], result: Sequence[Size]) -> str:
@@ -194,7 +194,7 @@ class Builder:
         return self.reshape(self.transpose(self.reshape(name, shape), perm), result)
 
     def per_channel(self, argument: Any, ndim: int, dtype: Any) -> str:
-        """C values, or one, as what is broadcast along the second of `ndim` dimensions."""
+        """C values, or one, in a shape that broadcasts along the second of `ndim` dimensions."""
         name, size = self.value(argument, dtype), math.prod(self.fixed(*self.dims(argument)))
         shape = (size, *(1,) * (ndim - 2)) if ndim > 1 and size > 1 else (1,) * min(1, ndim)
         return name if self.dims(argument) == shape else self.reshape(name, shape)
@@ -205,20 +205,20 @@ def _plain(argument: Any) -> Any:
 
 
 def as_numpy(call: Call) -> Call:
-    """A method of arrays as NumPy's function of that name; a ufunc's or function's arguments as they are."""
+    """A method of arrays as a call of NumPy's function of that name; other calls stay as they are."""
     function = getattr(np, call.function.name, None) if isinstance(call.function, Method) else None
     return call if function is None else replace(call, function=function)
 
 
 def key_of(function: Any) -> Any:
-    """By what the table knows a function."""
+    """The key of a function in `WRITERS`."""
     if isinstance(function, Unary):
         return Unary
     return type(function.module) if isinstance(function, Own) else function
 
 
 def named(call: Call) -> dict[str, Any]:
-    """A call's arguments by name, defaults included; one that says where the result goes must not be there."""
+    """A call's arguments by name, defaults included; an `out` array is refused."""
     given = arguments(call)
     if given.get("out") is not None:
         raise NotWritten("it writes into an array")

@@ -22,8 +22,8 @@ from ._build import WRITERS, Builder, NotWritten, as_numpy, key_of
 from .recurrent import CELLS, LAYERS
 
 OPSETS = 13, 28
-GUESSES = 27  # of what the batch is in inputs beside the first
-LIMIT = (1 << 31) - 1  # bytes of one message of protobuf's
+GUESSES = 27  # most combinations of the inputs' batch dimensions that are tried
+LIMIT = (1 << 31) - 1  # most bytes of a protobuf message
 LOST = "onnx.save: expected a model of which ONNX has every part; it does not have "
 
 
@@ -65,7 +65,7 @@ def export(model: Any, example: Any, dynamic_batch: bool, opset: int) -> Exporte
     outputs = _outputs(builder, example.names)
     opset_import = [{"domain": "", "version": builder.opset}]
     inputs = [_declared(name, value) for name, value in zip(example.names, graph.inputs, strict=True)]
-    read = {name for node in builder.nodes for name in node["input"]}  # writers may put constants together to others
+    read = {name for node in builder.nodes for name in node["input"]}  # leaves out constants that were combined
     constants = {name: array for name, array in builder.constants.items() if name in read}
     whole = _write.graph(builder.nodes, inputs, outputs, constants) | {"name": type(model).__name__}
     return Exported(
@@ -97,7 +97,7 @@ class _Example:
         self.batch = next((array.shape[0] for array in self.arrays if array.ndim), 1)
 
     def _taken(self, name: str, value: Any) -> Any:
-        """A Ref for each array, its name made of the argument's and its place in there."""
+        """The argument with Refs in place of its arrays, named by argument and path."""
         if isinstance(value, (tuple, list)) and any(hasattr(each, "shape") for each in value):
             return type(value)(self._taken(f"{name}.{i}", each) for i, each in enumerate(value))
         if isinstance(value, dict):
@@ -135,7 +135,7 @@ class _Example:
         for axes in self._guesses() if dynamic else [(None,) * len(self.arrays)]:
             try:
                 return self._traced(axes, SIZES if dynamic else (self.batch,))
-            except (IndexError, TypeError, ValueError) as error:  # the model's own: another dimension is the batch
+            except (IndexError, TypeError, ValueError) as error:  # raised by the model: the guess was wrong
                 failed = failed or error
         assert failed is not None
         raise failed
@@ -156,7 +156,7 @@ class _Example:
 
 @contextmanager
 def _evaluating(model: Module) -> Iterator[None]:
-    """In evaluation mode, and afterwards each module as it was."""
+    """Switch to evaluation mode, and restore each module's mode."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -176,7 +176,7 @@ def _write_calls(b: Builder) -> None:
         call = as_numpy(call)
         write = WRITERS.get(key_of(call.function)) or WRITERS.get(call.function)
         lost = refs(call.args, call.kwargs) - b.names.keys()
-        if lost:  # what it reads is named already
+        if lost:  # a call that it reads is reported already
             continue
         if write is None:
             missing.append(_shown(call))
@@ -205,7 +205,7 @@ def _shown(call: Call) -> str:
 
 
 def _outputs(b: Builder, taken: list[str]) -> list[dict[str, Any]]:
-    """The results by name: each the result of a node, of which no other has the name."""
+    """The declared outputs; each is the output of a node, under a name that is used only once."""
     found: list[tuple[str, Any]] = []
     _collect("", b.graph.results, found)
     if len(found) == 1 and not found[0][0]:

@@ -18,7 +18,7 @@ def pad(
     """A value padded by (begin, end) in each dimension; negative numbers cut."""
     if not any(map(any, pairs)):
         return x
-    if mode == "circular":  # by indices: ONNX's own "wrap" is younger
+    if mode == "circular":  # by indices, as Pad's mode "wrap" needs opset 19
         for axis, (begin, end) in enumerate(pairs):
             if begin or end:
                 (size,) = b.fixed(shape[axis])
@@ -38,7 +38,7 @@ def each(value: Any, dims: int) -> list[Any]:
 
 
 def bounds(size: int, out: int) -> list[tuple[int, int]]:
-    """Where the windows begin and end that share an axis evenly."""
+    """(begin, end) of the `out` windows of adaptive pooling along an axis."""
     return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
 
 
@@ -51,7 +51,7 @@ def means(b: Builder, x: str, axis: int, ndim: int, size: int, out: int, dtype: 
 
 
 def along(b: Builder, x: str, axis: int, ndim: int, weights: Any) -> str:
-    """The product of an axis with a matrix (size, out)."""
+    """A value multiplied along one axis by a matrix (size, out)."""
     perm = list(range(ndim))
     perm[axis], perm[-1] = perm[-1], perm[axis]
     return b.transpose(b("MatMul", b.transpose(x, perm), b.constant(weights)), perm)

@@ -1,4 +1,4 @@
-"""Functions of one element, softmax, and what gates with them."""
+"""Elementwise activations, softmax, GLU and dropout."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _hardsigmoid(e: _Elements, x: str) -> str:
 
 
 def _softplus(e: _Elements, x: str, beta: Any, threshold: float) -> str:
-    if beta == 1 and threshold >= 20 and e.dtype.itemsize <= 4:  # what is left out is below its rounding
+    if beta == 1 and threshold >= 20 and e.dtype.itemsize <= 4:  # above the threshold it rounds to x
         return e("Softplus", x)
     scaled = x if beta == 1 else e("Mul", x, beta)
     curve = e("Softplus", scaled)

@@ -1,4 +1,4 @@
-"""What moves values, takes parts of them, or shows them in another shape."""
+"""Functions that move values, take parts of them, or change their shape."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _repeat(b: Builder, call: Call) -> str:
     if axis is None:
         x, dims, axis = b("Reshape", x, b.ints(-1)), (math.prod(b.fixed(*dims)),), 0
     axis = int(axis) % len(dims)
-    if counts.ndim == 0:  # of any size
+    if counts.ndim == 0:  # the axis may depend on the batch
         x = b("Tile", b.unsqueeze(x, axis + 1), b.ints(*(1,) * (axis + 1), int(counts), *(1,) * (len(dims) - axis - 1)))
         return b.reshape(x, b.graph.values[call.number].shape)
     return str(b("Gather", x, b.constant(np.repeat(np.arange(*b.fixed(dims[axis])), counts)), axis=axis))
@@ -185,7 +185,7 @@ def _getitem(b: Builder, call: Call) -> Any:
     axis = 0
     dropped: list[int] = []
     added: list[int] = []
-    for place in places:  # of the value as it is after each step
+    for place in places:  # dropped: axes before the squeeze, added: axes of the result
         if place is None:
             added.append(axis - len(dropped) + len(added))
             continue
@@ -202,7 +202,7 @@ def _getitem(b: Builder, call: Call) -> Any:
 
 
 def _places(index: Any, ndim: int) -> list[Any]:
-    """One for each dimension, and None for each new one."""
+    """An index for each dimension, without ellipsis, and None for each new dimension."""
     places = list(index) if isinstance(index, tuple) and not isinstance(index, Ref) else [index]
     taken = sum(place is not None and place is not Ellipsis for place in places)
     full = [slice(None)] * (ndim - taken)
@@ -213,7 +213,7 @@ def _places(index: Any, ndim: int) -> list[Any]:
 
 
 def _sliced(b: Builder, name: str, places: list[Any]) -> str:
-    """The ranges; an integer is a range of one."""
+    """The slices of a value; an integer is a slice of length 1."""
     starts: list[Size] = []
     ends: list[Size] = []
     axes, steps = [], []

@@ -36,7 +36,7 @@ def _attend(b: Builder, call: Call) -> str:
     if mask is not None:
         scores, blind = _masked(b, scores, mask, dtype), True
     weights = b("Softmax", scores, axis=-1)
-    if blind:  # a query that sees no key
+    if blind:  # a query whose scores are all -inf: 0, not NaN
         lowest = b.reduce("ReduceMax", scores, [-1])
         nothing = b("Equal", lowest, b.constant(dtype.type(-np.inf)))
         weights = b("Where", nothing, b.constant(dtype.type(0)), weights)

@@ -64,7 +64,7 @@ def _interpolate(b: Builder, call: Call) -> str:
 
 
 def _weighed(b: Builder, x: str, space: list[int], out: list[int], ratios: list[float], mode: str, dtype: Any) -> str:
-    """By a matrix for each dimension: a factor that the sizes do not have is lost in ONNX's own operator."""
+    """Resize by a matrix per dimension: ONNX's Resize would use the sizes' ratio as factor."""
     for axis, (n, o, ratio) in enumerate(zip(space, out, ratios, strict=True), 2):
         places = (np.arange(o) + 0.5) * ratio - 0.5
         places = places if mode == "bicubic" else places.clip(0)
@@ -79,7 +79,7 @@ def _weighed(b: Builder, x: str, space: list[int], out: list[int], ratios: list[
 
 
 def _cubic(t: Any) -> Any:
-    """Keys' kernel of -3/4."""
+    """Keys' cubic convolution kernel with a = -3/4."""
     a = -0.75
     return np.where(t <= 1, ((a + 2) * t - (a + 3)) * t * t + 1, a * (((t - 5) * t + 8) * t - 4))
 

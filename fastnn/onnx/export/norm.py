@@ -1,4 +1,4 @@
-"""Norms: ONNX's operators where they are there, primitives where not."""
+"""Norms, by ONNX's operators if the opset has them, else by primitives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._build import Builder, NotWritten, Size, named, writer
 
 
 def _filled(b: Builder, argument: Any, count: int, default: float, dtype: Any) -> str:
-    """C values, or C times the default, as one axis."""
+    """A vector of C values, or of C times the default."""
     if argument is None:
         return b.constant(np.full(count, default, dtype))
     name = b.value(argument, dtype)
@@ -64,7 +64,7 @@ def _instance_norm(b: Builder, call: Call) -> str:
 
 @writer(functional.group_norm)
 def _group_norm(b: Builder, call: Call) -> str:
-    """An instance norm of the groups as channels; ONNX's own norm has had other weights in each opset."""
+    """An instance norm with groups as channels: GroupNormalization's weights differ between opsets."""
     given, dtype = named(call), b.result(call)
     shape, groups = b.dims(given["input"]), given["num_groups"]
     ones, zeros = (b.constant(np.full(groups, value, dtype)) for value in (1, 0))

@@ -11,7 +11,7 @@ from ...autograd import value_of
 from ...graph import Call, Ref
 from ._build import Builder, NotWritten, writer
 
-# The rows of the weights that ONNX has first, second, ...: its LSTM has the gates i, o, f, c, its GRU z, r, h.
+# The blocks of the weights' rows in ONNX's order: its LSTM has the gates i, o, f, c, its GRU z, r, h.
 ROWS = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
 LAYERS = nn.RNN, nn.LSTM, nn.GRU
 CELLS = nn.RNNCell, nn.LSTMCell, nn.GRUCell
@@ -31,7 +31,7 @@ class _Layer:
         self.activation = "Relu" if gates.kind == "RNN_RELU" else "Tanh"
 
     def _stacked(self, name: str, *parameters: str) -> str:
-        """Parameters of all directions, their rows in ONNX's order."""
+        """Parameters of all directions, with rows in ONNX's order."""
         rows = []
         for suffix in self.suffixes:
             arrays = [np.asarray(value_of(getattr(self.module, each + suffix))) for each in parameters]
@@ -63,7 +63,7 @@ class _Layer:
 
 
 def _given(b: Builder, call: Call, *names: str) -> list[Any]:
-    """The module's arguments."""
+    """The arguments of these names, None where not given."""
     given = dict(zip(names, call.args, strict=False)) | call.kwargs
     return [given.get(name) for name in names]
 
@@ -91,7 +91,7 @@ def _layers(b: Builder, call: Any) -> Any:
         own = states if module.num_layers == 1 else [b("Slice", each, begin, end, b.ints(0)) for each in states]
         y, *after = _Layer(b, call, suffixes)(x, count, own)
         last.append(after)
-        both = directions > 1  # side by side
+        both = directions > 1  # to be concatenated
         x = b("Reshape", b.transpose(y, (0, 2, 1, 3)), b.ints(0, 0, -1)) if both else b.squeeze(y, 1)
     y = b.squeeze(x, 1) if single else b.transpose(x, (1, 0, 2)) if first else x
     joined = [parts[0] if len(parts) == 1 else b("Concat", *parts, axis=0) for parts in zip(*last, strict=True)]

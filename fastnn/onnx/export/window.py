@@ -1,4 +1,4 @@
-"""What slides windows over space: convolutions, pooling, fold and unfold.
+"""Functions of sliding windows: convolutions, pooling, fold and unfold.
 
 Windows that reach beyond the padding (ceil_mode, which runtimes round each in their own way) are written as padding
 at the end.
@@ -19,7 +19,7 @@ from ._space import bounds, each, means, pad
 
 
 class _Planes:
-    """An input (N, C, *) with `dims` dimensions of space; one without N gets one."""
+    """An input (N, C, *) with `dims` dimensions of space; one without N gets N = 1."""
 
     def __init__(self, b: Builder, argument: Any, dims: int, dtype: Any):
         self.b, self.dims = b, dims
@@ -134,7 +134,7 @@ def _max_pool(dims: int) -> Callable[[Builder, Call], Any]:
 
 def _maxima(b: Builder, planes: _Planes, pool: _Pool, indices: bool, dtype: Any) -> Any:
     x, pads = planes.x, pool.pads
-    if any(p >= k for p, k in zip(pads, pool.kernel * 2, strict=True)):  # which ONNX Runtime refuses
+    if any(p >= k for p, k in zip(pads, pool.kernel * 2, strict=True)):  # ONNX Runtime refuses such pads
         if indices:
             raise NotWritten("indices of windows that are narrower than their padding")
         x = pad(b, x, planes.shape, pool.outer(True), "constant", -np.inf, dtype)
@@ -142,7 +142,7 @@ def _maxima(b: Builder, planes: _Planes, pool: _Pool, indices: bool, dtype: Any)
     options = pool.options() | {"pads": pads, "dilations": pool.dilation}
     if not indices:
         return planes.finished(b("MaxPool", x, **options))
-    y, places = b("MaxPool", x, outputs=2, **options)  # places in the whole array: those in their plane are asked for
+    y, places = b("MaxPool", x, outputs=2, **options)  # indices in the whole array: those in each plane are wanted
     return [planes.finished(y), planes.finished(b("Mod", places, b.constant(np.int64(math.prod(planes.space)))))]
 
 
@@ -207,7 +207,7 @@ def _adaptive(dims: int, maximum: bool) -> Callable[[Builder, Call], Any]:
 
 
 def _axis_maxima(b: Builder, x: str, axis: int, ndim: int, size: int, out: int, dtype: Any) -> str:
-    """Maxima of windows of different sizes: each is looked up, the last value again where one is shorter."""
+    """Maxima of windows of different sizes, gathered by index; shorter ones repeat their last value."""
     windows = bounds(size, out)
     width = max(end - begin for begin, end in windows)
     places = np.array([[min(begin + i, end - 1) for i in range(width)] for begin, end in windows])

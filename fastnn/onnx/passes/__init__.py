@@ -1,7 +1,7 @@
-"""Passes over a graph: what exporters take apart is put together, constants are drawn into the layers beside them.
+"""Passes over a graph: they fuse what exporters took apart, and fold constants into neighbouring layers.
 
-Each pass looks at the calls in order, and puts one call in the place of another one: it makes the same value, perhaps
-of other values.  What is not read any more goes at the end.
+Each pass looks at the calls in order, and may replace a call by another one that gives the same value up to rounding,
+perhaps from other values.  Calls whose results are no longer read are removed at the end.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ PASSES: list[list[Pass]] = [
 
 
 def rewrite(graph: Graph, names: Names) -> Counter[str]:
-    """Run all passes over a graph; how often each has done something."""
+    """Run all passes over a graph, and return how often each has changed it."""
     rewriter = Rewriter(graph, names)
     for each in PASSES:
         rewriter.sweep(each)

@@ -1,4 +1,4 @@
-"""Attention from two products and what stands between them."""
+"""Attention, fused from two matrix products and the softmax between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._rewriter import Made, Rewriter, scalar
 
 
 def attention(r: Rewriter, call: Call) -> Made:
-    """softmax(scale q k^T + mask) v."""
+    """Fuse softmax(scale q k^T + mask) v."""
     if call.function is not matmul or len(call.args) != 2 or call.kwargs:
         return None
     weights, guarded = _unguarded(r, call.args[0])
@@ -39,7 +39,7 @@ def attention(r: Rewriter, call: Call) -> Made:
 
 
 def _unguarded(r: Rewriter, value: Any) -> tuple[Any, bool]:
-    """A value without what puts 0 in the place of NaN, and whether it did."""
+    """x and True for where(x != x, 0, x), which replaces NaN by 0; else value and False."""
     chosen = r.maker(value, np.where)
     if chosen is None or scalar(chosen.args[1]) != 0:
         return value, False
@@ -49,21 +49,21 @@ def _unguarded(r: Rewriter, value: Any) -> tuple[Any, bool]:
 
 
 def _masked(r: Rewriter, value: Any) -> list[tuple[Any, Any]]:
-    """The ways in which a value is scores and what is added to them."""
+    """Candidates for (scores, mask): both orders of a sum, and no mask."""
     total = r.maker(value, np.add)
     sums = [] if total is None or r.uses[total.number] != 1 else [total.args, total.args[::-1]]
     return [*sums, (value, None)]
 
 
 def _fits(r: Rewriter, mask: Any, shape: tuple[int, ...], dtype: Any) -> bool:
-    """Whether what is added to scores repeats to their shape, and is of their type."""
+    """Whether a mask has the scores' dtype, and broadcasts to their shape."""
     own = r.shape(mask) or ()
     sides = zip(own[::-1], shape[::-1], strict=False)
     return r.dtype(mask) == dtype and len(own) <= len(shape) and all(size in (1, whole) for size, whole in sides)
 
 
 def _product(r: Rewriter, value: Any) -> tuple[float, Any, Any] | None:
-    """scale, q and k^T."""
+    """scale, q and k^T of a value that is their product."""
     scale, rest = r.factors(value)
     product = r.maker(rest[0], matmul) if len(rest) == 1 else None
     if product is None or r.uses[product.number] != 1 or r.shape(rest[0]) != r.shape(value):
@@ -78,7 +78,7 @@ def _product(r: Rewriter, value: Any) -> tuple[float, Any, Any] | None:
 
 
 def _turned(r: Rewriter, value: Any, shape: tuple[int, ...], dtype: Any) -> Ref:
-    """A value whose last two dimensions change places."""
+    """A value with its last two dimensions swapped."""
     maker = r.maker(value, np.transpose)
     if maker is None or len(maker.args) != 2:
         return r.add(shape, dtype, np.swapaxes, value, -1, -2)

@@ -1,4 +1,4 @@
-"""Functions of one element that exporters write as several."""
+"""Activations that exporters write as several elementwise calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._rewriter import Made, Rewriter, near, scalar, unary
 
 
 def identity(r: Rewriter, call: Call) -> Made:
-    """A product with 1, a sum with 0, a call that changes no shape."""
+    """Drop products with 1, sums with 0, and reshapes to the same shape."""
     if call.function is np.reshape and r.shape(call.args[0]) == r.shape(Ref(call.number)):
         return call.args[0] if isinstance(call.args[0], Ref) else None
     neutrals: dict[Any, int] = {np.multiply: 1, np.divide: 1, np.add: 0, np.subtract: 0}
@@ -35,7 +35,7 @@ def _clipped_sum(r: Rewriter, value: Any, x: Any) -> bool:
 
 
 def _one_and(r: Rewriter, value: Any, function: Any) -> Any:
-    """y of 1 + function(y)."""
+    """y if a value is 1 + function(y), else None."""
     total = r.operands(r.maker(value, np.add))
     inner = r.maker(total[0], function) if total and scalar(total[1]) == 1 else None
     return None if inner is None else inner.args[0]
@@ -56,7 +56,7 @@ def _cubic(r: Rewriter, value: Any, x: Any) -> bool:
 
 
 def activation(r: Rewriter, call: Call) -> Made:
-    """x sigmoid(beta x), x relu6(x + 3) / 6, x tanh(softplus(x)), gelu by erf and by tanh."""
+    """Fuse x sigmoid(beta x), x relu6(x + 3) / 6, x tanh(softplus(x)), gelu by erf and by tanh."""
     if call.function not in (np.multiply, np.divide):
         return None
     number, rest = _own_factors(r, call)
@@ -70,7 +70,7 @@ def activation(r: Rewriter, call: Call) -> Made:
 
 
 def _own_factors(r: Rewriter, call: Call) -> tuple[float, list[Any]]:
-    """A product or quotient as a number times other values."""
+    """A product or quotient as a number, and its other factors."""
     if call.function is np.divide:
         divisor = scalar(call.args[1])
         number, rest = r.factors(call.args[0])
@@ -105,7 +105,7 @@ def _gated(r: Rewriter, number: float, x: Any, other: Any) -> Unary | None:
 
 
 def hard_sigmoid(r: Rewriter, call: Call) -> Made:
-    """relu6(x + 3) / 6."""
+    """Fuse relu6(x + 3) / 6."""
     if call.function not in (np.multiply, np.divide):
         return None
     number, rest = _own_factors(r, call)

@@ -1,4 +1,4 @@
-"""Layer norms from what they are made of, and constants beside layers."""
+"""Layer norms, fused from their parts, and constants folded into layers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONVOLUTIONS = (functional.conv1d, functional.conv2d, functional.conv3d)
 
 
 def _mean_axes(r: Rewriter, call: Call | None) -> tuple[Any, int] | None:
-    """The operand of a mean over the last axes, which stay, and how many they are."""
+    """The operand of a mean over the last axes, with keepdims, and their number."""
     if call is None or call.function is not np.mean or not call.kwargs.get("keepdims") or len(call.args) != 1:
         return None
     shape = r.shape(call.args[0])
@@ -36,7 +36,7 @@ def _centred(r: Rewriter, value: Any) -> tuple[Any, int] | None:
 
 
 def layer_norm(r: Rewriter, call: Call) -> Made:
-    """(x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps), then times gamma, then plus beta."""
+    """Fuse (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps), then times gamma, then plus beta."""
     if call.function in (np.multiply, np.add):
         first, second = r.operands(call) or (None, None)
         norm = r.maker(first, functional.layer_norm)
@@ -75,7 +75,7 @@ def _affine_norm(r: Rewriter, call: Call, norm: Call, factor: Constant) -> Made:
 
 
 def one_hot(r: Rewriter, call: Call) -> Made:
-    """A product of (i == 0, i == 1, ...) with a weight: a row of it looked up; a plan refuses i beyond the weight."""
+    """Replace a product of the one-hot vector of i and a weight by a lookup; a plan refuses i out of range."""
     cast = r.maker(call.args[0], Method("astype")) if call.function is functional.linear else None
     compared = r.operands(r.maker(cast.args[0], np.equal)) if cast is not None else []
     index, numbers = compared or (None, None)
@@ -96,7 +96,7 @@ def one_hot(r: Rewriter, call: Call) -> Made:
 
 
 def bias(r: Rewriter, call: Call) -> Made:
-    """A product with a weight plus a row."""
+    """Fold a constant row into the bias of a linear layer."""
     first, second = r.operands(call, np.add) or (None, None)
     product = r.maker(first, functional.linear)
     if product is None or not isinstance(second, Constant) or r.uses[product.number] != 1 or len(product.args) > 2:
@@ -110,7 +110,7 @@ def bias(r: Rewriter, call: Call) -> Made:
 
 
 def _channels(r: Rewriter, value: Any, like: Any) -> Array | None:
-    """A constant as one number for each channel of an image."""
+    """A constant as one number per channel of an image; None if it varies otherwise."""
     shape = r.shape(like)
     array = value.array if isinstance(value, Constant) else value
     if shape is None or len(shape) < 3 or not isinstance(array, (np.ndarray, np.generic)):
@@ -122,7 +122,7 @@ def _channels(r: Rewriter, value: Any, like: Any) -> Array | None:
 
 
 def scale(r: Rewriter, call: Call) -> Made:
-    """Images of a convolution times and plus constants of the channels: a batch norm, which a convolution takes in."""
+    """Turn products and sums of a convolution's images and per-channel constants into a batch norm."""
     names = {np.add: "shift", np.subtract: "shift", np.multiply: "gain", np.divide: "gain"}
     if call.function not in names or len(call.args) != 2 or call.kwargs:
         return None
@@ -146,7 +146,7 @@ def scale(r: Rewriter, call: Call) -> Made:
 
 
 def reshape_later(r: Rewriter, call: Call) -> Made:
-    """A convolution's images in another shape, times or plus constants of the channels: both are done in their own."""
+    """Move a product or sum with per-channel constants from behind a reshape of a convolution to before it."""
     first, second = r.operands(call) or (None, None)
     seen = r.maker(first, np.reshape) if call.function in (np.add, np.multiply) else None
     image = r.maker(seen.args[0], *CONVOLUTIONS) if seen is not None and r.uses[seen.number] == 1 else None
@@ -162,7 +162,7 @@ def reshape_later(r: Rewriter, call: Call) -> Made:
 
 
 def _is_image(r: Rewriter, call: Call) -> bool:
-    """Whether a convolution's result comes here through functions that leave it an image."""
+    """Whether a call is a convolution or batch norm, perhaps followed by elementwise functions."""
     while isinstance(call.function, Unary):
         inner = r.maker(call.args[0])
         if inner is None:
@@ -172,13 +172,13 @@ def _is_image(r: Rewriter, call: Call) -> bool:
 
 
 def scale_before(r: Rewriter, call: Call) -> Made:
-    """A convolution of an image that was scaled: the weight is, and where nothing is padded the bias takes the rest."""
+    """Fold a batch norm into the convolution after it; one that shifts, only if nothing is padded."""
     norm = r.maker(call.args[0], functional.batch_norm) if call.function in CONVOLUTIONS else None
     if norm is None or len(call.args) != 7 or not isinstance(call.args[1], Constant) or r.uses[norm.number] != 1:
         return None
     inner = r.maker(norm.args[0])
     if inner is not None and inner.function in CONVOLUTIONS and r.uses[inner.number] == 1:
-        return None  # which takes it in itself
+        return None  # that convolution takes it in
     mean, var, gamma, beta = (each.array.astype(np.float64) for each in norm.args[1:5])
     gain = gamma / np.sqrt(var + norm.args[7])
     shift, (weight, bias), groups = beta - mean * gain, call.args[1:3], call.args[6]

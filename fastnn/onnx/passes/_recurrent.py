@@ -1,4 +1,4 @@
-"""Cells of LSTMs and GRUs from products, gates and states, and sequences from cells."""
+"""LSTM and GRU cells, fused from products, gates and states, and sequences of such cells."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ...functional._recurrent import recurrent
 from ...graph._graph import Call, Constant, Ref
 from ._rewriter import Made, Rewriter, scalar, unary
 
-GATES = 4  # of an LSTM; a GRU has three
-Part = tuple[int, int]  # a value's number, and which one of equal parts of its columns
+GATES = 4  # gates of an LSTM; a GRU has three
+Part = tuple[int, int]  # a value's number, and the index of one of the equal parts of its columns
 Affine = tuple[Any, Array, Array]  # a value, the weight and the bias of its product
 Product = tuple[Any, Array]  # a value (n, columns), and the weight (gates units, columns)
 
 
 def lstm_cell(r: Rewriter, call: Call) -> Made:
-    """c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c'), whose gates are parts of one sum."""
+    """Fuse c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c'), whose gates are parts of one sum."""
     shape = r.shape(Ref(call.number)) or ()
     if call.function is not np.multiply or len(shape) != 2 or len(call.args) != 2:
         return None
@@ -39,7 +39,7 @@ def lstm_cell(r: Rewriter, call: Call) -> Made:
 
 
 def _gated(r: Rewriter, call: Call | None) -> list[tuple[Part, Any]]:
-    """The ways in which a product is one of a gate and another value."""
+    """The operands of a product as (gate, other), for each that is a sigmoid gate."""
     if call is None or len(call.args) != 2:
         return []
     ways = [(_part(r, one, "sigmoid"), other) for one, other in (call.args, call.args[::-1])]
@@ -47,13 +47,13 @@ def _gated(r: Rewriter, call: Call | None) -> list[tuple[Part, Any]]:
 
 
 def _part(r: Rewriter, value: Any, function: str) -> Part | None:
-    """The quarter of a value that this function, whose result is read once, is taken of."""
+    """The quarter of a value's columns that this function, whose result is read once, is applied to."""
     call = r.maker(value, unary(function))
     return _share(r, call.args[0], GATES) if call is not None and r.uses[call.number] == 1 else None
 
 
 def _share(r: Rewriter, value: Any, count: int) -> Part | None:
-    """Which one of so many equal parts of another value's columns a value is, which is read once."""
+    """Which of `count` equal parts of another value's columns a value, read once, is."""
     part = r.maker(value, operator.getitem)
     if part is None or r.uses[part.number] != 1 or not isinstance(part.args[0], Ref):
         return None
@@ -70,7 +70,7 @@ def _share(r: Rewriter, value: Any, count: int) -> Part | None:
 def _operands(
     r: Rewriter, gates: tuple[Part, ...], shape: tuple[int, ...]
 ) -> tuple[Product, Product, Array, list[int]] | None:
-    """The two products of which the gates are the sum, what else is added to it, and the order of its quarters."""
+    """The products of x and h whose sum is the gates, the bias, and the order of the gates' quarters."""
     (number, *others), places = {number for number, _ in gates}, [place for _, place in gates]
     if others or sorted(places) != [0, 1, 2, 3] or r.shape(Ref(number)) != (shape[0], GATES * shape[1]):
         return None
@@ -103,7 +103,7 @@ def _operands(
 
 
 def _split(r: Rewriter, product: Call) -> list[Product]:
-    """A product with a weight, or the two that one of values side by side is."""
+    """A product with a weight; the product of two concatenated values as two products."""
     value, weight = product.args[0], product.args[1].array
     joined = r.maker(value, np.concatenate)
     if joined is None or len(joined.args[0]) != 2 or joined.args[1] not in (-1, 1):
@@ -113,7 +113,7 @@ def _split(r: Rewriter, product: Call) -> list[Product]:
 
 
 def _cell(r: Rewriter, call: Call, new: Call, c: Any, x: Product, h: Product, bias: Array, places: list[int]) -> Call:
-    """h of one step of a layer, of which c is put into the place of what made it."""
+    """h of a new LSTM step; the call `new`, which made c, is replaced by the step's c."""
     dtype, units = r.graph.values[call.number].dtype, len(bias) // GATES
     order = np.concatenate([np.arange(units) + place * units for place in places])
     weights = [r.shared(each[order], dtype) for each in (x[1], h[1], bias)]
@@ -130,7 +130,7 @@ def _cell(r: Rewriter, call: Call, new: Call, c: Any, x: Product, h: Product, bi
 
 
 def gru_cell(r: Rewriter, call: Call) -> Made:
-    """h' = (h - n) z + n or (1 - z) n + z h, where n = tanh(in + sigmoid(ir + hr) hn) and z = sigmoid(iz + hz)."""
+    """Fuse h' = (h - n) z + n or (1 - z) n + z h, where n = tanh(in + sigmoid(ir + hr) hn) and z = sigmoid(iz + hz)."""
     shape = r.shape(Ref(call.number)) or ()
     if call.function is not np.add or len(shape) != 2:
         return None
@@ -149,7 +149,7 @@ def gru_cell(r: Rewriter, call: Call) -> Made:
 
 
 def _orders(call: Call | None) -> list[tuple[Any, Any]]:
-    """The operands of a call of two, in both orders."""
+    """The operands of a call with two, in both orders."""
     return [] if call is None or len(call.args) != 2 else [call.args, call.args[::-1]]
 
 
@@ -166,7 +166,7 @@ def _blended(r: Rewriter, gate: Any, other: Any, added: Any) -> tuple[Any, Any] 
 
 
 def _sum(r: Rewriter, gate: Any) -> tuple[Any, Any] | None:
-    """What is added inside of a gate."""
+    """The two terms of the sum inside a sigmoid gate."""
     sigmoid = r.maker(gate, unary("sigmoid"))
     total = r.maker(sigmoid.args[0], np.add) if sigmoid is not None else None
     return total.args if total is not None and len(total.args) == 2 and r.uses[total.number] == 1 else None
@@ -175,7 +175,7 @@ def _sum(r: Rewriter, gate: Any) -> tuple[Any, Any] | None:
 def _gru_products(
     r: Rewriter, sums: list[tuple[Any, Any] | None], h: Any, shape: tuple[int, ...]
 ) -> tuple[Affine, Affine] | None:
-    """The products of input and state with their weights, whose parts are added in these sums."""
+    """The products of input and of state with their weights, whose thirds are the terms of these sums."""
     own = _share(r, sums[2][0], 3) if sums[2] is not None else None
     pairs = []
     for each in sums:
@@ -184,14 +184,14 @@ def _gru_products(
         first = _share(r, each[0], 3)
         pairs.append(each if first is not None and first[0] == own[0] else each[::-1])
     outer, inner = (_thirds(r, [pair[i] for pair in pairs], shape) for i in (0, 1))
-    begins = isinstance(h, Constant) and not h.array.any()  # then nothing is left of the product with h but its bias
+    begins = isinstance(h, Constant) and not h.array.any()  # the product with h is only its bias then
     if outer is None or outer[0] is None or inner is None or not (inner[0] == h or (inner[0] is None and begins)):
         return None
     return outer, inner
 
 
 def _thirds(r: Rewriter, values: list[Any], shape: tuple[int, ...]) -> Affine | None:
-    """The product of which these are the thirds, whose rows are put into their order; of rows no value's."""
+    """The product whose thirds these are, rows in their order; for constant rows, a bias without a value."""
     units = shape[1]
     known = [np.broadcast_to(each.array, shape) for each in values if isinstance(each, Constant)]
     if len(known) == 3:
@@ -210,7 +210,7 @@ def _thirds(r: Rewriter, values: list[Any], shape: tuple[int, ...]) -> Affine | 
 
 
 def _gru(r: Rewriter, call: Call, h: Any, outer: Affine, inner: Affine) -> Call:
-    """h of one step of a layer."""
+    """h of a new GRU step."""
     dtype = r.graph.values[call.number].dtype
     weights = [r.shared(each, dtype) for each in (outer[1], inner[1], outer[2], inner[2])]
     number = r.several(
@@ -225,7 +225,7 @@ def _gru(r: Rewriter, call: Call, h: Any, outer: Affine, inner: Affine) -> Call:
 
 
 def sequences(r: Rewriter) -> None:
-    """Cells of which each takes the states of the one before, with the same weights, become one call of all steps."""
+    """Join cells with the same weights, each of which takes the previous one's states, into one call."""
     parts: dict[tuple[Any, Any], list[Call]] = {}
     for call in r.made.values():
         if call.function is operator.getitem and isinstance(call.args[0], Ref) and type(call.args[1]) is int:
@@ -236,7 +236,7 @@ def sequences(r: Rewriter) -> None:
         made = [r.maker(state, operator.getitem) for state in cell.args[1:3] if state is not None]
         before = [None if each is None else each.args for each in made]
         one = before[0][0].number if before[0] else -1
-        inner = [each for each in parts.get((one, 2), []) for _ in range(r.uses[each.number])]  # where c is read
+        inner = [each for each in parts.get((one, 2), []) for _ in range(r.uses[each.number])]  # each read of c
         follows = before == [(Ref(one), 1), (Ref(one), 2)][: len(made)] and len(inner) == len(made) - 1
         if follows and one in cells and _alike(cells[one], cell):
             after[one] = number
@@ -255,7 +255,7 @@ def _is_cell(call: Call) -> bool:
 
 
 def _alike(first: Call, second: Call) -> bool:
-    """Whether two cells have the same weights; U may be 0 in the first one, whose h then is 0."""
+    """Whether two cells have the same weights; the first one's U may be 0 instead if its h is 0."""
     h, u = first.args[1], first.args[4].array
     begins = isinstance(h, Constant) and not h.array.any() and not u.any()
     same = first.args[3] == second.args[3] and first.args[5:] == second.args[5:] and first.kwargs == second.kwargs
@@ -263,7 +263,7 @@ def _alike(first: Call, second: Call) -> bool:
 
 
 def _join(r: Rewriter, chain: list[Call], parts: dict[tuple[Any, Any], list[Call]]) -> None:
-    """One call in the place of these cells."""
+    """Replace these cells by one call of all steps."""
     head, last, steps = chain[0], chain[-1], len(chain)
     (n,), weight = head.kwargs["batch_sizes"], last.args[4].array
     rows, width = _rows(r, [each.args[0] for each in chain], n), weight.shape[1]

@@ -1,4 +1,4 @@
-"""A graph while passes change it, and what they ask of it."""
+"""A graph that passes change, and queries for their patterns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..._check import Array
 from ..._core import ACTS
 from ...graph._graph import Call, Constant, Graph, Names, Ref, Unary, Value, mapped, refs
 
-Made = Call | Ref | None  # what takes a call's place: another call of that number, a value that there is, nothing
+Made = Call | Ref | None  # a call's replacement: a call of the same number, an existing value, or none
 Pass = Callable[["Rewriter", Call], Made]
 
 
@@ -24,9 +24,9 @@ def unary(name: str, a: float = 0.0) -> Unary:
 class Rewriter:
     """A graph while it changes.
 
-    done : how often each pass has done something
-    made : the calls that there are so far, by number
-    hidden : the numbers of recurrent layers' h
+    done : how often each pass has changed a call
+    made : the calls so far, by number
+    hidden : the numbers of recurrent layers' hidden states
     """
 
     def __init__(self, graph: Graph, names: Names):
@@ -69,7 +69,7 @@ class Rewriter:
         self.clean()
 
     def clean(self) -> None:
-        """Leave out what nothing reads; each call follows those whose results it reads."""
+        """Remove calls that nothing reads; sort the rest so that each follows what it reads."""
         needed, left = set[int](), list(refs(self.graph.results))
         while left:
             number = left.pop()
@@ -91,28 +91,28 @@ class Rewriter:
     # -- what patterns ask --------------------------------------------------------------------------------------------
 
     def maker(self, value: Any, *functions: Any) -> Call | None:
-        """The call that makes a value, if it is one of these functions."""
+        """The call that makes a value, if it is of these functions (none: any)."""
         call = self.made.get(value.number) if isinstance(value, Ref) else None
         return call if call is not None and (not functions or call.function in functions) else None
 
     def shape(self, value: Any) -> tuple[int, ...] | None:
-        """Of a value or a constant."""
+        """The shape of a value or a constant."""
         if isinstance(value, Ref):
             return self.graph.sample(value.number)
         return np.shape(value.array if isinstance(value, Constant) else value)
 
     def dtype(self, value: Any) -> Any:
-        """Of a value or a constant."""
+        """The dtype of a value or a constant."""
         return self.graph.values[value.number].dtype if isinstance(value, Ref) else getattr(value, "array", value).dtype
 
     def operands(self, call: Call | None, function: Any = None) -> list[Any]:
-        """The two operands of a call, the constant one last; none if it is another function's."""
+        """The two operands of a call, the constant one last; [] if it is a call of another function."""
         if call is None or len(call.args) != 2 or call.kwargs or function not in (None, call.function):
             return []
         return sorted(call.args, key=lambda each: not isinstance(each, Ref))
 
     def factors(self, value: Any, depth: int = 4) -> tuple[float, list[Any]]:
-        """A value as a number times other values."""
+        """A value as a number, and the other values that are its factors."""
         number = scalar(value)
         if number is not None:
             return number, []
@@ -135,20 +135,20 @@ class Rewriter:
         return parts[0][0] * parts[1][0], parts[0][1] + parts[1][1]
 
     def add(self, shape: tuple[int, ...], dtype: Any, function: Any, *args: Any, **kwargs: Any) -> Ref:
-        """A call before the one that is looked at; its result is of that shape and dtype."""
+        """Add a call before the current one; return its result, of that shape and dtype."""
         number = self.several(function, *args, **kwargs)
         self.graph.values[number] = Value(shape, np.dtype(dtype))
         self.uses[number] = 1
         return Ref(number)
 
     def several(self, function: Any, *args: Any, **kwargs: Any) -> int:
-        """The number of a new call with several results."""
+        """Add a call with several results, and return its number."""
         number, self._next = self._next, self._next + 1
         self.made[number] = Call(function, args, kwargs, number)
         return number
 
     def reaches(self, value: Any, number: int) -> bool:
-        """Whether a value is made of the result of a call."""
+        """Whether a value depends on the result of a call."""
         seen, left = set[int](), list(refs(value))
         while left:
             each = left.pop()
@@ -162,7 +162,7 @@ class Rewriter:
         return self.names.constant(np.asarray(array, dtype))
 
     def shared(self, array: Array, dtype: Any) -> Constant:
-        """A constant of these values, the same one each time."""
+        """A constant that is the same object for equal arrays."""
         array = np.asarray(array, dtype)
         key = array.shape, array.dtype, array.tobytes()
         if key not in self._shared:
@@ -171,7 +171,7 @@ class Rewriter:
 
 
 def scalar(value: Any) -> float | None:
-    """A constant of one number."""
+    """The number of a constant of size 1, else None."""
     array = value.array if isinstance(value, Constant) else value
     if isinstance(array, (int, float, np.ndarray, np.generic)) and np.size(array) == 1:
         return float(np.asarray(array).reshape(-1)[0])
