@@ -1,16 +1,18 @@
-/* attention.c: softmax(q k^T) v without the matrix of scores.  A thread takes some queries of one head at a time;
- * y holds their weighted sums so far, relative to the largest score so far (Milakov, Gimelshein, "Online normalizer calculation for
- * softmax", 2018; Dao, "FlashAttention-2", 2023). */
+/* attention.c: y = softmax(scale q k^T + bias) v, without ever storing the whole matrix of scores.  A thread computes some queries of
+ * one head, and goes through the keys tile by tile.  Meanwhile y holds the sums of exp(score - m) v over the keys so far, where m is
+ * the query's largest score so far.  When m grows, y is multiplied by exp(old m - new m).  At the end y is divided by the sum of the
+ * exponentials (Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018; Dao, "FlashAttention-2", 2023). */
 #ifndef REAL
 #include <string.h>
 #include "drivers/attention.h"
 #include "runtime/parallel.h"
 
-#define QUERIES 48 /* rows of scores at a time; the tiles of every instruction set divide it */
-#define ITEMS   4  /* of each thread, if there are enough rows */
-#define FETCHED ((ptrdiff_t)1 << 20) /* bytes of all keys and values from which on the next head's are fetched ahead: fewer are still in the cache */
+#define QUERIES 48 /* queries whose scores are computed together: a multiple of the tile's rows for every instruction set */
+#define ITEMS   4  /* items of work for each thread, if there are enough queries */
+/* If all keys and values together have at least so many bytes, those of the next head are prefetched; fewer are still in the cache. */
+#define FETCHED ((ptrdiff_t)1 << 20)
 
-/* The doubles of one thread's part of scratch memory: its mark, panels of keys and of values, scores, and the mask of one row */
+/* The doubles of one thread's part of scratch memory: struct fnn_part, packed keys, packed values, scores, and one row of bias and mask */
 static ptrdiff_t part_of(ptrdiff_t e, ptrdiff_t ev)
 {
     return 8 + attention_up(fnn_packed_size_f64(e, KEYS), 8) + attention_up(fnn_packed_size_f64(KEYS, ev), 8) + QUERIES * APART + KEYS;
@@ -27,12 +29,12 @@ struct FN(attention_job)
 {
     const struct FN(fnn_attention) *o;
     double *parts;
-    ptrdiff_t chunk, chunks; /* queries of an item, and the number of such items of a head */
+    ptrdiff_t chunk, chunks; /* chunk: the number of queries of an item; chunks: the number of items of a head */
     int fetch;               /* whether the next head's keys and values are fetched ahead */
 };
 
-/* A thread's part of scratch memory, with keys j .. j + n - 1 and their values in panels.  Meanwhile row t of the next head's keys and
- * values is fetched with query t, unless next_k is NULL. */
+/* A thread's part of scratch memory.  It holds keys j .. j + n - 1 and their values, packed in panels.  Unless next_k is NULL, row t of the
+ * next head's keys and values is prefetched while query t is computed. */
 struct FN(attention_room)
 {
     REAL *keys, *values, *scores, *mask;
@@ -40,27 +42,27 @@ struct FN(attention_room)
     ptrdiff_t j, n;
 };
 
-/* Asks for n values in the second-level cache */
+/* Prefetches n values into the second-level cache */
 static void FN(attention_fetch)(const REAL *x, ptrdiff_t n)
 {
     for (ptrdiff_t i = 0; i < n; i += (ptrdiff_t)(64 / sizeof(REAL)))
         __builtin_prefetch(x + i, 0, 2);
 }
 
-/* How many of the first `see` keys in the room query t sees */
+/* How many of the first `see` keys in the room are visible to query t */
 static ptrdiff_t FN(attention_seen)(const struct FN(fnn_attention) *o, const struct FN(attention_room) *r, ptrdiff_t t, ptrdiff_t see)
 {
     return o->causal ? fnn_min(see, t + o->shift + 1 - r->j) : see;
 }
 
-/* Adds what the keys in the room contribute to queries i .. i + m - 1.  All rows' maxima come first, then all exponentials: a row by
- * itself would wait for its maximum, and then for its sum, which are chains of dependent steps. */
+/* Adds what the keys in the room contribute to queries i .. i + m - 1.  The maxima of all rows are computed first, then the exponentials
+ * of all rows.  Row by row, the processor would wait for each maximum and each sum, which are chains of dependent steps. */
 static void FN(attend_rows)(const struct FN(fnn_attention) *o, const struct FN(attention_head) *head, REAL *y,
                             const struct FN(attention_room) *r, ptrdiff_t i, ptrdiff_t m)
 {
     const struct fnn_dropout drop = {(uint32_t)o->threshold, o->kept, -0.0, 0.0};
-    const ptrdiff_t see = o->causal ? fnn_min(r->n, i + m + o->shift - r->j) : r->n; /* how many of the keys the last of these queries sees */
-    const ptrdiff_t ldy = o->y_strides[2], fetched = r->j || !r->next_k ? 0 : o->s; /* rows of the next head: once, with the first keys */
+    const ptrdiff_t see = o->causal ? fnn_min(r->n, i + m + o->shift - r->j) : r->n; /* keys that the last query sees */
+    const ptrdiff_t ldy = o->y_strides[2], fetched = r->j || !r->next_k ? 0 : o->s; /* rows of the next head that are prefetched */
     double fades[QUERIES];
     FN(attention_product)(r->scores, APART, head->q + i * o->q_strides[2], o->q_strides[2], 1, r->keys, o->e, NULL, 0, m,
                           attention_up(see, TIER->tile_columns), o->e, 0);
@@ -110,7 +112,8 @@ static void FN(attend_chunk)(const struct FN(fnn_attention) *o, const struct FN(
         FN(fnn_pack)(r->values, head->v + r->j * o->v_strides[2], o->v_strides[2], 1, r->n, o->ev);
         for (ptrdiff_t i = first, m; i < to; i += m)
         {
-            const int diagonal = o->causal && i + o->shift + 1 < r->j + r->n; /* fewer rows compute less that is masked */
+            /* Some of these queries do not see all of these keys.  Then fewer queries at a time waste fewer products on masked scores. */
+            const int diagonal = o->causal && i + o->shift + 1 < r->j + r->n;
             m = fnn_min(diagonal ? QUERIES / 2 : QUERIES, to - i);
             FN(attend_rows)(o, head, y, r, i, m);
         }

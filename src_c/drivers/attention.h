@@ -1,29 +1,31 @@
-/* attention.h: what attention shares with its gradient.
+/* attention.h: declarations that attention (attention.c) shares with its gradient (attention_back.c).
  *
- * Keys are taken KEYS at a time, always counted from the first one.  A row's sums run over the keys of one such tile, and the tiles
- * are joined in order.  So the bits depend neither on which other rows there are, nor on keys that a row does not see. */
+ * The keys of a head are cut into tiles of KEYS keys, counted from the first key.  For each query ("row" of scores), sums run over the
+ * keys of one tile, and the tiles' results are combined in order.  So the result of a query depends neither on which other queries
+ * are computed with it, nor on keys that it does not see, in any bit. */
 #ifndef FNN_ATTENTION_H
 #define FNN_ATTENTION_H
 #define FNN_HOT_DRIVER
 #include "kernels.h"
 
 #define KEYS        256
-#define APART       (KEYS + 16) /* values from one row of scores to the next; not a power of two, because the rows would then share a few sets of the cache */
-#define NS_PER_PAIR 0.5         /* nanoseconds for one query and one key, apart from their products */
-#define NS_PER_PRODUCT 0.012
+/* The distance in values between rows of scores.  A power of two would map all rows to a few sets of the cache. */
+#define APART       (KEYS + 16)
+#define NS_PER_PAIR 0.5         /* nanoseconds for one pair of query and key, without their products */
+#define NS_PER_PRODUCT 0.012 /* nanoseconds for one multiply-add of floats */
 
 static inline ptrdiff_t attention_up(ptrdiff_t n, ptrdiff_t unit) { return (n + unit - 1) / unit * unit; }
 static inline ptrdiff_t attention_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 #endif
 #ifdef REAL
 
-/* One head of one sample */
+/* The operands of one head of one sample (n: the sample, h: the head) */
 struct FN(attention_head)
 {
     const REAL *q, *k, *v, *bias;
     const uint8_t *keep;
     double *stats;
-    uint64_t element; /* the number of its first score, which dropout needs */
+    uint64_t element; /* the number of the head's first score, from which dropout makes its random bits */
     ptrdiff_t n, h;
 };
 
@@ -38,8 +40,9 @@ struct FN(attention_head)
         .stats = (double *)(o)->stats + (item) * 2 * (o)->l, .element = (uint64_t)((item) + (o)->first) * (uint64_t)((o)->l * (o)->s) \
     }
 
-/* What bias and mask add to n scores of query i from key j on, in whole groups of LANES; it is written to `room` unless it can be
- * read where it lies.  NULL if nothing is added. */
+/* Returns what is added to n scores of one query: the bias, and -inf for keys that `keep` leaves out.  The result is `bias` itself if
+ * that is contiguous, n is a multiple of 32 and there is no mask, because the kernels read whole groups of LANES values; otherwise it
+ * is written to `room`.  NULL means that nothing is added. */
 static inline const REAL *FN(attention_mask)(REAL *room, const REAL *bias, ptrdiff_t bias_column, const uint8_t *keep,
                                              ptrdiff_t keep_column, ptrdiff_t n)
 {
@@ -50,8 +53,8 @@ static inline const REAL *FN(attention_mask)(REAL *room, const REAL *bias, ptrdi
     return room;
 }
 
-/* c (m, n) = a b or c += a b.  a's rows are `row` and its values `column` apart; b (k, n) is packed in panels of `depth` rows, or
- * read where it lies */
+/* c (m, n) = a b, or c += a b if `accumulate`.  Rows of a are `row` values apart, columns `column`.  The first k rows of b are used: of
+ * `packed`, which has panels of `depth` rows, or, if that is NULL, of b itself with rows `ldb` apart. */
 static inline void FN(attention_product)(REAL *c, ptrdiff_t ldc, const REAL *a, ptrdiff_t row, ptrdiff_t column, const REAL *packed,
                                          ptrdiff_t depth, const REAL *b, ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                                          int accumulate)
@@ -60,7 +63,7 @@ static inline void FN(attention_product)(REAL *c, ptrdiff_t ldc, const REAL *a, 
                                 .b_strides = {0, ldb, 1}, .batch = 1, .m = m, .n = n, .k = k, .accumulate = accumulate, .act = -1};
     for (ptrdiff_t j = 0; j < n; j += TIER->tile_columns)
     {
-        o.packed = packed ? packed + j * (depth - k) : NULL; /* panels are looked for k rows apart */
+        o.packed = packed ? packed + j * (depth - k) : NULL; /* product_panel expects panels k rows apart; they are `depth` rows apart */
         TIER->product_panel(&o, 0, m, j);
     }
 }

@@ -1,15 +1,16 @@
-/* attention_back.c: attention's gradients.  Threads take heads.  The keys' shares p are computed again, tile by tile, from the
- * statistics that the forward call kept of each row:
+/* attention_back.c: the gradients of attention.  One item of work is one head.  The shares p = softmax(scores) are computed again, tile by
+ * tile, from the two numbers that the forward call stored for each query (kernels/attention.inc):
  *
- *   dv = p^T dy     ds = p (dy v^T - dot)     dq = scale ds k     dk = scale ds^T q     dot = sum of dy y over the row */
+ *   dv = p^T dy     ds = p (dy v^T - dot)     dq = scale ds k     dk = scale ds^T q     dot = the sum of dy y over a query */
 #ifndef REAL
 #include <string.h>
 #include "drivers/attention.h"
 #include "runtime/parallel.h"
 
-#define QUERIES 128 /* rows of scores at a time, counted from the first row: sums over queries are made in these blocks */
+#define QUERIES 128 /* queries at a time, counted from the first one; dk and dv sum over such blocks of queries, in order */
 
-/* The doubles of one thread's part of scratch memory: its mark, panels of keys and of values, shares, their gradients, one row's mask */
+/* The doubles of one thread's part of scratch memory: struct fnn_part, packed keys, packed values, shares, gradients of the shares, and one
+ * row of bias and mask */
 static ptrdiff_t part_of(ptrdiff_t e, ptrdiff_t ev)
 {
     return 8 + attention_up(fnn_packed_size_f64(e, KEYS), 8) + attention_up(fnn_packed_size_f64(ev, KEYS), 8) + 2 * QUERIES * APART + KEYS;
@@ -28,14 +29,14 @@ struct FN(dattention_job)
     double *parts;
 };
 
-/* A thread's part of scratch memory, with keys and values j .. j + n - 1 in panels, as the columns of products */
+/* A thread's part of scratch memory.  It holds keys and values j .. j + n - 1, packed as the columns of a product's second factor. */
 struct FN(dattention_room)
 {
     REAL *keys, *values, *shares, *dshares, *mask;
     ptrdiff_t j, n;
 };
 
-/* Computes the shares and the scores' gradients of query t */
+/* Turns the products in p and ds into the shares (p) and the scaled gradients of the scores (ds) of query t */
 static void FN(dattend_row)(const struct FN(fnn_attention_backward) *o, const struct FN(attention_head) *head,
                             const struct FN(dattention_room) *r, REAL *p, REAL *ds, const REAL *dy, const REAL *y, ptrdiff_t t,
                             ptrdiff_t see)

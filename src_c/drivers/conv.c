@@ -1,7 +1,9 @@
-/* conv.c: convolution.  One item of work is a box of output places for one panel of output channels (kernels/conv.inc).
+/* conv.c: direct convolution.  One item of work computes one box of output places (conv.h) for one panel of NR output channels, with
+ * the loops of kernels/conv.inc.
  *
- * Weights are packed once into panels (kernel place, channel, NR), so that all sums run over the kernel's depth, row, column
- * and channel, in this order.  Input that needs no padding and lies channels-last is read where it lies. */
+ * The weights are packed once into panels (kernel place, channel, NR).  Every output sums its products in the same order: over the
+ * kernel's depth, then its rows, its columns and the channels.  Input that needs no padding and whose channels lie side by side is
+ * read from x itself, without a copy. */
 #ifndef REAL
 #define FNN_HOT_DRIVER
 #include <math.h>
@@ -9,23 +11,24 @@
 #include "drivers/conv.h"
 #include "runtime/parallel.h"
 
-#define PACK_CHANNELS 16  /* channels whose weights are packed for every panel before the next channels' are */
+#define PACK_CHANNELS 16  /* input channels that are packed for all panels before the next ones, so that weights are read in order */
 #define DEPTHWISE(o) ((o)->c == 1 && (o)->k == 1 && (o)->g > 1 && (o)->kd * (o)->kh * (o)->kw <= PRODUCT_DEPTH)
-/* Whether all channels of a pixel are computed one after the other: in a depthwise convolution whose channels lie side by side */
+/* Whether an item computes all channels of its pixels: in a depthwise convolution of channels-last arrays */
 #define IS_WIDE(o, width) (DEPTHWISE(o) && (o)->x_strides[1] == 1 && (o)->y_strides[1] == 1 && (o)->g % ((width) / 2) == 0)
-#define LATE_VALUES   16384 /* the most outputs of a panel that is packed late (is_late): 64 KB of floats */
+#define LATE_VALUES   16384 /* the most outputs of a panel whose weights are packed late (is_late): 64 KB of floats */
 #define NS_PER_WEIGHT 0.1 /* nanoseconds to pack one weight */
 
-/* Scratch memory in doubles: packed weights, then at `bias` the bias in whole panels, at `slots` the slots of `slot` doubles each.  A
- * slot holds a box, at `row` one row of outputs (all rows if weights are packed late), at `late` such weights, at `runs` the runs
- * of a row of outputs. */
+/* Where the parts of scratch memory begin, counted in doubles.  First come the packed weights, at `bias` the bias in whole panels, and
+ * at `slots` the slots, of `slot` doubles each.  A slot has at `box` the input of a box, at `row` one row of outputs (all rows if
+ * weights are packed late), at `late` the weights that are packed late, and at `runs` the runs of a row of outputs. */
 struct conv_space
 {
     ptrdiff_t bias, slots, slot, box, total;
     ptrdiff_t row, late, runs; /* counted from the beginning of the slot's box */
 };
 
-/* Whether each panel of weights meets one box alone: it is packed there, a few rows at a time that stay in the first-level cache */
+/* Whether weights are packed late: by the item that uses them, PRODUCT_DEPTH rows at a time, which stay in the first-level cache.  This
+ * is so if there is one sample and each group's output is one small box, because then no second item reads the same panel. */
 static int is_late(const struct conv_plan *p, ptrdiff_t n, int packed)
 {
     const ptrdiff_t places = p->axis[0].most * p->axis[1].most * p->axis[2].most;
@@ -55,7 +58,7 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
         return fnn_winograd_work(o);
     const struct conv_axis axes[3] = CONV_AXES(o);
     ptrdiff_t most = 0;
-    for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
+    for (ptrdiff_t part = 1; part <= 2; part++) /* the larger one of float and double */
     {
         const ptrdiff_t width = fnn_tier->f32.tile_columns / part;
         const struct conv_plan p = fnn_conv_plan(axes, width, o->n, o->g, o->c, o->k, o->slots, 0, IS_WIDE(o, width));
@@ -65,12 +68,14 @@ ptrdiff_t fnn_conv_work(const struct fnn_conv_f32 *o)
     return most;
 }
 
-/* Whether a window that begins at place `at` of an axis stays inside the input */
+/* Whether the window that begins at place `at` of an axis lies wholly inside the input */
 static int stays_inside(const struct conv_axis *a, ptrdiff_t at) { return at >= 0 && at + (a->kernel - 1) * a->dilation < a->in; }
 
-/* The runs of the products [from, to) of one sum; `distance`: values between input places.  at: the place of the input's depth and
- * height where the window begins; rows of the kernel that lie beyond the input there are left out.  NULL: none is.  A sum of
- * PRODUCT_DEPTH products, left out or not, is flushed.  Returns the number of runs. */
+/* Writes the runs that make up the products from .. to - 1 of one output's sum, and returns their number.  `distance` is the distance
+ * in values between neighbouring input places along each axis.  `at` is the depth and height at which the window begins: kernel rows
+ * that lie outside the input there only multiply zeros and are left out.  If `at` is NULL, no row is left out.  The partial sum is
+ * added to the result after every PRODUCT_DEPTH products; products that are left out count too, so the order of additions is the
+ * same for all windows. */
 static ptrdiff_t make_runs(struct fnn_stretch *runs, const struct conv_plan *p, const ptrdiff_t distance[3], const ptrdiff_t *at,
                            ptrdiff_t from, ptrdiff_t to)
 {
@@ -99,8 +104,9 @@ static ptrdiff_t make_runs(struct fnn_stretch *runs, const struct conv_plan *p, 
     return count;
 }
 
-/* Cuts the output places [first, first + count) of each axis into those whose windows reach beyond the input's beginning, those
- * inside, and those that reach beyond its end */
+/* Cuts the output places first .. first + count - 1 of each axis into three parts: windows that begin before the input, windows inside
+ * it, and windows that end behind it.  cuts[axis] holds the four borders of these parts.  If `none` is 1, or if too few windows lie
+ * inside to be worth it, the first part is the whole axis. */
 static void make_cuts(ptrdiff_t cuts[3][4], const struct conv_plan *p, const ptrdiff_t first[3], const ptrdiff_t count[3], int none)
 {
     for (int i = 2; i >= 0; i--)
@@ -109,7 +115,7 @@ static void make_cuts(ptrdiff_t cuts[3][4], const struct conv_plan *p, const ptr
         const ptrdiff_t end = first[i] + count[i], room = a->in - 1 - (a->kernel - 1) * a->dilation + a->pad;
         const ptrdiff_t low = a->pad > 0 ? conv_up(a->pad, a->stride) : 0, high = fnn_min(room < 0 ? 0 : room / a->stride + 1, end);
         const ptrdiff_t from = low < first[i] ? first[i] : low;
-        none |= high - from < (i == 2 ? BOX_COLUMNS : 1); /* the box as a whole */
+        none |= high - from < (i == 2 ? BOX_COLUMNS : 1); /* treat the whole box as one part */
         cuts[i][0] = first[i];
         cuts[i][1] = none ? end : from;
         cuts[i][2] = none ? end : high;
@@ -128,14 +134,14 @@ struct FN(conv_job)
     struct conv_space space;
     REAL *own; /* scratch memory for packed weights, if none were given */
     const REAL *packed;
-    REAL *bias; /* in whole panels, or NULL */
+    REAL *bias; /* the bias in whole panels, or NULL */
     double *slots;
     struct FN(fnn_conv_end) end;
     ptrdiff_t of_box[3], of_x[3]; /* the distance in values between neighbouring input places along each axis */
     int direct;        /* x is read where it lies */
     int late;          /* weights are packed as they are needed */
-    int taps;          /* a depthwise convolution with few kernel places */
-    int bounded, ends; /* bounded: the function is a limit, which `end` applies; ends: `end` has a bias, residual or limit */
+    int taps;          /* a depthwise convolution whose kernel has at most PRODUCT_DEPTH places (conv_taps) */
+    int bounded, ends; /* bounded: the activation only limits (fnn_conv_bounds); ends: there is bias, residual or activation */
 };
 
 /* The weights of a kernel place */
@@ -145,8 +151,8 @@ static const REAL *FN(weight_at)(const struct FN(fnn_conv) *o, ptrdiff_t tap)
     return o->weight + tap / (kh * kw) * s[3] + tap / kw % kh * s[4] + tap % kw * s[5];
 }
 
-/* Items are the kernel places of each group.  A few channels at a time are packed for all panels, so that weights are read in the
- * order in which they lie. */
+/* Packs weights.  An item is one kernel place of one block.  A few channels at a time are packed for all panels, so that the weights
+ * are read in the order in which they lie in memory. */
 static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(conv_job) *j = job;
@@ -169,7 +175,7 @@ static void FN(pack_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* Rows [row, end) of a panel */
+/* Packs rows row .. end - 1 of a panel; a row is one kernel place and channel */
 static void FN(pack_late)(REAL *to, const struct FN(conv_job) *j, ptrdiff_t block, ptrdiff_t panel, ptrdiff_t row, ptrdiff_t end)
 {
     const ptrdiff_t *s = j->o->weight_strides, width = j->p.width, first = panel * width;
@@ -182,7 +188,7 @@ static void FN(pack_late)(REAL *to, const struct FN(conv_job) *j, ptrdiff_t bloc
     }
 }
 
-/* Copies the bias to whole panels, with zeros at their ends */
+/* Copies the bias so that each panel has NR values; columns without a channel get 0 */
 static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p, ptrdiff_t groups)
 {
     for (ptrdiff_t item = 0; item < p->blocks * p->panels; item++)
@@ -193,8 +199,8 @@ static void FN(pack_bias)(REAL *to, const REAL *from, const struct conv_plan *p,
         }
 }
 
-/* One box of output places times `channels` output channels from one panel on; a: the first input place of the
- * box, or of x if that is read where it lies; memory: the slot's, from its row on */
+/* Computes `channels` output channels, from the beginning of a panel on, for the output places first .. first + count - 1.  `a` points
+ * at the first input value that these places need, in the box or in x itself.  `memory` is the slot's `row`. */
 static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const ptrdiff_t distance[3], REAL *memory, ptrdiff_t sample,
                           ptrdiff_t block, ptrdiff_t panel, ptrdiff_t channels, const ptrdiff_t *first, const ptrdiff_t *count)
 {
@@ -209,7 +215,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const ptr
     struct fnn_stretch *runs = (struct fnn_stretch *)((double *)memory + j->space.runs - j->space.row);
     struct FN(fnn_conv_end) end = j->end;
     end.bias = j->bias ? j->bias + at * p->width : NULL;
-    if (o->residual && !in_place) /* `fnn_conv_finish` adds it, and the function comes after the sum */
+    if (o->residual && !in_place) /* `fnn_conv_finish` adds the residual and then limits the sum, so the kernel must not limit it before */
         end.low = -(REAL)INFINITY, end.high = (REAL)INFINITY;
     for (ptrdiff_t done = 0, to; done < p->depth; done = to)
     {
@@ -217,7 +223,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const ptr
         if (j->late)
             FN(pack_late)(late, j, block, panel, done, to);
         const REAL *b = j->late ? late : j->packed + at * size;
-        ptrdiff_t ready = 0, number = 0; /* ready: the runs are those of windows inside the input */
+        ptrdiff_t ready = 0, number = 0; /* ready: `runs` already holds the runs of windows inside the input */
         for (ptrdiff_t line = 0; line < count[0] * count[1]; line++)
         {
             const ptrdiff_t d = line / count[1], h = line % count[1];
@@ -232,7 +238,7 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const ptr
             if (!(ready && inside))
                 number = make_runs(runs, p, distance, inside ? NULL : place, done, to);
             ready = inside;
-            if (j->taps) /* the last run may be left out too */
+            if (j->taps) /* the last run may be an empty one, which only ends the sum */
                 TIER->conv_taps(c, ldc, from, next, b, size, runs, number - !runs[number - 1].length, ends, count[2], channels);
             else
                 (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, column, b, runs, ends, count[2], channels, done > 0);
@@ -242,8 +248,8 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const ptr
     }
 }
 
-/* All channels of a box: gathered where windows reach beyond the input, or registers would be read from two cache lines each,
- * elsewhere read where they lie */
+/* Computes all channels of a box of a depthwise convolution.  Windows inside the input read x itself.  Windows that reach into the
+ * padding read a gathered copy, and so does the whole box if vectors read from x would each cross two cache lines. */
 static void FN(wide_item)(const struct FN(conv_job) *j, REAL *box, REAL *row, ptrdiff_t sample, const ptrdiff_t *first, const ptrdiff_t *count)
 {
     const struct FN(fnn_conv) *o = j->o;
@@ -270,8 +276,8 @@ static void FN(wide_item)(const struct FN(conv_job) *j, REAL *box, REAL *row, pt
     }
 }
 
-/* Items are the panels of each box of each group of each sample, or the boxes of each sample.  A slot keeps its box for the next
- * panel. */
+/* An item is one panel of one box of one block of one sample, or, if the plan is wide, one box of one sample.  A slot keeps its
+ * gathered box, because the next item is often the next panel of the same box. */
 static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(conv_job) *j = job;
@@ -307,7 +313,8 @@ static void FN(conv_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
     fnn_return_part(slot);
 }
 
-/* Whether x can be read where it lies: there is no padding, and the channels of a kernel's row lie side by side */
+/* Whether all windows can be read from x itself: none reaches into padding, the channels of a pixel lie side by side, and so do
+ * neighbouring pixels if a run covers a whole row of the kernel */
 static int FN(lies_ready)(const struct FN(fnn_conv) *o, const struct conv_plan *p)
 {
     const ptrdiff_t *s = o->x_strides;

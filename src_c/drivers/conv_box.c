@@ -1,16 +1,16 @@
-/* conv_box.c: cuts a convolution into boxes, gathers their input, and finishes rows of their outputs. */
+/* conv_box.c: cuts a convolution into boxes (conv.h), gathers the input of a box, and finishes rows of outputs. */
 #ifndef REAL
 #include <math.h>
 #include <string.h>
 #include "drivers/conv.h"
 
-/* How many input places a box of so many output places has along an axis */
+/* The number of input places along an axis that `places` neighbouring output places need */
 static ptrdiff_t conv_span(const struct conv_axis *a, ptrdiff_t places)
 {
     return (places - 1) * a->hop + (a->kernel - 1) * a->dilation + 1;
 }
 
-/* Computes everything in the plan that follows from the boxes' sizes */
+/* Computes the fields of the plan that follow from `most`, the size of the boxes along each axis */
 static void conv_cut(struct conv_plan *p)
 {
     p->values = p->c;
@@ -25,8 +25,9 @@ static void conv_cut(struct conv_plan *p)
     }
 }
 
-/* Halves boxes until they have at most so many values and places, and until there are at least `items` of them: first along depth,
- * last along columns.  In the first round no axis has fewer places than a dilated kernel skips there, which all boxes would gather. */
+/* Halves the boxes while they have more than BOX_VALUES input values or more than `places` output places, or while there are fewer
+ * than `items` boxes.  Depth is halved first, then height, then width.  In the first of two rounds an axis keeps at least as many
+ * places as a dilated kernel skips: neighbouring boxes overlap by that much, so smaller boxes would copy most values again. */
 static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t items)
 {
     for (int turn = 0; turn < 6; turn++)
@@ -38,7 +39,7 @@ static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t item
         for (;;)
         {
             const int large = p->values > BOX_VALUES || p->axis[0].most * p->axis[1].most * p->axis[2].most > places;
-            const int few = p->boxes < items && a->most >= 4 * least; /* smaller boxes would overlap too much in the input */
+            const int few = p->boxes < items && a->most >= 4 * least; /* smaller boxes would share too much of their input */
             if (a->most <= least || !(large || few))
                 break;
             a->most = conv_up(a->most, 2 * least) * least;
@@ -69,7 +70,8 @@ struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, pt
         p.c = width;
     conv_cut(&p);
     const ptrdiff_t taps = p.axis[0].kernel * p.axis[1].kernel * p.axis[2].kernel, one = p.each ? 1 : c;
-    /* pixels of a kernel's row lie side by side, or each product is read by itself; the few of a depthwise kernel are runs of their own */
+    /* A run covers a whole row of the kernel if its values lie at equal distances: without dilation, pixels lie side by side.  In a
+     * depthwise convolution with few kernel places each place is a run by itself, as `conv_taps` expects. */
     const int whole_rows = p.each ? weight || taps > PRODUCT_DEPTH : p.axis[2].dilation == 1 || p.axis[2].kernel == 1;
     p.line = whole_rows ? one * p.axis[2].kernel : one;
     p.depth = one * taps;
@@ -78,7 +80,7 @@ struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, pt
     return p;
 }
 
-/* The input place whose value place i has, which may lie beyond the n places of the input; -1 stands for a zero */
+/* The input place whose value stands at place i of the padded axis; the input has places 0 .. n - 1.  -1 means that a zero stands there. */
 static ptrdiff_t conv_source(ptrdiff_t i, ptrdiff_t n, ptrdiff_t mode)
 {
     if (i >= 0 && i < n)
@@ -144,7 +146,7 @@ void FN(fnn_conv_finish)(const struct FN(fnn_conv) *o, int bounded, REAL *y, ptr
                          ptrdiff_t width, ptrdiff_t pixels, ptrdiff_t channels)
 {
     const ptrdiff_t pixel = o->y_strides[5];
-    const int last = channel == 1; /* rows that lie in one piece: the channels of a pixel, or the pixels of a channel */
+    const int last = channel == 1; /* 1 if the channels of a pixel lie side by side in y, 0 if the pixels of a channel do */
     for (ptrdiff_t i = 0; residual && last && i < pixels; i++)
         TIER->add(row + i * width, row + i * width, residual + i * pixel, channels);
     if (o->act >= 0 && (residual ? last : !bounded))

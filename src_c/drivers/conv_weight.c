@@ -1,16 +1,18 @@
 /* conv_weight.c: the gradient of a convolution's weight (kernels/conv.inc).
  *
- * Each thread computes a part of the weight, over all pixels.  A sum runs over the places of one box of one sample, and such sums
- * are added in order, so that the bits depend on the shapes alone.  For each box, every thread gathers what it needs of x and dy
- * in channels-last memory; the sums lie in panels (kernel place, channel, NR) until the end. */
+ * Each thread computes one share of the weight's gradient, over all pixels of all samples.  The products of one box of one sample are
+ * summed first, and the sums of the boxes are added in order.  So the bits depend on the shapes alone, not on the number of threads.
+ * For each box, a thread copies the values of x and dy that it needs to channels-last memory.  The sums lie in panels (kernel place,
+ * channel, NR) until the end, when they are copied to the gradient. */
 #ifndef REAL
 #include <string.h>
 #include "drivers/conv.h"
 #include "runtime/parallel.h"
 
-#define UNIT 12 /* the least number of rows of a weight's panel that a thread takes: those of the largest tile */
+#define UNIT 12 /* rows of a panel that are given to a thread together: as many as the largest tile of the kernel has */
 
-/* Scratch memory, in doubles: the sums; for each thread a box of x, the same places of dy, and the runs */
+/* Where the parts of scratch memory begin, in doubles.  First come the sums, then at `slots` one slot of `slot` doubles for each thread.
+ * A slot has a box of x, at `dy` the same output places of dy, and at `runs` the runs. */
 struct weight_space
 {
     ptrdiff_t slots, dy, runs, slot, total;
@@ -33,7 +35,7 @@ ptrdiff_t fnn_conv_weight_work(const struct fnn_conv_weight_f32 *o)
 {
     const struct conv_axis axes[3] = CONV_AXES(o);
     ptrdiff_t most = 0;
-    for (ptrdiff_t part = 1; part <= 2; part++) /* of either type */
+    for (ptrdiff_t part = 1; part <= 2; part++) /* the larger one of float and double */
     {
         const struct conv_plan p = fnn_conv_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->g, o->c, o->k, o->slots, 1, 0);
         const ptrdiff_t total = space_of(&p, o->slots).total;
@@ -52,14 +54,14 @@ struct FN(weight_job)
     struct conv_plan p;
     struct weight_space space;
     double *work;
-    REAL *sums;              /* in panels, or in the gradient itself */
-    ptrdiff_t apart;         /* values between rows of sums */
-    ptrdiff_t units, of_run; /* units: of all panels; of_run: of one run */
+    REAL *sums;              /* the sums: panels in scratch memory, or the gradient itself (in_place) */
+    ptrdiff_t apart;         /* the distance in values between rows of sums */
+    ptrdiff_t units, of_run; /* a unit is UNIT rows of a run, or a kernel row if depthwise; units: their number; of_run: those of a run */
     int in_place;
-    int dy_ready; /* a depthwise convolution's dy is read where it lies */
+    int dy_ready; /* depthwise: dy is read from the caller's array, without a copy */
 };
 
-/* Gathers the places of a box from dy, channels-last, in rows of NR values */
+/* Copies the output places of a box from dy to channels-last memory, with NR values for each place */
 static void FN(gather_dy)(REAL *to, const REAL *dy, const ptrdiff_t *strides, ptrdiff_t channel, ptrdiff_t channels,
                           const struct conv_plan *p, const ptrdiff_t *first, const ptrdiff_t *count)
 {
@@ -69,14 +71,15 @@ static void FN(gather_dy)(REAL *to, const REAL *dy, const ptrdiff_t *strides, pt
                               channel, strides[5], count[2], channels);
 }
 
-/* Whether the sums can be made in the gradient itself: it has whole panels of outputs, and the rows of a run lie at equal distances */
+/* Whether the sums can be kept in the gradient itself: its output channels lie side by side and fill whole panels, and the rows of a run
+ * lie at equal distances */
 static int FN(lies_ready)(const struct FN(fnn_conv_weight) *o, const struct conv_plan *p)
 {
     const ptrdiff_t *s = o->dweight_strides;
     return !p->each && s[1] == 1 && p->k % p->width == 0 && (p->line == p->c || s[5] == p->c * s[2]);
 }
 
-/* Where the sums of a run's rows stand */
+/* The first row of sums of a run of the kernel */
 static REAL *FN(sums_of)(const struct FN(weight_job) *j, ptrdiff_t panel, ptrdiff_t run)
 {
     const struct conv_plan *p = &j->p;
@@ -87,14 +90,15 @@ static REAL *FN(sums_of)(const struct FN(weight_job) *j, ptrdiff_t panel, ptrdif
            run / lines % p->axis[1].kernel * s[4] + run % lines * s[5];
 }
 
-/* Adds one box of one sample, dy's pixels `pixel` apart, to the units [from, to) of one panel; add: it is not the first one */
+/* Adds what one box of one sample contributes to units from .. to - 1 of one panel.  `pixel` is the distance in values between pixels of
+ * dy.  `add` is 0 for the first box, whose sums replace what stands in memory. */
 static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const REAL *box, const REAL *dy, ptrdiff_t pixel,
                         const struct fnn_stretch *runs, ptrdiff_t columns, ptrdiff_t from, ptrdiff_t to, int add)
 {
     const struct conv_plan *p = &j->p;
     const struct conv_axis *a = p->axis;
     const ptrdiff_t lines = p->runs / (a[0].kernel * a[1].kernel); /* 1 if a run is a whole row of the kernel */
-    for (ptrdiff_t run = from, next; p->each && run < to; run = next) /* a unit is a row of the kernel, those of one depth together */
+    for (ptrdiff_t run = from, next; p->each && run < to; run = next) /* rows of one depth are taken together */
     {
         const ptrdiff_t d = run / a[1].kernel, h = run % a[1].kernel, line = a[2].span * p->c;
         next = fnn_min((d + 1) * a[1].kernel, to);
@@ -113,7 +117,7 @@ static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const R
     }
 }
 
-/* Computes a thread's share of all units, over all samples */
+/* Computes one share of the units, out of o->slots equal ones, over all samples */
 static void FN(weight_share)(const struct FN(weight_job) *j, ptrdiff_t share)
 {
     const struct FN(fnn_conv_weight) *o = j->o;

@@ -1,8 +1,9 @@
-/* conv_winograd.c: convolution by Winograd's F(4x4, 3x3): a rectangle of 4 x 4 outputs ("tiles") times a panel of output channels is
- * one item of work (kernels/winograd.inc).
+/* conv_winograd.c: convolution by Winograd's algorithm F(4x4, 3x3), which computes tiles of 4 x 4 outputs of a 3 x 3 kernel.  One item
+ * of work computes a rectangle of tiles for one panel of output channels.  The transforms are in kernels/winograd.inc.
  *
- * Each of a tile's 36 sums runs over the channels in order, flushed every PRODUCT_DEPTH, as a product's do: no bit depends on how
- * tiles are put together. */
+ * A tile's input is transformed to 36 factors for each channel.  For each of these 36 places one sum of products runs over the channels
+ * in order, and its partial sum is added to the result after every PRODUCT_DEPTH products, as in a matrix product.  So the bits do not
+ * depend on how tiles are put together to rectangles. */
 #ifndef REAL
 #include <math.h>
 #include <string.h>
@@ -10,14 +11,17 @@
 
 #define EDGE          4     /* outputs of a tile along an axis */
 #define PLACES        36    /* sums of a tile */
-#define FACTOR_VALUES 98304 /* of a rectangle: 384 KB of floats, which leave room for a panel's weights in the second-level cache */
-#define LEAST_TILES   16    /* of a rectangle: for fewer, reading the weights would take most of the time */
+#define FACTOR_VALUES 98304 /* the most factors of a rectangle: 384 KB of floats, beside which the second-level cache holds the weights */
+#define LEAST_TILES   16    /* the least room for tiles in a rectangle: with fewer, reading the weights would take most of the time */
 #define WEIGHT_ROWS   8     /* channels whose weights are transformed at a time */
 #define MOST_COLUMNS  (128 / (ptrdiff_t)sizeof(float))
-#define ROWS(c)       ((c) + 1) /* rows of a place's weights: with one row less all places would fall into one set of the first-level cache */
-#define NS_PER_WEIGHT 2.0   /* to transform 3 x 3 */
+/* The rows of packed weights for each of the 36 places: one for each of the c channels, and one of zeros.  With c rows, which is often a
+ * power of two, the places would share one set of the first-level cache. */
+#define ROWS(c)       ((c) + 1)
+#define NS_PER_WEIGHT 2.0   /* nanoseconds to transform one 3 x 3 kernel */
 
-/* How outputs are cut, and a slot's parts, counted in doubles from its beginning; gap: values from one factor to the next */
+/* How outputs are cut into rectangles of at most `tiles` tiles, and where the parts of a slot begin, in doubles.  `gap` is the distance
+ * in values between the factors of one place and those of the next. */
 struct winograd_plan
 {
     struct conv_plan p;
@@ -30,7 +34,7 @@ static struct winograd_plan winograd_plan(const struct conv_axis axes[3], ptrdif
 {
     struct winograd_plan w = {.p = {.c = c, .k = k, .width = width, .panels = conv_up(k, width), .boxes = 1, .values = c}};
     const ptrdiff_t all = n * conv_up(axes[1].out, EDGE) * conv_up(axes[2].out, EDGE) * w.p.panels;
-    ptrdiff_t room = fnn_min(FACTOR_VALUES / PLACES / c, conv_up(all, 2 * slots)); /* items for all threads */
+    ptrdiff_t room = fnn_min(FACTOR_VALUES / PLACES / c, conv_up(all, 2 * slots)); /* enough items for all threads */
     room = room < LEAST_TILES ? LEAST_TILES : room;
     w.tiles = 1;
     for (int i = 2; i >= 0; i--)
@@ -48,7 +52,7 @@ static struct winograd_plan winograd_plan(const struct conv_axis axes[3], ptrdif
         w.p.boxes *= a->boxes;
         w.p.values *= a->span;
     }
-    w.gap = w.tiles * c + 16; /* not all in one set of the first cache */
+    w.gap = w.tiles * c + 16; /* + 16: otherwise the factors of all places could share one set of the first-level cache */
     w.flushes = conv_up(c, PRODUCT_DEPTH);
     w.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
     w.factors = w.box + conv_line(w.p.values);
@@ -64,7 +68,7 @@ ptrdiff_t fnn_winograd_work(const struct fnn_conv_f32 *o)
 {
     const struct conv_axis axes[3] = CONV_AXES(o);
     ptrdiff_t most = 0;
-    for (ptrdiff_t part = 1; part <= 2; part++) /* of either type, whose rectangles differ */
+    for (ptrdiff_t part = 1; part <= 2; part++) /* the larger one of float and double */
     {
         const ptrdiff_t total = winograd_plan(axes, fnn_tier->f32.tile_columns / part, o->n, o->c, o->k, o->slots).total;
         most = total > most ? total : most;
@@ -86,7 +90,7 @@ struct FN(winograd_job)
     int bounded;
 };
 
-/* All factors of a rectangle of so many rows and columns of tiles */
+/* Computes all factors of a rectangle of tiles[0] rows and tiles[1] columns of tiles */
 static void FN(make_factors)(const struct FN(winograd_job) *j, REAL *factors, REAL *box, const REAL *x, const ptrdiff_t *first,
                              const ptrdiff_t *tiles)
 {
@@ -99,7 +103,8 @@ static void FN(make_factors)(const struct FN(winograd_job) *j, REAL *factors, RE
             TIER->winograd_in(factors + (h * tiles[1] + w) * p->c, j->w.gap, box + EDGE * (h * line + w * p->c), line, p->c, p->c);
 }
 
-/* Items: panels within rectangles within samples; a slot keeps its factors for the next panel */
+/* An item is one panel of one rectangle of one sample.  A slot keeps its factors, because the next item is often the next panel of the
+ * same rectangle. */
 static void FN(winograd_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(winograd_job) *j = job;
@@ -154,7 +159,7 @@ void FN(fnn_winograd)(const struct FN(fnn_conv) *o)
     j.runs = runs;
     j.slots = work + j.w.slots;
     j.bounded = FN(fnn_conv_bounds)(o, &j.end);
-    if (o->residual) /* `fnn_conv_finish` adds it, and the function comes after the sum */
+    if (o->residual) /* `fnn_conv_finish` adds the residual and then limits the sum, so the kernel must not limit it before */
         j.end.low = -(REAL)INFINITY, j.end.high = (REAL)INFINITY;
     for (ptrdiff_t i = 0; i < o->slots; i++)
     {
@@ -166,12 +171,12 @@ void FN(fnn_winograd)(const struct FN(fnn_conv) *o)
     fnn_parallel(o->n * j.w.p.boxes * j.w.p.panels, NS_PER_PRODUCT * products, FN(winograd_body), &j);
 }
 
-/* Items: a few channels of a panel */
+/* Transforms weights.  An item is WEIGHT_ROWS channels of one panel. */
 static void FN(winograd_weight_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 {
     const struct FN(fnn_winograd_weight) *o = job;
     const ptrdiff_t *s = o->weight_strides, width = TIER->tile_columns, parts = conv_up(o->c, WEIGHT_ROWS);
-    const int dense = s[3] == 1 && s[2] == 3 && s[1] == 9; /* the weights of an output are one piece, which is turned as a whole */
+    const int dense = s[3] == 1 && s[2] == 3 && s[1] == 9; /* an output channel's weights are contiguous: pack all at once */
     REAL taps[9 * WEIGHT_ROWS * 128 / sizeof(REAL)];
     for (ptrdiff_t item = begin; item < end; item++)
     {

@@ -1,8 +1,8 @@
-/* pool.c: how the work of pooling is split among threads, and rows of x taken apart.
+/* pool.c: how the work of pooling is split among threads, and how rows of x are taken apart (pool.h).
  *
- * Forward, an item is some rows of outputs.  Backward, windows overlap, so an item is a whole plane, or some channels of one.  Small
- * planes whose channels come first have short rows, which registers would be filled badly with: a few planes are turned into one
- * whose channels come last, pooled there, and turned back. */
+ * Forward, an item of work is some rows of outputs.  Backward, windows that overlap add to the same values, so an item is a whole plane,
+ * or some channels of one.  Small planes whose channels come first have rows too short to fill vector registers: some planes together
+ * are transposed into one plane whose channels come last ("turned"), pooled there, and transposed back. */
 #ifndef REAL
 #include <string.h>
 #include "pool.h"
@@ -74,7 +74,7 @@ void fnn_pool_run(struct pool_job job)
 #include "each_real.h"
 #else
 
-/* Turns so many planes, each of `size` values in one piece, into one whose channels come last */
+/* Transposes several planes, each of `size` contiguous values, into one plane whose channels come last */
 static const void *FN(turn)(REAL *to, const void *planes, ptrdiff_t first, ptrdiff_t count, ptrdiff_t size)
 {
     if (planes)

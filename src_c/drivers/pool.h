@@ -12,18 +12,18 @@
 /* The scratch memory of one thread */
 struct pool_space
 {
-    ptrdiff_t *rows, *columns, *targets; /* offsets of a window's values: of its rows, of its columns, of its rows in `apart` */
-    double *row;                         /* a row of x for each line of outputs: the sums over the rows of the windows */
-    double *apart;                       /* rows of x, each taken apart into `step` parts of `part` values */
-    uint32_t *places;                    /* where in its window each maximum stands */
-    ptrdiff_t step, part, total;         /* total: doubles of all that */
+    ptrdiff_t *rows, *columns, *targets; /* offsets of a window's rows in x, of its columns, and of its rows in `apart` */
+    double *row;                         /* for each row of outputs, one row as wide as x: the sums over the rows of its windows */
+    double *apart;                       /* rows of x taken apart: part r has places r, r + step, r + 2 step, ...; room for `part` values */
+    uint32_t *places;                    /* for each window, the number of the tap that has its maximum */
+    ptrdiff_t step, part, total;         /* step: the number of parts; total: doubles of this memory */
 };
 
-/* The first place that window i reads along an axis, and one place beyond its last; places in the padding do not count */
+/* The first place of x that window i reads along an axis, and the place behind its last one; places in the padding do not count */
 ptrdiff_t fnn_pool_begin(const struct fnn_pool_axis *a, ptrdiff_t i);
 ptrdiff_t fnn_pool_end(const struct fnn_pool_axis *a, ptrdiff_t i);
 
-/* The run of windows that begins with window i ends before this window */
+/* The number of the window behind the last one of the run that begins with window i */
 ptrdiff_t fnn_pool_run_end(const struct fnn_pool_axis *a, ptrdiff_t i);
 
 /* The number of places of window i that a mean divides by; with `padded`, places in the padding count */
@@ -35,7 +35,7 @@ ptrdiff_t fnn_pool_channels(const struct fnn_pool *g);
 /* How many rows of outputs are worked on together: more than 1 only if channels come first in memory */
 ptrdiff_t fnn_pool_lines(const struct fnn_pool *g);
 
-/* Several small planes whose channels come first, as one whose channels come last (`inner` of them); all others unchanged */
+/* The sizes of the turned plane that replaces several small planes (pool.c): their number becomes `inner`.  Other sizes stay unchanged. */
 struct fnn_pool fnn_pool_turned(const struct fnn_pool *g);
 
 /* Values of a plane of x, and of y */
@@ -45,7 +45,7 @@ static inline ptrdiff_t fnn_pool_results(const struct fnn_pool *g) { return g->d
 /* Doubles of scratch memory that one thread needs, the turned planes included */
 ptrdiff_t fnn_pool_part_size(const struct fnn_pool *g);
 
-/* The scratch memory that begins at `memory` */
+/* Where the parts of the scratch memory that begins at `memory` lie */
 struct pool_space fnn_pool_space(const struct fnn_pool *g, double *memory);
 
 /* Writes the offsets of the rows of x that row `row` of outputs reads; returns how many these are */
@@ -59,13 +59,13 @@ ptrdiff_t fnn_pool_line(const struct fnn_pool *g, ptrdiff_t row, ptrdiff_t lines
 struct fnn_taps fnn_pool_windows(const struct fnn_pool *g, const struct pool_space *s, ptrdiff_t j, ptrdiff_t end, ptrdiff_t lines,
                                  ptrdiff_t m, ptrdiff_t from, ptrdiff_t to);
 
-/* Windows of `count` values below each other, one for each place of a row of x and each of m channels: they add up whole rows of
- * x, or hand the values of one row to several */
+/* Windows of one column and `count` rows, one window for each place of a row of x and each of m channels.  With these, kernels add up
+ * whole rows of x, or add the values of one row to several rows. */
 struct fnn_taps fnn_pool_whole_rows(const struct fnn_pool *g, const ptrdiff_t *rows, ptrdiff_t count, ptrdiff_t lines, ptrdiff_t line,
                                     ptrdiff_t m);
 
-/* Makes the columns' offsets those of a row that has been taken apart: its place i is place i / step of part i % step.  The run of
- * windows begins at place `first`. */
+/* Replaces the columns' offsets by those in a row that has been taken apart, where place i of the row is place i / step of part i % step.
+ * The first window of the run begins at place `first`. */
 void fnn_pool_columns_apart(const struct pool_space *s, struct fnn_taps *p, ptrdiff_t first);
 
 extern const ptrdiff_t fnn_pool_none[1]; /* the offsets of a window that has one row or one column */
@@ -100,9 +100,9 @@ void fnn_pool_run_turned_f64(struct pool_job job);
         __VA_ARGS__                                                                                                    \
     }
 
-/* part: takes a row of n values apart, so that the values that neighbouring windows read with one tap lie side by side; join: the
- * inverse.  part_rows: takes apart all rows that `lines` rows of outputs read, and writes to s->targets where those of one row of
- * outputs begin.  clear: writes zeros to m channels of a plane of dx. */
+/* part: takes a row of n values apart, so that the values that neighbouring windows read at the same position ("tap") lie side by side,
+ * as a vector load needs.  join: the inverse.  part_rows: takes apart all rows that `lines` rows of outputs read, and writes to
+ * s->targets where those of one row of outputs begin.  clear: writes zeros to m channels of a plane of dx. */
 #define POOL_PARTS(REAL, SFX)                                                                                          \
     void fnn_pool_part_##SFX(REAL *apart, const REAL *row, const struct pool_space *s, ptrdiff_t n);                   \
     void fnn_pool_join_##SFX(REAL *row, const REAL *apart, const struct pool_space *s, ptrdiff_t n);                   \

@@ -3,7 +3,7 @@
 
 #define MOST  64   /* channels that are worked on together: four cache lines of floats */
 #define PIECE 4096 /* values of rows of x that are worked on together; they stay in the first-level cache */
-#define SMALL (PIECE / MOST) /* planes whose rows have at most so many values are turned */
+#define SMALL (PIECE / MOST) /* planes whose rows have at most so many values are turned (pool.c) */
 #define TURNS 16384 /* values of planes that are turned together; of large planes, STRIP_LANES are */
 #define LARGE 3136 /* values of the largest planes that are turned: x and its gradient fit into the second-level cache */
 #define HEAD  8    /* doubles that a part of scratch memory begins with: struct fnn_part */
