@@ -345,7 +345,9 @@ def test_boxes_are_shifted_by_half_a_pixel_since_opset_16():
 
     def pooled(opset, **options):
         nodes = [node("RoiAlign", "x r b", "y", output_height=2, output_width=3, sampling_ratio=2, **options)]
-        loaded = fastnn.onnx.load(model(nodes, [value("x", shape=[1, 2, 6, 7])], [value("y")], opset, r=boxes, b=samples))
+        loaded = fastnn.onnx.load(
+            model(nodes, [value("x", shape=[1, 2, 6, 7])], [value("y")], opset, r=boxes, b=samples)
+        )
         return loaded(image)
 
     unshifted = pooled(16, coordinate_transformation_mode="output_half_pixel")
