@@ -138,9 +138,11 @@ def test_joblib_s_workers_have_one_thread_each():
     assert python(code) == ["1", "1", "1", "1", "1"]
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to one thread on this system")
 def test_an_interrupt_during_a_call_comes_after_it():
-    if threading.current_thread() is not threading.main_thread():
+    """Another thread sends the signal as soon as the call has written its first result."""
+    main = threading.main_thread()
+    if threading.current_thread() is not main:
         pytest.skip("signals reach the main thread alone")
     x = np.full(4_000_000, 2.0, np.float32)
     y = np.zeros_like(x)
@@ -148,25 +150,28 @@ def test_an_interrupt_during_a_call_comes_after_it():
     def stop(number, frame):
         raise KeyboardInterrupt
 
-    def call(delay):
-        signal.setitimer(signal.ITIMER_REAL, delay)
+    def interrupt():
+        while not y[0]:
+            pass
+        signal.pthread_kill(main.ident, signal.SIGUSR1)
+
+    def call():
         with fastnn.threads(1):
             fastnn.mish(x, out=y)
-        time.sleep(1)
+        time.sleep(60)  # a signal that came late ends this instead
 
-    before = signal.signal(signal.SIGALRM, stop)
+    before = signal.signal(signal.SIGUSR1, stop)
     try:
-        interrupted = 0
-        for delay in (0.0005, 0.001, 0.002):
+        for _ in range(3):
             y[:] = 0
+            sender = threading.Thread(target=interrupt)
+            sender.start()
             with pytest.raises(KeyboardInterrupt):
-                call(delay)
-            interrupted += bool((y == y[0]).all() and y[0] > 0)
-        assert interrupted == 3  # every call was whole
+                call()
+            sender.join()
+            np.testing.assert_array_equal(y, fastnn.mish(x))  # the call was whole
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    np.testing.assert_array_equal(fastnn.mish(x), y)
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_second_interpreter_is_refused_cleanly():
