@@ -542,3 +542,32 @@ def test_weights_packed_for_one_image_give_the_bits_of_weights_packed_for_many(
         with fastnn.threads(threads):
             one = fastnn.conv2d(layout(x[:1]), w, bias, padding=padding, groups=groups)
             np.testing.assert_array_equal(one, y[:1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last])
+def test_many_weights_give_each_channel_the_bits_of_few(layout, dtype):
+    """Where there are many weights, all places of a channel are summed together, 256 products at a time."""
+    rng = np.random.default_rng(5)
+    x, kernel = (rng.normal(size=shape).astype(dtype) for shape in ((2, 256, 5, 7), (80, 256, 3, 3)))
+    bias, short = rng.normal(size=80).astype(dtype), rng.normal(size=(80, 256, 1, 1)).astype(dtype)
+    y = fastnn.conv2d(layout(x), kernel, bias, padding=1)
+    few = [fastnn.conv2d(layout(x), kernel[i : i + 20], bias[i : i + 20], padding=1) for i in range(0, 80, 20)]
+    np.testing.assert_array_equal(y, np.concatenate(few, 1))
+    block = Residual(dtype)
+    block.load_state_dict({"long.weight": kernel, "long.bias": bias, "short.weight": short})
+    frozen, expected = fastnn.freeze(block), np.maximum(y + fastnn.conv2d(x, short), 0)
+    for n in (1, 2):
+        np.testing.assert_array_equal(frozen(layout(x[:n])), expected[:n])
+
+
+class Residual(nn.Module):
+    """The end of a residual block: two convolutions, their sum, relu."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.long = nn.Conv2d(256, 80, 3, padding=1, dtype=dtype)
+        self.short = nn.Conv2d(256, 80, 1, bias=False, dtype=dtype)
+
+    def forward(self, input):
+        return fastnn.relu(self.long(input) + self.short(input))

@@ -15,24 +15,35 @@
 #define DEPTHWISE(o) ((o)->c == 1 && (o)->k == 1 && (o)->g > 1 && (o)->kd * (o)->kh * (o)->kw <= PRODUCT_DEPTH)
 /* Whether an item computes all channels of its pixels: in a depthwise convolution of channels-last arrays */
 #define IS_WIDE(o, width) (DEPTHWISE(o) && (o)->x_strides[1] == 1 && (o)->y_strides[1] == 1 && (o)->g % ((width) / 2) == 0)
-#define LATE_VALUES   16384 /* the most outputs of a panel whose weights are packed late (is_late): 64 KB of floats */
+#define DEEP_VALUES   16384 /* the most outputs of a panel that are summed together (is_deep): 64 KB of floats */
+#define DEEP_WEIGHTS  131072 /* so many weights do not stay in the second-level cache from one box to the next: 512 KB of floats */
 #define NS_PER_WEIGHT 0.1 /* nanoseconds to pack one weight */
 
 /* Where the parts of scratch memory begin, counted in doubles.  First come the packed weights, at `bias` the bias in whole panels, and
  * at `slots` the slots, of `slot` doubles each.  A slot has at `box` the input of a box, at `row` one row of outputs (all rows if
- * weights are packed late), at `late` the weights that are packed late, and at `runs` the runs of a row of outputs. */
+ * they are summed together), at `late` the weights that are packed late, and at `runs` the runs of a row of outputs. */
 struct conv_space
 {
     ptrdiff_t bias, slots, slot, box, total;
     ptrdiff_t row, late, runs; /* counted from the beginning of the slot's box */
 };
 
+/* Whether a panel's outputs are few, so that they can be summed together: PRODUCT_DEPTH products of each before any gets the next ones */
+static int is_small(const struct conv_plan *p)
+{
+    return !p->each && p->axis[0].most * p->axis[1].most * p->axis[2].most * p->width <= DEEP_VALUES;
+}
+
 /* Whether weights are packed late: by the item that uses them, PRODUCT_DEPTH rows at a time, which stay in the first-level cache.  This
  * is so if there is one sample and each group's output is one small box, because then no second item reads the same panel. */
-static int is_late(const struct conv_plan *p, ptrdiff_t n, int packed)
+static int is_late(const struct conv_plan *p, ptrdiff_t n, int packed) { return !packed && n * p->boxes == 1 && is_small(p); }
+
+/* Whether a panel's outputs are summed together.  That pays if the weights come from the last-level cache or from memory: while one
+ * PRODUCT_DEPTH rows are multiplied with all places of the box, the next ones are prefetched.  Row after row of outputs, the first row
+ * would wait for all weights of the panel (3 x 3 places, 512 channels of 7 x 7 pixels: 1.3 times as long). */
+static int is_deep(const struct conv_plan *p, ptrdiff_t n, int packed)
 {
-    const ptrdiff_t places = p->axis[0].most * p->axis[1].most * p->axis[2].most;
-    return !packed && !p->each && n * p->boxes == 1 && places * p->width <= LATE_VALUES;
+    return is_late(p, n, packed) || (is_small(p) && p->k * p->depth >= DEEP_WEIGHTS);
 }
 
 static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t n, ptrdiff_t slots, int packed)
@@ -40,7 +51,7 @@ static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t n, ptrdif
     struct conv_space s;
     const ptrdiff_t columns = p->blocks * p->panels * p->width;
     const int late = is_late(p, n, packed);
-    const ptrdiff_t rows = late ? p->axis[0].most * p->axis[1].most : 1;
+    const ptrdiff_t rows = is_deep(p, n, packed) ? p->axis[0].most * p->axis[1].most : 1;
     s.bias = packed || late ? 0 : conv_line(columns * p->depth);
     s.slots = s.bias + conv_line(columns);
     s.box = conv_line((ptrdiff_t)(sizeof(struct conv_slot) / sizeof(double)));
@@ -139,7 +150,7 @@ struct FN(conv_job)
     struct FN(fnn_conv_end) end;
     ptrdiff_t of_box[3], of_x[3]; /* the distance in values between neighbouring input places along each axis */
     int direct;        /* x is read where it lies */
-    int late;          /* weights are packed as they are needed */
+    int late, deep;    /* late: weights are packed as they are needed; deep: a panel's outputs are summed together */
     int taps;          /* a depthwise convolution whose kernel has at most PRODUCT_DEPTH places (conv_taps) */
     int bounded, ends; /* bounded: the activation only limits (fnn_conv_bounds); ends: there is bias, residual or activation */
 };
@@ -219,18 +230,21 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const ptr
         end.low = -(REAL)INFINITY, end.high = (REAL)INFINITY;
     for (ptrdiff_t done = 0, to; done < p->depth; done = to)
     {
-        to = j->late ? fnn_min(done + PRODUCT_DEPTH, p->depth) : p->depth;
+        to = j->deep ? fnn_min(done + PRODUCT_DEPTH, p->depth) : p->depth;
         if (j->late)
             FN(pack_late)(late, j, block, panel, done, to);
-        const REAL *b = j->late ? late : j->packed + at * size;
+        const REAL *b = j->late ? late : j->packed + at * size + done * p->width;
+        /* Tiles prefetch the weights that they need soon or, if outputs are summed together, their share of those that follow */
+        const ptrdiff_t lines = count[0] * count[1], share = j->deep && !j->late ? conv_up(p->width, lines) : 0;
         ptrdiff_t ready = 0, number = 0; /* ready: `runs` already holds the runs of windows inside the input */
-        for (ptrdiff_t line = 0; line < count[0] * count[1]; line++)
+        for (ptrdiff_t line = 0; line < lines; line++)
         {
+            const REAL *soon = b + (share ? (to - done) * p->width + line * share * PRODUCT_DEPTH : PRODUCT_AHEAD * p->width);
             const ptrdiff_t d = line / count[1], h = line % count[1];
             const ptrdiff_t there = start + (first[0] + d) * s[3] + (first[1] + h) * s[4] + first[2] * s[5];
             const REAL *from = a + d * p->axis[0].hop * distance[0] + h * p->axis[1].hop * distance[1];
             const REAL *residual = o->residual ? o->residual + there : NULL;
-            REAL *row = memory + (j->late ? line * count[2] * ldc : 0), *c = in_place ? o->y + there : row;
+            REAL *row = memory + (j->deep ? line * count[2] * ldc : 0), *c = in_place ? o->y + there : row;
             end.residual = in_place ? residual : NULL;
             const struct FN(fnn_conv_end) *ends = j->ends && to == p->depth ? &end : NULL;
             const ptrdiff_t place[2] = {(first[0] + d) * p->axis[0].stride - p->axis[0].pad, (first[1] + h) * p->axis[1].stride - p->axis[1].pad};
@@ -241,7 +255,8 @@ static void FN(conv_item)(const struct FN(conv_job) *j, const REAL *a, const ptr
             if (j->taps) /* the last run may be an empty one, which only ends the sum */
                 TIER->conv_taps(c, ldc, from, next, b, size, runs, number - !runs[number - 1].length, ends, count[2], channels);
             else
-                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, column, b, runs, ends, count[2], channels, done > 0);
+                (p->each ? TIER->conv_rows_each : TIER->conv_rows)(c, ldc, from, next, column, b, runs, ends, count[2], channels, done > 0,
+                                                                         soon, share ? share : p->width);
             if (!in_place && to == p->depth)
                 FN(fnn_conv_finish)(o, j->bounded, o->y + there, channel, residual, row, ldc, count[2], channels);
         }
@@ -348,6 +363,7 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     j.slots = work + j.space.slots;
     j.direct = FN(lies_ready)(o, p);
     j.late = is_late(p, o->n, o->packed != NULL);
+    j.deep = is_deep(p, o->n, o->packed != NULL);
     for (int i = 2; i >= 0; i--)
     {
         j.of_x[i] = o->x_strides[3 + i] * p->axis[i].step;

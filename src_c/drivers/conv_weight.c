@@ -113,7 +113,8 @@ static void FN(add_box)(const struct FN(weight_job) *j, ptrdiff_t panel, const R
         const ptrdiff_t d = run / lines / a[1].kernel * a[0].dilation, h = run / lines % a[1].kernel * a[1].dilation;
         const ptrdiff_t w = run % lines * a[2].dilation;
         const REAL *x = box + ((d * a[1].span + h) * a[2].span + w) * p->c + row;
-        TIER->conv_rows(FN(sums_of)(j, panel, run) + row * j->apart, j->apart, x, 1, a[2].hop * p->c, dy, runs, NULL, rows, columns, add);
+        TIER->conv_rows(FN(sums_of)(j, panel, run) + row * j->apart, j->apart, x, 1, a[2].hop * p->c, dy, runs, NULL, rows, columns, add,
+                        dy + PRODUCT_AHEAD * j->p.width, j->p.width);
     }
 }
 

@@ -126,8 +126,11 @@ static void FN(winograd_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
             FN(make_factors)(j, factors, (REAL *)((double *)slot + w->box), o->x + sample * o->x_strides[0], first, tiles);
         slot->held = number;
         for (ptrdiff_t place = 0; place < PLACES; place++)
-            TIER->conv_rows(sums + place * width, PLACES * width, factors + place * w->gap, p->c, 1,
-                            o->packed + (panel * PLACES + place) * ROWS(p->c) * width, j->runs, NULL, tiles[0] * tiles[1], channels, 0);
+        {
+            const REAL *b = o->packed + (panel * PLACES + place) * ROWS(p->c) * width;
+            TIER->conv_rows(sums + place * width, PLACES * width, factors + place * w->gap, p->c, 1, b, j->runs, NULL,
+                            tiles[0] * tiles[1], channels, 0, b + PRODUCT_AHEAD * width, width);
+        }
         REAL bias[MOST_COLUMNS] = {0};
         struct FN(fnn_conv_end) ends = j->end;
         for (ptrdiff_t i = 0; o->bias && i < channels; i++)
