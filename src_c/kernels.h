@@ -7,7 +7,7 @@
 #define STRIP        256  /* columns whose sums go side by side; the tree's levels stay in the first-level cache */
 
 #define PRODUCT_DEPTH 256 /* how many values of k one accumulator sums before the sum is added to C */
-#define PRODUCT_AHEAD 32  /* rows of a panel that are fetched before they are needed: 4 KB, as much as the last-level cache takes to answer */
+#define PRODUCT_AHEAD 32  /* rows of B that are fetched before they are needed: 4 KB of a panel, as much as the last-level cache takes to answer */
 
 /* A run of products that one accumulator sums: where the first factor of the first one lies, which row of the second factors it
  * meets, how many there are, what follows */

@@ -16,6 +16,7 @@ SIZES = [
     (30, 1, 40),
     (40, 257, 1),
     (241, 513, 10),
+    (251, 530, 270),  # a left operand that lies by columns is copied, block by block, for several panels at once
 ]
 DTYPES = [np.float32, np.float64]
 
@@ -79,10 +80,13 @@ def test_rows_by_address_and_batches(m, k, n, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("m", "n"), [(1, 40), (1, 2100), (7, 33), (250, 10), (30, 1)])
-def test_sums_are_continued(m, n, dtype):
+@pytest.mark.parametrize("by_columns", [False, True])
+@pytest.mark.parametrize(("m", "n"), [(1, 40), (1, 2100), (7, 33), (250, 10), (250, 70), (30, 1)])
+def test_sums_are_continued(m, n, by_columns, dtype):
     """A product cut at a multiple of 256 values of k has the bits of the whole."""
     a, b, start = operands(m, 700, n, dtype)
+    if by_columns:
+        a = a.swapaxes(1, 2).copy().swapaxes(1, 2)
     expected, c = result(m, n, dtype), result(m, n, dtype)
     product(expected, a, b)
     product(c, a[:, :, :512], b[:, :512])
@@ -106,8 +110,13 @@ def test_bias_residual_and_function_follow(m, k, n, dtype, name):
     sums, c = result(m, n, dtype, 2), result(m, n, dtype, 2)
     product(sums, a, b)
     expected = (sums + bias) + residual
-    product(c, a, b, bias, residual, act=-1 if name is None else _core.ACTS[name])
-    np.testing.assert_array_equal(c, expected if name is None else getattr(fastnn, name)(expected))
+    expected = expected if name is None else getattr(fastnn, name)(expected)
+    act = -1 if name is None else _core.ACTS[name]
+    product(c, a, b, bias, residual, act=act)
+    np.testing.assert_array_equal(c, expected)
+    one = result(m, n, dtype)
+    product(one, a[:1].swapaxes(1, 2).copy().swapaxes(1, 2), b[:1], bias, residual[:1], act=act)
+    np.testing.assert_array_equal(one, expected[:1])
 
 
 def test_nothing_to_sum():

@@ -1,6 +1,7 @@
 /* product.c: matrix products, split into panels of columns and chunks of rows; one row is split along k instead. */
 #ifndef REAL
 #include <string.h>
+#include "fastnn.h"
 #include "kernels.h"
 #include "runtime/parallel.h"
 
@@ -9,6 +10,9 @@
 #define SHALLOW        16    /* up to this k it takes longer to write C than to compute it */
 #define SHALLOW_CHUNK  12    /* then: rows of C in one item, each of them whole */
 #define OUTER_COLUMNS  512   /* with k = 1 and rows of C no shorter than this, an item is one row */
+#define COPY_CHUNK     (ROW_CHUNK * sizeof(float) / sizeof(REAL)) /* rows of C in one item if A is copied: 240 KB of A */
+#define COPY_PANELS    8     /* then: panels of an item, which share the copy */
+#define COPY_LEAST     60    /* then: rows of C that repay the copies of B's panels, which every item makes */
 #define FINISH_PANELS  4     /* panels of an item if a residual or a function follows, because their loops are faster on longer rows */
 #define ROWS_OF_B      8     /* to read or pack one row of B costs as much as its products with so many rows of A */
 #define ROW_BLOCKS     8     /* blocks of k that one row is split into at a time */
@@ -92,6 +96,74 @@ static void FN(over_panels)(const struct FN(fnn_product) *p)
     const struct FN(panels) d = {p, width, (p->n + width - 1) / width, chunk, (p->m + chunk - 1) / chunk};
     fnn_parallel(p->batch * d.chunks * d.columns, each * (double)(fnn_min(p->m, chunk) + ROWS_OF_B) * (double)(width * p->k),
                  FN(panels_body), &d);
+}
+
+/* -- the same with copies of A, whose columns lie in one piece each: a weight's gradient, dy^T x.  A tile takes a few values of each
+ * column, and A is larger than the second-level cache, so every tile would wait for memory far away.  Copied once for several panels of
+ * B, a block of PRODUCT_DEPTH columns is near, on few pages. ------------------------------------------------------------------ */
+
+/* The product's block of k from k0 on, of rows i .. i + m - 1 of C; its part of A is copied to `copy` */
+static struct FN(fnn_product) FN(copied)(const struct FN(fnn_product) *p, REAL *copy, ptrdiff_t i, ptrdiff_t m, ptrdiff_t k0)
+{
+    struct FN(fnn_product) part = *p;
+    part.k = fnn_min(PRODUCT_DEPTH, p->k - k0);
+    for (ptrdiff_t q = 0; q < part.k; q++)
+        memcpy(copy + q * m, p->a + i + (k0 + q) * p->a_strides[2], (size_t)m * sizeof(REAL));
+    part.a = copy;
+    part.a_strides[2] = m;
+    part.b += k0 * p->b_strides[1];
+    part.c += i * p->c_strides[1];
+    part.accumulate = p->accumulate || k0 > 0;
+    part.bias = k0 + part.k == p->k ? p->bias : NULL;
+    return part;
+}
+
+static void FN(copies_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
+{
+    const struct FN(panels) *d = job;
+    const struct FN(fnn_product) *p = d->p;
+    REAL *copy = fnn_memory_alloc((size_t)(PRODUCT_DEPTH * d->chunk) * sizeof(REAL));
+    if (!copy) /* it can be done without */
+    {
+        FN(panels_body)(job, begin, end);
+        return;
+    }
+    for (ptrdiff_t item = begin; item < end; item++)
+    {
+        const ptrdiff_t i = item / d->columns * d->chunk, m = fnn_min(d->chunk, p->m - i);
+        const ptrdiff_t from = item % d->columns * d->width, to = fnn_min(from + d->width, p->n);
+        for (ptrdiff_t k0 = 0; k0 < p->k; k0 += PRODUCT_DEPTH)
+        {
+            const struct FN(fnn_product) part = FN(copied)(p, copy, i, m, k0);
+            for (ptrdiff_t j = from; j < to; j += TIER->tile_columns)
+                TIER->product_panel(&part, 0, m, j);
+        }
+        if (p->act >= 0 || p->residual)
+            FN(finish)(p, i, m, from, to - from);
+    }
+    fnn_memory_free(copy);
+}
+
+static int FN(repays_copies)(const struct FN(fnn_product) *p)
+{
+    return p->batch == 1 && p->a_strides[1] == 1 && p->a_strides[2] != 1 && !p->a_rows && !p->packed &&
+           p->k > PRODUCT_DEPTH && p->m >= COPY_LEAST && p->n > TIER->tile_columns;
+}
+
+/* Rows of C in one item: as many in each, for every thread, and a multiple of every tile's rows */
+static ptrdiff_t FN(copy_chunk)(ptrdiff_t m)
+{
+    const ptrdiff_t most = (ptrdiff_t)COPY_CHUNK, threads = fnn_get_num_threads(), least = (m + most - 1) / most;
+    const ptrdiff_t items = (least + threads - 1) / threads * threads, each = (m + items - 1) / items;
+    return each < COPY_LEAST ? COPY_LEAST : (each + 11) / 12 * 12;
+}
+
+static void FN(over_copies)(const struct FN(fnn_product) *p)
+{
+    const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float));
+    const ptrdiff_t width = TIER->tile_columns * COPY_PANELS, chunk = FN(copy_chunk)(p->m);
+    const struct FN(panels) d = {p, width, (p->n + width - 1) / width, chunk, (p->m + chunk - 1) / chunk};
+    fnn_parallel(d.chunks * d.columns, each * (double)(chunk + ROWS_OF_B) * (double)(width * p->k), FN(copies_body), &d);
 }
 
 /* -- one row times B, if B's rows or its columns lie in one piece: several blocks of k at a time ------------------------- */
@@ -196,6 +268,8 @@ static void FN(run)(const struct FN(fnn_product) *p)
         FN(over_blocks)(p);
     else if (p->batch == 1 && p->k == 1 && p->n >= OUTER_COLUMNS && p->b_strides[2] == 1 && !p->packed && !p->a_rows && !p->accumulate)
         fnn_parallel(p->m, 4 * NS_PER_PRODUCT * (double)(p->n * (ptrdiff_t)(sizeof(REAL) / sizeof(float))), FN(outer_body), p);
+    else if (FN(repays_copies)(p))
+        FN(over_copies)(p);
     else
         FN(over_panels)(p);
 }
