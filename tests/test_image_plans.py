@@ -50,6 +50,15 @@ def test_networks_are_one_program_and_no_bit_depends_on_the_split(name):
             np.testing.assert_array_equal(frozen(x), whole)
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_packed_weights_begin_at_a_cache_line(groups):
+    frozen = fastnn.freeze(nn.Sequential(*(nn.Conv2d(2 * n, 2 * n, 3, groups=groups) for n in (4, 4, 4, 4))))
+    frozen(np.zeros((1, 8, 12, 12), np.float32))
+    packed = list(frozen._weights.made.values())
+    assert len(packed) == 4
+    assert {each.__array_interface__["data"][0] % 64 for each in packed} == {0}
+
+
 def test_another_image_size_packs_no_weight_again():
     model = trained(models.resnet20())
     frozen = fastnn.freeze(model, batch(2, 3, 32, 32))
