@@ -119,7 +119,7 @@ def _taps(size: int, output: int, factor: float | None, mode: str, align: bool, 
     if mode.startswith("nearest"):
         exact = mode == "nearest-exact"
         source = (i.astype(dtype) + real(0.5 if exact else 0)) * _ratio(size, output, factor, real)
-        at = np.floor(source.astype(np.float32) if exact else source).astype(np.int64)  # rounded as in PyTorch
+        at = np.floor(source.astype(np.float32)).astype(np.int64)  # rounded as in PyTorch: 114.9999999999 is place 115
         return np.minimum(at, size - 1)[np.newaxis], np.ones((1, output), dtype)
     if mode != "bicubic" and output == size:
         return np.stack([i, i]), np.stack([np.ones(output, dtype), np.zeros(output, dtype)])

@@ -99,7 +99,7 @@ class _Cosine(NamedTuple):
     def gradients(self, dy: Any, wanted: tuple[bool, ...]) -> list[Array | None]:
         given = shared_out(self.name, dy, self.shape[:-1], self.x1.dtype, self.reduction, self.t.size)
         c = cosines(self.x1, self.x2, COSINE_EPS, added=True)
-        unlike = np.where(c - self.margin < 0, 0, given)
+        unlike = np.where(c - self.margin >= 0, given, 0)  # 0 at NaN, as in PyTorch
         dc = np.where(self.t == 1, -given, np.where(self.t == -1, unlike, 0)).astype(c.dtype, copy=False)
         found = cosine_gradients(dc, self.x1, self.x2, COSINE_EPS, wanted, added=True)
         return [None if each is None else _check.finish(each.reshape(self.shape), self.dtype, None) for each in found]
@@ -197,7 +197,8 @@ class _Triplets(NamedTuple):
     def gradients(self, dy: Any, wanted: tuple[bool, ...]) -> list[Array | None]:
         near, *far = self.distances()
         given = shared_out(self.name, dy, self.shape, near.dtype, self.reduction, near.size).reshape(self.shape)
-        dnear = np.where(self.margin + near - np.minimum(far[0], far[-1]) < 0, 0, given).astype(near.dtype, copy=False)
+        over = self.margin + near - np.minimum(far[0], far[-1]) >= 0  # not where it is NaN, as in PyTorch
+        dnear = np.where(over, given, 0).astype(near.dtype, copy=False)
         parts = [-dnear]
         if self.swap:  # the smaller distance gets the gradient, equal ones share it
             first = np.where(far[0] < far[1], 1, np.where(far[0] > far[1], 0, 0.5)).astype(near.dtype)

@@ -113,10 +113,10 @@ def normalize_backward(dy: Any, input: Any, p: float = 2.0, dim: Any = 1, eps: f
 
 
 def length_gradient(x: Array, length: Array, p: float, dims: tuple[int, ...]) -> Array:
-    """d length / dx; equal maxima share it, and it is 0 at 0."""
-    size, sign = np.abs(x), np.sign(x)
+    """d length / dx; equal maxima share it, and it is 0 at 0.  NaN has no sign, as in PyTorch."""
+    size, sign = np.abs(x), np.subtract(x > 0, x < 0, dtype=x.dtype)
     if math.isinf(p):
-        hit = size == length
+        hit = (size == length) | np.isnan(size)
         return sign * hit / hit.sum(axis=dims, keepdims=True)
     if p == 0:
         return np.zeros_like(x)

@@ -33,16 +33,16 @@ static double FN(margin_sum)(const REAL *x, ptrdiff_t n, REAL from, int square)
     return TIER->row_dot(over, square ? over : NULL, n);
 }
 
-/* dx += d times the derivative of each term; returns the sum of what was added */
+/* dx += d times the derivative of each term; returns the sum of what was added; NaN adds nothing */
 static double FN(dmargin_sum)(REAL *dx, const REAL *x, ptrdiff_t n, REAL from, int square, REAL d)
 {
     REAL slope[REDUCE_BLOCK];
     if (square)
         for (ptrdiff_t i = 0; i < n; i++)
-            slope[i] = from + x[i] <= 0 ? 0 : d * (2 * (from + x[i]));
+            slope[i] = from + x[i] > 0 ? d * (2 * (from + x[i])) : 0;
     else
         for (ptrdiff_t i = 0; i < n; i++)
-            slope[i] = from + x[i] <= 0 ? 0 : d;
+            slope[i] = from + x[i] > 0 ? d : 0;
     for (ptrdiff_t i = 0; i < n; i++)
         dx[i] += slope[i];
     return TIER->row_dot(slope, NULL, n);

@@ -1,0 +1,200 @@
+"""Deliberate differences from PyTorch at infinities, NaN and overflow; where PyTorch is installed, what it does too."""
+
+import math
+
+import numpy as np
+import pytest
+
+import fastnn
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+INF, NAN = math.inf, math.nan
+LOG_2 = math.log(2)
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+# function, arrays, other arguments; our values and gradients of the arrays, PyTorch's values and gradients
+LIMITS = {
+    "an infinite logit and a target against it": (
+        ("binary_cross_entropy_with_logits", ([-INF, INF], [1.0, 0.0]), {}),
+        ([INF, INF], [-1.0, 1.0], [INF, -INF]),
+        ([NAN, INF], [-1.0, 1.0], [INF, -INF]),
+    ),
+    "an infinite target": (
+        ("binary_cross_entropy_with_logits", ([1.0, -1.0], [INF, INF]), {}),
+        ([NAN, NAN], [-INF, -INF], [-1.0, 1.0]),
+        ([-INF, INF], [-INF, -INF], [-1.0, 1.0]),
+    ),
+    "a margin loss whose exponential overflows": (
+        ("soft_margin_loss", ([-1e3, 1e3, INF],), {"target": [1.0, -1.0, -1.0]}),
+        ([1e3, 1e3, INF], [-1.0, 1.0, 1.0]),
+        ([INF, INF, INF], [NAN, NAN, NAN]),
+    ),
+    "a term of probability 0": (
+        ("kl_div", ([-INF, INF], [0.0, 0.0]), {}),
+        ([0.0, 0.0], [0.0, 0.0], [NAN, -INF]),
+        ([NAN, NAN], [0.0, 0.0], [NAN, NAN]),
+    ),
+    "a term of log probability -inf": (
+        ("kl_div", ([-INF, 0.0], [-INF, -INF]), {"log_target": True}),
+        ([0.0, 0.0], [0.0, 0.0], [NAN, NAN]),
+        ([NAN, NAN], [0.0, 0.0], [NAN, NAN]),
+    ),
+    "an infinite target of kl_div": (
+        ("kl_div", ([0.0, 1.0], [INF, INF]), {}),
+        ([INF, INF], [-INF, -INF], [INF, INF]),
+        ([NAN, NAN], [-INF, -INF], [NAN, NAN]),
+    ),
+    "a count of 0, an infinite rate": (
+        ("poisson_nll_loss", ([INF], [0.0]), {}),
+        ([INF], [INF], [-INF]),
+        ([NAN], [INF], [-INF]),
+    ),
+    "an infinite count and Stirling's estimate; the gradient of counts of 0 and below": (
+        ("poisson_nll_loss", ([-1.0, 1.0, 1.0], [INF, 0.0, -2.0]), {"full": True}),
+        ([INF, math.e, math.e + 2], [-INF, math.e, math.e + 2], [INF, -1.0, -1.0]),
+        ([NAN, math.e, math.e + 2], [-INF, math.e, math.e + 2], [NAN, NAN, NAN]),
+    ),
+    "beyond a margin": (
+        ("margin_ranking_loss", ([INF], [0.0], [1.0]), {}),
+        ([0.0], [0.0], [0.0], [0.0]),
+        ([0.0], [0.0], [0.0], [NAN]),
+    ),
+    "a row of logits, some infinite": (
+        ("multilabel_soft_margin_loss", ([[INF, INF, 0.0]],), {"target": [[1.0, 1.0, 0.0]]}),
+        ([LOG_2 / 3], [[0.0, 0.0, 1 / 6]]),
+        ([NAN], [[0.0, 0.0, 1 / 6]]),
+    ),
+    "NaN among scores": (
+        ("multi_margin_loss", ([[NAN, 0.0, 0.0]],), {"target": [1]}),
+        ([NAN], [[0.0, -1 / 3, 1 / 3]]),
+        ([1 / 3], [[0.0, -1 / 3, 1 / 3]]),
+    ),
+    "NaN among scores of several labels": (
+        ("multilabel_margin_loss", ([[NAN, 0.0, 0.0]],), {"target": [[1, -1, -1]]}),
+        ([NAN], [[0.0, -1 / 3, 1 / 3]]),
+        ([1 / 3], [[0.0, -1 / 3, 1 / 3]]),
+    ),
+    "a distance whose squares overflow": (
+        ("pairwise_distance", ([[3e200, 0.0]], [[0.0, 4e200]]), {}),
+        ([5e200], [[0.6, -0.8]], [[-0.6, 0.8]]),
+        ([INF], [[0.0, -0.0]], [[0.0, 0.0]]),
+    ),
+    "a norm whose powers overflow": (
+        ("pairwise_distance", ([[3e200, 0.0]], [[0.0, 0.0]]), {"p": 3.0}),
+        ([INF], [[0.0, 0.0]], [[0.0, 0.0]]),
+        ([INF], [[NAN, 0.0]], [[NAN, 0.0]]),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_limits_of_losses(case):
+    (name, arrays, options), ours, theirs = LIMITS[case]
+    options = options | ({} if name == "pairwise_distance" else {"reduction": "none"})
+    leaves = [fastnn.tensor(np.float64(x), requires_grad=True) for x in arrays]
+    y = getattr(fastnn, name)(*leaves, **options)
+    y.backward(np.ones(y.shape))
+    for got, expected in zip([y.numpy(), *(x.grad for x in leaves)], ours, strict=True):
+        np.testing.assert_allclose(got, expected, 1e-6, 1e-12)
+    if torch is not None:
+        leaves = [torch.tensor(np.float64(x), requires_grad=True) for x in arrays]
+        own = {k: torch.tensor(v) if isinstance(v, list) else v for k, v in options.items()}
+        y = getattr(torch.nn.functional, name)(*leaves, **own)
+        y.backward(torch.ones_like(y))
+        for got, expected in zip([y.detach(), *(x.grad for x in leaves)], theirs, strict=True):
+            np.testing.assert_allclose(got, expected, 1e-6, 1e-12)
+
+
+NORMS = {
+    "layer_norm": ((4,), {}),
+    "group_norm": (2, {}),
+    "instance_norm": (None, {}),
+    "batch_norm": (None, {"running_var": None, "training": True}),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_variances_that_overflow(name):
+    """float32 is computed as ever, since its sums are doubles; in float64 NaN is seen, 0 is not."""
+    x = np.random.default_rng(0).normal(size=(3, 2, 4))
+    given, options = NORMS[name]
+    args = () if given is None and name == "instance_norm" else (given,)
+    f = getattr(fastnn, name)
+    np.testing.assert_allclose(f(np.float32(x * 1e30), *args, **options), f(x, *args, **options), rtol=1e-3)
+    assert np.isnan(f(x * 1e300, *args, **options)).all()
+    if torch is not None:
+        other = getattr(torch.nn.functional, name)(torch.tensor(x * 1e300), *args, **options)
+        assert (other.isnan() | (other == 0)).all()
+
+
+def test_lengths_in_float32():
+    """normalize and rms_norm of vectors whose sum of squares overflows in float32."""
+    x = np.float32([[1.5e19, 1.5e19]])
+    np.testing.assert_allclose(fastnn.normalize(x), [[0.5**0.5, 0.5**0.5]], rtol=1e-6)
+    np.testing.assert_allclose(fastnn.rms_norm(x, 2), [[1, 1]], rtol=1e-6)
+    if torch is not None:
+        assert (torch.nn.functional.normalize(torch.tensor(x)) == 0).all()
+        assert (torch.nn.functional.rms_norm(torch.tensor(x), (2,)) == 0).all()
+
+
+def test_bounds_in_float64():
+    """1e-12 is 1e-12, not the float32 next to it."""
+    gradients = (
+        fastnn.binary_cross_entropy_backward(1.0, [0.0], [1.0]),
+        fastnn.cosine_embedding_loss_backward(1.0, [0.0, 0.0], [1.0, 0.0], 1)[0],
+    )
+    np.testing.assert_allclose(gradients[0], [-1e12], rtol=1e-11)
+    np.testing.assert_allclose(gradients[1], [-1e6, 0], rtol=1e-11)
+    if torch is not None:
+        x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+        torch.nn.functional.binary_cross_entropy(x, torch.ones_like(x)).backward()
+        assert abs(float(x.grad[0]) / -1e12 - 1) > 1e-9
+
+
+def nearest(x, **options):
+    """Places of PyTorch's nearest interpolation and how often its gradient has read each."""
+    x = torch.tensor(x, requires_grad=True)
+    y = torch.nn.functional.interpolate(x, mode="nearest", **options)
+    y.sum().backward()
+    return y.detach().numpy(), x.grad.numpy()
+
+
+def test_nearest_places_are_one_rule():
+    """Forward and backward, in every layout: a size that stays or doubles copies, whatever the factor was."""
+    x = np.arange(3.0).reshape(1, 1, 3)
+    np.testing.assert_array_equal(fastnn.interpolate(x, scale_factor=1.1), x)
+    np.testing.assert_array_equal(
+        fastnn.interpolate_backward(np.ones((1, 1, 3)), x, scale_factor=1.1), np.ones((1, 1, 3))
+    )
+    np.testing.assert_array_equal(fastnn.interpolate(x, scale_factor=2.1)[0, 0], [0, 0, 1, 1, 2, 2])
+    if torch is not None:
+        y, read = nearest(x, scale_factor=1.1)  # its gradient says that each was read once
+        assert y[0, 0].tolist() == [0, 0, 1]
+        assert read[0, 0].tolist() == [1, 1, 1]
+        assert nearest(x[..., np.newaxis], scale_factor=(1.1, 1.0))[0][0, 0, :, 0].tolist() == [0, 1, 2]
+
+
+def test_nearest_places_in_float64():
+    """The place is a float64 rounded to float32, as PyTorch's value has it; its gradient computes in float32."""
+    x = np.arange(65.0).reshape(1, 1, 65)
+    y = fastnn.interpolate(x, 810)
+    counts = np.bincount(y[0, 0].astype(int), minlength=65)
+    np.testing.assert_array_equal(fastnn.interpolate_backward(np.ones_like(y), x, 810)[0, 0], counts)
+    if torch is not None:
+        value, read = nearest(x, size=810)
+        np.testing.assert_array_equal(value, y)
+        assert (read[0, 0] != counts).any()
+
+
+def test_nearest_of_float64_reads_pytorchs_places():
+    """460 places to 224: the 57th begins at 115, which a product of two float64 misses by one."""
+    y = fastnn.interpolate(np.arange(460.0).reshape(1, 1, 460), 224)
+    assert y[0, 0, 56] == 115
+    if torch is not None:
+        for size in ((460, 224), (672, 285), (692, 1118), (294, 66)):
+            x = np.arange(float(size[0])).reshape(1, 1, -1)
+            np.testing.assert_array_equal(fastnn.interpolate(x, size[1]), nearest(x, size=size[1])[0])
