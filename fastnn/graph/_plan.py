@@ -76,7 +76,7 @@ def dense(array: Any) -> Array:
 
 
 def _aligned(array: Any) -> Array:
-    """The array, contiguous and from the beginning of a cache line on: else each of a kernel's vectors may lie in two."""
+    """The array, contiguous and from the beginning of a cache line on: else each of a kernel's vectors lies in two."""
     array = dense(array)
     if array.__array_interface__["data"][0] % _LINE == 0:
         return array
