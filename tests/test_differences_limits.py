@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn import nn
 
 try:
     import torch
@@ -198,3 +199,31 @@ def test_nearest_of_float64_reads_pytorchs_places():
         for size in ((460, 224), (672, 285), (692, 1118), (294, 66)):
             x = np.arange(float(size[0])).reshape(1, 1, -1)
             np.testing.assert_array_equal(fastnn.interpolate(x, size[1]), nearest(x, size=size[1])[0])
+
+
+def test_empty_arrays():
+    """What has no channels or classes is a slip where a layer counts on them; else nothing comes of nothing."""
+    for layer, shape in (
+        (nn.BatchNorm1d(3), (4, 0)),
+        (nn.GroupNorm(1, 3), (4, 0, 5)),
+        (nn.InstanceNorm1d(3, affine=True), (4, 0, 5)),
+    ):
+        with pytest.raises(ValueError, match="expected an input of 3 channels, got 0"):
+            layer(np.zeros(shape))
+    with pytest.raises(ValueError, match="expected sizes of at least 1 but the batch's"):
+        nn.AdaptiveAvgPool1d(1)(np.zeros((1, 3, 0)))
+    with pytest.raises(ValueError, match="expected at least one class"):
+        fastnn.cross_entropy(np.zeros((5, 0)), np.zeros((5, 0)))
+    encoder = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0).eval()
+    assert nn.ReflectionPad1d(1)(np.zeros((2, 0, 4))).shape == (2, 0, 6)
+    assert nn.InstanceNorm1d(3, affine=True)(np.zeros((0, 3, 5))).shape == (0, 3, 5)
+    assert encoder(np.zeros((0, 4))).shape == (0, 4)
+    if torch is not None:
+        assert torch.nn.BatchNorm1d(3)(torch.zeros(4, 0)).shape == (4, 0)
+        assert torch.nn.functional.adaptive_avg_pool1d(torch.zeros(1, 3, 0), 1).shape == (1, 3, 1)
+        for f in (
+            lambda: torch.nn.ReflectionPad1d(1)(torch.zeros(2, 0, 4)),
+            lambda: torch.nn.InstanceNorm1d(3, affine=True)(torch.zeros(0, 3, 5)),
+        ):
+            with pytest.raises((ValueError, RuntimeError, IndexError)):
+                f()

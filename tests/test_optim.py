@@ -524,6 +524,8 @@ def test_named_parameters():
     model = nn.Linear(2, 1)
     optimizer = optim.Adam(model.named_parameters())
     assert optimizer.param_groups[0]["params"] == list(model.parameters())
+    with pytest.raises(TypeError, match="Adam: expected Parameters, got a tuple"):
+        optim.Adam([(model.weight, model.bias)])  # the first of the pair would never learn
 
 
 def test_centered_rmsprop_never_roots_a_negative():

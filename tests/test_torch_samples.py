@@ -140,6 +140,35 @@ def test_modules(info, dtype, training):
             close(module.state_dict()[key], value, dtype, key)
 
 
+@pytest.mark.parametrize("info", MODULES, ids=[info.name for info in MODULES])
+def test_texts_names_and_memory_order(info):
+    """How layers print, what their parts are called, and images whose channels lie last."""
+    name = info.name.removeprefix("nn.")
+    inputs = info.module_inputs_func(info, device="cpu", dtype=torch.float64, requires_grad=True, training=False)
+    for sample in inputs:
+        made, given = sample.constructor_input, sample.forward_input
+        theirs = info.module_cls(*made.args, **made.kwargs).double().eval()
+        module = getattr(nn, name)(*ours(made.args), **ours(made.kwargs)).double().eval()
+        # PyTorch's second class of linear layers is there for its quantization
+        assert repr(module) == repr(theirs).replace("NonDynamicallyQuantizableLinear", "Linear")
+        assert [key for key, _ in module.named_parameters()] == [key for key, _ in theirs.named_parameters()]
+        assert [key for key, _ in module.named_modules()] == [key for key, _ in theirs.named_modules()]
+        state = {key: value.numpy() for key, value in theirs.state_dict().items()}
+        own = module.state_dict()
+        assert {key: (np.shape(own[key]), np.asarray(own[key]).dtype) for key in own} == {
+            key: (value.shape, value.dtype) for key, value in state.items()
+        }
+        images = given.args[0] if given is not None and given.args else None
+        if not isinstance(images, torch.Tensor) or images.ndim not in (4, 5) or is_draw(name, False):
+            continue
+        module.load_state_dict(state)
+        rest = ours(given.args[1:]), ours(given.kwargs)
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(images.detach().numpy(), 1, -1)), -1, 1)
+        expected = flat(theirs(*given.args, **given.kwargs))
+        for a, b in zip(flat(module(x, *rest[0], **rest[1])), expected, strict=True):
+            close(a, b, torch.float64, "channels last")
+
+
 RECURRENT = [info for info in MODULES if issubclass(info.module_cls, (torch.nn.RNNBase, torch.nn.RNNCellBase))]
 
 

@@ -189,7 +189,7 @@ class Optimizer:
             raise ValueError(f"{self._name}: expected a parameter group with 'params', got {param_group!r}")
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else _in_order(self._name, params)
-        params = [each[1] if isinstance(each, tuple) and len(each) == 2 else each for each in params]  # (name, param)
+        params = [each[1] if _is_named(each) else each for each in params]
         group = {**self.defaults, **param_group, "params": params}
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for param in group["params"]:
@@ -372,6 +372,11 @@ def _in_order(name: str, params: Any) -> list[Any]:
     if isinstance(params, (set, frozenset)) or not isinstance(params, Iterable):
         raise TypeError(f"{name}: expected parameters in order, such as a list, got a {type(params).__name__}")
     return list(params)
+
+
+def _is_named(value: Any) -> bool:
+    """Whether this is one of model.named_parameters(); a pair of parameters is none."""
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
 
 
 def _is_fixed(value: Any) -> bool:
