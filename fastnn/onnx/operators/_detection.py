@@ -1,12 +1,14 @@
-"""Selection of bounding boxes."""
+"""Bounding boxes: selection, and pooling inside of them."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..._check import Array
+from ._elementwise import in_float32
 from ._table import operator
 
 
@@ -46,3 +48,26 @@ def non_max_suppression(
                 order = order[1:][_overlap(wide[n, order[0]], wide[n, order[1:]]) <= bound]
             found += [[n, c, box] for box in kept]
     return np.array(found, np.int64).reshape(-1, 3)
+
+
+@operator("MaxRoiPool")
+@in_float32
+def max_roi_pool(x: Array, rois: Array, *, pooled_shape: Any, spatial_scale: float = 1.0) -> Any:
+    """Return the maxima of each box's bins; a box is (sample, x1, y1, x2, y2), an empty bin gives 0."""
+    y = np.zeros((len(rois), x.shape[1], *pooled_shape), x.dtype)
+    for i, (sample, *corners) in enumerate(rois.tolist()):
+        x1, y1, x2, y2 = (math.floor(each * spatial_scale + 0.5) for each in corners)
+        rows = _bins(y1, y2, pooled_shape[0], x.shape[2])
+        columns = _bins(x1, x2, pooled_shape[1], x.shape[3])
+        for place in np.ndindex(*pooled_shape):
+            part = x[int(sample), :, rows[place[0]], columns[place[1]]]
+            if part.size:
+                y[i, :, place[0], place[1]] = part.max((1, 2))
+    return y
+
+
+def _bins(first: int, last: int, count: int, length: int) -> list[slice]:
+    """Return the bins of pixels first to last, inside of length; neighbours may share a pixel."""
+    size = max(last - first + 1, 1) / count
+    edges = [(math.floor(i * size) + first, math.ceil((i + 1) * size) + first) for i in range(count)]
+    return [slice(min(max(a, 0), length), min(max(b, 0), length)) for a, b in edges]

@@ -158,9 +158,12 @@ def is_inf(x: Array, *, detect_negative: int = 1, detect_positive: int = 1) -> A
 
 @operator("Clip")
 def clip(x: Array, low: Any = None, high: Any = None, *, min: float | None = None, max: float | None = None) -> Any:
-    """Limit x to [low, high]; if low > high, the result is high."""
+    """Limit x to [low, high], by default its dtype's finite values; if low > high, the result is high."""
     low = low if low is not None else None if min is None else x.dtype.type(min)
     high = high if high is not None else None if max is None else x.dtype.type(max)
+    if x.dtype.kind == "f":
+        finite = np.finfo(x.dtype)
+        low, high = finite.min if low is None else low, finite.max if high is None else high
     x = x if low is None else np.maximum(x, low)
     return x if high is None else np.minimum(x, high)
 

@@ -60,13 +60,19 @@ def multinomial(x: Array, *, sample_size: int = 1, seed: float | None = None, dt
     return np.argmax(x[:, None] + noise, -1).astype(dtype_of(dtype))
 
 
-@operator("Dropout")
+@operator("Dropout", since=10)
 def dropout(
     x: Array, rate: Array | None = None, training: Array | None = None, *, ratio: float = 0.5,
-    seed: float | None = None, is_test: int = 1, outputs: int,
+    seed: float | None = None,
 ) -> Any:  # fmt: skip
     share = ratio if rate is None else float(np.asarray(rate).reshape(-1)[0])
     if training is None or not bool(np.asarray(training).reshape(-1)[0]) or share == 0:
         return x, np.ones(x.shape, bool)
     kept = _generator(seed).uniform(size=x.shape) >= share
     return np.where(kept, x / x.dtype.type(1 - share), x.dtype.type(0)), kept
+
+
+@operator("Dropout", since=7)
+def dropout_7(x: Array, *, ratio: float = 0.5) -> Any:
+    """Before opset 10 the mask has the dtype of x."""
+    return x, np.ones(x.shape, x.dtype)

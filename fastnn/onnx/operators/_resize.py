@@ -25,6 +25,8 @@ def _source(i: Array, length: int, wanted: float, scale: float, mode: str, roi: 
         if out > 1:
             return start * (length - 1) + i * (end - start) * (length - 1) / (out - 1)
         return np.full(out, 0.5 * (start + end) * (length - 1))
+    if mode == "tf_half_pixel_for_nn":
+        return (i + 0.5) / scale
     half = (i + 0.5) / scale - 0.5
     if mode == "pytorch_half_pixel" and out == 1:
         return np.zeros(1)
@@ -33,7 +35,9 @@ def _source(i: Array, length: int, wanted: float, scale: float, mode: str, roi: 
     return half
 
 
-def _nearest(x: Array, rounding: str) -> Array:
+def _nearest(x: Array, rounding: str, scale: float) -> Array:
+    if rounding == "":  # before opset 11, as ONNX Runtime has it
+        rounding = "ceil" if scale < 1 else "floor"
     if rounding == "floor":
         return np.floor(x)
     if rounding == "ceil":
@@ -98,7 +102,7 @@ def axes_of(
             continue
         places = _source(np.arange(out, dtype=np.float64), n, n * factor, factor, coordinate_transformation_mode, part)
         if mode == "nearest":
-            at = _nearest(places, nearest_mode).clip(0, n - 1).astype(np.int64)[:, None]
+            at = _nearest(places, nearest_mode, factor).clip(0, n - 1).astype(np.int64)[:, None]
             weights = np.ones((out, 1))
         else:
             at, weights = _taps(places, n, mode, factor, cubic_coeff_a, bool(antialias), bool(exclude_outside))
@@ -135,28 +139,22 @@ def _weighted(x: Array, at: Array, weights: Array, axis: int) -> Array:
     return np.asarray(total)
 
 
-@operator("Resize", "Upsample", since=10)
-@in_float32
-def resize_by(x: Array, scales: Array, *, mode: str = "nearest") -> Any:
-    return _asymmetric(x, scales, mode)
+def asymmetric(mode: str) -> dict[str, str]:
+    """Return the attributes that Resize of opset 11 has for Resize and Upsample before it."""
+    return {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "", "mode": mode.replace("bi", "")}
 
 
+@operator("Resize", since=10)
 @operator("Upsample", since=9)
 @in_float32
-def upsample(x: Array, scales: Array, *, mode: str = "nearest") -> Any:
-    return _asymmetric(x, scales, mode)
+def resize_by(x: Array, scales: Array, *, mode: str = "nearest") -> Any:
+    return resize(x, None, scales, **asymmetric(mode))
 
 
 @operator("Upsample", since=7)
 @in_float32
 def upsample_by(x: Array, *, scales: Any, mode: str = "nearest") -> Any:
-    return _asymmetric(x, np.array(scales), mode)
-
-
-def _asymmetric(x: Array, scales: Array, mode: str) -> Any:
-    return resize(
-        x, None, scales, coordinate_transformation_mode="asymmetric", nearest_mode="floor", mode=mode.replace("bi", "")
-    )
+    return resize(x, None, np.array(scales), **asymmetric(mode))
 
 
 # -- sampling at given places -----------------------------------------------------------------------------------------

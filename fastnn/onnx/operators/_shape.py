@@ -177,7 +177,7 @@ def tile_along(x: Array, tiles: Array, axis: Array) -> Any:
 
 
 @operator("Range")
-def steps(start: Array, limit: Array, delta: Array) -> Any:
+def steps(start: Array, limit: Array, delta: Array, *, stash_type: int = 1) -> Any:
     count = max(0, math.ceil((limit.item() - start.item()) / delta.item()))
     bounded([count])
     return (start.item() + np.arange(count) * delta.item()).astype(start.dtype)

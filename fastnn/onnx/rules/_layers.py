@@ -166,17 +166,27 @@ def _resized(r: Any, x: Any, *given: Any, **attributes: Any) -> Any:
     return r.emit(resampled, x, places.astype(np.int64), weights.astype(x.dtype), sizes, taps)
 
 
+@rule("Upsample", since=9)
+def _resized_by(r: Any, x: Any, scales: Any, *, mode: str = "nearest") -> Any:
+    return _resized(r, x, None, scales, **_resize.asymmetric(mode))
+
+
+@rule("Upsample", since=7)
+def _upsampled_by(r: Any, x: Any, *, scales: Any, mode: str = "nearest") -> Any:
+    return _resized(r, x, None, np.array(scales), **_resize.asymmetric(mode))
+
+
 @rule("Attention")
 def _attended(
-    r: Any, q: Any, k: Any, v: Any, mask: Any = None, *cached: Any, is_causal: int = 0, kv_num_heads: int = 1,
-    q_num_heads: int = 1, scale: float | None = None, outputs: int, **attributes: Any,
+    r: Any, q: Any, k: Any, v: Any, mask: Any = None, *cached: Any, is_causal: int = 0, kv_num_heads: int | None = None,
+    q_num_heads: int | None = None, scale: float | None = None, outputs: int, **attributes: Any,
 ) -> Any:  # fmt: skip
     """Translate attention without cached keys, softcap or windows."""
     floats(full(q), full(k), full(v))
     need(outputs == 1 and all(each is None for each in cached) and not any(attributes.values()))
     flat, size = q.ndim == 3, k.shape[-2]
     if flat:
-        counts = (q, q_num_heads), (k, kv_num_heads), (v, kv_num_heads)
+        counts = (q, q_num_heads or 1), (k, kv_num_heads or 1), (v, kv_num_heads or 1)
         q, k, v = (_heads(r, x, count) for x, count in counts)
     need(q.shape[1] == k.shape[1] and (mask is None or (mask.dtype in (bool, q.dtype) and mask.shape[-1] == size)))
     y = r.emit(_attention, q, k, v, mask, 0.0, bool(is_causal), scale)

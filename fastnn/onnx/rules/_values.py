@@ -118,16 +118,15 @@ def _cast(r: Any, x: Any, *, to: int, **attributes: Any) -> Any:
 
 @rule("Clip")
 def _clip(r: Any, x: Any, low: Any = None, high: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """Limit x to [low, high]; if low > high, the result is high."""
+    """Limit x to [low, high], by default its dtype's finite values; if low > high, the result is high."""
     floats(x)
-    bounds = [given if given is not None else made for given, made in ((low, min), (high, max))]
+    finite = np.finfo(x.dtype)
+    chosen = (low, min, finite.min), (high, max, finite.max)
+    bounds = [next(each for each in choices if each is not None) for choices in chosen]
     known(*(each for each in bounds if hasattr(each, "shape")))
-    first, last = (None if each is None else float(np.asarray(each).reshape(-1)[0]) for each in bounds)
-    if last is None:
-        return x if first is None else r.emit(np.maximum, x, x.dtype.type(first))
-    if first is None or not first <= last:
-        x = x if first is None else r.emit(np.maximum, x, x.dtype.type(first))
-        return r.emit(np.minimum, x, x.dtype.type(last))
+    first, last = (float(np.asarray(each).reshape(-1)[0]) for each in bounds)
+    if not first <= last:
+        return r.emit(np.minimum, r.emit(np.maximum, x, x.dtype.type(first)), x.dtype.type(last))
     return r.emit(_unary("relu6") if (first, last) == (0, 6) else _unary("hardtanh", first, last), x)
 
 
