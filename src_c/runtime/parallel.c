@@ -7,8 +7,8 @@
  * same, for programs that own an OpenMP team.
  *
  * One region at a time: a call that finds the team busy does its work alone, so that many calling threads never
- * oversubscribe the machine.  A region hands out chunks by an atomic counter, and the caller takes chunks like the rest: a
- * worker that wakes late, or never, costs nothing but its help. */
+ * oversubscribe the machine.  A region's work is cut into a share for each thread, which takes chunks of it by an atomic counter and
+ * then helps with the others' shares, the caller like the rest: a worker that wakes late, or never, costs nothing but its help. */
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getcpu, affinity */
 #endif
@@ -60,23 +60,32 @@ int fnn_set_thread_limit(int n)
 
 int fnn_get_num_threads(void) { return thread_limit ? abs(thread_limit) : atomic_load(&process_threads); }
 
-/* One parallel region: its work, and the number of the next item that a thread may take */
+/* One parallel region: its work, cut into a share for each thread, and how many items of each share have been taken */
 struct region
 {
     fnn_body body;
     const void *job;
     ptrdiff_t items, chunk;
-    atomic_ptrdiff_t next;
+    int shares;
+    atomic_int arrived; /* threads of OpenMP's team that have begun */
+    atomic_ptrdiff_t taken[MAX_WORKERS + 1];
 };
 
-static void take_chunks(struct region *r)
+/* Takes chunks of one's own share first, then of the others'.  A thread thus works on the same part of an array in one region after
+ * another, and finds it in its own cache: a line that another core has written takes as long as one from memory. */
+static void take_chunks(struct region *r, int own)
 {
-    for (;;)
+    for (int i = 0; i < r->shares; i++)
     {
-        ptrdiff_t begin = atomic_fetch_add_explicit(&r->next, r->chunk, memory_order_relaxed);
-        if (begin >= r->items)
-            return;
-        r->body(r->job, begin, begin + r->chunk < r->items ? begin + r->chunk : r->items);
+        const int share = (own + i) % r->shares;
+        const ptrdiff_t first = r->items * share / r->shares, last = r->items * (share + 1) / r->shares;
+        for (;;)
+        {
+            const ptrdiff_t begin = first + atomic_fetch_add_explicit(&r->taken[share], r->chunk, memory_order_relaxed);
+            if (begin >= last)
+                break;
+            r->body(r->job, begin, begin + r->chunk < last ? begin + r->chunk : last);
+        }
     }
 }
 
@@ -172,7 +181,7 @@ static THREAD work(void *number)
         atomic_fetch_add(&active, 1);
         unlock(&team_lock);
 
-        take_chunks(r);
+        take_chunks(r, self + 1);
 
         lock(&team_lock);
         if (atomic_fetch_sub(&active, 1) == 1)
@@ -209,7 +218,7 @@ static int run_own(struct region *r, int threads)
         wake_all(&work_came);
     unlock(&team_lock);
 
-    take_chunks(r);
+    take_chunks(r, 0);
 
     int absent = atomic_exchange(&places, 0); /* workers that have not joined by now are no longer let in */
     poll_for(&active, 1, SOON_NS, -1);
@@ -289,7 +298,11 @@ static int find_openmp(void)
     return gomp_parallel && in_parallel;
 }
 
-static void take_chunks_of(void *region) { take_chunks(region); }
+static void take_chunks_of(void *region)
+{
+    struct region *r = region;
+    take_chunks(r, atomic_fetch_add_explicit(&r->arrived, 1, memory_order_relaxed));
+}
 
 /* A forked child stays serial: the runtime's threads do not survive the fork, and its regions then hang */
 static int run_openmp(struct region *r, int threads)
@@ -366,7 +379,11 @@ void fnn_parallel(ptrdiff_t items, double ns_each, fnn_body body, const void *jo
     }
     ptrdiff_t chunk = items / ((ptrdiff_t)threads * CHUNKS_A_THREAD), least = (ptrdiff_t)(NS_PER_CHUNK / ns_each);
     chunk = chunk < least ? least : chunk;
-    struct region r = {.body = body, .job = job, .items = items, .chunk = chunk > 0 ? chunk : 1};
+    struct region r;
+    r.body = body, r.job = job, r.items = items, r.chunk = chunk > 0 ? chunk : 1, r.shares = threads;
+    atomic_init(&r.arrived, 0);
+    for (int i = 0; i < threads; i++)
+        atomic_init(&r.taken[i], 0);
     const int took = teams[team].run(&r, threads);
     if (regions)
         note(ns, took > 1 ? took : 1, took ? FNN_ALONE_LATE : FNN_ALONE_BUSY);
