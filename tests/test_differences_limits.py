@@ -227,3 +227,55 @@ def test_empty_arrays():
         ):
             with pytest.raises((ValueError, RuntimeError, IndexError)):
                 f()
+
+
+def test_gradients_of_activations_at_infinity():
+    for x in (1e30, -1e30):
+        assert fastnn.gelu_backward(np.float32(1), np.float32(x), "tanh") == (x > 0)
+    np.testing.assert_array_equal(fastnn.softsign_backward([1.0, 1.0], [INF, -INF]), [0, 0])
+    assert fastnn.sigmoid(np.float32(-100)) == pytest.approx(3.78e-44, rel=0.02)
+    assert fastnn.glu(np.float32([INF, -100]))[0] == INF
+    if torch is not None:
+        x = torch.tensor([1e30, -1e30, INF], requires_grad=True)
+        torch.nn.functional.gelu(x, approximate="tanh").sum().backward()
+        assert x.grad.isnan().all()
+        x = torch.tensor([INF], requires_grad=True)
+        torch.nn.functional.softsign(x).backward()
+        assert x.grad.isnan().all()
+        assert torch.sigmoid(torch.full((16,), -100.0))[0] == 0
+        assert torch.nn.functional.glu(torch.tensor([INF, -100.0])).isnan()
+
+
+def test_attention_of_nan():
+    q, k, v = np.random.default_rng(0).normal(size=(3, 1, 2, 3, 4))
+    q[0, 0, 2, 1] = NAN
+    y = fastnn.scaled_dot_product_attention(q, k, v)
+    np.testing.assert_array_equal(np.isnan(y).all(-1), [[[False, False, True], [False] * 3]])
+    if torch is not None:
+        other = torch.nn.functional.scaled_dot_product_attention(*map(torch.tensor, (q, k, v)))
+        assert (other[0, 0, 2] == 0).all()
+
+
+def test_a_masked_key_has_no_gradient():
+    """A value of inf or NaN makes the result NaN; the key beside it was not read by any query."""
+    q, k, v = np.random.default_rng(0).normal(size=(3, 1, 1, 3, 4))
+    seen = np.array([[True, True, False]] * 3)
+    for bad in (INF, NAN):
+        v[0, 0, 2, 1] = bad
+        dk = fastnn.scaled_dot_product_attention_backward(np.ones((1, 1, 3, 4)), q, k, v, seen)[1]
+        assert not dk[..., 2, :].any()
+        if torch is not None:
+            leaves = [torch.tensor(x, requires_grad=True) for x in (q, k, v)]
+            torch.nn.functional.scaled_dot_product_attention(*leaves, attn_mask=torch.tensor(seen)).sum().backward()
+            assert leaves[1].grad[0, 0, 2].isnan().all()
+
+
+def test_weights_of_classes_are_constants():
+    weight = fastnn.tensor(np.ones(3), requires_grad=True)
+    for name, target in (("cross_entropy", np.full((2, 3), 1 / 3)), ("multilabel_soft_margin_loss", np.ones((2, 3)))):
+        with pytest.raises(TypeError, match=rf"{name}: no derivative with respect to weight; use .numpy\(\)"):
+            getattr(fastnn, name)(np.zeros((2, 3)), target, weight)
+        if torch is not None:
+            own = torch.ones(3, dtype=torch.float64, requires_grad=True)
+            f = getattr(torch.nn.functional, name)
+            assert f(torch.zeros(2, 3, dtype=torch.float64), torch.tensor(target), own).requires_grad

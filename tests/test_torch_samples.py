@@ -233,6 +233,42 @@ def test_functions(op, dtype):
         compare(sample_call(op), op, (sample.input, *sample.args), sample.kwargs, dtype, scale=scale)
 
 
+def floats(value):
+    """The tensors of floats in an argument."""
+    return [each for each in flat([value]) if isinstance(each, torch.Tensor) and each.is_floating_point()]
+
+
+SEVERAL = [op for op, dtype in PAIRS if dtype is torch.float64]
+
+
+@pytest.mark.parametrize("op", SEVERAL, ids=lambda op: op.name)
+def test_one_argument_alone(op):
+    """Each argument tracks gradients while the others do not."""
+    samples = list(op.sample_inputs("cpu", torch.float64, requires_grad=True))
+    for sample in samples[:: max(1, len(samples) // 20)]:
+        if sample.kwargs.get("dropout_p") or is_draw(op.name, True):
+            continue
+        if op.name.endswith("multi_head_attention_forward"):
+            sample.args = (*sample.args[:9], 0.0, *sample.args[10:])
+        tensors = floats([sample.input, *sample.args, *sample.kwargs.values()])
+        constants = floats([sample.kwargs.get("weight")]) if op.name.endswith(("cross_entropy", "margin_loss")) else []
+        for alone in tensors if len(tensors) > 1 else []:
+            if any(alone is each for each in constants):
+                continue  # docs/differences.md: weights of classes are no parameters
+            for each in tensors:
+                each.requires_grad_(each is alone)
+            try:
+                tracked = any(
+                    isinstance(y, torch.Tensor) and y.requires_grad
+                    for y in flat([op(sample.input, *sample.args, **sample.kwargs)])
+                )
+            except RuntimeError:  # not differentiable with respect to it
+                continue
+            if tracked:
+                scale = 5 if "conv" in op.name else 1
+                compare(sample_call(op), op, (sample.input, *sample.args), sample.kwargs, torch.float64, scale=scale)
+
+
 @pytest.mark.parametrize("op", [op for op in FUNCTIONS if op.error_inputs_func], ids=lambda op: op.name)
 def test_function_errors(op):
     for wrong in op.error_inputs("cpu"):

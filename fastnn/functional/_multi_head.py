@@ -263,7 +263,8 @@ def joint_mask(name: str, padding: Any, mask: Any, hidden: Any, shape: tuple[int
 
 def weights_of(q: Any, k: Any, mask: Any, is_causal: bool) -> Any:
     """The attention weights (N, heads, L, S), 0 for a query that sees no key."""
-    product = matmul if _core.value_of(q) is q else np.matmul  # np.matmul of Tensors runs the same kernel, recorded
+    plain = all(_core.value_of(each) is each for each in (q, k))
+    product = matmul if plain else np.matmul  # np.matmul of Tensors runs the same kernel, recorded
     scores = product(q, np.swapaxes(k, -1, -2)) * (1 / math.sqrt(np.shape(q)[-1]))
     rows, keys = np.shape(scores)[-2:]
     added = mask is not None and mask.dtype.kind == "f"
