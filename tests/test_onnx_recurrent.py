@@ -209,3 +209,13 @@ def test_pytorchs_cells_are_a_sequence(opset):
             np.testing.assert_allclose(made, expected.detach().numpy(), rtol=0, atol=2e-6)
     assert loaded.passes["gru_cell"] == 5
     assert functions(loaded).count("recurrent") == 1
+
+
+def test_lengths_of_all_steps_change_no_bit_of_an_lstm_of_8_bits():
+    data, _ = quantized_lstm(lengths=True, n=3)
+    x = np.random.default_rng(1).normal(size=(5, 3, 300)).astype(np.float32)
+    loaded = fastnn.onnx.load(data)
+    loaded._program.constants["t"] = np.array([5, 5, 5], np.int32)
+    expected = fastnn.onnx.load(quantized_lstm(n=3)[0])(x)
+    for made, each in zip(loaded(x), expected, strict=True):
+        np.testing.assert_array_equal(made, each)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._protobuf import DamagedError
 from ._structure import Declared, File, Function, Graph, NodeProto, Reference
-from .operators import BROADCASTING, DRAWN, LIMIT, find
+from .operators import BROADCASTING, DRAWN, LIMIT, Kept, find
 
 FOLDED = 1 << 22  # most elements of a constant that is computed when the model is loaded
 DEPTH = 64  # most levels of graphs in graphs and functions in functions
@@ -129,6 +129,8 @@ class Program:
         attributes.pop("consumed_inputs", None)
         if operator.wants_outputs:
             attributes["outputs"] = len(node.outputs)
+        if operator.keeps:
+            attributes["kept"] = Kept(frozenset(i for i, name in enumerate(node.inputs) if self._is_constant(name)))
         return Operation(node, operator.function, attributes, [])
 
     def _inner(self, value: Any) -> Any:

@@ -19,7 +19,7 @@ from . import (
 )
 from ._elementwise import BINARY, UNARY
 from ._shape import LIMIT
-from ._table import DRAWN, TABLE, Operator, find
+from ._table import DRAWN, TABLE, Kept, Operator, find
 
 FAMILIES = (
     _attention, _control, _detection, _elementwise, _indexing, _loss, _matrix, _normalization, _quantized, _random,
@@ -30,4 +30,4 @@ BROADCASTING = {
     *BINARY, *UNARY, "Cast", "CastLike", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear",
     "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze", "Where",
 }  # fmt: skip
-__all__ = ["BROADCASTING", "DRAWN", "FAMILIES", "LIMIT", "TABLE", "Operator", "find"]
+__all__ = ["BROADCASTING", "DRAWN", "FAMILIES", "LIMIT", "TABLE", "Kept", "Operator", "find"]

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from ... import _core
 from ..._check import Array
+from ..._core import ops
+from ...functional._conv_precision import conv_precision
 from .._tensors import dtype_of
 from ._elementwise import converted
-from ._shape import in_space
-from ._table import operator
-from ._window import _padded, _pads
+from ._table import NOTHING, Kept, operator
+from ._window import conv
 
 
 def _spread(vector: Array, x: Array, axis: int, block_size: int = 0) -> Array:
@@ -89,18 +91,63 @@ def _centred(x: Array, zero: Array | None, axis: int | None) -> Array:
     return wide - zero.astype(np.float64)
 
 
+def _exact(weight: Array) -> Any:
+    """Return the dtype in which sums of integers times rows of 8-bit differences are exact; weight has them by rows."""
+    most = 255 * np.abs(weight).sum(1, dtype=np.float64).max(initial=0)
+    return np.float32 if most < 2**24 else np.float64
+
+
+class Weight:
+    """Differences of 8-bit integers (k, columns), packed for exact products with rows of such differences."""
+
+    def __init__(self, weight: Array, zero: Array | None):
+        wide = weight.astype(np.float32)
+        wide = wide if zero is None else wide - zero.astype(np.float32)
+        self._dtype, self._columns = np.dtype(_exact(wide.T)), wide.shape[1]
+        self._packed = _core.pack(wide.T.astype(self._dtype)) if wide.size else None
+        self._unread = np.empty((1, 0, 0), self._dtype)  # stands for the weight, which is packed
+
+    def __call__(self, rows: Array) -> Array:
+        """Return rows (m, k) times the weight."""
+        m, k = rows.shape
+        y = _core.empty((1, m, self._columns), self._dtype)
+        if self._packed is None or not m:
+            y[...] = 0
+            return y[0]
+        rows = rows.astype(self._dtype, copy=False)[np.newaxis]
+        ops.product(
+            y, rows, self._unread, None, self._packed, None, None, 1, m, self._columns, k, 0, 0, False, -1, 0, 0
+        )
+        return y[0]
+
+
+def _integer_product(
+    kept: Kept, a: Array, za: Array | None, b: Array, zb: Array | None, places: tuple[int, int]
+) -> Any:
+    """Multiply integers less their zero points; `places` are those of b and zb among the node's inputs."""
+    if b.ndim != 2 or a.ndim < 2 or not a.size or (zb is not None and zb.ndim > 1):
+        return np.matmul(_centred(a, za, -2), _centred(b, zb, -1))
+    weight = kept("b", {places[0]: b, places[1]: zb}, Weight)
+    rows = _centred(a, za, -2).astype(np.float32).reshape(-1, a.shape[-1])
+    return weight(rows).reshape(*a.shape[:-1], -1)
+
+
 def _wrapped(total: Array) -> Array:
     return np.asarray(total, np.float64).astype(np.int64).astype(np.int32)
 
 
 @operator("MatMulInteger")
-def matmul_integer(a: Array, b: Array, za: Array | None = None, zb: Array | None = None) -> Any:
-    return _wrapped(np.matmul(_centred(a, za, -2), _centred(b, zb, -1)))
+def matmul_integer(
+    a: Array, b: Array, za: Array | None = None, zb: Array | None = None, *, kept: Kept = NOTHING
+) -> Any:
+    return _wrapped(_integer_product(kept, a, za, b, zb, (1, 3)))
 
 
 @operator("QLinearMatMul")
-def qlinear_matmul(a: Array, sa: Array, za: Array, b: Array, sb: Array, zb: Array, sy: Array, zy: Array) -> Any:
-    total = np.matmul(_centred(a, za, -2), _centred(b, zb, -1))
+def qlinear_matmul(
+    a: Array, sa: Array, za: Array, b: Array, sb: Array, zb: Array, sy: Array, zy: Array, *, kept: Kept = NOTHING
+) -> Any:
+    total = np.asarray(_integer_product(kept, a, za, b, zb, (3, 5)), np.float64)
     column = sa.reshape(-1, 1) if sa.size > 1 else sa.reshape(())
     factor = (
         column.astype(np.float32) * sb.reshape(-1 if sb.size > 1 else ()).astype(np.float32) / sy.astype(np.float32)
@@ -108,41 +155,38 @@ def qlinear_matmul(a: Array, sa: Array, za: Array, b: Array, sb: Array, zb: Arra
     return _quantized(total * factor, np.float64(1), zy, zy.dtype)
 
 
-def _sums(x: Array, w: Array, zx: Any, zw: Any, geometry: dict[str, Any]) -> Array:
-    """Convolve integers exactly, in float64; padding stands for the zero point and so adds nothing."""
-    dims, group = w.ndim - 2, geometry["group"]
-    strides, dilations = geometry["strides"] or [1] * dims, geometry["dilations"] or [1] * dims
-    around = _pads(x.shape[2:], w.shape[2:], strides, dilations, geometry["auto_pad"], geometry["pads"])
-    values = _padded(_centred(x, zx, None), around)
-    zero = None if zw is None else zw.reshape(-1, *[1] * (w.ndim - 1)) if zw.size > 1 else zw
-    kernel = w.astype(np.float64) if zero is None else w.astype(np.float64) - zero.astype(np.float64)
-    spans = [d * (k - 1) + 1 for k, d in zip(w.shape[2:], dilations, strict=True)]
-    view = np.lib.stride_tricks.sliding_window_view(values, spans, tuple(range(2, x.ndim)))
-    view = view[in_space(*(slice(None, None, s) for s in strides), *(slice(None, None, d) for d in dilations))]
-    n, c, places = x.shape[0], x.shape[1] // group, view.shape[2 : 2 + dims]
-    view = view.reshape(n, group, c, *places, -1)
-    kernel = kernel.reshape(group, w.shape[0] // group, c, -1)
-    letters = "xyz"[:dims]
-    return np.einsum(f"ngc{letters}k,gock->ngo{letters}", view, kernel, optimize=True).reshape(n, w.shape[0], *places)
+def _kernel(w: Array, zero: Array | None) -> Array:
+    """Return the differences of a convolution's integers in the dtype in which its sums are exact."""
+    wide = w.astype(np.float32)
+    if zero is not None:
+        wide -= (zero.reshape(-1, *[1] * (w.ndim - 1)) if zero.size > 1 else zero.reshape(())).astype(np.float32)
+    return wide.astype(_exact(wide.reshape(len(wide), -1)))
+
+
+def _sums(x: Array, zx: Array | None, kernel: Array, geometry: dict[str, Any]) -> Array:
+    """Convolve integers exactly; padding stands for the zero point and so adds nothing."""
+    with conv_precision("exact"):
+        return np.asarray(conv(_centred(x, zx, None).astype(kernel.dtype), kernel, **geometry), np.float64)
 
 
 @operator("ConvInteger")
 def conv_integer(
     x: Array, w: Array, zx: Array | None = None, zw: Array | None = None, *, auto_pad: str = "NOTSET",
     dilations: Any = None, group: int = 1, kernel_shape: Any = None, pads: Any = None, strides: Any = None,
+    kept: Kept = NOTHING,
 ) -> Any:  # fmt: skip
     geometry = {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides}
-    return _wrapped(_sums(x, w, zx, zw, geometry))
+    return _wrapped(_sums(x, zx, kept("w", {1: w, 3: zw}, _kernel), geometry))
 
 
 @operator("QLinearConv")
 def qlinear_conv(
     x: Array, sx: Array, zx: Array, w: Array, sw: Array, zw: Array, sy: Array, zy: Array, b: Array | None = None, *,
     auto_pad: str = "NOTSET", dilations: Any = None, group: int = 1, kernel_shape: Any = None, pads: Any = None,
-    strides: Any = None,
+    strides: Any = None, kept: Kept = NOTHING,
 ) -> Any:  # fmt: skip
     geometry = {"auto_pad": auto_pad, "dilations": dilations, "group": group, "pads": pads, "strides": strides}
-    total = _sums(x, w, zx, zw, geometry)
+    total = _sums(x, zx, kept("w", {3: w, 5: zw}, _kernel), geometry)
     total = total if b is None else total + b.reshape(-1, *[1] * (x.ndim - 2))
     factor = sx.astype(np.float32) * sw.astype(np.float32) / sy.astype(np.float32)
     factor = factor.reshape(-1, *[1] * (x.ndim - 2)) if factor.size > 1 else factor.reshape(())

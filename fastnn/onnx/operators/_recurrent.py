@@ -11,7 +11,8 @@ from ... import functional
 from ..._check import Array
 from ._elementwise import in_float32
 from ._matrix import matmul
-from ._table import operator
+from ._quantized import Weight
+from ._table import NOTHING, Kept, operator
 
 # name -> function of (x, alpha, beta), and the defaults of alpha and beta
 ACTIVATIONS: dict[str, tuple[Callable[[Any, float, float], Any], float, float]] = {
@@ -30,7 +31,10 @@ ACTIVATIONS: dict[str, tuple[Callable[[Any, float, float], Any], float, float]] 
 
 
 class _Gates:
-    """The gates' activations in one direction; their inputs are limited to [-clip, clip]."""
+    """The gates' activations in one direction; their inputs are limited to [-clip, clip].
+
+    plain : whether they are an LSTM's usual ones, without limits
+    """
 
     def __init__(self, names: list[str], alphas: list[float], betas: list[float], clip: float | None):
         self._calls = []
@@ -44,6 +48,7 @@ class _Gates:
             beta = betas.pop(0) if takes_beta and betas else beta
             self._calls.append((function, alpha, beta))
         self._clip = clip
+        self.plain = clip is None and [name.lower() for name in names] == ["sigmoid", "tanh", "tanh"]
 
     def __call__(self, number: int, x: Array) -> Any:
         function, alpha, beta = self._calls[number]
@@ -94,12 +99,18 @@ class _Layer:
         """
         time, count = self.x.shape[:2]
         y = np.zeros((time, self.directions, count, self.width), self.x.dtype)
+        whole = bool((self.lengths == time).all())
         last = [np.array(np.broadcast_to(each, (self.directions, count, self.width))) for each in self.states]
         for d in range(self.directions):
             product = times(self.x.reshape(time * count, -1), d).reshape(time, count, -1)
             product = product if bias is None else product + bias[d]
             states = [each[d] for each in last]
             for t in range(time):
+                if whole:
+                    now = time - 1 - t if self.reverse[d] else t
+                    states = step(self.gates[d], product[now], states, d)
+                    y[now, d] = states[0]
+                    continue
                 place = np.where(self.lengths > t, self.lengths - 1 - t if self.reverse[d] else t, 0)
                 alive = (self.lengths > t)[:, None]
                 new = step(self.gates[d], product[place, np.arange(count)], states, d)
@@ -165,7 +176,13 @@ def _lstm(
 
     def step(gates: _Gates, product: Array, states: list[Array], d: int) -> list[Array]:
         hidden, cell = states
-        i, o, f, g = np.split(product + times_r(hidden, d), 4, -1)
+        before = product + times_r(hidden, d)
+        if gates.plain and p is None and not input_forget:
+            units = cell.shape[1]
+            after, g = functional.sigmoid(before), functional.tanh(np.ascontiguousarray(before[:, 3 * units :]))
+            new = after[:, 2 * units : 3 * units] * cell + after[:, :units] * g
+            return [after[:, units : 2 * units] * functional.tanh(new), new]
+        i, o, f, g = np.split(before, 4, -1)
         pi, po, pf = np.zeros(3, kind) if p is None else np.split(p[d], 3)
         i = gates(0, i + pi * cell)
         f = kind(1) - i if input_forget else gates(0, f + pf * cell)
@@ -202,32 +219,24 @@ def gru(
     return layer.run(_products(w), _bias(b, slice(0, 2 * width)), step)
 
 
-EXACT = 256  # 8-bit products whose sum float32 holds exactly: 256 * 255**2 < 2**24
-
-
 class _Narrow:
     """An 8-bit weight (directions, k, columns); rows are quantized to 8 bits before the product with it."""
 
     def __init__(self, weight: Array, scale: Array, zero: Array):
         directions = len(weight)
         self._scale = scale.reshape(directions, -1).astype(np.float32)
-        self._wide = weight.astype(np.float32) - zero.reshape(directions, 1, -1).astype(np.float32)
+        zeros = zero.reshape(directions, -1)
+        self._weights = [Weight(each, own) for each, own in zip(weight, zeros, strict=True)]
 
     def __call__(self, rows: Array, d: int) -> Array:
         """Quantize all rows by one scale and zero point, then multiply."""
-        if not rows.size:
-            return np.zeros((len(rows), self._wide.shape[2]), np.float32)
-        low, high = np.minimum(rows.min(), np.float32(0)), np.maximum(rows.max(), np.float32(0))
+        low, high = rows.min(initial=0), rows.max(initial=0)
         scale = (high - low) / np.float32(255) if high > low else np.float32(1)
-        zero = np.clip(np.rint(-low / scale), 0, 255)
-        narrow = np.clip(np.rint(rows / scale) + zero, 0, 255) - zero
-        k = rows.shape[1]
-        total = matmul(narrow[:, :EXACT], self._wide[d, :EXACT])
-        if k > EXACT:
-            total = total.astype(np.float64)
-            for at in range(EXACT, k, EXACT):
-                total += matmul(narrow[:, at : at + EXACT], self._wide[d, at : at + EXACT])
-        return total.astype(np.float32) * (scale * self._scale[d])
+        zero = min(max(np.rint(-low / scale), np.float32(0)), np.float32(255))
+        narrow = np.rint(rows / scale)
+        np.maximum(narrow, -zero, out=narrow)
+        np.minimum(narrow, np.float32(255) - zero, out=narrow)
+        return self._weights[d](narrow).astype(np.float32, copy=False) * (scale * self._scale[d])
 
 
 @operator("DynamicQuantizeLSTM", domain="com.microsoft")
@@ -235,9 +244,11 @@ def quantized_lstm(
     x: Array, w: Array, r: Array, b: Array | None, lengths: Array | None, h: Array | None, c: Array | None,
     p: Array | None, w_scale: Array, w_zero: Array, r_scale: Array, r_zero: Array, *, activation_alpha: Any = None,
     activation_beta: Any = None, activations: Any = None, clip: float | None = None, direction: str = "forward",
-    hidden_size: int | None = None, input_forget: int = 0,
+    hidden_size: int | None = None, input_forget: int = 0, kept: Kept = NOTHING,
 ) -> Any:  # fmt: skip
     """Run an LSTM with 8-bit weights; x is quantized as a whole, the hidden state at each step."""
     attributes = {**locals(), "layout": 0}
+    times_w = kept("w", {1: w, 8: w_scale, 9: w_zero}, _Narrow)
+    times_r = kept("r", {2: r, 10: r_scale, 11: r_zero}, _Narrow)
     layer = _Layer(x, np.swapaxes(r, 1, 2), lengths, [h, c], ["Sigmoid", "Tanh", "Tanh"], attributes)
-    return _lstm(layer, _Narrow(w, w_scale, w_zero), _Narrow(r, r_scale, r_zero), _bias(b), p, input_forget)
+    return _lstm(layer, times_w, times_r, _bias(b), p, input_forget)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
+from ... import _core
+from ..._check import Array
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 TABLE: dict[tuple[str, str], dict[int, Operator]] = {}
@@ -30,11 +33,41 @@ class Operator(NamedTuple):
         The names of the attributes that it supports.
     wants_outputs : bool
         Whether it takes `outputs`, the number of results to return.
+    keeps : bool
+        Whether it takes `kept`, a Kept of its node.
     """
 
     function: Callable[..., Any]
     attributes: frozenset[str]
     wants_outputs: bool
+    keeps: bool
+
+
+class Kept:
+    """What a node makes of constant inputs, made once.
+
+    Parameters
+    ----------
+    constant : frozenset of int
+        The places of the node's inputs that are constants.
+    """
+
+    def __init__(self, constant: frozenset[int]):
+        self._constant = constant
+        self._made: dict[str, tuple[Any, tuple[Array | None, ...], Any]] = {}
+
+    def __call__(self, name: str, given: dict[int, Array | None], make: Callable[..., Any]) -> Any:
+        """Return make(inputs by place), as it was made before for the same constants and instruction set."""
+        if not self._constant.issuperset(place for place, array in given.items() if array is not None):
+            return make(*given.values())
+        arrays, isa = tuple(given.values()), _core.isa()
+        found = self._made.get(name)
+        if found is None or found[0] != isa or any(a is not b for a, b in zip(found[1], arrays, strict=True)):
+            self._made[name] = found = isa, arrays, make(*arrays)
+        return found[2]
+
+
+NOTHING = Kept(frozenset())
 
 
 def operator(*names: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
@@ -44,7 +77,8 @@ def operator(*names: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
         code = getattr(function, "__wrapped__", function).__code__
         given = code.co_argcount
         keywords = set(code.co_varnames[given : given + code.co_kwonlyargcount])
-        entry = Operator(function, frozenset(keywords - {"outputs"}), "outputs" in keywords)
+        named = frozenset(keywords - {"outputs", "kept"})
+        entry = Operator(function, named, "outputs" in keywords, "kept" in keywords)
         for name in names:
             TABLE.setdefault((domain, name), {})[since] = entry
         return function
