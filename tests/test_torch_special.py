@@ -1,4 +1,4 @@
-"""NaN in losses and distances: what PyTorch's samples lack.  Values and gradients are its own, but for what is declared."""
+"""What PyTorch's samples lack: NaN in losses and distances, its compositions.  Values and gradients are its own."""
 
 import itertools
 
@@ -96,3 +96,36 @@ def test_nan_without_weight():
     functional.kl_div(x, t, reduction="sum").backward()
     assert x.grad[0] == 0
     assert np.isnan(t.grad[0])
+
+
+@pytest.mark.parametrize("p", [2.0, 1.0, 3.0])
+def test_distances_of_all_pairs(p):
+    """pdist and cdist as docs/from_pytorch.md writes them."""
+    rng = np.random.default_rng(0)
+    x, y = (fastnn.tensor(rng.normal(size=size), requires_grad=True) for size in ((5, 3), (2, 3)))
+    a, b = (torch.tensor(each.numpy(), requires_grad=True) for each in (x, y))
+    i, j = np.triu_indices(5, 1)
+    own = functional.pairwise_distance(x[i], x[j], p, eps=0)
+    between = functional.pairwise_distance(x[:, None], y[None], p, eps=0)
+    pdist, cdist = torch.nn.functional.pdist(a, p), torch.cdist(a, b, p)
+    np.testing.assert_allclose(own.numpy(), pdist.detach(), rtol=1e-12)
+    np.testing.assert_allclose(between.numpy(), cdist.detach(), rtol=1e-12)
+    (own.sum() + 2 * between.sum()).backward()
+    (pdist.sum() + 2 * cdist.sum()).backward()
+    np.testing.assert_allclose(x.grad, a.grad, rtol=1e-11)
+    np.testing.assert_allclose(y.grad, b.grad, rtol=1e-11)
+
+
+def test_gumbel_softmax():
+    """The straight-through draw of docs/from_pytorch.md: PyTorch's, with the same noise."""
+    rng = np.random.default_rng(0)
+    logits, noise, dy = rng.normal(size=(5, 3)), rng.gumbel(size=(5, 3)), rng.normal(size=(5, 3))
+    x = fastnn.tensor(logits, requires_grad=True)
+    soft = functional.softmax((x + noise) / 0.5, -1)
+    hard = soft + (functional.one_hot(soft.argmax(-1), 3) - soft.numpy())
+    hard.backward(dy)
+    a = torch.tensor(logits, requires_grad=True)
+    expected = torch.softmax((a + torch.tensor(noise)) / 0.5, -1)
+    expected.backward(torch.tensor(dy))
+    np.testing.assert_array_equal(hard.numpy().round(12), np.eye(3)[expected.argmax(-1)])
+    np.testing.assert_allclose(x.grad, a.grad, rtol=1e-10, atol=1e-12)
