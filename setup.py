@@ -44,6 +44,10 @@ OPTIONAL = [
 class BuildExt(build_ext):
     """Asks the compiler what it can do, then builds."""
 
+    def run(self):
+        self.names = self.inplace or self.editable_mode  # while setuptools builds, inplace is 0
+        super().run()
+
     def build_extension(self, ext):
         windows = self.compiler.compiler_type == "msvc"
         if windows:  # Microsoft's own compiler has no vector extensions and no attributes of functions
@@ -65,8 +69,8 @@ class BuildExt(build_ext):
             ("FNN_FLAGS", '"%s"' % " ".join(flags)),
         ]
         ext.extra_compile_args = [prefix + flag for flag in flags] + ext.extra_compile_args
-        if sys.platform.startswith("linux") and not (self.inplace or self.editable_mode):
-            ext.extra_link_args.append("-Wl,-s")  # names of static functions serve profilers alone
+        if sys.platform.startswith("linux") and not self.names:
+            ext.extra_link_args.append("-Wl,-s")  # names of static functions serve profilers and sanitizers alone
         super().build_extension(ext)
 
     def accepts(self, flag):

@@ -53,6 +53,8 @@ def test_a_compiler_without_openmp(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "no: the compiler does not know them" in done.stdout
+    (library,) = (tmp_path / "fastnn").glob("_core*.so")  # beside its sources it keeps the names of its functions
+    assert b"fnn_plan_run" in library.read_bytes()
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)

@@ -88,8 +88,8 @@ try_python() {
     tools/bin/python -m pip install -q --upgrade pip cython numpy
 
     (cd "$root" && tar -c --exclude=./.git --exclude=./build --exclude='*.so' --exclude=_core.c --exclude=./.venv .) | tar -x -C tree
-    tools/bin/cython tree/fastnn/_core.pyx
     environment builder cython "setuptools>=77" numpy
+    tools/bin/cython tree/fastnn/_core.pyx # after the other Cython's files, or that one would write it again
     (cd tree && ../builder/bin/python setup.py -q bdist_wheel -d ../wheels > ../log 2>&1) || { tail log; exit 1; }
 
     pip_for download -d wheels numpy safetensors pytest pytest-xdist
