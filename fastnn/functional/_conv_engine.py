@@ -67,8 +67,48 @@ def correlate(
 
     transformed: the kernel from `_conv_precision.pack_fast`, if Winograd's algorithm is to be used.
     """
+    if is_wide(x.shape[2:], kernel.shape[3:], window):
+        return _correlate_rows(y, x, kernel, bias, window)
     numbers = _numbers(x, kernel, y.shape[3:], window)
     ops.conv(y, x, kernel, transformed, bias, None, *numbers, -1, transformed is not None, 0, 0)
+
+
+_WIDE = 3 << 14  # values between a kernel's first and last place, of all channels; a box of the op has room for 65,536
+
+
+def is_wide(shape: Sizes, kernel: Sizes, window: Window) -> bool:
+    """Whether the kernel of one axis, the last, is so widely dilated that `_correlate_rows` is quicker.
+
+    shape : (channels of a group, *)
+    kernel : the kernel's sizes
+    """
+    if math.prod((*shape[1:-1], *kernel[:-1])) != 1 or window.stride[-1] != 1 or window.mode != "zeros":
+        return False
+    channels = max(shape[0], min(window.groups, 16))  # the op copies those of several groups together
+    return channels * (kernel[-1] - 1) * window.dilation[-1] > _WIDE
+
+
+def _correlate_rows(y: Array, x: Array, kernel: Array, bias: Array | None, window: Window) -> None:
+    """`correlate` along a line, seen as a matrix with rows of `dilation` values, of which the kernel takes one column.
+
+    Each value is the same sum in the same order.  The op would copy all that lies between a kernel's places; here a
+    kernel's place is a row.  What remains of y behind the last whole row is a matrix of one shorter row.
+    """
+    dilation, before, out, taps = window.dilation[-1], window.before[-1], y.shape[-1], kernel.shape[-1]
+    length = out + (taps - 1) * dilation
+    if before or x.shape[-1] < length:
+        padded = np.zeros((*x.shape[:-1], length), x.dtype)
+        first, last = max(0, before), min(length, x.shape[-1] + before)
+        padded[..., first:last] = x[..., first - before : last - before]
+        x = padded
+    column, plain = kernel.swapaxes(-1, -2), Window((1, 1), (0, 0), (0, 0), (1, 1), window.groups)
+    step, whole = x.strides[-1], out - out % dilation
+    for begin, width, rows in ((0, dilation, out // dilation), (whole, out - whole, 1)):
+        if width * rows:
+            shape, strides = (*x.shape[:-2], rows + taps - 1, width), (*x.strides[:-2], dilation * step, step)
+            lines = np.lib.stride_tricks.as_strided(x[..., begin:], shape, strides, writeable=False)
+            part = y[..., begin : begin + rows * width].reshape(*y.shape[:-2], rows, width)
+            correlate(part, lines, column, bias, plain)
 
 
 def weight_gradient(dkernel: Array, dy: Array, x: Array, window: Window) -> None:

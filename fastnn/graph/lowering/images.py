@@ -10,7 +10,7 @@ import numpy as np
 from ... import _core, functional
 from ..._check import Array
 from ..._threads import default_num_threads
-from ...functional._conv_engine import MODES, kernels
+from ...functional._conv_engine import MODES, is_wide, kernels
 from ...functional._conv_precision import chosen, pack_fast, pays
 from ...functional._conv_shapes import convolution, spatial
 from ...functional._interpolate import resampled
@@ -84,6 +84,8 @@ def _convolution(call: Call, graph: Graph) -> Step:
         *(given[name] for name in ("stride", "padding", "dilation", "groups", "padding_mode")),
     )  # fmt: skip
     window, result = checked.window, checked.shape[1:]
+    if is_wide((shape[0] // window.groups, *shape[1:]), weight.array.shape[2:], window):
+        raise NotLowered  # the function takes it as a matrix
     fast = chosen() == "fast" and pays(shape, weight.array.shape, window, result)
     sizes = {
         "i": _three(shape[1:], 1), "o": _three(result[1:], 1), "k": _three(weight.array.shape[2:], 1),
