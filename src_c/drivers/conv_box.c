@@ -48,6 +48,15 @@ static void conv_cut_boxes(struct conv_plan *p, ptrdiff_t places, ptrdiff_t item
     }
 }
 
+/* Whether there are so few weights, beside the inputs and outputs of a sample, that every thread may read all of them */
+static int has_few_weights(const struct conv_plan *p, ptrdiff_t c)
+{
+    ptrdiff_t weights = c * p->k, inputs = c, outputs = p->k;
+    for (int i = 0; i < 3; i++)
+        weights *= p->axis[i].kernel, inputs *= p->axis[i].in, outputs *= p->axis[i].out;
+    return weights <= 4 * (inputs + outputs);
+}
+
 struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, ptrdiff_t n, ptrdiff_t g, ptrdiff_t c, ptrdiff_t k,
                                ptrdiff_t slots, int weight, int wide)
 {
@@ -65,7 +74,12 @@ struct conv_plan fnn_conv_plan(const struct conv_axis *axis, ptrdiff_t width, pt
         a->most = a->out;
     }
     conv_cut(&p);
-    conv_cut_boxes(&p, weight ? BOX_PLACES : PTRDIFF_MAX, weight ? 0 : conv_up(2 * slots, n * (wide ? 1 : p.blocks * p.panels)));
+    /* Enough boxes that every thread has two items.  If there are few weights, every thread also gets a box for itself: it then works on
+     * the same places in one layer after another, and finds the layer's input in its own cache. */
+    ptrdiff_t items = weight ? 0 : conv_up(2 * slots, n * (wide ? 1 : p.blocks * p.panels));
+    if (!weight && n * items < slots && has_few_weights(&p, c))
+        items = conv_up(slots, n);
+    conv_cut_boxes(&p, weight ? BOX_PLACES : PTRDIFF_MAX, items);
     if (p.each && !wide)
         p.c = width;
     conv_cut(&p);
