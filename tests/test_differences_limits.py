@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import nn
+from fastnn import nn, optim
 
 try:
     import torch
@@ -218,9 +218,14 @@ def test_empty_arrays():
     assert nn.ReflectionPad1d(1)(np.zeros((2, 0, 4))).shape == (2, 0, 6)
     assert nn.InstanceNorm1d(3, affine=True)(np.zeros((0, 3, 5))).shape == (0, 3, 5)
     assert encoder(np.zeros((0, 4))).shape == (0, 4)
+    assert fastnn.pixel_unshuffle(np.zeros((0, 3, 4, 6)), 2).shape == (0, 12, 2, 3)
+    with pytest.raises(ValueError, match="pad: expected dimension 1 to keep a place"):
+        fastnn.pad(np.zeros((3, 2, 5)), (0, 0, -1, -1), mode="replicate")
+    assert fastnn.avg_pool3d(np.zeros((1, 2, 1, 3, 8)), 3, 4, ceil_mode=True).shape == (1, 2, 1, 1, 2)
     if torch is not None:
         assert torch.nn.BatchNorm1d(3)(torch.zeros(4, 0)).shape == (4, 0)
         assert torch.nn.functional.adaptive_avg_pool1d(torch.zeros(1, 3, 0), 1).shape == (1, 3, 1)
+        assert torch.nn.functional.pixel_unshuffle(torch.zeros(0, 3, 4, 6), 2).shape == (0, 3, 4, 6)
         for f in (
             lambda: torch.nn.ReflectionPad1d(1)(torch.zeros(2, 0, 4)),
             lambda: torch.nn.InstanceNorm1d(3, affine=True)(torch.zeros(0, 3, 5)),
@@ -279,3 +284,41 @@ def test_weights_of_classes_are_constants():
             own = torch.ones(3, dtype=torch.float64, requires_grad=True)
             f = getattr(torch.nn.functional, name)
             assert f(torch.zeros(2, 3, dtype=torch.float64), torch.tensor(target), own).requires_grad
+
+
+def test_infinite_gradients_of_radam():
+    for rule, options, gradients in (("RAdam", {}, [INF, INF]), ("NAdam", {"eps": 0.0}, [1e-200, 0.0])):
+        p = nn.Parameter(np.zeros(1))
+        optimizer = getattr(optim, rule)([p], **options)
+        for g in gradients:
+            p.grad = np.array([g])
+            optimizer.step()
+        assert p.data[0] == -INF
+        if torch is not None:
+            q = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+            other = getattr(torch.optim, rule)([q], **options)
+            for g in gradients:
+                q.grad = torch.tensor([g], dtype=torch.float64)
+                other.step()
+            assert q.isnan().all()
+
+
+@pytest.mark.parametrize(("p", "length"), [(2.0, 2**0.5), (3.0, 2 ** (1 / 3))])
+def test_clipping_of_large_gradients(p, length):
+    parameter = nn.Parameter(np.zeros(2, np.float32))
+    parameter.grad = np.full(2, 1e30, np.float32)
+    assert nn.utils.clip_grad_norm_([parameter], 1.0, p) == pytest.approx(length * 1e30, rel=1e-6)
+    np.testing.assert_allclose(parameter.grad, 1 / length, rtol=1e-5)
+    if torch is not None:
+        other = torch.nn.Parameter(torch.zeros(2))
+        other.grad = torch.full((2,), 1e30)
+        assert torch.nn.utils.clip_grad_norm_([other], 1.0, p) == INF
+        assert not other.grad.any()
+
+
+def test_float16_is_computed_in_float32():
+    x, t = np.float16([-12.0]), np.float16([1.0])
+    assert fastnn.soft_margin_loss(x, t, reduction="none")[0] == 12
+    if torch is not None:
+        other = torch.nn.functional.soft_margin_loss(torch.tensor(x), torch.tensor(t), reduction="none")
+        assert other[0] == INF
