@@ -112,8 +112,13 @@ def matmul(c, a, b, bias=None):
 
 
 def pack(cnp.ndarray w not None):
-    """The weight (n, k) as products read it most quickly: panels of the chosen instruction set's width."""
-    cdef ptrdiff_t n = cnp.PyArray_DIM(w, 0), k = cnp.PyArray_DIM(w, 1)
-    packed = new_vector(fnn_packed_size_f32(k, n) if cnp.PyArray_TYPE(w) == cnp.NPY_FLOAT else fnn_packed_size_f64(k, n), cnp.PyArray_TYPE(w))
-    ops.pack_weight(packed, w, n, k)
-    return packed
+    """A weight (n, k), or one of each group (groups, n, k), as products read it most quickly: panels of the chosen instruction set's
+    width, the first of which begins a cache line."""
+    cdef int type = cnp.PyArray_TYPE(w), nd = cnp.PyArray_NDIM(w)
+    cdef ptrdiff_t n = cnp.PyArray_DIM(w, nd - 2), k = cnp.PyArray_DIM(w, nd - 1), i, groups = 1 if nd == 2 else cnp.PyArray_DIM(w, 0)
+    cdef ptrdiff_t size = fnn_packed_size_f32(k, n) if type == cnp.NPY_FLOAT else fnn_packed_size_f64(k, n)
+    room = new_vector(groups * size + 64 // cnp.PyArray_ITEMSIZE(w), type)
+    cdef ptrdiff_t start = (-<intptr_t>cnp.PyArray_DATA(room) & 63) // cnp.PyArray_ITEMSIZE(w)
+    for i in range(groups):
+        ops.pack_weight(room[start + i * size : start + (i + 1) * size], w if nd == 2 else w[i], n, k)
+    return room[start : start + groups * size]

@@ -18,7 +18,7 @@ static ptrdiff_t part_of(ptrdiff_t e, ptrdiff_t ev)
     return 8 + attention_up(fnn_packed_size_f64(e, KEYS), 8) + attention_up(fnn_packed_size_f64(KEYS, ev), 8) + QUERIES * APART + KEYS;
 }
 
-ptrdiff_t fnn_attention_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots) { return slots * part_of(e, ev) + 8; }
+ptrdiff_t fnn_attention_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots) { return slots * part_of(e, ev); }
 
 #define FNN_SELF "drivers/attention.c"
 #include "each_real.h"
@@ -157,7 +157,7 @@ void FN(fnn_attention)(const struct FN(fnn_attention) *given)
     struct FN(attention_job) d = {.o = o, .chunk = attention_max(attention_up((o->l + cuts - 1) / cuts, QUERIES), 2 * QUERIES)};
     d.chunks = (o->l + d.chunk - 1) / d.chunk;
     d.fetch = heads * o->s * (o->e + o->ev) >= FETCHED / (ptrdiff_t)sizeof(REAL);
-    d.parts = (double *)(((uintptr_t)o->work + 63) / 64 * 64);
+    d.parts = o->work;
     for (ptrdiff_t i = 0; i < o->slots; i++)
         ((struct fnn_part *)(d.parts + i * part_of(o->e, o->ev)))->taken = 0;
     const double each = NS_PER_PAIR + NS_PER_PRODUCT * (double)(o->e + o->ev), type = (double)(sizeof(REAL) / sizeof(float));

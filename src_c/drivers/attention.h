@@ -63,8 +63,8 @@ static inline void FN(attention_product)(REAL *c, ptrdiff_t ldc, const REAL *a, 
                                 .b_strides = {0, ldb, 1}, .batch = 1, .m = m, .n = n, .k = k, .accumulate = accumulate, .act = -1};
     for (ptrdiff_t j = 0; j < n; j += TIER->tile_columns)
     {
-        o.packed = packed ? packed + j * (depth - k) : NULL; /* product_panel expects panels k rows apart; they are `depth` rows apart */
-        TIER->product_panel(&o, 0, m, j);
+        o.packed = packed ? packed + j * (depth - k) : NULL; /* product_panels expects panels k rows apart; they are `depth` rows apart */
+        TIER->product_panels(&o, 0, m, j, fnn_min(j + TIER->tile_columns, n));
     }
 }
 #endif

@@ -16,7 +16,7 @@ static ptrdiff_t part_of(ptrdiff_t e, ptrdiff_t ev)
     return 8 + attention_up(fnn_packed_size_f64(e, KEYS), 8) + attention_up(fnn_packed_size_f64(ev, KEYS), 8) + 2 * QUERIES * APART + KEYS;
 }
 
-ptrdiff_t fnn_attention_back_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots) { return slots * part_of(e, ev) + 8; }
+ptrdiff_t fnn_attention_back_work(ptrdiff_t e, ptrdiff_t ev, ptrdiff_t slots) { return slots * part_of(e, ev); }
 
 #define FNN_SELF "drivers/attention_back.c"
 #include "each_real.h"
@@ -122,7 +122,7 @@ static void FN(dattention_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 
 void FN(fnn_attention_backward)(const struct FN(fnn_attention_backward) *o)
 {
-    const struct FN(dattention_job) d = {o, (double *)(((uintptr_t)o->work + 63) / 64 * 64)};
+    const struct FN(dattention_job) d = {o, o->work};
     for (ptrdiff_t i = 0; i < o->slots; i++)
         ((struct fnn_part *)(d.parts + i * part_of(o->e, o->ev)))->taken = 0;
     const double each = NS_PER_PAIR + NS_PER_PRODUCT * (double)(3 * o->e + 2 * o->ev), type = (double)(sizeof(REAL) / sizeof(float));

@@ -59,7 +59,7 @@ static struct conv_space space_of(const struct conv_plan *p, ptrdiff_t n, ptrdif
     s.late = s.row + conv_line(rows * p->axis[2].most * (p->wide ? p->c : p->width));
     s.runs = s.late + (late ? conv_line(PRODUCT_DEPTH * p->width) : 0);
     s.slot = s.box + s.runs + conv_line((p->runs + p->flushes) * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
-    s.total = s.slots + slots * s.slot + 8;
+    s.total = s.slots + slots * s.slot;
     return s;
 }
 
@@ -355,7 +355,7 @@ void FN(fnn_conv)(const struct FN(fnn_conv) *o)
     struct FN(conv_job) j = {.o = o};
     j.p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 0, IS_WIDE(o, TIER->tile_columns));
     const struct conv_plan *p = &j.p;
-    double *work = conv_aligned(o->work);
+    double *work = o->work;
     j.space = space_of(p, o->n, o->slots, o->packed != NULL);
     j.own = (REAL *)work;
     j.packed = o->packed ? o->packed : j.own;

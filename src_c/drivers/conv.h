@@ -99,6 +99,5 @@ ptrdiff_t fnn_winograd_work(const struct fnn_conv_f32 *o);
 
 /* Scratch memory is counted in doubles.  Each part of it begins at a multiple of 64 bytes, the size of a cache line. */
 static inline ptrdiff_t conv_line(ptrdiff_t doubles) { return conv_up(doubles, 8) * 8; }
-static inline double *conv_aligned(double *work) { return (double *)(((uintptr_t)work + 63) & ~(uintptr_t)63); }
 
 #endif

@@ -27,7 +27,7 @@ static struct weight_space space_of(const struct conv_plan *p, ptrdiff_t slots)
     s.dy = conv_line(p->values);
     s.runs = s.dy + conv_line(places_of(p) * p->width);
     s.slot = s.runs + conv_line(p->axis[0].most * p->axis[1].most * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
-    s.total = s.slots + slots * s.slot + 8;
+    s.total = s.slots + slots * s.slot;
     return s;
 }
 
@@ -194,7 +194,7 @@ void FN(fnn_conv_weight)(const struct FN(fnn_conv_weight) *o)
     struct FN(weight_job) j = {.o = o, .p = fnn_conv_plan(axes, TIER->tile_columns, o->n, o->g, o->c, o->k, o->slots, 1, 0)};
     const struct conv_plan *p = &j.p;
     j.space = space_of(p, o->slots);
-    j.work = conv_aligned(o->work);
+    j.work = o->work;
     j.of_run = p->each ? 1 : conv_up(p->line, UNIT);
     j.units = p->blocks * p->panels * p->runs * j.of_run;
     j.in_place = FN(lies_ready)(o, p);

@@ -60,7 +60,7 @@ static struct winograd_plan winograd_plan(const struct conv_axis axes[3], ptrdif
     w.rows = w.sums + conv_line(PLACES * w.tiles * width);
     w.slot = w.rows + conv_line(EDGE * w.p.axis[2].most * width);
     w.slots = conv_line(w.flushes * (ptrdiff_t)(sizeof(struct fnn_stretch) / sizeof(double)));
-    w.total = w.slots + slots * w.slot + 8;
+    w.total = w.slots + slots * w.slot;
     return w;
 }
 
@@ -152,7 +152,7 @@ void FN(fnn_winograd)(const struct FN(fnn_conv) *o)
 {
     const struct conv_axis axes[3] = CONV_AXES(o);
     struct FN(winograd_job) j = {.o = o, .w = winograd_plan(axes, TIER->tile_columns, o->n, o->c, o->k, o->slots)};
-    double *work = conv_aligned(o->work);
+    double *work = o->work;
     struct fnn_stretch *runs = (struct fnn_stretch *)work;
     for (ptrdiff_t i = 0; i < j.w.flushes; i++)
     {

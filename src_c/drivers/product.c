@@ -13,7 +13,7 @@
 #define COPY_CHUNK     (ROW_CHUNK * sizeof(float) / sizeof(REAL)) /* rows of C in one item if A is copied: 240 KB of A */
 #define COPY_PANELS    8     /* then: panels of an item, which share the copy */
 #define COPY_LEAST     60    /* then: rows of C that repay the copies of B's panels, which every item makes */
-#define FINISH_PANELS  4     /* panels of an item if a residual or a function follows, because their loops are faster on longer rows */
+#define FINISH_PANELS  4     /* panels of an item if a residual or a function follows, because their loops are faster on longer rows, or for one row */
 #define ROWS_OF_B      8     /* to read or pack one row of B costs as much as its products with so many rows of A */
 #define ROW_BLOCKS     8     /* blocks of k that one row is split into at a time */
 #define ROW_BYTES      65536 /* all their sums together have at most so many bytes */
@@ -81,8 +81,7 @@ static void FN(panels_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
             one = FN(member)(d->p, item / each);
             p = &one;
         }
-        for (ptrdiff_t j = from; j < to; j += TIER->tile_columns)
-            TIER->product_panel(p, i, m, j);
+        TIER->product_panels(p, i, m, from, to);
         if (p->act >= 0 || p->residual)
             FN(finish)(p, i, m, from, to - from);
     }
@@ -91,7 +90,8 @@ static void FN(panels_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
 static void FN(over_panels)(const struct FN(fnn_product) *p)
 {
     const double each = NS_PER_PRODUCT * (double)(sizeof(REAL) / sizeof(float));
-    const ptrdiff_t width = TIER->tile_columns * (p->act < 0 && !p->residual ? 1 : FINISH_PANELS);
+    const int one_row = p->m == 1 && p->packed; /* several panels of its B are read at a time */
+    const ptrdiff_t width = TIER->tile_columns * (p->act < 0 && !p->residual && !one_row ? 1 : FINISH_PANELS);
     const ptrdiff_t chunk = p->k <= SHALLOW && !p->packed ? SHALLOW_CHUNK : ROW_CHUNK;
     const struct FN(panels) d = {p, width, (p->n + width - 1) / width, chunk, (p->m + chunk - 1) / chunk};
     fnn_parallel(p->batch * d.chunks * d.columns, each * (double)(fnn_min(p->m, chunk) + ROWS_OF_B) * (double)(width * p->k),
@@ -135,8 +135,7 @@ static void FN(copies_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         for (ptrdiff_t k0 = 0; k0 < p->k; k0 += PRODUCT_DEPTH)
         {
             const struct FN(fnn_product) part = FN(copied)(p, copy, i, m, k0);
-            for (ptrdiff_t j = from; j < to; j += TIER->tile_columns)
-                TIER->product_panel(&part, 0, m, j);
+            TIER->product_panels(&part, 0, m, from, to);
         }
         if (p->act >= 0 || p->residual)
             FN(finish)(p, i, m, from, to - from);
@@ -221,7 +220,7 @@ static void FN(over_blocks)(const struct FN(fnn_product) *p)
     for (ptrdiff_t j = 0; j < whole; j += width)
         FN(row_columns)(p, room, j, fnn_min(width, whole - j));
     if (whole < p->n)
-        TIER->product_panel(p, 0, 1, whole);
+        TIER->product_panels(p, 0, 1, whole, p->n);
     FN(finish)(p, 0, 1, 0, p->n);
 }
 
@@ -238,7 +237,7 @@ static void FN(outer_body)(const void *job, ptrdiff_t begin, ptrdiff_t end)
         if (p->bias)
             TIER->add(c, c, p->bias, whole);
         if (whole < p->n)
-            TIER->product_panel(p, i, 1, whole);
+            TIER->product_panels(p, i, 1, whole, p->n);
         FN(finish)(p, i, 1, 0, p->n);
     }
 }

@@ -11,6 +11,7 @@
 #include "drivers/recurrent.h"
 
 #define FEW_ROWS     8         /* rows of a step and a thread up to which the inputs of several steps are multiplied at once: weights are read less often */
+#define FEW_PANELS   4         /* panels of weights that one row meets at a time */
 #define BLOCK_VALUES (1 << 16) /* gates of such steps: 256 KB of float stay in the second-level cache */
 
 /* Steps whose inputs are multiplied at a time, if they are few rows each */
@@ -31,7 +32,7 @@ static ptrdiff_t packed_work(ptrdiff_t kind, ptrdiff_t features, ptrdiff_t size,
 ptrdiff_t fnn_recurrent_work(const struct fnn_recurrent_f32 *o)
 {
     const ptrdiff_t width = fnn_gates(o->kind) * o->size, row = width + o->features + 2 * o->size;
-    return 1 + o->n * (o->p + o->size) + (o->packed ? 0 : packed_work(o->kind, o->features, o->size, o->p)) +
+    return o->n * (o->p + o->size) + (o->packed ? 0 : packed_work(o->kind, o->features, o->size, o->p)) +
            (o->gates ? 0 : block_steps(o->n, width, o->steps) * o->n * row);
 }
 
@@ -65,6 +66,7 @@ struct FN(step_rows)
     REAL *gates, *inner, *hidden, *y;
     const REAL *x;
     ptrdiff_t x_row, y_row;
+    int turned; /* whether the weights' last panels come first: after the step before, these are in the first-level cache */
 };
 
 /* gates = or += W x, bias and U h of m sequences, but for a GRU's U_n, panel by panel: the first sums are in the first-level cache
@@ -78,12 +80,13 @@ static void FN(gate_products)(const struct FN(recurrent_job) *d, const struct FN
                                       .k = o->features, .act = -1};
     const struct FN(fnn_product) u = {.c = at->gates, .c_strides = {0, width, 1}, .a = h, .a_strides = {0, o->p, 1},
                                       .packed = d->packed, .batch = 1, .m = m, .n = joint, .k = o->p, .accumulate = 1, .act = -1};
-    for (ptrdiff_t j = 0; j < width; j += TIER->tile_columns)
+    const ptrdiff_t wide = TIER->tile_columns * (m == 1 ? FEW_PANELS : 1), last = (width - 1) / wide * wide;
+    for (ptrdiff_t done = 0; done < width; done += wide)
     {
+        const ptrdiff_t j = at->turned ? last - done : done;
         if (at->x)
-            TIER->product_panel(&x, 0, m, j);
-        if (j < joint)
-            TIER->product_panel(&u, 0, m, j);
+            TIER->product_panels(&x, 0, m, j, fnn_min(j + wide, width));
+        TIER->product_panels(&u, 0, m, j, fnn_min(j + wide, joint));
     }
 }
 
@@ -152,7 +155,7 @@ static void FN(run_sequences)(const struct FN(recurrent_job) *d, ptrdiff_t first
     for (ptrdiff_t s = 0; walk_on(&w); s++)
     {
         const ptrdiff_t m = fnn_min(w.n, last) - first, row = FN(row_of)(o, &w, first);
-        struct FN(step_rows) at = {.y = o->y + row * o->y_strides[0], .y_row = next * o->y_strides[0]};
+        struct FN(step_rows) at = {.y = o->y + row * o->y_strides[0], .y_row = next * o->y_strides[0], .turned = s % 2 != 0};
         if (s % d->block == 0)
             done = 0;
         if (d->block > 1 && s % d->block == 0)
@@ -189,9 +192,9 @@ void FN(fnn_recurrent)(const struct FN(fnn_recurrent) *o)
     const ptrdiff_t joint = width - (o->kind == FNN_GRU) * size;
     ptrdiff_t first[MOST_PARTS + 1];
     const int few = !o->gates && o->n < FEW_ROWS * fnn_get_num_threads();
-    REAL *const h = (REAL *)o->work, *const c = h + o->n * p, *room = c + o->n * size;
+    REAL *room = (REAL *)o->work; /* packed weights come first, because they then begin cache lines */
     struct FN(recurrent_job) d = {.o = o, .packed_x = o->packed_x, .packed = o->packed, .packed_n = o->packed_n,
-                                  .packed_r = o->packed_r, .h = o->h ? o->h : h, .c = o->c ? o->c : c, .first = first,
+                                  .packed_r = o->packed_r, .first = first,
                                   .block = few ? block_steps(o->n, width, o->steps) : 1};
     if (!o->packed)
     {
@@ -208,6 +211,9 @@ void FN(fnn_recurrent)(const struct FN(fnn_recurrent) *o)
         d.packed_x = packed_x, d.packed = packed, d.packed_n = packed_n, d.packed_r = o->w_hr ? packed_r : NULL;
     }
     d.room = room;
+    room += o->gates ? 0 : fnn_min(d.block, o->steps) * o->n * (width + o->features + 2 * size);
+    d.h = o->h ? o->h : room;
+    d.c = o->c ? o->c : room + o->n * p;
     FN(first_state)(d.h, o->h0, o->n * p);
     if (o->kind == FNN_LSTM)
         FN(first_state)(d.c, o->c0, o->n * size);

@@ -77,8 +77,7 @@ static void FN(times)(REAL *c, ptrdiff_t ldc, const REAL *a, ptrdiff_t lda, cons
 {
     const struct FN(fnn_product) o = {.c = c, .c_strides = {0, ldc, 1}, .a = a, .a_strides = {0, lda, 1}, .packed = packed,
                                       .bias = bias, .batch = 1, .m = m, .n = n, .k = k, .accumulate = accumulate, .act = -1};
-    for (ptrdiff_t j = 0; j < n; j += TIER->tile_columns)
-        TIER->product_panel(&o, 0, m, j);
+    TIER->product_panels(&o, 0, m, 0, n);
 }
 
 #define NS_PER_PRODUCT 0.02 /* nanoseconds for one multiply-add, with the few rows of a step */

@@ -99,6 +99,8 @@ union record
 
 #define PUT(type, value) (*(type *)(void *)(record->bytes + f->offset) = (value))
 
+#define LINE 64 /* bytes of a cache line, at whose beginning scratch memory begins: vectors of packed weights then lie in one line each */
+
 /* Every integer of a record takes 8 bytes, so one loop fills in sizes, flags and keys */
 _Static_assert(sizeof(ptrdiff_t) == sizeof(int64_t), "records are those of 64-bit machines");
 
@@ -135,8 +137,8 @@ int fnn_record_run(const struct fnn_op *op, void (*run)(const void *), void *fil
     for (const struct fnn_field *f = op->fields(); f->kind < FNN_SIZE && !status; f++, array++)
         if (f->kind == FNN_WORK)
         {
-            work[works] = malloc((size_t)lengths[array] * sizeof(double) + 1);
-            PUT(void *, work[works]);
+            work[works] = malloc((size_t)lengths[array] * sizeof(double) + LINE);
+            PUT(void *, (char *)work[works] + (-(uintptr_t)work[works] & (LINE - 1)));
             status = work[works++] ? 0 : FNN_NO_MEMORY;
         }
     if (!status)

@@ -54,8 +54,7 @@ def pack(weight: Array, groups: int) -> Array:
     parts = kernels(weight, groups)
     if groups > 1 and parts.shape[1:3] == (1, 1):
         return _core.pack(np.ascontiguousarray(parts.reshape(groups, -1)))
-    rows = np.ascontiguousarray(np.moveaxis(parts, 2, -1).reshape(groups, parts.shape[1], -1))
-    return _core.pack(rows[0]) if groups == 1 else np.concatenate([_core.pack(each) for each in rows])
+    return _core.pack(np.ascontiguousarray(np.moveaxis(parts, 2, -1).reshape(groups, parts.shape[1], -1)))
 
 
 def _packing(weight: Constant | Derived, groups: int, fast: bool) -> Derived:
