@@ -10,6 +10,7 @@ from onnx_files import model, node, value
 from test_onnx_plans import check, draw, faults_are_raised, functions
 
 import fastnn.onnx
+from fastnn.onnx.operators import _recurrent
 
 __all__ = ["faults_are_raised"]
 
@@ -219,3 +220,39 @@ def test_lengths_of_all_steps_change_no_bit_of_an_lstm_of_8_bits():
     expected = fastnn.onnx.load(quantized_lstm(n=3)[0])(x)
     for made, each in zip(loaded(x), expected, strict=True):
         np.testing.assert_array_equal(made, each)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("layout", [0, 1])
+@pytest.mark.parametrize("bias", [False, True])
+def test_lengths_that_are_inputs_are_computed_by_kernels(monkeypatch, kind, direction, layout, bias):
+    """Also lengths of 0, whose samples keep their first states; the same as step by step."""
+    rng, (n, units, width, steps) = np.random.default_rng(0), (4, 3, 5, 6)
+    directions, gates = 1 + (direction == "bidirectional"), {"RNN": 1, "LSTM": 4, "GRU": 3}[kind]
+    shapes = {"w": (gates * units, width), "r": (gates * units, units), "b": (2 * gates * units,)}
+    kept = {name: rng.normal(size=(directions, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    names = ["x", "w", "r", "b" * bias, "t", "h", "c"][: 7 if kind == "LSTM" else 6]
+    outputs = "y yh yc" if kind == "LSTM" else "y yh"
+    options = {"hidden_size": units, "direction": direction, "layout": layout}
+    layer = node(kind, "x", outputs, **options, **({"linear_before_reset": 1} if kind == "GRU" else {}))
+    layer["input"] = names
+    state = (n, directions, units) if layout else (directions, n, units)
+    feeds = {
+        "x": rng.normal(size=(n, steps, width) if layout else (steps, n, width)).astype(np.float32),
+        "t": np.array([3, 6, 0, 5], np.int32),
+        "h": rng.normal(size=state).astype(np.float32),
+        "c": rng.normal(size=state).astype(np.float32),
+    }
+    feeds = {name: array for name, array in feeds.items() if name in names}
+    given = [value(name, array.dtype, array.shape) for name, array in feeds.items()]
+    constants = {name: array for name, array in kept.items() if name in names}
+    loaded = fastnn.onnx.load(model([layer], given, [value(name) for name in outputs.split()], **constants))
+    found = [loaded.run(None, feeds | {"t": np.array(t, np.int32)}) for t in ([3, 6, 0, 5], [6, 6, 6, 6], [0, 0, 0, 0])]
+    monkeypatch.setattr(_recurrent._Layer, "run_plain", lambda *given: None)
+    for t, results in zip(([3, 6, 0, 5], [6, 6, 6, 6], [0, 0, 0, 0]), found, strict=True):
+        expected = loaded._program(feeds | {"t": np.array(t, np.int32)}, None)
+        for made, each in zip(results, expected, strict=True):
+            np.testing.assert_allclose(made, each, rtol=0, atol=2e-6)
+    ended = found[0][1][2] if layout else found[0][1][:, 2]
+    np.testing.assert_array_equal(ended, feeds["h"][2] if layout else feeds["h"][:, 2])

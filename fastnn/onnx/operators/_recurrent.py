@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import functional
 from ..._check import Array
+from ...functional._recurrent import recurrent
 from ._elementwise import in_float32
 from ._matrix import matmul
 from ._quantized import Weight
@@ -28,12 +29,21 @@ ACTIVATIONS: dict[str, tuple[Callable[[Any, float, float], Any], float, float]] 
     "softsign": (lambda x, a, b: functional.softsign(x), 0, 0),
     "softplus": (lambda x, a, b: functional.softplus(x), 0, 0),
 }
+# per operator: the ONNX index of each gate of fastnn; the activations that kernels have
+ORDERS = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
+PLAIN = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"], "RNN": ["tanh"]}
+
+
+def arranged(array: Array, kind: str) -> Array:
+    """Put the gates of a weight's or bias' first axis into fastnn's order."""
+    parts = np.split(array, len(ORDERS[kind]))
+    return np.concatenate([parts[i] for i in ORDERS[kind]])
 
 
 class _Gates:
     """The gates' activations in one direction; their inputs are limited to [-clip, clip].
 
-    plain : whether they are an LSTM's usual ones, without limits
+    names : those of the functions, in lower case, or () if their inputs are limited
     """
 
     def __init__(self, names: list[str], alphas: list[float], betas: list[float], clip: float | None):
@@ -48,7 +58,7 @@ class _Gates:
             beta = betas.pop(0) if takes_beta and betas else beta
             self._calls.append((function, alpha, beta))
         self._clip = clip
-        self.plain = clip is None and [name.lower() for name in names] == ["sigmoid", "tanh", "tanh"]
+        self.names = [name.lower() for name in names] if clip is None else []
 
     def __call__(self, number: int, x: Array) -> Any:
         function, alpha, beta = self._calls[number]
@@ -118,9 +128,44 @@ class _Layer:
                 y[place[alive[:, 0]], d, np.flatnonzero(alive)] = states[0][alive[:, 0]]
             for each, state in zip(last, states, strict=True):
                 each[d] = state
+        return self._laid(y, last)
+
+    def _laid(self, y: Array, last: list[Array]) -> tuple[Array, ...]:
         if self.layout:
             return y.transpose(2, 0, 1, 3), *(np.swapaxes(each, 0, 1) for each in last)
         return y, *last
+
+    def run_plain(self, kind: str, w: Array, r: Array, b: Array | None, kept: Kept) -> tuple[Array, ...] | None:
+        """Return what `run` does, by the kernels of `functional.recurrent`, or None if they lack these activations."""
+        names = self.gates[0].names
+        relu = kind == "RNN" and names == ["relu"]
+        same = all(each.names == names for each in self.gates) and (relu or names == PLAIN[kind])
+        if not same or not self.x.size or not self.width or not self.lengths.max():
+            return None
+        cell = kind if kind != "RNN" else "RNN_RELU" if relu else "RNN_TANH"
+        weights = kept("weights", {1: w, 2: r, 3: b}, lambda *given: _weights(kind, *given))
+        (time, count), order = self.x.shape[:2], np.argsort(-self.lengths, kind="stable")
+        alive = np.arange(self.lengths.max())[:, np.newaxis] < self.lengths[order]
+        step, sequence = np.nonzero(alive)  # of each row: step by step, the longest sequence first
+        rows = self.x[step, order[sequence]]
+        y = np.zeros((time, self.directions, count, self.width), self.x.dtype)
+        last = [np.array(np.broadcast_to(each, (self.directions, count, self.width))) for each in self.states]
+        for d, own in enumerate(weights):
+            first = [each[d][order] for each in last]
+            made, *states = recurrent(
+                rows, first[0], first[1] if kind == "LSTM" else None, *own,
+                batch_sizes=alive.sum(1), kind=cell, reverse=self.reverse[d], name=kind,
+            )  # fmt: skip
+            y[step, d, order[sequence]] = made
+            for each, state in zip(last, states, strict=True):
+                each[d, order] = state
+        return self._laid(y, last)
+
+
+def _weights(kind: str, w: Array, r: Array, b: Array | None) -> list[list[Array]]:
+    """Return weights and biases of each direction as `functional.recurrent` takes them."""
+    both = np.zeros((len(w), 2 * w.shape[1]), w.dtype) if b is None else b
+    return [[arranged(each, kind) for each in (w[d], r[d], *np.split(both[d], 2))] for d in range(len(w))]
 
 
 def _bias(b: Array | None, kept: slice | None = None) -> Array | None:
@@ -145,8 +190,12 @@ def rnn(
     x: Array, w: Array, r: Array, b: Array | None = None, lengths: Array | None = None, h: Array | None = None, *,
     activation_alpha: Any = None, activation_beta: Any = None, activations: Any = None, clip: float | None = None,
     direction: str = "forward", hidden_size: int | None = None, layout: int = 0, output_sequence: int = 0,
+    kept: Kept = NOTHING,
 ) -> Any:  # fmt: skip
     layer = _Layer(x, r, lengths, [h], ["Tanh"], locals())
+    found = layer.run_plain("RNN", w, r, b, kept)
+    if found is not None:
+        return found
 
     def step(gates: _Gates, product: Array, states: list[Array], d: int) -> list[Array]:
         return [gates(0, product + matmul(states[0], r[d].T))]
@@ -160,11 +209,12 @@ def lstm(
     x: Array, w: Array, r: Array, b: Array | None = None, lengths: Array | None = None, h: Array | None = None,
     c: Array | None = None, p: Array | None = None, *, activation_alpha: Any = None, activation_beta: Any = None,
     activations: Any = None, clip: float | None = None, direction: str = "forward", hidden_size: int | None = None,
-    input_forget: int = 0, layout: int = 0, output_sequence: int = 0,
+    input_forget: int = 0, layout: int = 0, output_sequence: int = 0, kept: Kept = NOTHING,
 ) -> Any:  # fmt: skip
     """Run an LSTM; the order is input, output, forget, cell for gates and the same without cell for peepholes."""
     layer = _Layer(x, r, lengths, [h, c], ["Sigmoid", "Tanh", "Tanh"], locals())
-    return _lstm(layer, _products(w), _products(r), _bias(b), p, input_forget)
+    found = layer.run_plain("LSTM", w, r, b, kept) if p is None and not input_forget else None
+    return _lstm(layer, _products(w), _products(r), _bias(b), p, input_forget) if found is None else found
 
 
 def _lstm(
@@ -177,7 +227,7 @@ def _lstm(
     def step(gates: _Gates, product: Array, states: list[Array], d: int) -> list[Array]:
         hidden, cell = states
         before = product + times_r(hidden, d)
-        if gates.plain and p is None and not input_forget:
+        if gates.names == PLAIN["LSTM"] and p is None and not input_forget:
             units = cell.shape[1]
             after, g = functional.sigmoid(before), functional.tanh(np.ascontiguousarray(before[:, 3 * units :]))
             new = after[:, 2 * units : 3 * units] * cell + after[:, :units] * g
@@ -198,10 +248,13 @@ def gru(
     x: Array, w: Array, r: Array, b: Array | None = None, lengths: Array | None = None, h: Array | None = None, *,
     activation_alpha: Any = None, activation_beta: Any = None, activations: Any = None, clip: float | None = None,
     direction: str = "forward", hidden_size: int | None = None, layout: int = 0, linear_before_reset: int = 0,
-    output_sequence: int = 0,
+    output_sequence: int = 0, kept: Kept = NOTHING,
 ) -> Any:  # fmt: skip
     """Run a GRU with gates update, reset, hidden; `linear_before_reset` resets the state's product, not the state."""
     layer = _Layer(x, r, lengths, [h], ["Sigmoid", "Tanh"], locals())
+    found = layer.run_plain("GRU", w, r, b, kept) if linear_before_reset else None
+    if found is not None:
+        return found
     width = layer.width
     late = np.zeros((layer.directions, width), x.dtype) if b is None else b[:, 5 * width :]
 

@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...functional._recurrent import recurrent
+from ..operators._recurrent import ORDERS, PLAIN, arranged
 from ._table import floats, full, known, need, rule
-
-# per operator: the ONNX index of each gate of fastnn; the activations that kernels have
-_GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
-_PLAIN = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"], "RNN": ["tanh"]}
 
 
 def _sequences(
@@ -25,22 +22,22 @@ def _sequences(
     floats(full(x), full(w), u, b, *states[:2])
     known(w, u, b, lengths)
     steps, n = (x.shape[1], x.shape[0]) if layout else x.shape[:2]
-    names = [name.lower() for name in activations or _PLAIN[kind] * len(w)]
+    names = [name.lower() for name in activations or PLAIN[kind] * len(w)]
     relu = kind == "RNN" and set(names) == {"relu"}
-    need(relu or names == _PLAIN[kind] * len(w))
+    need(relu or names == PLAIN[kind] * len(w))
     need(clip is None and not input_forget and linear_before_reset == (kind == "GRU"))
     cell = ("RNN_RELU" if relu else "RNN_TANH") if kind == "RNN" else kind
     need(states[2:] in ((), (None,)))
     need(lengths is None or set(lengths.tolist()) == {steps})
     need((direction == "bidirectional") == (len(w) == 2))
-    order, units = list(_GATES[kind]), u.shape[2]
+    units = u.shape[2]
     rows = r.emit(np.transpose, x, (1, 0, 2)) if layout else x
     rows = r.emit(np.reshape, rows, (steps * n, x.shape[2]))
     found = []
     for d in range(len(w)):
-        ih, hh = (np.concatenate([np.split(each[d], len(order))[i] for i in order]) for each in (w, u))
+        ih, hh = (arranged(each[d], kind) for each in (w, u))
         own = np.zeros((2, len(ih)), w.dtype) if b is None else b[d].reshape(2, -1)
-        biases = [np.concatenate([np.split(each, len(order))[i] for i in order]) for each in own]
+        biases = [arranged(each, kind) for each in own]
         given = [_state(r, each, d, n, units, layout, x.dtype) for each in (*states, None, None)[:2]]
         given[1] = given[1] if kind == "LSTM" else None
         found.append(
@@ -71,5 +68,5 @@ def _joined(r: Any, parts: list[Any], axis: int) -> Any:
     return parts[0] if len(parts) == 1 else r.emit(np.concatenate, tuple(parts), axis)
 
 
-for _kind in _GATES:
+for _kind in ORDERS:
     rule(_kind)(functools.partial(_sequences, _kind))
