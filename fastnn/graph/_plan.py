@@ -22,7 +22,6 @@ from .lowering import Derived, Further, Result, Scratch, Source, Step, Strided, 
 
 Shape = tuple[int, ...]
 
-_LINE = 64  # bytes of a cache line
 _made: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()  # derived arrays of all models, by content
 
 
@@ -44,7 +43,7 @@ class Weights:
         key = self._key(value), _core.isa()
         if key not in self.made:
             found = _made.get(key)
-            self.made[key] = _made[key] = _aligned(self._value(value)) if found is None else found
+            self.made[key] = _made[key] = dense(self._value(value)) if found is None else found
         return self.made[key]
 
     def _value(self, given: Any) -> Any:
@@ -73,18 +72,6 @@ class Weights:
 def dense(array: Any) -> Array:
     """The array as kernels read it: contiguous and aligned, which one in a mapped file need not be."""
     return np.require(array, requirements=["C", "A"])
-
-
-def _aligned(array: Any) -> Array:
-    """The array, contiguous and from the beginning of a cache line on: else each of a kernel's vectors lies in two."""
-    array = dense(array)
-    if array.__array_interface__["data"][0] % _LINE == 0:
-        return array
-    room = np.empty(array.nbytes + _LINE, np.uint8)
-    first = -room.__array_interface__["data"][0] % _LINE
-    moved = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
-    moved[...] = array
-    return moved
 
 
 def _content(array: Array) -> Any:
