@@ -9,6 +9,7 @@ from onnx_files import graph, model, node, value
 import fastnn
 import fastnn.onnx
 from fastnn.onnx import _plans, _specialize
+from fastnn.onnx._program import Program
 
 X = value("x", shape=["N", "C", "H", "W"])
 Y = value("y")
@@ -366,6 +367,47 @@ def test_the_body_of_a_loop_has_a_plan():
     assert entry.whole is not None
     assert [call.name for call in entry.plan.graph.calls] == ["linear", "add", "tanh"]
     assert [len(stage.steps) for stage in entry.plan.stages] == [2]
+
+
+@pytest.mark.parametrize("operator", ["Loop", "Scan"])
+def test_weights_that_are_states_may_begin_at_any_byte(monkeypatch, operator):
+    turn = [value("i", np.int64, []), value("c", np.bool_, [])]
+    inner = graph(
+        [node("MatMul", "s v", "p"), node("Tanh", "p", "r"), node("Identity", "v", "u"), node("Identity", "c", "d")],
+        [*turn, value("s"), value("v")] if operator == "Loop" else [value("s"), value("v"), value("c")],
+        [value("d"), value("r"), value("u")] if operator == "Loop" else [value("r"), value("u"), value("d")],
+    )
+    x, n = draw(2, 3), value("n", np.int64, []) if operator == "Loop" else value("n", np.float32, [5])
+    feeds = {"n": np.array(5) if operator == "Loop" else draw(5), "x": x}
+    for length in range(4):  # where the weight begins follows from the lengths of names
+        name = "w" + "_" * length
+        if operator == "Loop":
+            whole = node("Loop", f"n keep x {name}", "y z", body=inner)
+        else:
+            whole = node("Scan", f"x {name} n", "y z ds", body=inner, num_scan_inputs=1)
+        constants = {"keep": np.array(True), name: draw(3, 3, seed=1)}
+        loaded = fastnn.onnx.load(model([whole], [n, value("x", shape=[2, 3])], [value("y")], **constants))
+        if not loaded.constants[name].flags.aligned:
+            break
+    assert not loaded.constants[name].flags.aligned
+    check(loaded, 5e-6, False, **feeds)
+    turns, called = [], Program.__call__
+    monkeypatch.setattr(Program, "__call__", lambda *given: turns.append(1) or called(*given))
+    loaded.run(None, feeds)
+    assert turns == []  # all turns are the plan's
+
+
+def test_a_state_that_is_a_number_stays_an_array(monkeypatch):
+    """Where a body is not one call of C, but NumPy adds the numbers."""
+    body = [node("Gather", "x k", "g", axis=1), node("Add", "k one", "l"), node("Identity", "c", "d")]
+    outputs, one = [value("d"), value("l"), value("g")], np.array(1, np.int32)
+    loaded, _ = looped(body, [value("k", np.int32, [])], outputs, "n keep one", "y all", one=one)
+    feeds = {"n": np.array(6), "x": draw(2, 8)}
+    check(loaded, 0, False, **feeds)
+    turns, called = [], Program.__call__
+    monkeypatch.setattr(Program, "__call__", lambda *given: turns.append(1) or called(*given))
+    loaded.run(None, feeds)
+    assert turns == []
 
 
 def test_a_state_that_grows_has_few_plans():

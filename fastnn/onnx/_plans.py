@@ -164,7 +164,8 @@ class Plans:
         if kept.plan is None:
             return None
         try:
-            return list(kept.plan([feeds[name] for name in kept.inputs], 0))
+            results = kept.plan([feeds[name] for name in kept.inputs], 0)
+            return [np.asarray(each) for each in results]  # NumPy's functions make numbers of arrays without dimensions
         except Refused:
             return None
 

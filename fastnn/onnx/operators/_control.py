@@ -27,6 +27,11 @@ def _stacked(parts: list[Array], axis: int = 0) -> Array:
     return np.concatenate(parts).reshape(len(parts), *shape)  # a third of stack's time for many small arrays
 
 
+def _aligned(x: Any) -> Any:
+    """Return x where plans can read it; a file's weights may begin at any byte."""
+    return x.copy() if isinstance(x, np.ndarray) and not x.flags.aligned else x
+
+
 @operator("If")
 def either(condition: Array, *, then_branch: Body, else_branch: Body) -> Any:
     return tuple((then_branch if _truth(condition) else else_branch)())
@@ -37,7 +42,7 @@ def loop(trips: Array | None, condition: Array | None, *state: Any, body: Body, 
     """Run the body up to `trips` times while the condition holds; return states and stacked outputs."""
     limit = None if trips is None else int(np.asarray(trips).reshape(-1)[0])
     going, true = condition is None or _truth(condition), np.array(True)
-    values: Sequence[Any] = state
+    values: Sequence[Any] = [_aligned(each) for each in state]
     end, turns = 1 + len(state), list[Any]()
     while going and (limit is None or len(turns) < limit):
         results = body(np.array(len(turns), np.int64), true, *values)
@@ -53,6 +58,7 @@ def scan(
     scan_output_axes: Any = None, scan_output_directions: Any = None, outputs: int,
 ) -> Any:  # fmt: skip
     """Run the body on each slice of the last inputs; return the final states and the stacked outputs."""
+    inputs = tuple(map(_aligned, inputs))
     states, scanned = list(inputs[: len(inputs) - num_scan_inputs]), inputs[len(inputs) - num_scan_inputs :]
     axes = scan_input_axes or [0] * num_scan_inputs
     turned = scan_input_directions or [0] * num_scan_inputs
@@ -60,7 +66,7 @@ def scan(
     count = len(states)
     turns = []
     for slices in zip(*moved, strict=True):
-        results = body(*states, *slices)
+        results = body(*states, *map(np.asarray, slices))
         states = results[:count]
         turns.append(results)
     gathered = [[results[i] for results in turns] for i in range(count, outputs)]
