@@ -10,7 +10,7 @@ def python(*arguments, **environment):
     """The standard output of a run that must succeed."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("FASTNN_", "OMP_"))}
     done = subprocess.run(
-        [sys.executable, *arguments], env=keep | environment, capture_output=True, text=True, timeout=240
+        [sys.executable, *arguments], env=keep | environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -9,7 +9,7 @@ needs qemu-aarch64 qemu-user
 debian arm64 trixie
 unpack python3.13 libpython3.13-dev libstdc++6
 # The emulator's own processor has vectors for which OpenBLAS picks kernels that are wrong there: with NumPy alone, a product
-# of positive matrices has negative elements and NaNs. This one has none of them, and is ten times as fast.
+# of positive matrices has negative elements and NaNs. This one has none of them, and is faster.
 wrapper 3.13 "$(command -v qemu-aarch64)" -cpu neoverse-n1 -L "$system" -0 '"$0"'
 # It also ends a child that was forked beside a thread and starts several of its own.
 forks='

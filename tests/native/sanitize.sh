@@ -13,7 +13,7 @@ build() {
     (cd "$root" && tar -c --exclude=./.git --exclude=./build --exclude='*.so' --exclude=./.venv .) | tar -x -C "$work/$1"
     cd "$work/$1"
     FASTNN_CFLAGS="$2 -g1" LDFLAGS="$2" "$python" setup.py -q build_ext --inplace > build.log 2>&1 || { tail -20 build.log; exit 1; }
-    nm -D fastnn/_core*.so | grep -q "$3" || { echo "$1: the build is not instrumented"; exit 1; }
+    nm -D fastnn/_core*.so | grep "$3" > /dev/null || { echo "$1: the build is not instrumented"; exit 1; }
 }
 
 # library NAME: where the compiler has it
