@@ -113,6 +113,7 @@ def scaled_dot_product_attention(
 
 
 NAME = "scaled_dot_product_attention"
+_NO_DROPOUT = zeroing(NAME, 0.0)
 
 
 def _after(argument: str, past: Any, new: Any) -> tuple[Any, int]:
@@ -169,7 +170,7 @@ def _checked(
     batch = _batch(name, shapes, enable_gqa)
     l, s, heads = q[-2], k[-2], batch[-1] if batch else 1
     bias, keep, of_mask = _masks(name, operands[3], (*batch, l, s), arrays[0].dtype)
-    rule = zeroing(name, _check.in_range(name, "dropout_p", dropout_p, 0, 1))
+    rule = zeroing(name, p) if (p := _check.in_range(name, "dropout_p", dropout_p, 0, 1)) else _NO_DROPOUT
     number = (1 / math.sqrt(q[-1]) if q[-1] else 1.0) if scale is None else _check.finite(name, "scale", scale)
     first = 0
     if rule.threshold and _shard.now.shard is not None:
@@ -194,9 +195,11 @@ def _checked(
 
 def _batch(name: str, shapes: list[tuple[int, ...]], enable_gqa: Any) -> tuple[int, ...]:
     """The leading dimensions of the result."""
-    cut = -3 if enable_gqa else -2
+    leading = [shape[: -3 if enable_gqa else -2] for shape in shapes]
+    batch = leading[0]
     try:
-        batch = np.broadcast_shapes(*(shape[:cut] for shape in shapes))
+        if not leading[1] == leading[2] == batch:
+            batch = np.broadcast_shapes(*leading)
     except ValueError:
         raise ValueError(
             f"{name}: expected leading dimensions that broadcast, got {', '.join(map(str, shapes))}"
