@@ -164,7 +164,7 @@ def test_an_interrupt_during_a_call_comes_after_it():
     try:
         for _ in range(3):
             y[:] = 0
-            sender = threading.Thread(target=interrupt)
+            sender = threading.Thread(target=interrupt, daemon=True)
             sender.start()
             with pytest.raises(KeyboardInterrupt):
                 call()

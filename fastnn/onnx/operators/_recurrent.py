@@ -43,7 +43,7 @@ def arranged(array: Array, kind: str) -> Array:
 class _Gates:
     """The gates' activations in one direction; their inputs are limited to [-clip, clip].
 
-    names : those of the functions, in lower case, or () if their inputs are limited
+    names : those of the functions, in lower case, or [] if their inputs are limited
     """
 
     def __init__(self, names: list[str], alphas: list[float], betas: list[float], clip: float | None):
